@@ -1,0 +1,229 @@
+"""What defines a run: frozen, validated where it is built, hashed into its `run_id`.
+
+Free of torch: sweeps are planned on login nodes and laptops.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from regularize.errors import UserError, one_of
+from regularize.regularizers import REGULARIZERS
+
+MODELS = ("lenet5", "lenet5_tanh", "lenet_prime")
+OPTIMIZERS = ("sgd", "adam", "adamw")
+SCHEDULES = ("constant", "step", "cosine")
+PRECISIONS = ("float32", "float64", "bfloat16")
+
+
+def _require(condition: bool, field_name: str, value: object, valid: str) -> None:
+    if not condition:
+        raise UserError(f"{field_name} is {value!r}, but must be {valid}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """A data set and which part of it is trained on.
+
+    `validation` is the share of the official training part that is held out; `per_class` keeps
+    that many training examples of each class (few-shot), None keeps all.
+    """
+
+    name: str
+    validation: float = 0.1
+    per_class: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(0 < self.validation < 1, "validation", self.validation, "between 0 and 1")
+        _require(self.per_class is None or self.per_class > 0, "per_class", self.per_class, "at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Optimisation: either `epochs` or `steps`; `lr` falls by `gamma` at the `milestones`.
+
+    `milestones` are shares of the whole training in (0, 1). `precision` is the type of parameters
+    and arithmetic; bfloat16 means float32 parameters under autocast.
+    """
+
+    epochs: int | None = None
+    steps: int | None = None
+    batch_size: int = 128
+    optimizer: str = "sgd"
+    lr: float = 0.01
+    momentum: float = 0.9
+    schedule: str = "constant"
+    milestones: tuple[float, ...] = (1 / 3, 2 / 3)
+    gamma: float = 0.1
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        _require(
+            (self.epochs is None) != (self.steps is None),
+            "epochs",
+            self.epochs,
+            "given, or else steps, not both",
+        )
+        for name in ("epochs", "steps", "batch_size"):
+            value = getattr(self, name)
+            _require(value is None or value >= 1, name, value, "at least 1")
+        for name in ("lr", "gamma"):
+            _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
+        _require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
+        _require(
+            all(0 < m < 1 for m in self.milestones),
+            "milestones",
+            list(self.milestones),
+            "shares between 0 and 1",
+        )
+        for name, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
+            value = getattr(self, name)
+            _require(value in choices, name, value, one_of(value, choices))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What is measured, which never changes what is trained (and so no `run_id`).
+
+    `every` is the number of epochs between rows of the metrics table; the last epoch always has
+    one. Training loss and accuracy are measured on a fixed sample of `train_examples`.
+    """
+
+    every: int = 1
+    train_examples: int = 5000
+    predictions: bool = True
+
+    def __post_init__(self) -> None:
+        _require(self.every >= 1, "every", self.every, "at least 1")
+        _require(self.train_examples >= 1, "train_examples", self.train_examples, "at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """One technique with its strengths (tuned) and options (shared by a pack), sorted by name."""
+
+    technique: str
+    strengths: tuple[tuple[str, float], ...] = ()
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def build(cls, technique: str, parameters: Mapping[str, Any]) -> Term:
+        """Check the parameters and fill in what has a default.
+
+        Raises:
+            UserError: unknown technique or parameter, a value that is not valid, or one missing.
+        """
+        if technique not in REGULARIZERS:
+            raise UserError(f"unknown regularizer {technique!r}; {one_of(technique, REGULARIZERS)}")
+        row = REGULARIZERS[technique]
+        given = {row.canonical(name): row.check(name, value) for name, value in parameters.items()}
+        for name, strength in row.strengths.items():
+            if given.setdefault(name, strength.default) is None:
+                raise UserError(f"{technique} needs {name!r}: {strength.meaning}")
+        for name, option in row.options.items():
+            given.setdefault(name, option.default)
+        return cls(
+            technique=technique,
+            strengths=tuple((name, given[name]) for name in sorted(row.strengths)),
+            options=tuple((name, given[name]) for name in sorted(row.options)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One run: dataset × model × regularizer × strength × seed, and the training settings.
+
+    `regularizer` is the sweep's name for the combination of `terms`; it does not enter the
+    `run_id`, nor does `evaluation`.
+    """
+
+    data: DataConfig
+    model: str
+    regularizer: str
+    terms: tuple[Term, ...]
+    training: Training
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.model in MODELS, "model", self.model, one_of(self.model, MODELS))
+        _require(0 <= self.seed < 2**32, "seed", self.seed, "in [0, 2**32)")
+        names = [term.technique for term in self.terms]
+        _require(len(names) == len(set(names)), "compose", names, "different techniques")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, from which `from_json` builds an equal configuration."""
+        return {
+            "data": dict(vars(self.data)),
+            "model": self.model,
+            "regularizer": self.regularizer,
+            "terms": [dict(vars(term)) for term in self.terms],
+            "training": dict(vars(self.training)),
+            "evaluation": dict(vars(self.evaluation)),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> RunConfig:
+        """The inverse of `to_json`."""
+        terms = [
+            Term(
+                technique=term["technique"],
+                strengths=tuple((name, number) for name, number in term["strengths"]),
+                options=tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in term["options"]),
+            )
+            for term in value["terms"]
+        ]
+        training = dict(value["training"], milestones=tuple(value["training"]["milestones"]))
+        return cls(
+            data=DataConfig(**value["data"]),
+            model=value["model"],
+            regularizer=value["regularizer"],
+            terms=tuple(terms),
+            training=Training(**training),
+            evaluation=Evaluation(**value["evaluation"]),
+            seed=value["seed"],
+        )
+
+    @property
+    def run_id(self) -> str:
+        """16 hex digits: a hash of the fields that affect the result, no others."""
+        fields = self.to_json()
+        del fields["regularizer"], fields["evaluation"]
+        return _hash(fields)
+
+    @property
+    def pack_key(self) -> str:
+        """Runs with equal keys can train side by side: all but strengths and seed are the same."""
+        fields = self.to_json()
+        del fields["regularizer"], fields["seed"]
+        for term in fields["terms"]:
+            del term["strengths"]
+        return _hash(fields)
+
+    @property
+    def strength(self) -> str:
+        """The strengths as one plain word for tables: `0.01`, or `l1=1e-05 l2=0.0001`; `` if none."""
+        pairs = [(term.technique, name, value) for term in self.terms for name, value in term.strengths]
+        if len(pairs) == 1:
+            return _number(pairs[0][2])
+        composed = len({technique for technique, _, _ in pairs}) > 1
+        return " ".join(f"{t + '.' if composed else ''}{n}={_number(v)}" for t, n, v in pairs)
+
+
+def pack_id(run_ids: Iterable[str]) -> str:
+    """16 hex digits that name a pack by the runs it holds."""
+    return _hash(sorted(run_ids))
+
+
+def _number(value: float) -> str:
+    return f"{value:.12g}"
+
+
+def _hash(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -1,0 +1,22 @@
+"""The errors that a user can cause, as opposed to our own broken invariants."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user can mend. The command line prints it without a traceback, exit code 2."""
+
+
+def one_of(value: object, choices: Iterable[str]) -> str:
+    """The tail of an error on a wrong choice: the valid ones, and the likely one.
+
+    >>> one_of("l3", ["l1", "dropout"])
+    "one of: dropout, l1; did you mean 'l1'?"
+    """
+    names = sorted(str(choice) for choice in choices)
+    close = difflib.get_close_matches(str(value), names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"one of: {', '.join(names)}{hint}"

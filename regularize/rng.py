@@ -1,0 +1,19 @@
+"""Every random draw as a pure function of (seed, purpose, step).
+
+Nothing has to be saved to resume exactly, and neither pack mates nor the number of ranks can
+change a draw. Purposes in use: init, split, subset, order, sample, dropout/<layer>,
+input_noise, weight_noise/<layer>, projections.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+
+def generator(seed: int, purpose: str, step: int = 0) -> torch.Generator:
+    """A CPU generator whose stream depends on the three arguments alone."""
+    text = f"{seed}/{purpose}/{step}".encode()
+    state = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+    return torch.Generator().manual_seed(state % 2**63)

@@ -1,0 +1,259 @@
+"""The sweep's folder on shared storage: every file name, every table's schema, whole-file writes.
+
+Free of torch. All writes go to a unique temporary name in the same folder, are fsynced, and
+then renamed: a reader sees the old file or the new one, never a part.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from regularize import __version__
+
+SCHEMA_VERSION = "1"
+SPLITS = ("train", "validation", "test")
+
+RUNS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("phase", pa.string()),  # tune | report
+        ("dataset", pa.string()),
+        ("per_class", pa.int64()),  # null: all examples
+        ("model", pa.string()),
+        ("regularizer", pa.string()),
+        ("strength", pa.string()),  # RunConfig.strength
+        ("strength_value", pa.float64()),  # null where there is none or more than one
+        ("seed", pa.int64()),
+        ("pack_key", pa.string()),
+        ("planned", pa.bool_()),  # false: of an earlier version of the sweep file
+        ("config", pa.string()),  # RunConfig.to_json
+    ]
+)
+METRICS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("epoch", pa.int64()),  # epochs completed
+        ("step", pa.int64()),  # optimizer steps completed
+        ("split", pa.string()),  # train | validation | test; always without noise and dropout
+        ("loss", pa.float64()),  # mean cross-entropy, in nats
+        ("accuracy", pa.float64()),  # in [0, 1]
+        ("objective", pa.float64()),  # train only: mean of what was minimised since the row before
+        ("seconds", pa.float64()),  # train only: training time so far, divided by the pack's runs
+    ]
+)
+RESULTS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("state", pa.string()),  # done | diverged
+        ("diverged_step", pa.int64()),
+        ("epochs", pa.int64()),
+        ("steps", pa.int64()),
+        *(
+            (f"{split}_{name}", pa.float64())
+            for split in ("train", "validation", "test")
+            for name in ("loss", "accuracy")
+        ),
+        ("parameters", pa.int64()),
+        ("seconds", pa.float64()),  # the pack's training time divided by its runs
+        ("pack_id", pa.string()),
+        ("pack_runs", pa.int64()),
+        ("world_size", pa.int64()),
+        ("threads", pa.int64()),
+        ("device", pa.string()),
+        ("precision", pa.string()),
+        ("host", pa.string()),
+        ("finished_at", pa.string()),  # UTC, ISO 8601
+    ]
+)
+PREDICTIONS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("example", pa.int64()),  # row of the test split
+        ("label", pa.int64()),
+        ("logits", pa.list_(pa.float32())),  # one per class
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackStatus:
+    """What `status.json` says of a pack; written at its start, every few seconds, and at its end.
+
+    `state` is running, interrupted (a checkpoint waits to be continued), done or failed; a done
+    pack's runs are done but for those in `diverged`. Times are UTC, ISO 8601.
+    """
+
+    state: str
+    runs: tuple[str, ...]
+    step: int
+    steps: int
+    epoch: int
+    epochs: int
+    seconds: float  # training time so far, over all attempts
+    started_at: str
+    updated_at: str
+    host: str
+    pid: int
+    diverged: tuple[str, ...] = ()
+
+    def write(self, path: Path) -> None:
+        write_json(path, dataclasses.asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> PackStatus:
+        value = read_json(path)
+        return cls(**value | {"runs": tuple(value["runs"]), "diverged": tuple(value["diverged"])})
+
+
+@dataclass(frozen=True)
+class PackPaths:
+    """The files of one pack."""
+
+    folder: Path
+
+    @property
+    def status(self) -> Path:
+        return self.folder / "status.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.parquet"
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results.parquet"
+
+    @property
+    def predictions(self) -> Path:
+        return self.folder / "predictions.parquet"
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "weights.pt"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    @property
+    def error(self) -> Path:
+        return self.folder / "error.txt"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A sweep's folder; the one home of its paths."""
+
+    folder: Path
+
+    @property
+    def sweep(self) -> Path:
+        return self.folder / "sweep.yaml"
+
+    @property
+    def provenance(self) -> Path:
+        return self.folder / "provenance.json"
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / "runs.parquet"
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "submit.lock"
+
+    @property
+    def packs(self) -> Path:
+        return self.folder / "packs"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def tables(self) -> Path:
+        """`runs`, `metrics`, `results`, `predictions`, `selection`: what analysis reads."""
+        return self.folder / "tables"
+
+    @property
+    def figures(self) -> Path:
+        return self.folder / "figures"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.html"
+
+    def pack(self, pack_id: str) -> PackPaths:
+        return PackPaths(self.packs / pack_id)
+
+    def table(self, name: str) -> Path:
+        return self.tables / f"{name}.parquet"
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in place at once.
+
+    A failure leaves `path` as it was and no temporary file behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_table(path: Path, rows: pa.Table | Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
+    """Write rows (or a table) as Parquet, with the versions in the file's metadata."""
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
+    table = table.select(schema.names).cast(schema).replace_schema_metadata(table_metadata())
+    write_whole(
+        path, lambda temporary: pq.write_table(table, temporary, compression="zstd", row_group_size=100_000)
+    )
+
+
+def table_metadata() -> dict[str, str]:
+    """What every Parquet file says of its origin."""
+    return {"schema_version": SCHEMA_VERSION, "package_version": __version__, "git_commit": git_commit()}
+
+
+@cache
+def git_commit() -> str:
+    """The commit of the code that runs, `` where it is not in a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        return done.stdout.strip()
+    return ""
