@@ -25,6 +25,11 @@ def _require(condition: bool, field_name: str, value: object, valid: str) -> Non
         raise UserError(f"{field_name} is {value!r}, but must be {valid}")
 
 
+def _require_one_of(choices: Iterable[str], field_name: str, value: str) -> None:
+    if value not in choices:
+        _require(False, field_name, value, one_of(value, choices))
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """A data set and which part of it is trained on.
@@ -46,8 +51,9 @@ class DataConfig:
 class Training:
     """Optimisation: either `epochs` or `steps`; `lr` falls by `gamma` at the `milestones`.
 
-    `milestones` are shares of the whole training in (0, 1). `precision` is the type of parameters
-    and arithmetic; bfloat16 means float32 parameters under autocast.
+    `milestones` are shares of the whole training in (0, 1). `weight_decay` is AdamW's decoupled
+    decay; with the other optimizers, compare the technique `l2`. `precision` is the type of
+    parameters and arithmetic; bfloat16 means float32 parameters under autocast.
     """
 
     epochs: int | None = None
@@ -56,6 +62,7 @@ class Training:
     optimizer: str = "sgd"
     lr: float = 0.01
     momentum: float = 0.9
+    weight_decay: float = 0.0
     schedule: str = "constant"
     milestones: tuple[float, ...] = (1 / 3, 2 / 3)
     gamma: float = 0.1
@@ -82,23 +89,23 @@ class Training:
         )
         for name, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
             value = getattr(self, name)
-            _require(value in choices, name, value, one_of(value, choices))
+            _require_one_of(choices, name, value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """What is measured, which never changes what is trained (and so no `run_id`).
 
-    `every` is the number of epochs between rows of the metrics table; the last epoch always has
-    one. Training loss and accuracy are measured on a fixed sample of `train_examples`.
+    `every` is the number of epochs between rows of the metrics table, None for about 50 rows; the
+    last epoch always has one. Training loss and accuracy are measured on a fixed sample of `train_examples`.
     """
 
-    every: int = 1
+    every: int | None = None
     train_examples: int = 5000
     predictions: bool = True
 
     def __post_init__(self) -> None:
-        _require(self.every >= 1, "every", self.every, "at least 1")
+        _require(self.every is None or self.every >= 1, "every", self.every, "at least 1")
         _require(self.train_examples >= 1, "train_examples", self.train_examples, "at least 1")
 
 
@@ -150,7 +157,7 @@ class RunConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.model in MODELS, "model", self.model, one_of(self.model, MODELS))
+        _require_one_of(MODELS, "model", self.model)
         _require(0 <= self.seed < 2**32, "seed", self.seed, "in [0, 2**32)")
         names = [term.technique for term in self.terms]
         _require(len(names) == len(set(names)), "compose", names, "different techniques")

@@ -17,6 +17,6 @@ def one_of(value: object, choices: Iterable[str]) -> str:
     "one of: dropout, l1; did you mean 'l1'?"
     """
     names = sorted(str(choice) for choice in choices)
-    close = difflib.get_close_matches(str(value), names, n=1)
+    close = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"one of: {', '.join(names)}{hint}"

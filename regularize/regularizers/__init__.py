@@ -48,7 +48,7 @@ REGULARIZERS: dict[str, Technique] = {
 }
 
 
-def hooks(technique: str) -> Hooks:
+def implementation(technique: str) -> Hooks:
     """The implementation of a technique (imports torch)."""
     module = import_module(f"regularize.regularizers.{REGULARIZERS[technique].module}")
     found: Hooks = module.HOOKS

@@ -84,7 +84,7 @@ class Technique:
             UserError: there is no such parameter, or the value is not valid.
         """
         name = self.canonical(name)
-        parameter = {**self.strengths, **self.options}.get(name)
+        parameter = self.strengths.get(name) or self.options.get(name)
         if parameter is None:
             raise UserError(f"unknown parameter {name!r}; {one_of(name, [*self.strengths, *self.options])}")
         try:

@@ -1,0 +1,51 @@
+"""A data set as tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from regularize.data.prepare import ARRAYS, prepared
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Images uint8 [N, H, W, C] with H = W, labels int64 [N] in [0, classes).
+
+    The tensors are memory-mapped: all processes of a node share them, and only the pages in use
+    take memory. `mean` and `std` are per channel, of the training part, for pixels in [0, 1].
+    """
+
+    name: str
+    classes: int
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def channels(self) -> int:
+        return self.train_images.shape[3]
+
+    @property
+    def side(self) -> int:
+        """Pixels along an edge."""
+        return self.train_images.shape[1]
+
+
+def load(name: str, root: Path | str | None = None) -> Dataset:
+    """A data set by its name in a sweep, prepared first if it is not yet.
+
+    Raises:
+        UserError: unknown, missing or damaged data, or a folder that cannot be written.
+    """
+    ready = prepared(name, root)
+    # Copy-on-write ("c"), since torch has no tensors that are only to be read.
+    maps = {array: torch.from_numpy(np.load(ready.path(array), mmap_mode="c")) for array in ARRAYS}
+    return Dataset(name=name, classes=ready.facts.classes, mean=ready.mean, std=ready.std, **maps)

@@ -1,0 +1,65 @@
+"""Which examples are trained on, which are held out, and in what order they come.
+
+All pure functions of the labels, the data configuration and the seed: runs with one seed are
+paired, whatever their regularizer or strength.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from regularize.config import DataConfig
+from regularize.errors import UserError
+from regularize.rng import generator
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Indices into the training part, int64, ascending, without overlap."""
+
+    train: Tensor
+    validation: Tensor
+
+
+def split(labels: Tensor, config: DataConfig, seed: int) -> Split:
+    """Hold out a share of the training part, and keep `per_class` examples a class of the rest.
+
+    `labels` is the training part's, int64 [N]. The held-out `round(validation · N)` examples are
+    drawn regardless of class and do not depend on `per_class`. For one seed the few examples of
+    a small `per_class` are among those of a larger one.
+
+    Raises:
+        UserError: nothing would be held out or left, or a class has fewer than `per_class` left.
+    """
+    count = len(labels)
+    held = round(config.validation * count)
+    if not 0 < held < count:
+        raise UserError(f"validation is {config.validation}, which holds out {held} of {count} examples")
+    shuffled = torch.randperm(count, generator=generator(seed, "split"))
+    validation, train = shuffled[:held].sort().values, shuffled[held:].sort().values
+    if config.per_class is not None:
+        classes = int(labels.max()) + 1
+        train = _few(train, labels[train], classes, config.per_class, generator(seed, "subset"))
+    return Split(train, validation)
+
+
+def order(count: int, seed: int, epoch: int) -> Tensor:
+    """The order of an epoch's `count` training examples: a permutation, int64 [count]."""
+    return torch.randperm(count, generator=generator(seed, "order", epoch))
+
+
+def _few(train: Tensor, labels: Tensor, classes: int, per_class: int, draw: torch.Generator) -> Tensor:
+    """`per_class` of each class, drawn from the examples `train` with these `labels`."""
+    counts = torch.bincount(labels, minlength=classes)
+    if counts.min() < per_class:
+        raise UserError(
+            f"per_class is {per_class}, but class {int(counts.argmin())} has {int(counts.min())} examples "
+            "left to train on"
+        )
+    shuffled = torch.randperm(len(train), generator=draw)
+    grouped = shuffled[labels[shuffled].sort(stable=True).indices]
+    first = (counts.cumsum(0) - counts)[:, None] + torch.arange(per_class)  # [classes, per_class]
+    return train[grouped[first.flatten()]].sort().values

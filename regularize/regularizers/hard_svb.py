@@ -1,0 +1,48 @@
+"""Hard singular value bounding: W = U·clip(S, 1/(1+ε), 1+ε)·Vᵀ for every layer.
+
+Convolution kernels are taken as (out, in·k·k) matrices. Weights start orthogonal (all singular
+values 1: the orthogonal factor of the usual start, so that runs of one seed stay paired). They
+are projected `every` so many steps and after the last one. The optimizer's momentum is left as
+it is, as in the paper's algorithm. There is no strength at which it does nothing; ε → ∞ leaves
+only the start.
+
+References:
+    Jia, Tao, Gao, Xu, Improving training of deep neural networks via singular value bounding, 2017.
+    Jia, Li, Wen, Liu, Tao, Orthogonal deep neural networks, 2019 (arXiv 1905.05929).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from regularize.regularizers.hooks import Given, Hooks, StepEnd, Weights
+
+
+def start(weights: Weights, _given: Given) -> None:
+    for weight in weights.values():
+        left, _, right = torch.linalg.svd(weight, full_matrices=False)
+        weight.copy_(left @ right)
+
+
+def after_step(weights: Weights, given: Given, end: StepEnd) -> None:
+    if end.step % given.options["every"] and end.step != end.steps:
+        return
+    for weight in weights.values():
+        weight.copy_(bounded(weight, given.strengths["epsilon"]))
+
+
+def bounded(weight: Tensor, epsilon: Tensor) -> Tensor:
+    """Weights [R, out, in] with their singular values clipped to the band of ε [R].
+
+    A run whose weights are no longer finite is returned as it is: it has diverged, and its
+    pack mates must not notice.
+    """
+    finite = weight.isfinite().all(dim=(1, 2), keepdim=True)
+    left, values, right = torch.linalg.svd(torch.where(finite, weight, 0.0), full_matrices=False)
+    high = 1 + epsilon.to(weight.dtype).unsqueeze(1)
+    clipped = torch.minimum(torch.maximum(values, 1 / high), high)
+    return torch.where(finite, (left * clipped.unsqueeze(1)) @ right, weight)
+
+
+HOOKS = Hooks(start=start, after_step=after_step)

@@ -1,0 +1,106 @@
+"""Where a technique can act in a training step: the one interface of all regularizers.
+
+A technique is a `Hooks` of plain functions; those it leaves out do nothing. Everything carries
+the run axis R first, so that a pack's runs, each with its own strength, read as one batched formula.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from regularize.draws import Draws
+
+Weights = Mapping[str, Tensor]
+"""Weights without biases by parameter name, [R, out, in·k·k]; views that can be written in place."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """A technique's parameters for a pack: strengths [R], and the options all runs share."""
+
+    strengths: Mapping[str, Tensor]
+    options: Mapping[str, Any]
+
+    def over(self, name: str, tensor: Tensor) -> Tensor:
+        """The strength `name` as [R, 1, 1, …], to be broadcast over a tensor with R first."""
+        strength = self.strengths[name].to(tensor.dtype)
+        return strength.view(-1, *[1] * (tensor.ndim - 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """One forward pass of a pack: what penalties are computed from.
+
+    Attributes:
+        weights: the clean weights, not the ones that weight noise perturbed.
+        inputs: [R, B, C, H, W], normalised, with input noise; a leaf of the graph.
+        logits: [R, B, K].
+        labels: [R, B].
+        share: what a local example counts: ranks / global batch.
+    """
+
+    weights: Weights
+    inputs: Tensor
+    logits: Tensor
+    labels: Tensor
+    share: float
+    draws: Draws
+
+    @cached_property
+    def log_probabilities(self) -> Tensor:
+        """[R, B, K]."""
+        return F.log_softmax(self.logits, dim=-1)
+
+    @cached_property
+    def cross_entropy(self) -> Tensor:
+        """[R, B], in nats, against the labels."""
+        return -self.log_probabilities.gather(-1, self.labels.unsqueeze(-1)).squeeze(-1)
+
+    def mean(self, per_example: Tensor) -> Tensor:
+        """[R, B] to [R]: the mean over the global batch, once all ranks' values are averaged."""
+        return per_example.sum(1) * self.share
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepEnd:
+    """When `after_step` is called: after the optimizer, at this step of so many, with this rate."""
+
+    step: int  # counted from 1
+    steps: int
+    lr: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """The functions of a technique, in the order of a training step.
+
+    Attributes:
+        start: (weights, given), in place, once after initialisation.
+        inputs: (x [R, B, C, H, W], pixel, given, draws) to x; x is normalised and `pixel` [C, 1, 1]
+            is what a change of one full pixel range amounts to in it.
+        weight: (parameter name, w [R, …], given, draws) to the weight that this step runs with.
+        hidden: (layer name, h [R, B, units], given, draws) to h.
+        penalty: (pass, given) to [R], strength included, added to the mean cross-entropy.
+        after_step: (weights, given, step end), in place.
+        differentiates_inputs: whether `penalty` takes derivatives with respect to the inputs.
+    """
+
+    start: Callable[[Weights, Given], None] | None = None
+    inputs: Callable[[Tensor, Tensor, Given, Draws], Tensor] | None = None
+    weight: Callable[[str, Tensor, Given, Draws], Tensor] | None = None
+    hidden: Callable[[str, Tensor, Given, Draws], Tensor] | None = None
+    penalty: Callable[[Pass, Given], Tensor] | None = None
+    after_step: Callable[[Weights, Given, StepEnd], None] | None = None
+    differentiates_inputs: bool = False
+
+
+def sum_over_weights(weights: Weights, each: Callable[[Tensor], Tensor]) -> Tensor:
+    """Σ over layers of `each`([R, out, in·k·k]) summed over its entries: [R]."""
+    return torch.stack([each(weight).flatten(1).sum(1) for weight in weights.values()]).sum(0)

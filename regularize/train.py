@@ -1,0 +1,178 @@
+"""Training a pack: the loop over steps, its checkpoints, its tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regularize import models, optimizer
+from regularize.batches import Batches
+from regularize.config import RunConfig
+from regularize.data import load, order, split
+from regularize.distributed import Ranks
+from regularize.draws import Draws
+from regularize.memory import keep_large_blocks
+from regularize.objective import Objective, bind
+from regularize.recorder import Recorder
+from regularize.regularizers.hooks import StepEnd
+from regularize.rng import generator
+from regularize.schedule import Timeline, learning_rate
+from regularize.store import PackPaths, PackStatus
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
+
+
+def never() -> bool:
+    return False
+
+
+def train_pack(
+    runs: Sequence[RunConfig],
+    paths: PackPaths,
+    *,
+    data_root: Path | None = None,
+    stop: Callable[[], bool] = never,
+    checkpoint_seconds: float = 60.0,
+    heartbeat_seconds: float = 2.0,
+) -> PackStatus:
+    """Train `runs` side by side, from their checkpoint if there is one, and write their tables.
+
+    `stop` is asked after every step; once it is true a checkpoint is written and the returned
+    status is `interrupted`, else it is `done`. In a process group all ranks call this together, and
+    rank 0 writes.
+    """
+    assert len({run.pack_key for run in runs}) == 1, "the runs of a pack share all but strength and seed"
+    keep_large_blocks()
+    trainer = Trainer(runs, paths, Ranks.here(), data_root)
+    recorder = Recorder(trainer, checkpoint_seconds, heartbeat_seconds)
+    trainer.start()
+    recorder.resume()
+    while trainer.step < trainer.timeline.steps:
+        trainer.advance()
+        recorder.after_step()
+        if trainer.ranks.any(stop()):
+            return recorder.interrupt()
+    return recorder.finish()
+
+
+class Trainer:
+    """R runs in training: the state that a checkpoint holds, and the step that moves it on."""
+
+    def __init__(
+        self, runs: Sequence[RunConfig], paths: PackPaths, ranks: Ranks, data_root: Path | None
+    ) -> None:
+        config = runs[0]
+        self.runs, self.paths, self.ranks, self.training = runs, paths, ranks, config.training
+        self.seeds = [run.seed for run in runs]
+        dtype = _DTYPES[config.training.precision]
+        dataset = load(config.data.name, data_root)
+        self.batches = Batches(dataset, dtype, ranks.device)
+        splits = {seed: split(dataset.train_labels, config.data, seed) for seed in set(self.seeds)}
+        self.train_rows = torch.stack([splits[seed].train for seed in self.seeds])
+        self.validation_rows = torch.stack([splits[seed].validation for seed in self.seeds])
+        self.timeline = Timeline.of(config.training, config.evaluation, self.train_rows.shape[1])
+
+        shape = {"channels": dataset.channels, "side": dataset.side, "classes": dataset.classes}
+        self.model = models.build(config.model, self.seeds, **shape).to(ranks.device, dtype)
+        self.parameters = list(self.model.parameters())
+        self.terms = bind(runs, ranks.device)
+        self.optimizer = optimizer.build(config.training, self.model)
+        self.objective = ranks.wrap(Objective(self.model, self.terms, self.batches.pixel))
+
+        self.step = 0
+        self.diverged_step = torch.zeros(len(runs), dtype=torch.int64)  # 0: has not
+        self.objective_sum = torch.zeros(len(runs), dtype=torch.float64, device=ranks.device)
+        self._epoch_rows: tuple[int, Tensor] | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Epochs begun so far: the number that the metrics table gives to the end of this one."""
+        return math.ceil(self.step / self.timeline.per_epoch)
+
+    def start(self) -> None:
+        """What techniques do to fresh weights; a checkpoint then replaces them."""
+        with torch.no_grad():
+            for term in self.terms:
+                if term.hooks.start:
+                    term.hooks.start(self.model.weights(), term.given)
+
+    def state(self) -> dict[str, Any]:
+        """All that changes from step to step."""
+        return {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "diverged_step": self.diverged_step,
+            "objective_sum": self.objective_sum,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.diverged_step = state["diverged_step"].cpu()
+        self.objective_sum = state["objective_sum"]
+
+    def advance(self) -> None:
+        """One optimizer step of all runs."""
+        rate = learning_rate(self.training, self.step, self.timeline.steps)
+        optimizer.set_rate(self.optimizer, rate)
+        self.optimizer.zero_grad()
+        losses = self._losses()
+        torch.autograd.backward(losses.sum(), inputs=self.parameters)
+        self._mark_diverged()
+        self.step += 1
+        with optimizer.frozen(self.parameters, self.diverged_step.nonzero().flatten().to(self.ranks.device)):
+            self.optimizer.step()
+            self._after_step(StepEnd(step=self.step, steps=self.timeline.steps, lr=rate))
+        self.objective_sum += losses.detach()
+
+    def _losses(self) -> Tensor:
+        rows = self._batch_rows()
+        count = rows.shape[1]
+        local = self.ranks.part(count)
+        x, labels = self.batches.take("train", rows[:, local].to(self.ranks.device))
+        draws = Draws(
+            seeds=self.seeds,
+            step=self.step,
+            global_batch=count,
+            local=local,
+            dtype=self.batches.dtype,
+            device=self.ranks.device,
+        )
+        half = self.training.precision == "bfloat16"
+        with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=half):
+            losses: Tensor = self.objective(x, labels, draws, self.ranks.world / count)
+        return losses
+
+    def _batch_rows(self) -> Tensor:
+        """The examples of this step, [R, B] rows of the official training part."""
+        epoch, position = divmod(self.step, self.timeline.per_epoch)
+        if self._epoch_rows is None or self._epoch_rows[0] != epoch:
+            count = self.train_rows.shape[1]
+            orders = torch.stack([order(count, seed, epoch) for seed in self.seeds])
+            self._epoch_rows = (epoch, self.train_rows.gather(1, orders))
+        first = position * self.training.batch_size
+        return self._epoch_rows[1][:, first : first + self.training.batch_size]
+
+    def _mark_diverged(self) -> None:
+        finite = optimizer.finite_runs(self.parameters).cpu()
+        self.diverged_step[~finite & (self.diverged_step == 0)] = self.step + 1
+
+    def _after_step(self, end: StepEnd) -> None:
+        with torch.no_grad():
+            for term in self.terms:
+                if term.hooks.after_step:
+                    term.hooks.after_step(self.model.weights(), term.given, end)
+
+    def sample_rows(self, count: int) -> Tensor:
+        """The fixed sample of the training examples that training accuracy is measured on, [R, n]."""
+        total = self.train_rows.shape[1]
+        picks = [torch.randperm(total, generator=generator(seed, "sample"))[:count] for seed in self.seeds]
+        return self.train_rows.gather(1, torch.stack(picks))

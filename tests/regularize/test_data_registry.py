@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from regularize.data import data_root, describe, known, names, prepared
+from regularize.data.registry import OFFICIAL
+from regularize.data.source import Facts, MissingDataError
+from regularize.errors import UserError
+
+
+def test_planning_needs_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys, regularize.data as d; d.describe('cifar10'); assert not d.known('x', sys.argv[1]);"
+        "print({'torch', 'torchvision', 'sklearn', 'PIL', 'pandas', 'matplotlib'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_unknown_attribute() -> None:
+    import regularize.data
+
+    with pytest.raises(AttributeError, match="lode"):
+        regularize.data.lode  # noqa: B018
+
+
+def test_official_names_and_facts(tmp_path: Path) -> None:
+    assert names(tmp_path) == names(tmp_path / "absent") == sorted(OFFICIAL)
+    assert describe("cifar100", tmp_path) == Facts(
+        train=50_000, test=10_000, classes=100, side=32, channels=3
+    )
+
+
+def test_own_names(tmp_path: Path) -> None:
+    for folder in ("birds/train", "Upper/train", "prepared/gone", "prepared/train", "not-a-set"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "cells.npz").touch()
+    (tmp_path / "prepared" / "gone" / "meta.json").touch()
+    assert names(tmp_path) == sorted([*OFFICIAL, "birds", "cells", "gone"])
+    assert known("birds", tmp_path)
+    assert not known("Upper", tmp_path)
+    assert not known("prepared", tmp_path)
+
+
+def test_an_unknown_name_lists_the_choices(tmp_path: Path) -> None:
+    with pytest.raises(
+        MissingDataError, match=r"unknown data set 'mnsit'.*did you mean 'mnist'\?.*mnsit\.npz"
+    ):
+        prepared("mnsit", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "prepared", "../mnist", "a/b", "-a", "MNIST", "a b", "a.b"])
+def test_a_name_must_be_plain(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="cannot name a data set"):
+        prepared(name, tmp_path)
+
+
+def test_a_name_with_two_meanings_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "own" / "train").mkdir(parents=True)
+    np.savez(tmp_path / "own.npz")
+    with pytest.raises(UserError, match="is both"):
+        prepared("own", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "file"),
+    [
+        ("mnist", "MNIST/raw", "t10k-labels-idx1-ubyte"),
+        ("fashion_mnist", "FashionMNIST/raw", "train-images-idx3-ubyte"),
+        ("cifar10", "cifar-10-batches-py", "data_batch_5"),
+        ("cifar100", "cifar-100-python", "cifar-100-binary.tar.gz"),
+    ],
+)
+def test_missing_official_files_say_which_go_where(tmp_path: Path, name: str, place: str, file: str) -> None:
+    with pytest.raises(MissingDataError) as caught:
+        prepared(name, tmp_path)
+    message = str(caught.value)
+    assert message.startswith(f"{name} is not in {tmp_path}: put ")
+    assert str(tmp_path / place) in message
+    assert file in message
+    assert f"`regularize data fetch {name}`" in message
+
+
+def test_data_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("REGULARIZE_DATA", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert data_root() == tmp_path / ".cache" / "regularize" / "data"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert data_root() == Path("/cache/regularize/data")
+    monkeypatch.setenv("REGULARIZE_DATA", "~/sets")
+    assert data_root() == tmp_path / "sets"
+    assert data_root("/given") == Path("/given")

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from regularize.config import DataConfig
+from regularize.data import Split, order, split
+from regularize.errors import UserError
+
+LABELS = torch.arange(1000) % 10
+
+
+def equal(a: Split, b: Split) -> bool:
+    return torch.equal(a.train, b.train) and torch.equal(a.validation, b.validation)
+
+
+@settings(deadline=None)
+@given(
+    count=st.integers(20, 300),
+    classes=st.integers(1, 5),
+    validation=st.floats(0.05, 0.5),
+    per_class=st.none() | st.integers(1, 2),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_split_is_disjoint_complete_and_repeatable(
+    count: int, classes: int, validation: float, per_class: int | None, seed: int
+) -> None:
+    labels = torch.arange(count) % classes
+    config = DataConfig(name="x", validation=validation, per_class=per_class)
+    try:
+        parts = split(labels, config, seed)
+    except UserError:
+        assert per_class is not None
+        return
+    both = torch.cat([parts.train, parts.validation])
+    assert len(both.unique()) == len(both)
+    assert len(parts.validation) == round(validation * count)
+    if per_class is None:
+        assert both.sort().values.tolist() == list(range(count))
+    else:
+        assert labels[parts.train].bincount().tolist() == [per_class] * classes
+    assert equal(parts, split(labels, config, seed))
+
+
+def test_seeds_differ() -> None:
+    config = DataConfig(name="x")
+    assert not equal(split(LABELS, config, 0), split(LABELS, config, 1))
+
+
+def test_few_examples_leave_the_validation_part_alone_and_are_nested() -> None:
+    everything = split(LABELS, DataConfig(name="x"), 3)
+    few, more = (split(LABELS, DataConfig(name="x", per_class=n), 3) for n in (4, 20))
+    assert torch.equal(few.validation, everything.validation)
+    assert set(few.train.tolist()) < set(more.train.tolist()) < set(everything.train.tolist())
+
+
+def test_unequal_classes_are_drawn_from_evenly() -> None:
+    labels = torch.tensor([0] * 900 + [1] * 30 + [2] * 70)
+    drawn = [split(labels, DataConfig(name="x", per_class=10), seed) for seed in range(20)]
+    assert all(labels[parts.train].bincount().tolist() == [10, 10, 10] for parts in drawn)
+    assert len(torch.cat([parts.train for parts in drawn]).unique()) > 200
+
+
+def test_too_few_examples_of_a_class() -> None:
+    labels = torch.tensor([0] * 95 + [1] * 5)
+    with pytest.raises(UserError, match=r"per_class is 6, but class 1 has [0-5] examples"):
+        split(labels, DataConfig(name="x", per_class=6), 0)
+
+
+@pytest.mark.parametrize("validation", [0.01, 0.99])
+def test_nothing_held_out_or_nothing_left(validation: float) -> None:
+    with pytest.raises(UserError, match=f"validation is {validation}, which holds out"):
+        split(torch.zeros(10, dtype=torch.int64), DataConfig(name="x", validation=validation), 0)
+
+
+def test_the_order_is_a_permutation_that_depends_on_seed_and_epoch() -> None:
+    orders = [order(50, seed, epoch).tolist() for seed in (0, 1) for epoch in (0, 1)]
+    assert all(sorted(one) == list(range(50)) for one in orders)
+    assert len({tuple(one) for one in orders}) == 4
+    assert order(50, 1, 1).tolist() == orders[-1]
+
+
+def test_draws_stay_the_same_from_version_to_version() -> None:
+    assert order(8, seed=0, epoch=0).tolist() == [6, 4, 1, 2, 3, 7, 5, 0]
+    parts = split(torch.arange(20) % 2, DataConfig(name="x", validation=0.2, per_class=3), 0)
+    assert parts.train.tolist() == [0, 3, 5, 16, 17, 18]
+    assert parts.validation.tolist() == [2, 4, 7, 9]

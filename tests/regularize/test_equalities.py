@@ -1,0 +1,69 @@
+"""The contract of a pack, for every technique: packed = alone, two ranks = one, resumed = uninterrupted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+
+from regularize.regularizers import REGULARIZERS
+from regularize.store import PackPaths
+from regularize.train import train_pack
+from tests.regularize.cases import CASES, pack, trained
+
+STEPS = 100
+
+
+def test_every_technique_has_a_case():
+    tested = {term.technique for runs in CASES.values() for terms in runs for term in terms}
+    assert tested | {"none"} == set(REGULARIZERS)
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """case → weights of the pack after 100 steps in float64, trained once."""
+    folder = tmp_path_factory.mktemp("packed")
+    return {case: trained(pack(case, steps=STEPS, precision="float64"), folder / case) for case in CASES}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_packed_equals_alone(case, packed, tmp_path):
+    for position, run in enumerate(pack(case, steps=STEPS, precision="float64")):
+        alone = trained([run], tmp_path / str(position))
+        for name, weight in alone.items():
+            torch.testing.assert_close(packed[case][name][position], weight[0], rtol=0, atol=1e-9)
+
+
+def test_two_ranks_equal_one(packed, tmp_path):
+    command = [sys.executable, "-m", "tests.regularize.two_ranks", str(tmp_path), str(STEPS)]
+    subprocess.run(command, check=True, timeout=600, cwd=Path(__file__).parents[2])
+    for case, weights in packed.items():
+        together = torch.load(tmp_path / case / "weights.pt", weights_only=True)["model"]
+        for name, weight in weights.items():
+            torch.testing.assert_close(together[name], weight, rtol=0, atol=1e-9, msg=f"{case} {name}")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_resumed_equals_uninterrupted_and_repeated_bitwise(case, tmp_path):
+    runs = pack(case, steps=50)  # 34 of them are an epoch: interrupted in the middle of both
+    whole, again = trained(runs, tmp_path / "whole"), trained(runs, tmp_path / "again")
+    for stop_at in (17, 24):
+        steps = count(1)
+        status = train_pack(runs, PackPaths(tmp_path / "parts"), stop=lambda s=steps, n=stop_at: next(s) == n)
+        assert status.state == "interrupted"
+    assert status.step == 17 + 24
+    resumed = trained(runs, tmp_path / "parts")
+    for name, weight in whole.items():
+        assert torch.equal(again[name], weight), f"{name} of a repeated pack"
+        assert torch.equal(resumed[name], weight), f"{name} of a resumed pack"
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "none"])
+def test_every_technique_changes_the_parameters(case, packed):
+    assert not torch.allclose(packed[case]["fc1.weight"], packed["none"]["fc1.weight"], rtol=0, atol=1e-6)
+    weak, strong = packed[case]["fc1.weight"][:2]
+    assert not torch.allclose(weak, strong, rtol=0, atol=1e-6), "the strength has no effect"
