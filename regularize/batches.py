@@ -15,6 +15,7 @@ class Batches:
         self.dtype, self.device = dtype, device
         self.images = {"train": dataset.train_images.to(device), "test": dataset.test_images.to(device)}
         self.labels = {"train": dataset.train_labels.to(device), "test": dataset.test_labels.to(device)}
+        self.shape = (dataset.channels, dataset.side, dataset.side)  # of one example
         mean = torch.tensor(dataset.mean, dtype=torch.float64, device=device)
         std = torch.tensor(dataset.std, dtype=torch.float64, device=device)
         self._scale, self._shift = (1 / (255 * std)).to(dtype), (mean / std).to(dtype)

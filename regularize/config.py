@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from regularize.errors import UserError, one_of
+from regularize.models import MODELS
 from regularize.regularizers import REGULARIZERS
 
-MODELS = ("lenet5", "lenet5_tanh", "lenet_prime")
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine")
 PRECISIONS = ("float32", "float64", "bfloat16")

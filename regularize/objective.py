@@ -16,7 +16,7 @@ from torch.func import functional_call
 from regularize import regularizers
 from regularize.config import RunConfig
 from regularize.draws import Draws
-from regularize.models import Network
+from regularize.models.network import Network
 from regularize.regularizers.hooks import Given, Hooks, Pass
 
 

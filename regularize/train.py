@@ -77,8 +77,8 @@ class Trainer:
         self.validation_rows = torch.stack([splits[seed].validation for seed in self.seeds])
         self.timeline = Timeline.of(config.training, config.evaluation, self.train_rows.shape[1])
 
-        shape = {"channels": dataset.channels, "side": dataset.side, "classes": dataset.classes}
-        self.model = models.build(config.model, self.seeds, **shape).to(ranks.device, dtype)
+        model = models.build(config.model, self.seeds, shape=self.batches.shape, classes=dataset.classes)
+        self.model = model.to(ranks.device, dtype)
         self.parameters = list(self.model.parameters())
         self.terms = bind(runs, ranks.device)
         self.optimizer = optimizer.build(config.training, self.model)

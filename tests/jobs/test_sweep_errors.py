@@ -49,7 +49,7 @@ TOP = [
     (2, "dataset:\n  digits: {validation: 1}", "3: validation is 1.0, but must be between 0 and 1"),
     (2, "dataset:\n  digits:\n    training: {epoch: 1}",
      f"4: unknown key 'epoch'; {one_of('epoch', TRAINING)}"),
-    (2, "dataset:\n  digits: {regularizers: {l1: {strength: 1}}}", "3: unknown key 'l1'; one of: l2, none"),
+    (2, "dataset:\n  digits: {regularizers: {l1: {strength: 1}}}", "3: unknown key 'l1'; one of: l2, none; did you mean 'l2'?"),
     (2, "dataset:\n  digits: {regularizers: {l2: {technique: l1}}}",
      "3: technique cannot differ between datasets; make another entry"),
     (2, "dataset:\n  digits: {regularizers: {l2: {strength: -1}}}",

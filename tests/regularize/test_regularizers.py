@@ -22,7 +22,7 @@ PENALTIES = [case for case in CASES if case not in ("none", "l1", "hard_svb")]
 def objective(runs, *, batch=4, step=0, model=None):
     """The loss of `runs` as a function of the parameters, on a fixed random batch in float64."""
     seeds = [config.seed for config in runs]
-    network = model or models.build(runs[0].model, seeds, channels=1, side=28, classes=10).double()
+    network = model or models.build(runs[0].model, seeds, shape=(1, 28, 28), classes=10).double()
     module = Objective(network, bind(runs, "cpu"), pixel=torch.full((1, 1, 1), 3.0, dtype=torch.float64))
     source = torch.Generator().manual_seed(1)
     x = torch.randn(len(runs), batch, 1, 28, 28, generator=source, dtype=torch.float64)
@@ -214,6 +214,6 @@ def test_strength_zero_is_bitwise_none(technique, tmp_path):
 
 def test_runs_of_one_seed_are_paired():
     """The same initialisation and order whatever the technique; other seeds differ."""
-    a, b, c = (models.build("lenet5", [seed], channels=1, side=28, classes=10) for seed in (0, 0, 1))
+    a, b, c = (models.build("lenet5", [seed], shape=(1, 28, 28), classes=10) for seed in (0, 0, 1))
     assert torch.equal(a.fc1.weight, b.fc1.weight)
     assert not torch.equal(a.fc1.weight, c.fc1.weight)

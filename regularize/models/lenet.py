@@ -1,4 +1,9 @@
-"""The networks, R of them as one module: inputs [R, B, C, H, W], logits [R, B, K]."""
+"""LeNet-5 in three forms, with the run axis.
+
+References:
+    LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition, 1998.
+    Hoffman, Roberts, Yaida, Robust learning with Jacobian regularization, 2019 (arXiv 1908.02729).
+"""
 
 from __future__ import annotations
 
@@ -11,14 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from regularize.layers import RunConv2d, RunLinear, ScaledTanh, fold, max_pool, unfold
+from regularize.models.network import Hidden, Network, unchanged
 from regularize.rng import generator
-
-Hidden = Callable[[str, Tensor], Tensor]
-"""Called with a layer's name and its activations [R, B, units]; returns what goes on."""
-
-
-def unchanged(_name: str, activations: Tensor) -> Tensor:
-    return activations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +29,9 @@ class Form:
     bound: Callable[[int, int], float]
     """Weights start uniform in ±bound(fan_in, fan_out)."""
     zero_bias: bool
+    pool_first: bool = True
+    """For maximum pooling and a monotone activation the order does not matter, and pooling first
+    leaves the activation a quarter of the numbers."""
 
 
 def _default_bound(fan_in: int, _fan_out: int) -> float:
@@ -49,34 +51,12 @@ FORMS: dict[str, Form] = {
     "lenet5": Form(activation=nn.ReLU, pool=max_pool, bound=_default_bound, zero_bias=False),
     # LeCun et al. 1998: scaled tanh, average pooling, ±2.4/fan_in. Their connection table of C3,
     # trainable subsampling and radial-basis output are not part of it.
-    "lenet5_tanh": Form(activation=ScaledTanh, pool=F.avg_pool2d, bound=_lecun_bound, zero_bias=True),
+    "lenet5_tanh": Form(
+        activation=ScaledTanh, pool=F.avg_pool2d, bound=_lecun_bound, zero_bias=True, pool_first=False
+    ),
     # LeNet' of Hoffman, Roberts, Yaida 2019: tanh, maximum pooling, Glorot initialisation.
     "lenet_prime": Form(activation=nn.Tanh, pool=max_pool, bound=_glorot_bound, zero_bias=True),
 }
-
-
-class Network(nn.Module):
-    """R networks as one module.
-
-    Attributes:
-        weight_layers: the names of the layers that have a weight (and a bias).
-        hidden_layers: those of them whose activations [R, B, units] are shown to `hidden`.
-    """
-
-    weight_layers: tuple[str, ...]
-    hidden_layers: tuple[str, ...]
-
-    def forward(self, x: Tensor, hidden: Hidden = unchanged) -> Tensor:
-        """Inputs [R, B, C, H, W] to logits [R, B, K]."""
-        raise NotImplementedError
-
-    def weights(self) -> dict[str, Tensor]:
-        """The layers' weights without biases, by parameter name, [R, out, in·k·k].
-
-        They are views: what is written to them reaches the parameters.
-        """
-        names = [f"{layer}.weight" for layer in self.weight_layers]
-        return {name: self.get_parameter(name).flatten(2) for name in names}
 
 
 class LeNet(Network):
@@ -99,8 +79,6 @@ class LeNet(Network):
     def forward(self, x: Tensor, hidden: Hidden = unchanged) -> Tensor:
         h = fold(x)
         for conv in (self.conv1, self.conv2):
-            # Pooled first, on four times as many numbers as the activation then sees; for maximum
-            # pooling and a monotone activation the order does not matter.
             h = self._pooled(conv(h))
         h = unfold(h, self.runs).flatten(2)
         for name in self.hidden_layers:
@@ -109,22 +87,22 @@ class LeNet(Network):
         return logits
 
     def _pooled(self, h: Tensor) -> Tensor:
-        activated: Tensor = self.activation(self.form.pool(h, 2))
-        return activated
+        if self.form.pool_first:
+            return self.activation(self.form.pool(h, 2))  # type: ignore[no-any-return]
+        return self.form.pool(self.activation(h), 2)
 
 
-def build(name: str, seeds: Sequence[int], *, channels: int, side: int, classes: int) -> Network:
-    """One network per seed, initialised from it: a run starts the same in every pack."""
-    form = FORMS[name]
+def build(name: str, seeds: Sequence[int], shape: tuple[int, ...], classes: int) -> Network:
+    """See `regularize.models.build`."""
+    form, (channels, side, _) = FORMS[name], shape
     model = LeNet(len(seeds), form=form, channels=channels, side=side, classes=classes)
     with torch.no_grad():
         for layer_name in model.weight_layers:
             layer = model.get_submodule(layer_name)
             assert isinstance(layer, RunConv2d | RunLinear)
             for run, seed in enumerate(seeds):
-                _initialise(
-                    layer.weight[run], layer.bias[run], model.form, generator(seed, f"init/{layer_name}")
-                )
+                source = generator(seed, f"init/{layer_name}")
+                _initialise(layer.weight[run], layer.bias[run], form, source)
     return model
 
 

@@ -1,0 +1,38 @@
+"""What every model is: R networks as one module, inputs [R, B, …], logits [R, B, K]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+Hidden = Callable[[str, Tensor], Tensor]
+"""Called with a layer's name and its activations [R, B, units]; returns what goes on."""
+
+
+def unchanged(_name: str, activations: Tensor) -> Tensor:
+    return activations
+
+
+class Network(nn.Module):
+    """R networks as one module.
+
+    Attributes:
+        weight_layers: the names of the layers that have a weight (and a bias).
+        hidden_layers: those of them whose activations [R, B, units] are shown to `hidden`.
+    """
+
+    weight_layers: tuple[str, ...]
+    hidden_layers: tuple[str, ...]
+
+    def forward(self, x: Tensor, hidden: Hidden = unchanged) -> Tensor:
+        """Inputs [R, B, C, H, W] to logits [R, B, K]."""
+        raise NotImplementedError
+
+    def weights(self) -> dict[str, Tensor]:
+        """The layers' weights without biases, by parameter name, [R, out, in·k·k].
+
+        They are views: what is written to them reaches the parameters.
+        """
+        names = [f"{layer}.weight" for layer in self.weight_layers]
+        return {name: self.get_parameter(name).flatten(2) for name in names}

@@ -1,0 +1,169 @@
+"""Throughput of eight LeNet-5 runs on MNIST: `python -m tests.benchmarks.bench_training [--rounds N]`.
+
+Three ways take turns in one process group, so that all see the same machine:
+  (a) one run after the other, DataLoader(num_workers=0) over torchvision's dataset, default threads;
+  (b) one run after the other, a tuned in-memory loop: tensors normalised beforehand, indexed batches,
+      multi-tensor SGD, default threads;
+  (c) ours: as many one-thread worker processes as cores, the eight runs packed among them.
+Prints run-steps per second (one run-step: one optimizer step of one run, batch 128), minimum,
+median and maximum over the rounds, the ratios of medians, and the memory of a worker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import os
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+import torch.multiprocessing as mp
+import torch.nn.functional as F
+from torch import nn
+
+from regularize.config import DataConfig, RunConfig, Training
+from regularize.data import data_root, load
+
+RUNS, BATCH = 8, 128
+
+
+def plain_network() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )  # fmt: skip
+
+
+def dataloader_batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    from torchvision import datasets, transforms
+
+    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(0.1307, 0.3081)])
+    with TemporaryDirectory() as folder:  # torchvision wants the raw files without .gz
+        for packed_file in (data_root() / "MNIST" / "raw").glob("*.gz"):
+            raw = Path(folder) / "MNIST" / "raw" / packed_file.stem
+            raw.parent.mkdir(parents=True, exist_ok=True)
+            raw.write_bytes(gzip.decompress(packed_file.read_bytes()))
+        dataset = datasets.MNIST(folder, train=True, transform=transform)
+    while True:
+        yield from torch.utils.data.DataLoader(dataset, BATCH, shuffle=True, num_workers=0)
+
+
+def memory_batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    dataset = load("mnist")
+    images = (dataset.train_images.permute(0, 3, 1, 2).float() / 255 - 0.1307) / 0.3081
+    while True:
+        for rows in torch.randperm(len(images)).split(BATCH):
+            yield images[rows], dataset.train_labels[rows]
+
+
+def sequential(batches: Iterator[tuple[torch.Tensor, torch.Tensor]], foreach: bool) -> Callable[[int], float]:
+    """Seconds that `steps` steps of each of the runs take, one run after the other."""
+    network = plain_network()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, foreach=foreach)
+
+    def measure(steps: int) -> float:
+        started = time.perf_counter()
+        for _ in range(RUNS * steps):
+            x, labels = next(batches)
+            loss = F.cross_entropy(network(x), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return time.perf_counter() - started
+
+    return measure
+
+
+def worker(seeds: list[int], pipe: Connection) -> None:
+    """Takes numbers of steps from the pipe, answers each with 'done', and None with its peak memory."""
+    torch.set_num_threads(1)
+    from regularize.distributed import Ranks
+    from regularize.memory import keep_large_blocks
+    from regularize.store import PackPaths
+    from regularize.train import Trainer
+
+    keep_large_blocks()
+    training = Training(epochs=1000, batch_size=BATCH, lr=0.01)
+    runs = [
+        RunConfig(
+            data=DataConfig(name="mnist"),
+            model="lenet5",
+            regularizer="none",
+            terms=(),
+            training=training,
+            seed=s,
+        )
+        for s in seeds
+    ]
+    trainer = Trainer(runs, PackPaths(Path(os.devnull)), Ranks.here(), None)
+    pipe.send("ready")
+    while steps := pipe.recv():
+        for _ in range(steps):
+            trainer.advance()
+        pipe.send("done")
+    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def packed() -> tuple[Callable[[int], float], Callable[[], float]]:
+    """The same for the workers, and their largest peak memory in MB."""
+    cores = len(os.sched_getaffinity(0))
+    context = mp.get_context("spawn")
+    pipes = []
+    for number in range(cores):
+        ours, theirs = context.Pipe()
+        context.Process(target=worker, args=(list(range(number, RUNS, cores)), theirs), daemon=True).start()
+        pipes.append(ours)
+    for pipe in pipes:
+        pipe.recv()
+
+    def measure(steps: int) -> float:
+        started = time.perf_counter()
+        for pipe in pipes:
+            pipe.send(steps)
+        for pipe in pipes:
+            pipe.recv()
+        return time.perf_counter() - started
+
+    def memory() -> float:
+        for pipe in pipes:
+            pipe.send(0)
+        return max(pipe.recv() for pipe in pipes)
+
+    return measure, memory
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=20)
+    options = parser.parse_args()
+    ours, memory = packed()
+    ways = {
+        "(a) DataLoader loop": sequential(dataloader_batches(), foreach=False),
+        "(b) in-memory loop": sequential(memory_batches(), foreach=True),
+        "(c) packed workers": ours,
+    }
+    for measure in ways.values():
+        measure(3)
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(options.rounds):
+        for name, measure in ways.items():
+            rates[name].append(RUNS * options.steps / measure(options.steps))
+    print("run-steps per second        min   median      max   (c) is")
+    reference = statistics.median(rates["(c) packed workers"])
+    for name, values in rates.items():
+        median = statistics.median(values)
+        spread = f"{min(values):6.0f}   {median:6.0f}   {max(values):6.0f}"
+        print(f"{name:24s} {spread}   {reference / median:5.2f} x")
+    print(f"peak memory of a worker: {memory():.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
