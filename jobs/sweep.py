@@ -15,8 +15,9 @@ from jobs.overrides import overridden
 from jobs.seeds import read_seeds
 from jobs.yaml_text import dump, parse_file, read_text
 from jobs.yaml_tree import Node, overlaid
-from regularize.config import MODELS, DataConfig, Evaluation, Training
+from regularize.config import DataConfig, Evaluation, Training
 from regularize.errors import one_of
+from regularize.models import MODELS
 
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
 METRICS = {

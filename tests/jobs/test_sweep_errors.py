@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.sweep import Sweep, load_sweep
-from regularize.config import MODELS, Training
+from regularize.config import Training
 from regularize.errors import UserError, one_of
+from regularize.models import MODELS
 from regularize.regularizers import REGULARIZERS
 from tests.jobs.sweeps import BASE, load, with_line
 
