@@ -1,0 +1,134 @@
+"""What is compared on one problem: the report runs of the regularizers and of the baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from analysis.collect import strength_order
+from analysis.figures.style import METHODS
+from analysis.tables import Problem, Tables, digest
+from regularize.errors import UserError
+
+BASELINE = "none"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A regularizer at one strength (`` where it has none)."""
+
+    regularizer: str
+    strength: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The finished report runs of one problem.
+
+    `results` holds them all; in a sweep with tune seeds only those at the chosen strengths. In a
+    sweep without, every strength is a contender of its own.
+    """
+
+    problem: Problem
+    tables: Tables
+    results: pd.DataFrame
+
+    @cached_property
+    def contenders(self) -> list[Contender]:
+        """The baseline first, then in the order of `METHODS`, strengths ascending."""
+        pairs = self.results[["regularizer", "strength"]].drop_duplicates().itertuples(index=False)
+        return sorted((Contender(*pair) for pair in pairs), key=_order)
+
+    @property
+    def baseline(self) -> Contender | None:
+        """Runs without any regularizer, if the sweep has them."""
+        found = [contender for contender in self.contenders if contender.regularizer == BASELINE]
+        return found[0] if found else None
+
+    @property
+    def challengers(self) -> list[Contender]:
+        """All but the baseline."""
+        return [contender for contender in self.contenders if contender != self.baseline]
+
+    def of(self, contender: Contender) -> pd.DataFrame:
+        """The results of one contender, indexed by seed; diverged runs are among them."""
+        rows = self.results[_is(self.results, contender)]
+        assert rows["seed"].is_unique
+        return rows.set_index("seed").sort_index()
+
+    def done(self, contender: Contender) -> pd.DataFrame:
+        """The results of one contender's runs that did not diverge, indexed by seed."""
+        rows = self.of(contender)
+        return rows[rows["state"] == "done"]
+
+    def n_diverged(self, contender: Contender) -> int:
+        return int((self.of(contender)["state"] == "diverged").sum())
+
+    @property
+    def rule(self) -> str:
+        """How strengths were chosen, for captions and tables."""
+        selection = self.tables.selection
+        return "all of the sweep, none was selected" if selection is None else str(selection["rule"].iloc[0])
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """The learning curves of the runs in `results` that did not diverge."""
+        rows = self.tables.read("metrics", self.problem, phase="report")
+        done = self.results.loc[self.results["state"] == "done", "run_id"]
+        return rows[rows["run_id"].isin(done)].reset_index(drop=True)
+
+    @cached_property
+    def digest(self) -> str:
+        """Names the content of `results` and `metrics`."""
+        return digest(self.results, self.metrics)
+
+
+def comparisons(tables: Tables) -> list[Comparison]:
+    """One for each problem that has a finished report run.
+
+    Raises:
+        UserError: there is none.
+    """
+    report = tables.results[tables.results["phase"] == "report"]
+    report = report[_chosen(tables, report)]
+    found = []
+    for problem in tables.problems:
+        few = (
+            report["per_class"].isna()
+            if problem.per_class is None
+            else report["per_class"] == problem.per_class
+        )
+        rows = report[(report["dataset"] == problem.dataset) & few & (report["model"] == problem.model)]
+        if len(rows):
+            found.append(Comparison(problem, tables, rows.reset_index(drop=True)))
+    if not found:
+        raise UserError(
+            f"{tables.store.folder} has no finished report run yet, so there is nothing to compare: "
+            f"{len(tables.results)} of {len(tables.runs)} planned runs are finished"
+        )
+    return found
+
+
+def _chosen(tables: Tables, report: pd.DataFrame) -> pd.Series:
+    """Which report runs are at the strength that was chosen; all where none was."""
+    if tables.selection is None:
+        return pd.Series(True, index=report.index)
+    cell = ["dataset", "per_class", "model", "regularizer"]
+    chosen = tables.selection[tables.selection["chosen"]]
+    merged = report[[*cell, "strength"]].merge(
+        chosen[[*cell, "strength"]], on=cell, how="left", suffixes=("", "_")
+    )
+    kept = merged["strength_"].isna() | (merged["strength_"] == merged["strength"])
+    return pd.Series(kept.to_numpy(dtype=bool), index=report.index)
+
+
+def _is(frame: pd.DataFrame, contender: Contender) -> pd.Series:
+    return (frame["regularizer"] == contender.regularizer) & (frame["strength"] == contender.strength)
+
+
+def _order(contender: Contender) -> tuple[object, ...]:
+    known = list(METHODS)
+    place = known.index(contender.regularizer) if contender.regularizer in METHODS else len(known)
+    return place, contender.regularizer, strength_order(contender.strength)

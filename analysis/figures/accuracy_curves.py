@@ -1,0 +1,44 @@
+"""Test accuracy by epoch."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from analysis.comparison import Comparison
+from analysis.figures.curve_figure import CurveFigure, Plot
+from analysis.figures.curves import LOG_ERROR, by_split, curves, limits
+from analysis.figures.words import Score
+
+_LOG_FROM = 90
+_TICKS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
+_MORE_TICKS = (0, 50, 60, 70, 80, 85, 90, 92, 94, 96, 97, 98, 98.5, 99, 99.2, 99.5, 99.7, 99.8, 99.9)
+
+
+def plot(comparison: Comparison) -> Plot:
+    """Above 90% the axis is logarithmic in the error: 98% to 99% is half the errors, not a hair."""
+    rows = by_split(comparison, "test")
+    data = curves(rows.assign(percent=100 * rows["accuracy"]), "percent")
+    if data["mean"].max() > _LOG_FROM:
+        return Plot(data, lambda axes: _log_error(axes, data), " The axis is logarithmic in the error.")
+    low, high = limits(data)
+    return Plot(data, lambda axes: axes.set_ylim(max(low, 0), min(high, 100)))
+
+
+def _log_error(axes: Axes, data: pd.DataFrame) -> None:
+    low, high = limits(data, LOG_ERROR)
+    few = [tick for tick in _TICKS if low <= tick <= high]
+    axes.set_yscale("function", functions=LOG_ERROR)
+    axes.set_yticks(few if len(few) > 2 else [tick for tick in _MORE_TICKS if low <= tick <= high])
+    axes.set_ylim(max(low, 0), high)
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
+draw = CurveFigure(
+    name="accuracy_curves",
+    what="test accuracy",
+    lines={"test": "-"},
+    y_label="Test accuracy (%)",
+    plot=plot,
+    score=Score(what="test accuracy", column="test_accuracy", factor=100, unit=" %", higher_is_better=True),
+).draw

@@ -1,0 +1,89 @@
+"""The sentences that go with a figure: captions, alt text, and the one-line summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.comparison import BASELINE, Comparison, Contender
+from analysis.figures.style import method, problem_label, strength_label
+from analysis.intervals import Interval, interval
+from analysis.numbers import plus_minus
+from analysis.tables import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A number that a run ends with, as a column or difference of columns of `results`."""
+
+    what: str  # e.g. test accuracy
+    column: str
+    minus: str | None = None
+    factor: float = 1.0
+    unit: str = ""
+    higher_is_better: bool = False
+
+    def of(self, results: pd.DataFrame) -> pd.Series:
+        values = results[self.column] - (results[self.minus] if self.minus else 0.0)
+        return values * self.factor
+
+    def interval(self, comparison: Comparison, contender: Contender) -> Interval:
+        """Over the seeds that did not diverge."""
+        return interval(self.of(comparison.done(contender)))
+
+
+def name(contender: Contender) -> str:
+    """E.g. `Dropout (p = 0.3)`, or `no regularizer`."""
+    if contender.regularizer == BASELINE:
+        return "no regularizer"
+    label = method(contender.regularizer).label
+    strength = strength_label(contender.regularizer, contender.strength)
+    return f"{label} ({strength})" if strength else label
+
+
+def where(problem: Problem) -> str:
+    """E.g. `MNIST, 100 per class (lenet5)`."""
+    return f"{problem_label(problem.dataset, problem.per_class)} ({problem.model})"
+
+
+def summary(comparison: Comparison, score: Score) -> str:
+    """One plain sentence: the best contender's score beside the baseline's."""
+    found = {contender: score.interval(comparison, contender) for contender in comparison.contenders}
+    rivals = [contender for contender in comparison.challengers if found[contender].n]
+    best = (max if score.higher_is_better else min)(rivals, key=lambda c: found[c].mean, default=None)
+    shown = [contender for contender in (best, comparison.baseline) if contender and found[contender].n]
+    parts = [f"{name(contender)} {plus_minus(found[contender])}{score.unit}" for contender in shown]
+    if len(comparison.challengers) > 1 and best:
+        parts[0] += f" (best of {len(comparison.challengers)})"
+    counts = " and ".join(dict.fromkeys(str(found[contender].n) for contender in shown))
+    return f"{where(comparison.problem)}, {score.what}: {' vs '.join(parts)}, n = {counts}"
+
+
+def scores(comparison: Comparison, score: Score) -> str:
+    """Every contender's score at the end, for alt texts."""
+    return "; ".join(
+        f"{name(c)} {_value(score.interval(comparison, c), score)}" for c in comparison.contenders
+    )
+
+
+def _value(found: Interval, score: Score) -> str:
+    return f"{plus_minus(found)}{score.unit}, n = {found.n}" if found.n else "no run that did not diverge"
+
+
+def band(comparison: Comparison) -> str:
+    """What the shaded bands are."""
+    counts = [len(comparison.done(contender)) for contender in comparison.contenders]
+    span = f"n = {min(counts)}" if min(counts) == max(counts) else f"n = {min(counts)} to {max(counts)}"
+    single = "; a single seed has no band" if 1 in counts else ""
+    return f"95% t-interval of the mean over seeds ({span}{single})"
+
+
+def notes(comparison: Comparison) -> str:
+    """What a reader must know of any figure of report runs: strengths, bands, diverged runs."""
+    said = [f"Lines are means, bands: {band(comparison)}. Strengths: {comparison.rule}."]
+    if diverged := sum(map(comparison.n_diverged, comparison.contenders)):
+        said.append(
+            f"Diverged runs are counted in the titles and left out of the curves ({diverged} in all)."
+        )
+    return " ".join(said)

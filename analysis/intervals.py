@@ -1,0 +1,47 @@
+"""Means over seeds and their 95% t-intervals.
+
+Student's t, not the percentile bootstrap: below 20 seeds the latter's "95%" intervals cover 75% to
+90%.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """mean ± half, over n values; `half` is NaN for fewer than two, `mean` for none."""
+
+    n: int
+    mean: float
+    half: float
+
+
+def half_width(sd: ArrayLike, n: ArrayLike) -> NDArray[np.float64]:
+    """Half the width of the t-interval of a mean: t(0.975, n-1) · sd / √n; NaN where n < 2.
+
+    `sd` is the sample's (divided by n-1).
+    """
+    sd, n = np.asarray(sd, dtype=float), np.asarray(n, dtype=float)
+    enough = np.where(n >= 2, n, np.nan)
+    return np.asarray(stats.t.ppf((1 + LEVEL) / 2, enough - 1) * sd / np.sqrt(enough), dtype=float)
+
+
+def interval(values: pd.Series) -> Interval:
+    """The mean of the values that are there, and its t-interval."""
+    values = values.dropna().astype(float)
+    n = len(values)
+    return Interval(n, float(values.mean()), float(half_width(values.std(ddof=1), n)))
+
+
+def paired_difference(values: pd.Series, baseline: pd.Series) -> Interval:
+    """The mean of values − baseline over the seeds that both have; both are indexed by seed."""
+    return interval(values - baseline)

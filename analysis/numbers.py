@@ -1,0 +1,36 @@
+"""Numbers for people: as many decimals as the interval supports."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.intervals import Interval
+
+
+def decimals(half: float, default: int = 2) -> int:
+    """Decimals that show one digit of the interval's half width, two if that digit is a 1.
+
+    At least one; `default` where there is no interval, or one without width.
+
+    >>> decimals(0.34), decimals(0.14), decimals(3.0)
+    (1, 2, 1)
+    """
+    if not math.isfinite(half) or half <= 0:
+        return default
+    mantissa, exponent = f"{half:.1e}".split("e")
+    return max(1, -int(exponent) + mantissa.startswith("1"))
+
+
+def number(value: float, places: int, signed: bool = False) -> str:
+    """With a real minus sign; a dash where there is no number; never minus zero."""
+    if math.isnan(value):
+        return "–"
+    text = f"{round(value, places) + 0.0:{'+' if signed else ''}.{places}f}"
+    return text.replace("-", "−")
+
+
+def plus_minus(found: Interval, places: int | None = None, signed: bool = False) -> str:
+    """`97.9 ± 0.3`; the mean alone where a single value has no interval."""
+    places = decimals(found.half) if places is None else places
+    mean = number(found.mean, places, signed)
+    return mean if math.isnan(found.half) else f"{mean} ± {number(found.half, places)}"

@@ -1,0 +1,91 @@
+"""The collected tables, read as far as they are needed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from regularize.errors import UserError
+from regularize.store import Store
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What regularizers are compared on: comparisons never mix two of these."""
+
+    dataset: str
+    per_class: int | None
+    model: str
+
+    @property
+    def slug(self) -> str:
+        """For file names, e.g. `mnist-100-per-class-lenet5`."""
+        few = f"-{self.per_class}-per-class" if self.per_class is not None else ""
+        return re.sub(r"[^\w.-]+", "-", f"{self.dataset}{few}-{self.model}")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What `collect` and `select` wrote; each table is read when it is first asked for."""
+
+    store: Store
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        return self.read("runs")
+
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        return self.read("results")
+
+    @cached_property
+    def selection(self) -> pd.DataFrame | None:
+        """None unless strengths were chosen for this sweep as it is now."""
+        two_phases = (self.runs["phase"] == "tune").any()
+        there = self.store.table("selection").exists()
+        return self.read("selection") if two_phases and there else None
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """In the order of the tables."""
+        rows = self.runs[["dataset", "per_class", "model"]].drop_duplicates()
+        return [
+            Problem(dataset, None if pd.isna(few) else int(few), model)
+            for dataset, few, model in zip(rows["dataset"], rows["per_class"], rows["model"], strict=True)
+        ]
+
+    def read(self, name: str, problem: Problem | None = None, **equal: Any) -> pd.DataFrame:
+        """The rows of a table, those of one problem, or those with the given values.
+
+        Rows are sorted by problem and regularizer, so the rest of a large table is skipped.
+
+        Raises:
+            UserError: the table has not been collected.
+        """
+        path = self.store.table(name)
+        if not path.exists():
+            raise UserError(f"{path} is not there: collect the sweep's tables first")
+        equal = (vars(problem) if problem else {}) | equal
+        condition = pc.scalar(True)
+        for column, value in equal.items():
+            field = pc.field(column)
+            condition &= field.is_null() if value is None else field == value
+        table = pq.read_table(path, filters=condition if equal else None, partitioning=None)
+        frame: pd.DataFrame = table.to_pandas()
+        return frame.astype({"per_class": "Int64"}) if "per_class" in frame else frame
+
+
+def digest(*frames: pd.DataFrame) -> str:
+    """32 hex digits that name the content of tables: equal rows, equal digest."""
+    whole = hashlib.blake2b(digest_size=16)
+    for frame in frames:
+        whole.update(repr(list(frame.columns)).encode())
+        whole.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+    return whole.hexdigest()

@@ -1,0 +1,197 @@
+"""Every row of FIGURES, drawn from a synthetic store."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+
+from analysis.collect import collect
+from analysis.figures import FIGURES, draw, draw_all, summary
+from analysis.figures.style import ONE_COLUMN, TWO_COLUMNS
+from analysis.results_table import results_table
+from analysis.results_text import to_latex
+from analysis.select import select
+from analysis.tables import Tables
+from regularize.errors import UserError
+from regularize.store import Store
+
+MakeStore = Callable[..., Store]
+ENDINGS = (".pdf", ".png", ".csv", ".json")
+HOSTILE = r"l2_$x\frac"
+
+
+@pytest.fixture
+def store(make_store: MakeStore) -> Store:
+    """Two challengers, one of them with a name that is bad for TeX, one diverged run."""
+    return hostile(make_store)
+
+
+@pytest.fixture(scope="module")
+def drawn(make_module_store: MakeStore) -> Store:
+    """The same, with all figures drawn."""
+    store = hostile(make_module_store)
+    draw_all(store)
+    return store
+
+
+def hostile(make_store: MakeStore) -> Store:
+    strengths = {"none": [""], "dropout": ["0.1", "0.5"], HOSTILE: ["l2.strength=0.1 dropout.p=0.5"]}
+    store = make_store(strengths=strengths, diverged=[("mnist", "dropout", "0.5", 1003)])
+    collect(store)
+    select(store)
+    return store
+
+
+def streams(pdf: bytes) -> Iterator[bytes]:
+    """A PDF's text, and its compressed streams where they can be decompressed."""
+    yield pdf
+    for match in re.finditer(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL):
+        try:
+            yield zlib.decompress(match[1])
+        except zlib.error:
+            continue
+
+
+def test_four_files_the_same_when_drawn_again(drawn: Store) -> None:
+    first = {path.name: path.read_bytes() for path in drawn.figures.iterdir()}
+    assert set(first) == {f"{name}-mnist-lenet5{ending}" for name in FIGURES for ending in ENDINGS}
+    time.sleep(1.1)  # no time stamp of whole seconds gets in
+    assert draw_all(drawn) == [drawn.figures / f"{name}-mnist-lenet5.pdf" for name in FIGURES]
+    assert first == {path.name: path.read_bytes() for path in drawn.figures.iterdir()}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_pdf_is_fit_for_print(drawn: Store, name: str) -> None:
+    pdf = drawn.figures / f"{name}-mnist-lenet5.pdf"
+    data = b"".join(streams(pdf.read_bytes()))
+    assert b"/CIDFontType2" in data or b"/TrueType" in data
+    assert b"/Type3" not in data
+    assert b"CreationDate" not in data
+    box = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+) ([\d.]+) ?\]", data)
+    assert box
+    assert float(box[1]) == ONE_COLUMN * 72
+    with Image.open(pdf.with_suffix(".png")) as image:
+        assert image.width == ONE_COLUMN * 300
+        assert "Software" not in image.info
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_words_and_numbers_beside_it(drawn: Store, name: str) -> None:
+    pdf = drawn.figures / f"{name}-mnist-lenet5.pdf"
+    said = json.loads(pdf.with_suffix(".json").read_text())
+    assert set(said) == {"caption", "alt", "summary", "band", "n", "inputs", "versions"}
+    assert said["n"] == {
+        "no regularizer": 5,
+        "Dropout (p = 0.5)": 4,
+        f"{HOSTILE} (l2 = 0.1, dropout.p = 0.5)": 5,
+    }
+    assert "95% t-interval" in said["band"]
+    assert "n = 4 to 5" in said["band"]
+    assert "1 in all" in said["caption"]
+    assert re.fullmatch(r"[0-9a-f]{32}", said["inputs"])
+    data = pd.read_csv(pdf.with_suffix(".csv"), keep_default_na=False)
+    assert {"regularizer", "strength", "series", "epoch", "n", "mean", "low", "high"} == set(data.columns)
+    assert set(data["n"]) == {4, 5}
+
+
+def test_summary_is_one_sentence_with_the_numbers_of_the_table(drawn: Store) -> None:
+    pdf = drawn.figures / "accuracy_curves-mnist-lenet5.pdf"
+    done = Tables(drawn).results.query("phase == 'report' and state == 'done' and regularizer == 'none'")
+    mean = 100 * done["test_accuracy"].mean()
+    found = re.fullmatch(
+        r"MNIST \(lenet5\), test accuracy: \S.* [\d.]+ ± [\d.]+ % \(best of 2\) "
+        r"vs no regularizer ([\d.]+) ± [\d.]+ %, n = (5|4 and 5)",
+        summary(pdf),
+    )
+    assert found
+    assert float(found[1]) == pytest.approx(mean, abs=0.06)
+
+
+def test_where_every_run_diverged_there_is_no_curve(make_store: MakeStore) -> None:
+    cells = [("none", ""), ("l2", "0.1")]
+    diverged = [("mnist", *cell, seed) for cell in cells for seed in (1, 2)]
+    store = make_store(tune=(), report=[1, 2], strengths={"none": [""], "l2": ["0.1"]}, diverged=diverged)
+    collect(store)
+    assert draw_all(store) == []
+    table = results_table(Tables(store))
+    assert table["n"].tolist() == [0, 0]
+    assert table["n_diverged"].tolist() == [2, 2]
+    assert "None" in to_latex(table)
+
+
+def test_a_single_seed_is_said_to_have_no_band(make_store: MakeStore) -> None:
+    store = make_store(tune=(), report=[7], strengths={"none": [""], "l2": ["0.1"]})
+    collect(store)
+    (drawing,) = draw("loss_curves", Tables(store))
+    assert "a single seed has no band" in drawing.caption
+    labels = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
+    assert "n = 1: no interval" in labels
+
+
+def test_many_contenders_take_several_pages_on_one_axis(make_store: MakeStore) -> None:
+    strengths = {
+        "none": [""],
+        "l2": [f"0.{i}" for i in range(1, 9)],
+        "dropout": [f"0.0{i}" for i in range(1, 10)],
+    }
+    store = make_store(tune=(), report=[1, 2], strengths=strengths, epochs=2)
+    collect(store)
+    one, two = draw("accuracy_curves", Tables(store))
+    assert (one.name, two.name) == ("accuracy_curves-mnist-lenet5-1", "accuracy_curves-mnist-lenet5-2")
+    assert (len(one.figure.axes), len(two.figure.axes)) == (16, 1)
+    assert one.figure.get_figwidth() == TWO_COLUMNS
+    assert one.figure.axes[0].get_ylim() == two.figure.axes[0].get_ylim()
+
+
+def test_baseline_is_in_every_panel_and_titles_say_what_is_unusual(store: Store) -> None:
+    (drawing,) = draw("loss_curves", Tables(store))
+    dropout, other = drawing.figure.axes
+    assert dropout.get_title() == "Dropout\np\u00a0=\u00a00.5\nn = 4, 1 diverged"
+    assert "n = " not in other.get_title()
+    for axes in drawing.figure.axes:
+        looks = [(line.get_color(), line.get_linestyle()) for line in axes.lines]
+        assert looks[:2] == [("#8C8C8C", "-"), ("#8C8C8C", "--")]
+        assert len(looks) == 4
+
+
+def test_no_text_leaves_the_page_or_meets_another(store: Store) -> None:
+    for name in FIGURES:
+        for drawing in draw(name, Tables(store)):
+            figure = drawing.figure
+            renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+            figure.draw(renderer)
+            boxes = [axes.title.get_window_extent(renderer) for axes in figure.axes]
+            page = figure.bbox
+            assert all(box.x0 >= 0 and box.x1 <= page.x1 for box in boxes)
+            legend = figure.legends[0].get_window_extent(renderer)
+            assert legend.x0 >= 0
+            assert legend.x1 <= page.x1
+            assert not any(legend.overlaps(box) for box in boxes)
+
+
+def test_unknown_figure(store: Store) -> None:
+    with pytest.raises(UserError, match="did you mean 'loss_curves'"):
+        draw_all(store, ["loss_curve"])
+
+
+def test_nothing_half_written_is_left(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (drawing,) = draw("loss_gap", Tables(store))
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("disk full")
+
+    from analysis.figures.save import save
+
+    monkeypatch.setattr(drawing.figure, "savefig", fail)
+    with pytest.raises(RuntimeError):
+        save(drawing, tmp_path / "figures")
+    assert list((tmp_path / "figures").iterdir()) == []
