@@ -1,0 +1,33 @@
+# Every target builds its own Python environment in .venv first.
+PYTHON ?= python3
+DATASET ?= digits
+STORE ?= results
+BIN := .venv/bin
+
+.PHONY: demo test check bench clean
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.11"'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# The main job on embedded data: plan, train, choose strengths, figures. DATASET=mnist where its files are.
+demo: .venv/ready
+	$(BIN)/regularize submit examples/demo.yaml --cluster local --store $(STORE) --set 'dataset={$(DATASET): {per_class: 20}}' \
+	  --set name=demo-$(DATASET)
+	$(BIN)/regularize figures $(STORE)/demo-$(DATASET)
+
+test: check
+	$(BIN)/pytest -n auto --dist loadfile
+
+check: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/ready
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -1,0 +1,146 @@
+"""The `regularize` command: its arguments, and what its exit codes mean.
+
+0: done; 1: something failed; 2: something for the user to mend; 130: interrupted. Imports nothing
+heavy: each command brings what it needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from regularize import __version__
+from regularize.errors import UserError
+
+STORE_VARIABLE = "REGULARIZE_STORE"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    args = parser().parse_args(argv)
+    args.argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        from jobs import commands
+
+        code: int = getattr(commands, args.command)(args)
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="regularize",
+        description="Compare regularization techniques: one YAML file, many runs, statistics, figures.",
+    )
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=list(parents))
+
+    sweep, store, data, cluster = _sweep(), _store(), _data(), _cluster()
+    plan = command("plan", "show what a submission would train", sweep, store, data, cluster)
+    plan.add_argument("--json", action="store_true", help="as JSON")
+    command("submit", "train what the sweep wants and its store lacks", sweep, store, data, cluster)
+    status = command("status", "show the state of every run", _target(), store)
+    status.add_argument("--json", action="store_true", help="as JSON")
+    _add_train(command("train", "train one run of a sweep here and now", sweep, data))
+    _add_data(command("data", "list or download data sets"))
+    command("collect", "bring a sweep's tables together in its folder", _target(), store)
+    figures = command("figures", "draw figures and print the table of results", _target(), store)
+    figures.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
+    return top
+
+
+def _parent() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(add_help=False)
+
+
+def _sweep() -> argparse.ArgumentParser:
+    parent = _parent()
+    parent.add_argument("sweep", type=Path, metavar="SWEEP", help="the sweep's YAML file")
+    parent.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="PATH=VALUE",
+        help="replace a value of the sweep, such as training.epochs=5 (repeatable)",
+    )
+    return parent
+
+
+def _target() -> argparse.ArgumentParser:
+    parent = _parent()
+    parent.add_argument("target", type=Path, metavar="SWEEP", help="the sweep's YAML file, or its folder")
+    return parent
+
+
+def _store() -> argparse.ArgumentParser:
+    parent = _parent()
+    parent.add_argument(
+        "--store",
+        type=Path,
+        default=Path(os.environ.get(STORE_VARIABLE) or "results"),
+        metavar="ROOT",
+        help=f"folder of all sweeps' folders (default: ${STORE_VARIABLE}, else results)",
+    )
+    return parent
+
+
+def _data() -> argparse.ArgumentParser:
+    parent = _parent()
+    parent.add_argument(
+        "--data-root",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of all data sets (default: $REGULARIZE_DATA, else ~/.cache/regularize/data)",
+    )
+    return parent
+
+
+def _cluster() -> argparse.ArgumentParser:
+    parent = _parent()
+    parent.add_argument(
+        "--cluster",
+        default="local",
+        metavar="NAME",
+        help="a cluster config's name or path (default: local)",
+    )
+    parent.add_argument("--max-tasks", type=_positive, metavar="N", help="at most so many tasks at a time")
+    return parent
+
+
+def _add_train(train: argparse.ArgumentParser) -> None:
+    for name in ("dataset", "regularizer", "strength"):
+        train.add_argument(f"--{name}", help=f"of this {name} (default: the sweep's first)")
+    train.add_argument("--seed", type=int, help="of this seed (default: the sweep's first)")
+    train.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="keep checkpoint and results there (default: nowhere)"
+    )
+
+
+def _add_data(data: argparse.ArgumentParser) -> None:
+    actions = data.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="show which there are", parents=[_data()])
+    fetch = actions.add_parser("fetch", help="download official data sets", parents=[_data()])
+    fetch.add_argument("names", nargs="+", metavar="NAME")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not above 0")
+    return number

@@ -1,0 +1,149 @@
+"""What each command does, given its parsed arguments. Imports are each command's own."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from regularize.store import Store
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jobs.sweep import Sweep
+
+
+def plan(args: Namespace) -> int:
+    from jobs.cluster import load_cluster
+    from jobs.packs import read_packs
+    from jobs.plan import known_facts, last_selection, make_plan, wanted_runs
+    from jobs.views import plan_view
+
+    sweep = _sweep(args)
+    cluster = load_cluster(args.cluster, args.max_tasks)
+    store = Store(args.store / sweep.name)
+    packs = read_packs(store)
+    for problem in packs.broken.values():
+        print(f"warning: {problem}", file=sys.stderr)
+    wanted, ahead = wanted_runs(sweep, packs, last_selection(store, sweep) if sweep.two_phase else None)
+    made = make_plan(wanted, ahead, packs, cluster, known_facts(sweep, args.data_root))
+    if args.json:
+        _print_json({"sweep": sweep.name, "store": str(store.folder), **made.to_json()})
+    else:
+        _console().print(plan_view(made))
+    return 0
+
+
+def submit(args: Namespace) -> int:
+    from jobs.cluster import load_cluster
+    from jobs.submit import Submission
+    from jobs.submit import submit as run
+
+    sweep = _sweep(args)
+    submission = Submission(
+        sweep=sweep,
+        store=Store((args.store / sweep.name).absolute()),
+        cluster=load_cluster(args.cluster, args.max_tasks),
+        data_root=args.data_root.absolute() if args.data_root else None,
+        overrides=args.overrides,
+        console=_console(stderr=True),
+    )
+    try:
+        return 0 if run(submission) else 1
+    except KeyboardInterrupt:
+        print(f"to continue: {shlex.join(['regularize', *args.argv])}", file=sys.stderr)
+        raise
+
+
+def status(args: Namespace) -> int:
+    from jobs.status import read_overview
+    from jobs.views import status_view
+
+    store = _store(args)
+    found = read_overview(store)
+    if args.json:
+        _print_json({"store": str(store.folder), **found.to_json()})
+    else:
+        _console().print(status_view(found))
+    return 0
+
+
+def train(args: Namespace) -> int:
+    from jobs.foreground import choose, train_here
+
+    return train_here(choose(_sweep(args), args), args.out, args.data_root)
+
+
+def data(args: Namespace) -> int:
+    from jobs.data_sets import fetch_all, listing
+
+    if args.action == "fetch":
+        fetch_all(args.names, args.data_root)
+    else:
+        _console().print(listing(args.data_root))
+    return 0
+
+
+def collect(args: Namespace) -> int:
+    store = _store(args)
+    _collect(store)
+    print(f"tables are in {store.tables}")
+    return 0
+
+
+def figures(args: Namespace) -> int:
+    from analysis import results_table
+    from analysis.figures import draw_all, summary
+    from analysis.results_text import to_terminal
+    from analysis.tables import Tables
+
+    store = _store(args)
+    _collect(store)
+    for path in draw_all(store, args.names or None):
+        print(f"{path}\n  {summary(path)}")
+    table = results_table.results_table(Tables(store))
+    results_table.write(table, store)
+    _console().print(to_terminal(table))
+    return 0
+
+
+def _collect(store: Store) -> None:
+    """Bring the tables up to date, and say on stderr what is not in them."""
+    from analysis.collect import collect
+
+    found = collect(store)
+    left_out = f", {found.left_out} of earlier versions of the sweep left out" if found.left_out else ""
+    line = f"{found.finished} of {found.runs} runs have results, {found.diverged} diverged{left_out}"
+    print(line, file=sys.stderr)
+    for path in found.damaged:
+        print(f"warning: {path} was damaged; `regularize submit` trains its runs again", file=sys.stderr)
+
+
+def _sweep(args: Namespace) -> Sweep:
+    from jobs.sweep import load_sweep
+    from regularize.data.registry import known
+
+    return load_sweep(args.sweep, args.overrides, lambda name: known(name, args.data_root))
+
+
+def _store(args: Namespace) -> Store:
+    """The store of a sweep file, or the folder itself."""
+    from jobs.yaml_text import parse_file, read_text
+
+    if args.target.is_dir():
+        return Store(args.target)
+    fields = parse_file(read_text(args.target), str(args.target)).mapping(required=("name",))
+    return Store(args.store / fields["name"].text())
+
+
+def _console(stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, indent=1))

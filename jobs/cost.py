@@ -1,0 +1,169 @@
+"""What runs will cost, as pure functions of their configuration: seconds of one core, bytes on disk.
+
+The first guess comes from measured constants; as soon as packs have run, their own times replace it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import ceil
+
+from regularize.config import RunConfig, Term
+from regularize.data.source import Facts
+from regularize.evaluation.settings import Robustness
+from regularize.schedule import FORWARD, Timeline
+from regularize.store import PackStatus
+
+# LeNet-5 forward, backward and optimizer step: seconds of one core for one example of 32×32 pixels.
+SECONDS_PER_EXAMPLE = 1.3e-4
+# What a step takes however small network and batch are.
+SECONDS_PER_STEP = 1e-3
+# A gradient by the input, relative to a step.
+GRADIENT = 2 / 3
+# R runs side by side take as long as FIXED + (1 - FIXED) · R runs one after the other.
+FIXED = 0.42
+# Guessed seconds of training that weigh as much as what was expected.
+PRIOR_SECONDS = 20.0
+# LeNet-5 has 61,706 parameters for 28×28 pixels; kept as float32.
+WEIGHT_BYTES = 62_000 * 4
+# An evaluation split's row holds identifiers beside the float32 logits.
+ROW_BYTES = 16
+# A step's extra time relative to a plain one, by technique.
+EXTRA = {
+    "label_smoothing": 0.05,
+    "dropout": 0.03,
+    "confidence_penalty": 0.04,
+    "input_noise": 0.11,
+    "weight_noise": 0.06,
+    "soft_svb": 0.13,
+}
+# What a data set of the user's own is taken for until it is read.
+UNKNOWN = Facts(train=50_000, test=10_000, side=32, channels=3, classes=10)
+
+
+def training_guess(config: RunConfig, facts: Facts) -> float:
+    """Seconds of one core that the run's steps take, trained alone, before anything was measured."""
+    examples = _examples(config, facts)
+    batch = min(config.training.batch_size, examples)
+    share = sum(_extra(term, facts.classes) for term in config.terms)
+    steps = _timeline(config, facts).steps
+    return SECONDS_PER_STEP * steps + _seconds(facts, steps * batch * (1 + share))
+
+
+def evaluation_guess(config: RunConfig, facts: Facts) -> float:
+    """Seconds of one core that measuring the run takes, along the way and at its end."""
+    timeline, evaluation = _timeline(config, facts), config.evaluation
+    sample = min(evaluation.train_examples, _examples(config, facts))
+    each = FORWARD * (sample + _held_out(config, facts))
+    last = GRADIENT * min(evaluation.jacobian_examples, facts.test) * facts.classes
+    if attacks := evaluation.robustness:
+        each_attacked = FORWARD * len(attacks.noise) + GRADIENT * _gradients(attacks)
+        last += min(attacks.examples, facts.test) * each_attacked
+    return _seconds(facts, ceil(timeline.epochs / timeline.every) * each + last)
+
+
+def disk(config: RunConfig, facts: Facts) -> int:
+    """Bytes that the run's results take: predictions and weights, the rest is small."""
+    predictions = facts.test * (facts.classes * 4 + ROW_BYTES) if config.evaluation.predictions else 0
+    return predictions + (1 + config.evaluation.snapshots) * WEIGHT_BYTES
+
+
+def side_by_side(runs: int) -> float:
+    """Time of a pack of so many runs, relative to one of them alone."""
+    return FIXED + (1 - FIXED) * runs
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as planning sees it: with its hashes, which take their time for ten thousand runs."""
+
+    run_id: str
+    key: str  # RunConfig.pack_key
+    phase: str
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Guesses corrected by what has been measured: by pack key where known, else by all packs.
+
+    A correction is measured seconds of training divided by guessed ones.
+    """
+
+    facts: Mapping[str, Facts]
+    by_key: Mapping[str, float] = field(default_factory=dict)
+    overall: float = 1.0
+
+    def seconds(self, run: Run) -> float:
+        """Seconds of one core that the run takes alone."""
+        facts = self.facts.get(run.config.data.name, UNKNOWN)
+        guess = training_guess(run.config, facts) + evaluation_guess(run.config, facts)
+        return guess * self.by_key.get(run.key, self.overall)
+
+
+def calibrated(
+    facts: Mapping[str, Facts],
+    runs: Mapping[str, Run],
+    statuses: Iterable[PackStatus],
+) -> Clock:
+    """A clock set by the packs that have trained; `runs` are by run id."""
+    measured: dict[str, float] = defaultdict(float)
+    guessed: dict[str, float] = defaultdict(float)
+    for status in statuses:
+        known = [runs[run_id] for run_id in status.runs if run_id in runs]
+        if not known or status.steps == 0 or status.step == 0:
+            continue
+        run = known[0]
+        alone = training_guess(run.config, facts.get(run.config.data.name, UNKNOWN))
+        measured[run.key] += status.seconds
+        guessed[run.key] += alone * side_by_side(len(status.runs)) * status.step / status.steps
+    overall = _ratio(sum(measured.values()), sum(guessed.values()), 1.0)
+    return Clock(facts, {key: _ratio(measured[key], guessed[key], overall) for key in measured}, overall)
+
+
+def _ratio(measured: float, guessed: float, expected: float) -> float:
+    """Measured over guessed seconds; short measurements, mostly warming up, leave what was expected."""
+    return (measured + PRIOR_SECONDS * expected) / (guessed + PRIOR_SECONDS)
+
+
+def _gradients(attacks: Robustness) -> float:
+    """How many gradients each attacked example takes."""
+    steps = (attacks.pgd_steps or size / attacks.pgd_step_size for size in attacks.pgd)
+    return len(attacks.fgsm) + sum(steps)
+
+
+def _seconds(facts: Facts, examples: float) -> float:
+    return SECONDS_PER_EXAMPLE * (facts.side / 32) ** 2 * examples
+
+
+def _timeline(config: RunConfig, facts: Facts) -> Timeline:
+    return Timeline.of(
+        config.training,
+        config.evaluation,
+        examples=_examples(config, facts),
+        held_out=_held_out(config, facts),
+    )
+
+
+def _held_out(config: RunConfig, facts: Facts) -> int:
+    return round(facts.train * config.data.validation) + facts.test
+
+
+def _examples(config: RunConfig, facts: Facts) -> int:
+    """How many examples the run is trained on."""
+    left = max(1, round(facts.train * (1 - config.data.validation)))
+    return left if config.data.per_class is None else min(left, config.data.per_class * facts.classes)
+
+
+def _extra(term: Term, classes: int) -> float:
+    options = dict(term.options)
+    if term.technique == "hard_svb":
+        return 0.38 / float(options["every"])
+    if term.technique == "jacobian":
+        projections = options["projections"]
+        return 1 + 1.67 * (classes if projections == "exact" else int(projections))
+    if term.technique == "jacobian_determinant":
+        return 1 + 1.67 * classes
+    return EXTRA.get(term.technique, 0.02)

@@ -1,0 +1,91 @@
+"""What the packs of a store say of themselves, read without trusting it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from regularize.store import PackPaths, PackStatus, Store
+
+STATES = ("running", "interrupted", "done", "failed")
+
+
+@dataclass(frozen=True)
+class Packs:
+    """Statuses by pack id, and what is wrong with those that cannot be read, by pack id."""
+
+    statuses: Mapping[str, PackStatus] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
+
+    def done(self) -> dict[str, bool]:
+        """The finished runs, each with whether it diverged."""
+        return {
+            run_id: run_id in status.diverged
+            for status in self.statuses.values()
+            if status.state == "done"
+            for run_id in status.runs
+        }
+
+
+def read_packs(store: Store, before: Packs | None = None) -> Packs:
+    """Every pack that was begun; those that were done `before` are not read again."""
+    statuses: dict[str, PackStatus] = {}
+    broken: dict[str, str] = {}
+    known = before.statuses if before else {}
+    for folder in _folders(store.packs):
+        if folder.name in known and known[folder.name].state == "done":
+            statuses[folder.name] = known[folder.name]
+            continue
+        try:
+            status = read_pack(PackPaths(folder))
+        except ValueError as error:
+            broken[folder.name] = str(error)
+        else:
+            if status:
+                statuses[folder.name] = status
+    return Packs(statuses, broken)
+
+
+def read_pack(paths: PackPaths) -> PackStatus | None:
+    """A pack's status; None before it was begun.
+
+    A pack that says it is done but whose results are gone, or were set aside as damaged, counts
+    as failed: it has to be trained again.
+
+    Raises:
+        ValueError: the file says nothing that makes sense.
+    """
+    try:
+        status = PackStatus.read(paths.status)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{paths.status} cannot be read: {error}") from None
+    numbers = (status.step, status.steps, status.epoch, status.epochs, status.pid, status.seconds)
+    if status.state not in STATES or not all(isinstance(number, int | float) for number in numbers):
+        raise ValueError(f"{paths.status} is not a status that this version knows")
+    return replace(status, state="failed", step=0) if status.state == "done" and not _whole(paths) else status
+
+
+def failure(paths: PackPaths) -> str:
+    """In one line, why a failed pack failed."""
+    try:
+        lines = paths.error.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return "its results are missing or damaged"
+    return lines[-1] if lines else "it left no message"
+
+
+def _whole(paths: PackPaths) -> bool:
+    names = {path.name for path in paths.folder.iterdir()}
+    damaged = {name.removesuffix(".damaged") for name in names if name.endswith(".damaged")}
+    return {paths.results.name, paths.metrics.name} <= names and damaged <= names
+
+
+def _folders(packs: Path) -> list[Path]:
+    try:
+        return sorted(Path(entry.path) for entry in os.scandir(packs) if entry.is_dir())
+    except FileNotFoundError:
+        return []

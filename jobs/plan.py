@@ -1,0 +1,177 @@
+"""What a submission would do: which runs are wanted, which are done, packs, slices, time, disk."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from jobs.cluster import Cluster
+from jobs.cost import UNKNOWN, Run, calibrated, disk
+from jobs.grid import Cell, PlannedRun, report_runs, tune_runs
+from jobs.packing import Pack, longest, make_packs, make_slices
+from jobs.packs import Packs
+from jobs.status import dataset_label
+from jobs.sweep import Sweep
+from regularize.data.registry import OFFICIAL, PREPARED, data_root
+from regularize.data.source import Facts
+from regularize.errors import UserError
+from regularize.store import Store, read_json
+
+START_SECONDS = 5.0  # of a task, before it trains
+
+Counts = Mapping[tuple[str, str], Counter[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The runs wanted now, and how those that are not done would be trained.
+
+    `ahead` are runs that follow when this is done and strengths are chosen, each cell's at some
+    strength of its own. Seconds are estimates, until the last task has ended.
+    """
+
+    runs: Sequence[Run]
+    done: Mapping[str, bool]  # wanted runs that are finished: whether they diverged
+    slices: Sequence[Sequence[Pack]]
+    seconds: float
+    ahead: Sequence[Run]
+    ahead_seconds: float
+    bytes: int  # that the results of what is to do will take, `ahead` included
+
+    @property
+    def packs(self) -> list[Pack]:
+        return [pack for slice_ in self.slices for pack in slice_]
+
+    @property
+    def to_do(self) -> int:
+        """Runs."""
+        return len(self.runs) - len(self.done)
+
+    def cells(self) -> Counts:
+        """Runs by state (done, to do, ahead), for every (regularizer, dataset), in the sweep's order."""
+        cells: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        several = len({run.config.model for run in self.runs}) > 1
+        for run in self.runs:
+            cells[_labels(run, several)]["done" if run.run_id in self.done else "to do"] += 1
+        for run in self.ahead:
+            cells[_labels(run, several)]["ahead"] += 1
+        return cells
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "runs": len(self.runs),
+            "done": len(self.done),
+            "diverged": sum(self.done.values()),
+            "to_do": self.to_do,
+            "ahead": len(self.ahead),
+            "packs": len(self.packs),
+            "packs_resumed": sum(pack.share > 0 for pack in self.packs),
+            "tasks": len(self.slices),
+            "seconds": round(self.seconds),
+            "seconds_ahead": round(self.ahead_seconds),
+            "bytes": self.bytes,
+            "cells": [
+                {"regularizer": regularizer, "dataset": dataset}
+                | {state.replace(" ", "_"): counts[state] for state in ("done", "to do", "ahead")}
+                for (regularizer, dataset), counts in self.cells().items()
+            ],
+        }
+
+
+def make_plan(
+    wanted: Iterable[PlannedRun],
+    ahead: Iterable[PlannedRun],
+    packs: Packs,
+    cluster: Cluster,
+    facts: Mapping[str, Facts],
+) -> Plan:
+    """The plan for the runs `wanted` now and `ahead`, given what the store holds. Pure."""
+    runs, later = [_run(planned) for planned in wanted], [_run(planned) for planned in ahead]
+    finished = packs.done()
+    done = {run.run_id: finished[run.run_id] for run in runs if run.run_id in finished}
+    to_do = [run for run in runs if run.run_id not in done]
+    clock = calibrated(facts, {run.run_id: run for run in runs}, packs.statuses.values())
+    limits = {"limit": cluster.pack_runs, "tasks": cluster.tasks}
+    slices = make_slices(make_packs(to_do, packs.statuses.values(), clock, **limits), cluster.tasks)
+    slices_ahead = make_slices(make_packs(later, (), clock, **limits), cluster.tasks)
+    return Plan(
+        runs=runs,
+        done=done,
+        slices=slices,
+        seconds=_until_end(slices),
+        ahead=later,
+        ahead_seconds=_until_end(slices_ahead),
+        bytes=sum(disk(run.config, facts.get(run.config.data.name, UNKNOWN)) for run in to_do + later),
+    )
+
+
+def wanted_runs(
+    sweep: Sweep, packs: Packs, chosen: Mapping[Cell, str] | None
+) -> tuple[list[PlannedRun], list[PlannedRun]]:
+    """The runs of a sweep that can be named now, and those ahead whose strengths are not chosen yet.
+
+    `chosen` is what was selected, None if nothing was; it counts once all tune runs are done.
+    """
+    if not sweep.two_phase:
+        return report_runs(sweep), []
+    tune = tune_runs(sweep)
+    if chosen is not None and tuned(tune, packs):
+        return tune + report_runs(sweep, chosen), []
+    some = {_cell(run): run.config.strength for run in reversed(tune)}
+    return tune, report_runs(sweep, some)
+
+
+def tuned(tune: Iterable[PlannedRun], packs: Packs) -> bool:
+    """Whether all of the tune runs are done."""
+    done = packs.done()
+    return all(run.config.run_id in done for run in tune)
+
+
+def last_selection(store: Store, sweep: Sweep) -> dict[Cell, str] | None:
+    """What was last selected in the store; None if nothing was, or not for a sweep like this one."""
+    with suppress(FileNotFoundError, ValueError):  # Arrow's errors about bytes are ValueErrors
+        with pq.ParquetFile(store.table("selection")) as file:
+            rows = [row for row in file.read().to_pylist() if row["chosen"]]
+        chosen = {Cell(*(row[name] for name in Cell._fields)): row["strength"] for row in rows}
+        with suppress(UserError):
+            report_runs(sweep, chosen)
+            return chosen if all(row["metric"] == sweep.metric for row in rows) else None
+    return None
+
+
+def known_facts(sweep: Sweep, root: Path | None) -> dict[str, Facts]:
+    """Facts of the sweep's data sets, as far as they are known without decoding one."""
+    facts = {}
+    for name in {size.name for grid in sweep.datasets for size in grid.sizes}:
+        if name in OFFICIAL:
+            facts[name] = OFFICIAL[name].facts
+            continue
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            facts[name] = Facts(**read_json(data_root(root) / PREPARED / name / "meta.json")["facts"])
+    return facts
+
+
+def _until_end(slices: Sequence[Sequence[Pack]]) -> float:
+    return START_SECONDS + longest(slices) if slices else 0.0
+
+
+def _run(planned: PlannedRun) -> Run:
+    config = planned.config
+    return Run(config.run_id, config.pack_key, planned.phase, config)
+
+
+def _cell(run: PlannedRun) -> Cell:
+    config = run.config
+    return Cell(config.data.name, config.data.per_class, config.model, config.regularizer)
+
+
+def _labels(run: Run, several_models: bool) -> tuple[str, str]:
+    config = run.config
+    regularizer = f"{config.regularizer} ({config.model})" if several_models else config.regularizer
+    return regularizer, dataset_label(config.data.name, config.data.per_class)

@@ -1,0 +1,46 @@
+"""The store's table of runs: what the sweep wants now, and what it wanted before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from jobs.grid import PlannedRun, runs_table
+from regularize.errors import UserError
+from regularize.store import RUNS, Store, write_table
+
+
+def write_runs(store: Store, runs: Sequence[PlannedRun], *, complete: bool) -> None:
+    """Write the runs to `runs.parquet`, if it does not say the same already.
+
+    Rows that were there and are not among the runs stay, as no longer planned; report runs stay as
+    they were unless the runs are `complete`, that is, strengths have been chosen.
+    """
+    before, wanted = read_runs(store), runs_table(runs)
+    kept = before.filter(pc.invert(pc.is_in(before["run_id"], value_set=wanted["run_id"])))
+    still = pc.and_(kept["planned"], pc.and_(pc.equal(kept["phase"], "report"), not complete))
+    kept = kept.set_column(RUNS.get_field_index("planned"), RUNS.field("planned"), still)
+    table = pa.concat_tables([wanted, kept])
+    if not table.equals(before):
+        write_table(store.runs, table, RUNS)
+
+
+def read_runs(store: Store) -> pa.Table:
+    """All rows of `runs.parquet`, none before it is written.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        # Not `read_table`, which imports pandas.
+        with pq.ParquetFile(store.runs) as file:
+            return file.read().select(RUNS.names).cast(RUNS).replace_schema_metadata(None)
+    except FileNotFoundError:
+        return RUNS.empty_table()
+    except (pa.ArrowInvalid, OSError, KeyError) as error:
+        raise UserError(
+            f"{store.runs} is damaged ({error}); delete it, and `regularize submit` writes it anew"
+        ) from None

@@ -1,0 +1,145 @@
+"""One task, with a stand-in for the training itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jobs.grid import tune_runs
+from jobs.packs import read_packs
+from jobs.runs_file import write_runs
+from jobs.sweep import load_sweep
+from jobs.worker import Stop, work
+from regularize.config import RunConfig, pack_id
+from regularize.store import PackPaths, PackStatus, Store
+from tests.jobs.stores import status, write_pack
+from tests.jobs.sweeps import BASE
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """With six planned runs."""
+    path = tmp_path / "sweep.yaml"
+    path.write_text(BASE, encoding="utf-8")
+    store = Store(tmp_path / "store")
+    write_runs(store, tune_runs(load_sweep(path)), complete=True)
+    return store
+
+
+@pytest.fixture
+def ids(tmp_path: Path, store: Store) -> list[str]:
+    return [run.config.run_id for run in tune_runs(load_sweep(tmp_path / "sweep.yaml"))]
+
+
+class Training:
+    """Finishes every pack at once, but those of `bad` runs; knows which it was given."""
+
+    def __init__(self, bad: Sequence[str] = ()) -> None:
+        self.bad, self.packs = bad, list[tuple[str, ...]]()
+
+    def __call__(
+        self,
+        runs: Sequence[RunConfig],
+        paths: PackPaths,
+        *,
+        data_root: Path | None,
+        stop: Callable[[], bool],
+    ) -> PackStatus:
+        found = tuple(run.run_id for run in runs)
+        self.packs.append(found)
+        status(found, "running").write(paths.status)
+        if set(found) & set(self.bad):
+            raise ValueError("cannot be trained")
+        write_pack(Store(paths.folder.parent.parent), found, "done")
+        return status(found, "done")
+
+
+def states(store: Store) -> dict[str, str]:
+    return {run: s.state for s in read_packs(store).statuses.values() for run in s.runs}
+
+
+def test_packs_are_trained_in_order_and_their_runs_in_the_order_of_ids(store: Store, ids: list[str]) -> None:
+    train = Training()
+    work(store.folder, [ids[2:4], ids[:2][::-1]], train=train)
+    assert train.packs == [tuple(sorted(ids[2:4])), tuple(sorted(ids[:2]))]
+    assert states(store) == dict.fromkeys(ids[:4], "done")
+
+
+def test_a_failure_is_recorded_and_the_next_pack_begun(store: Store, ids: list[str]) -> None:
+    work(store.folder, [ids[:2], ids[2:4]], train=Training(bad=ids[:1]))
+    assert states(store) == {**dict.fromkeys(ids[:2], "failed"), **dict.fromkeys(ids[2:4], "done")}
+    paths = store.pack(pack_id(ids[:2]))
+    assert paths.error.read_text(encoding="utf-8").endswith("ValueError: cannot be trained\n")
+    assert PackStatus.read(paths.status).step == 50  # where it was
+
+
+def test_a_failure_before_the_first_status_is_recorded_too(store: Store, ids: list[str]) -> None:
+    def train(runs: object, paths: object, **_: object) -> PackStatus:
+        raise OSError("no data")
+
+    work(store.folder, [ids[:2]], train=train)
+    found = PackStatus.read(store.pack(pack_id(ids[:2])).status)
+    assert (found.state, set(found.runs), found.step) == ("failed", set(ids[:2]), 0)
+
+
+def test_a_failed_pack_that_is_trained_again_has_no_error_left(store: Store, ids: list[str]) -> None:
+    work(store.folder, [ids[:2]], train=Training(bad=ids))
+    work(store.folder, [ids[:2]], train=Training())
+    assert states(store) == dict.fromkeys(ids[:2], "done")
+    assert not store.pack(pack_id(ids[:2])).error.exists()
+
+
+def test_a_pack_that_is_done_meanwhile_is_not_trained(store: Store, ids: list[str]) -> None:
+    write_pack(store, ids[:2], "done")
+    train = Training()
+    work(store.folder, [ids[:2], ids[2:4]], train=train)
+    assert train.packs == [tuple(sorted(ids[2:4]))]
+
+
+def test_nothing_more_is_begun_after_sigterm(store: Store, ids: list[str]) -> None:
+    class Interrupted(Training):
+        def __call__(self, runs: Sequence[RunConfig], paths: PackPaths, **given: object) -> PackStatus:
+            os.kill(os.getpid(), signal.SIGTERM)
+            stop = given["stop"]
+            assert callable(stop)
+            assert stop()
+            self.packs.append(tuple(run.run_id for run in runs))
+            return replace(status([], "interrupted"))
+
+    train = Interrupted()
+    work(store.folder, [ids[:2], ids[2:4]], train=train)
+    assert len(train.packs) == 1
+
+
+def test_nothing_is_begun_once_the_submitter_is_gone(store: Store, ids: list[str]) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    train = Training()
+    work(store.folder, [ids[:2]], submitter=gone.pid, train=train)
+    assert train.packs == []
+    work(store.folder, [ids[:2]], submitter=os.getpid(), train=train)
+    assert len(train.packs) == 1
+
+
+def test_the_second_signal_does_what_it_did_before() -> None:
+    heard: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    stop = Stop(None, signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert (stop(), heard) == (True, [])
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert heard == [signal.SIGTERM]
