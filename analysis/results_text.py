@@ -18,8 +18,9 @@ from analysis.tables import Problem
 if TYPE_CHECKING:
     from rich.console import Group
 
-_HEADER = ("Regularizer", "Strength", "n", "Accuracy (%)", "vs none (pp)", "Test loss", "Gap", "Diverged")
-_HEADER_TEX = (*_HEADER[:2], "$n$", r"Accuracy (\%)", r"$\Delta$ none (pp)", *_HEADER[5:])
+_HEADER = ("Regularizer", "Strength", "n", "Acc. (%)", "Δ (pp)", "Test loss", "Gap", "Div.")  # 80 columns
+_HEADER_TEX = (*_HEADER[:2], "$n$", r"Accuracy (\%)", r"$\Delta$ none (pp)", *_HEADER[5:7], "Diverged")
+_CAPTION = "mean ± half the 95% t-interval; Δ: difference to none, paired by seed; Div.: diverged"
 _WORDS = 2  # columns of text, before those of numbers
 _ACCURACY = 3  # the column with the best in bold
 
@@ -34,9 +35,11 @@ def to_terminal(frame: pd.DataFrame) -> Group:
 
     tables = []
     for title, rows in _problems(frame):
-        table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
+        table = Table(title=Text(title), title_justify="left", box=None, header_style="bold")
+        table.padding, table.pad_edge = (0, 1, 0, 0), False
+        table.caption, table.caption_justify = Text(_CAPTION, style="dim"), "left"
         for place, column in enumerate(_HEADER):
-            table.add_column(column, justify="left" if place < _WORDS else "right", no_wrap=place != 1)
+            table.add_column(column, justify="left" if place < _WORDS else "right", no_wrap=True)
         for cells, best in rows:
             styles = ["bold" if best and place == _ACCURACY else "" for place in range(len(cells))]
             table.add_row(*map(Text, cells, styles))

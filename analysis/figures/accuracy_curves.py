@@ -19,10 +19,15 @@ def plot(comparison: Comparison) -> Plot:
     """Above 90% the axis is logarithmic in the error: 98% to 99% is half the errors, not a hair."""
     rows = by_split(comparison, "test")
     data = curves(rows.assign(percent=100 * rows["accuracy"]), "percent")
+    # The climb of the first quarter would flatten what the figure is drawn for.
+    late = data[data["epoch"] >= data["epoch"].max() / 4]
+    note = " The first quarter of the training may begin below the axis."
     if data["mean"].max() > _LOG_FROM:
-        return Plot(data, lambda axes: _log_error(axes, data), " The axis is logarithmic in the error.")
-    low, high = limits(data)
-    return Plot(data, lambda axes: axes.set_ylim(max(low, 0), min(high, 100)))
+        note += " The axis is logarithmic in the error."
+        return Plot(data, lambda axes: _log_error(axes, late), note)
+    low, high = limits(late)
+    low, high = max(low, 0), min(high, 100)
+    return Plot(data, lambda axes: axes.set_ylim(low, high if high > low else low + 1), note)
 
 
 def _log_error(axes: Axes, data: pd.DataFrame) -> None:
