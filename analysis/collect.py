@@ -1,8 +1,8 @@
 """The packs' many small tables as a few large ones, which read a hundred times faster.
 
-`tables/{runs,metrics,results,predictions}.parquet` hold the planned runs only. Every row carries
-the readable columns of `runs.parquet`; rows are sorted by dataset, regularizer, strength and seed,
-so that a reader who asks for one dataset skips the rest.
+`tables/{runs,results,metrics,predictions,spectra,robustness}.parquet` hold the planned runs only.
+Every row carries the readable columns of `runs.parquet`; rows are sorted by dataset, regularizer,
+strength and seed, so that a reader who asks for one dataset skips the rest.
 """
 
 from __future__ import annotations
@@ -25,18 +25,32 @@ from regularize.store import (
     METRICS,
     PREDICTIONS,
     RESULTS,
+    ROBUSTNESS,
     RUNS,
     SCHEMA_VERSION,
+    SPECTRA,
     Store,
     table_metadata,
     write_whole,
 )
 
-NAMES = ("runs", "results", "metrics", "predictions")
+NAMES = ("runs", "results", "metrics", "predictions", "spectra", "robustness")
 READABLE = ("dataset", "per_class", "model", "regularizer", "strength", "strength_value", "seed", "phase")
 
-_PACK_SCHEMAS = {"results": RESULTS, "metrics": METRICS, "predictions": PREDICTIONS}
-_WITHIN_RUN = {"results": (), "metrics": ("epoch", "split"), "predictions": ("example",)}
+_PACK_SCHEMAS = {
+    "results": RESULTS,
+    "metrics": METRICS,
+    "predictions": PREDICTIONS,
+    "spectra": SPECTRA,
+    "robustness": ROBUSTNESS,
+}
+_WITHIN_RUN = {
+    "results": (),
+    "metrics": ("epoch", "split"),
+    "predictions": ("example",),
+    "spectra": ("layer", "index"),
+    "robustness": ("attack", "size"),
+}
 _ROW_GROUP = 100_000
 _ROWS_AT_ONCE = 400_000  # what is held in memory, whatever the size of the sweep
 
@@ -102,7 +116,7 @@ def _collect(store: Store, names: Sequence[str]) -> Collected:
         raise UserError(f"{store.folder} holds no {store.runs.name}: nothing has been planned there")
     files = PackFiles.of(store)
     sources = {name: [store.runs, *files.table("results")] for name in NAMES} | {"runs": [store.runs]}
-    for name in ("metrics", "predictions"):
+    for name in _PACK_SCHEMAS.keys() - {"results"}:
         sources[name] += files.table(name)
     fingerprints = {name: _fingerprint(paths) for name, paths in sources.items()}
     stale = tuple(name for name in names if fingerprints[name] != _recorded(store.table(name)))

@@ -61,6 +61,12 @@ def parser() -> argparse.ArgumentParser:
     command("collect", "bring a sweep's tables together in its folder", _target(), store)
     figures = command("figures", "draw figures and print the table of results", _target(), store)
     figures.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
+    _add_reproduce(
+        command(
+            "reproduce", "run a published comparison, print both numbers", store, data, cluster, _settings()
+        )
+    )
+    _add_animate(command("animate", "film the toy problem's trainings", _target(), store, data))
     return top
 
 
@@ -69,8 +75,13 @@ def _parent() -> argparse.ArgumentParser:
 
 
 def _sweep() -> argparse.ArgumentParser:
-    parent = _parent()
+    parent = argparse.ArgumentParser(add_help=False, parents=[_settings()])
     parent.add_argument("sweep", type=Path, metavar="SWEEP", help="the sweep's YAML file")
+    return parent
+
+
+def _settings() -> argparse.ArgumentParser:
+    parent = _parent()
     parent.add_argument(
         "--set",
         action="append",
@@ -130,6 +141,22 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--out", type=Path, metavar="FOLDER", help="keep checkpoint and results there (default: nowhere)"
     )
+
+
+def _add_animate(animate: argparse.ArgumentParser) -> None:
+    animate.add_argument(
+        "--regularizer", action="append", default=[], metavar="NAME", help="only this one (repeatable)"
+    )
+    animate.add_argument("--out", type=Path, metavar="FOLDER", help="where to (default: the sweep's figures)")
+
+
+def _add_reproduce(reproduce: argparse.ArgumentParser) -> None:
+    reproduce.add_argument("name", metavar="NAME", help="hoffman2019-table, part-two or part-three")
+    reproduce.add_argument(
+        "--scale", type=float, default=1.0, metavar="SHARE", help="train for this share of the steps"
+    )
+    reproduce.add_argument("--seeds", type=int, metavar="N", help="report on so many seeds")
+    reproduce.add_argument("--plan", action="store_true", help="only show what it would train and cost")
 
 
 def _add_data(data: argparse.ArgumentParser) -> None:

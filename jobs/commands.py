@@ -77,6 +77,12 @@ def train(args: Namespace) -> int:
     return train_here(choose(_sweep(args), args), args.out, args.data_root)
 
 
+def reproduce(args: Namespace) -> int:
+    from jobs.reproduce import reproduce as run
+
+    return run(args)
+
+
 def data(args: Namespace) -> int:
     from jobs.data_sets import fetch_all, listing
 
@@ -107,6 +113,14 @@ def figures(args: Namespace) -> int:
     table = results_table.results_table(Tables(store))
     results_table.write(table, store)
     _console().print(to_terminal(table))
+    return 0
+
+
+def animate(args: Namespace) -> int:
+    from analysis.animate import animate as film
+
+    for path in film(_store(args), args.regularizer, args.out, args.data_root):
+        print(path)
     return 0
 
 

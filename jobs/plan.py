@@ -18,6 +18,7 @@ from jobs.packing import Pack, longest, make_packs, make_slices
 from jobs.packs import Packs
 from jobs.status import dataset_label
 from jobs.sweep import Sweep
+from regularize import models
 from regularize.data.registry import OFFICIAL, PREPARED, data_root
 from regularize.data.source import Facts
 from regularize.errors import UserError
@@ -91,8 +92,13 @@ def make_plan(
     cluster: Cluster,
     facts: Mapping[str, Facts],
 ) -> Plan:
-    """The plan for the runs `wanted` now and `ahead`, given what the store holds. Pure."""
+    """The plan for the runs `wanted` now and `ahead`, given what the store holds. Pure.
+
+    Raises:
+        UserError: a model does not take the examples of a data set.
+    """
     runs, later = [_run(planned) for planned in wanted], [_run(planned) for planned in ahead]
+    _check_models(runs, facts)
     finished = packs.done()
     done = {run.run_id: finished[run.run_id] for run in runs if run.run_id in finished}
     to_do = [run for run in runs if run.run_id not in done]
@@ -155,6 +161,12 @@ def known_facts(sweep: Sweep, root: Path | None) -> dict[str, Facts]:
         with suppress(OSError, ValueError, KeyError, TypeError):
             facts[name] = Facts(**read_json(data_root(root) / PREPARED / name / "meta.json")["facts"])
     return facts
+
+
+def _check_models(runs: Sequence[Run], facts: Mapping[str, Facts]) -> None:
+    for dataset, model in dict.fromkeys((run.config.data.name, run.config.model) for run in runs):
+        if dataset in facts:
+            models.check_fit(model, facts[dataset].shape, facts[dataset].classes)
 
 
 def _until_end(slices: Sequence[Sequence[Pack]]) -> float:

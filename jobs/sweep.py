@@ -15,11 +15,12 @@ from jobs.overrides import overridden
 from jobs.seeds import read_seeds
 from jobs.yaml_text import dump, parse_file, read_text
 from jobs.yaml_tree import Node, overlaid
-from regularize.config import DataConfig, Evaluation, Training
+from regularize import models
+from regularize.config import DataConfig, Training
 from regularize.errors import one_of
-from regularize.models import MODELS
+from regularize.evaluation.settings import Evaluation
 
-DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
+DATASETS = ("clusters", "digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
 METRICS = {
     "validation_accuracy": "validation_accuracy",
     "validation_loss": "validation_loss",
@@ -99,7 +100,7 @@ def _sweep(tree: Node, text: str, known_dataset: Callable[[str], bool]) -> Sweep
     sweep = Sweep(
         name=fields["name"].text(),
         datasets=_datasets(fields, known_dataset),
-        models=tuple(item.choice("model", MODELS) for item in fields["model"].distinct()),
+        models=tuple(_model(item) for item in fields["model"].distinct()),
         evaluation=fields["evaluation"].build(Evaluation) if "evaluation" in fields else Evaluation(),
         tune_seeds=tune,
         report_seeds=report,
@@ -111,6 +112,12 @@ def _sweep(tree: Node, text: str, known_dataset: Callable[[str], bool]) -> Sweep
     if runs > MOST_RUNS:
         raise tree.error(f"the sweep has {runs} runs or more, but at most {MOST_RUNS} are allowed")
     return sweep
+
+
+def _model(node: Node) -> str:
+    with node.located():
+        models.check_name(node.text())
+    return node.text()
 
 
 def _metric(select: Node | None) -> str:

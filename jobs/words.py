@@ -6,7 +6,7 @@ from __future__ import annotations
 def duration(seconds: float) -> str:
     """
     >>> [duration(s) for s in (0.2, 95, 4000, 200_000)]
-    ['1 s', '2 min', '1 h 7 min', '2 d 8 h']
+    ['1 s', '2 min', '1 h 7 min', '2 d 7 h']
     """
     if seconds < 60:
         return f"{max(1, round(seconds))} s"

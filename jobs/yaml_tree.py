@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from regularize.errors import UserError, one_of
 
 T = TypeVar("T")
+_FRACTION = re.compile(r"(\d{1,9})/([1-9]\d{0,8})", re.ASCII)
 Scalar = None | bool | int | float | str
 
 
@@ -106,13 +108,13 @@ class Node:
         return self.value
 
     def number(self) -> float:
-        if (
-            isinstance(self.value, bool)
-            or not isinstance(self.value, int | float)
-            or not math.isfinite(self.value)
-        ):
+        """A number, or a fraction such as `8/255`."""
+        value = self.value
+        if isinstance(value, str) and (parts := _FRACTION.fullmatch(value)):
+            return int(parts[1]) / int(parts[2])
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise self.refused("a finite number")
-        return float(self.value)
+        return float(value)
 
     def text(self) -> str:
         if not isinstance(self.value, str):
@@ -133,7 +135,8 @@ class Node:
     def build(self, cls: type[T]) -> T:
         """A dataclass from a mapping, each field read as its annotation says.
 
-        Understood are int, float, str, bool, an optional one of these, and `tuple[X, ...]`.
+        Understood are int, float, str, bool, `tuple[X, ...]`, and an optional one of these or of a
+        dataclass, which is a mapping, `true` for its defaults, or `false` for none.
 
         Raises:
             UserError: an unknown, missing or wrong field, or what the dataclass itself refuses.
@@ -166,7 +169,17 @@ def _typed(node: Node, hint: Any) -> Any:
         return readers[hint](node)
     arguments = get_args(hint)
     if get_origin(hint) is tuple:
-        return tuple(_typed(item, arguments[0]) for item in node.items())
+        return () if node.value == () else tuple(_typed(item, arguments[0]) for item in node.items())
     assert get_origin(hint) in (types.UnionType, Union), f"no reader for {hint}"
     inner = next(argument for argument in arguments if argument is not types.NoneType)
+    if isinstance(inner, type) and dataclasses.is_dataclass(inner):
+        return _optional(node, inner)
     return None if node.value is None else _typed(node, inner)
+
+
+def _optional(node: Node, cls: type[T]) -> T | None:
+    if node.value is None or node.value is False:
+        return None
+    if not isinstance(node.value, dict | bool):
+        raise node.refused("true, false or a mapping (key: value)")
+    return (replace(node, value=None) if node.value is True else node).build(cls)

@@ -9,24 +9,33 @@ from regularize.data import Dataset
 
 
 class Batches:
-    """Pixels normalised by the training part's mean and deviation, on the device that trains."""
+    """Examples normalised by the training part's mean and deviation, on the device that trains.
+
+    Attributes:
+        shape: of one example, (C, H, W) or (D,).
+        pixel: [C, 1, 1] or [D], what a change of one full pixel range amounts to in the inputs; of
+            one unit, for points.
+        bounds: the inputs of a black and a white pixel, [C, 1, 1] each; None for points.
+    """
 
     def __init__(self, dataset: Dataset, dtype: torch.dtype, device: torch.device) -> None:
         self.dtype, self.device = dtype, device
         self.images = {"train": dataset.train_images.to(device), "test": dataset.test_images.to(device)}
         self.labels = {"train": dataset.train_labels.to(device), "test": dataset.test_labels.to(device)}
-        self.shape = (dataset.channels, dataset.side, dataset.side)  # of one example
+        self.shape = dataset.shape
         mean = torch.tensor(dataset.mean, dtype=torch.float64, device=device)
         std = torch.tensor(dataset.std, dtype=torch.float64, device=device)
-        self._scale, self._shift = (1 / (255 * std)).to(dtype), (mean / std).to(dtype)
-        self.pixel = (1 / std).to(dtype).view(-1, 1, 1)
+        unit = 255 if dataset.train_images.dtype == torch.uint8 else 1
+        self._scale, self._shift = (1 / (unit * std)).to(dtype), (mean / std).to(dtype)
+        self.pixel = (1 / std).to(dtype).view(-1, *[1] * (len(self.shape) - 1))
+        # As `take` computes them: an image's own pixels are never beyond, not even by rounding.
+        black, white = 0 * self._scale - self._shift, unit * self._scale - self._shift
+        self.bounds = (black.view(-1, 1, 1), white.view(-1, 1, 1)) if unit == 255 else None
 
     def take(self, part: str, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Examples [R, B] of the official `part` to inputs [R, B, C, H, W] and labels [R, B]."""
+        """Examples [R, B] of the official `part` to inputs [R, B, *shape] and labels [R, B]."""
         runs, count = index.shape
         rows = index.t().reshape(-1)  # examples first: the memory order of a folded convolution
-        pixels = (
-            self.images[part][rows].view(count, runs, *self.images[part].shape[1:]).permute(0, 2, 3, 1, 4)
-        )
-        x = pixels.to(self.dtype, memory_format=torch.contiguous_format) * self._scale - self._shift
-        return x.permute(3, 0, 4, 1, 2), self.labels[part][index]
+        values = self.images[part][rows].view(count, runs, *self.images[part].shape[1:]).movedim(1, -2)
+        x = values.to(self.dtype, memory_format=torch.contiguous_format) * self._scale - self._shift
+        return x.movedim(-2, 0).movedim(-1, 2), self.labels[part][index]

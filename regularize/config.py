@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from regularize.errors import UserError, one_of
-from regularize.models import MODELS
+from regularize import models
+from regularize.errors import UserError, one_of, require
+from regularize.evaluation.settings import Evaluation
 from regularize.regularizers import REGULARIZERS
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
@@ -20,14 +21,9 @@ SCHEDULES = ("constant", "step", "cosine")
 PRECISIONS = ("float32", "float64", "bfloat16")
 
 
-def _require(condition: bool, field_name: str, value: object, valid: str) -> None:
-    if not condition:
-        raise UserError(f"{field_name} is {value!r}, but must be {valid}")
-
-
 def _require_one_of(choices: Iterable[str], field_name: str, value: str) -> None:
     if value not in choices:
-        _require(False, field_name, value, one_of(value, choices))
+        require(False, field_name, value, one_of(value, choices))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +39,8 @@ class DataConfig:
     per_class: int | None = None
 
     def __post_init__(self) -> None:
-        _require(0 < self.validation < 1, "validation", self.validation, "between 0 and 1")
-        _require(self.per_class is None or self.per_class > 0, "per_class", self.per_class, "at least 1")
+        require(0 < self.validation < 1, "validation", self.validation, "between 0 and 1")
+        require(self.per_class is None or self.per_class > 0, "per_class", self.per_class, "at least 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +65,7 @@ class Training:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             (self.epochs is None) != (self.steps is None),
             "epochs",
             self.epochs,
@@ -77,11 +73,11 @@ class Training:
         )
         for name in ("epochs", "steps", "batch_size"):
             value = getattr(self, name)
-            _require(value is None or value >= 1, name, value, "at least 1")
+            require(value is None or value >= 1, name, value, "at least 1")
         for name in ("lr", "gamma"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
-        _require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
-        _require(
+            require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
+        require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
+        require(
             all(0 < m < 1 for m in self.milestones),
             "milestones",
             list(self.milestones),
@@ -90,23 +86,6 @@ class Training:
         for name, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
             value = getattr(self, name)
             _require_one_of(choices, name, value)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """What is measured, which never changes what is trained (and so no `run_id`).
-
-    `every` is the number of epochs between rows of the metrics table, None for about 50 rows; the
-    last epoch always has one. Training loss and accuracy are measured on a fixed sample of `train_examples`.
-    """
-
-    every: int | None = None
-    train_examples: int = 5000
-    predictions: bool = True
-
-    def __post_init__(self) -> None:
-        _require(self.every is None or self.every >= 1, "every", self.every, "at least 1")
-        _require(self.train_examples >= 1, "train_examples", self.train_examples, "at least 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,10 +136,10 @@ class RunConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require_one_of(MODELS, "model", self.model)
-        _require(0 <= self.seed < 2**32, "seed", self.seed, "in [0, 2**32)")
+        models.check_name(self.model)
+        require(0 <= self.seed < 2**32, "seed", self.seed, "in [0, 2**32)")
         names = [term.technique for term in self.terms]
-        _require(len(names) == len(set(names)), "compose", names, "different techniques")
+        require(len(names) == len(set(names)), "compose", names, "different techniques")
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, from which `from_json` builds an equal configuration."""
@@ -170,7 +149,7 @@ class RunConfig:
             "regularizer": self.regularizer,
             "terms": [dict(vars(term)) for term in self.terms],
             "training": dict(vars(self.training)),
-            "evaluation": dict(vars(self.evaluation)),
+            "evaluation": self.evaluation.to_json(),
             "seed": self.seed,
         }
 
@@ -192,7 +171,7 @@ class RunConfig:
             regularizer=value["regularizer"],
             terms=tuple(terms),
             training=Training(**training),
-            evaluation=Evaluation(**value["evaluation"]),
+            evaluation=Evaluation.from_json(value["evaluation"]),
             seed=value["seed"],
         )
 
@@ -205,11 +184,16 @@ class RunConfig:
 
     @property
     def pack_key(self) -> str:
-        """Runs with equal keys can train side by side: all but strengths and seed are the same."""
+        """Runs with equal keys can train side by side: all but strengths and seed are the same.
+
+        A model without the run axis trains alone: its keys are all different.
+        """
         fields = self.to_json()
-        del fields["regularizer"], fields["seed"]
-        for term in fields["terms"]:
-            del term["strengths"]
+        del fields["regularizer"]
+        if models.packable(self.model):
+            del fields["seed"]
+            for term in fields["terms"]:
+                del term["strengths"]
         return _hash(fields)
 
     @property

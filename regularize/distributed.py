@@ -45,10 +45,13 @@ class Ranks:
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean over the ranks, the same bits on each."""
+        return self.sum(value) / self.world
+
+    def sum(self, value: Tensor) -> Tensor:
+        """The sum over the ranks, the same bits on each."""
         if self.world > 1:
             value = value.clone()
             dist.all_reduce(value)
-            value /= self.world
         return value
 
     def any(self, flag: bool) -> bool:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from regularize.rng import generator
+
+
+def _standard_uniform(shape: tuple[int, ...], **options: Any) -> Tensor:
+    return torch.rand(shape, **options).sub_(0.5).mul_(math.sqrt(12))
+
+
+_STANDARD: dict[str, Callable[..., Tensor]] = {"normal": torch.randn, "uniform": _standard_uniform}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +35,17 @@ class Draws:
     dtype: torch.dtype = torch.float32
     device: torch.device | str = "cpu"
 
-    def normal(self, purpose: str, shape: Sequence[int]) -> Tensor:
-        """Standard normal numbers, [R, *shape]."""
-        return self._stack(purpose, torch.randn, tuple(shape), slice(None))
+    def noise(self, distribution: str, purpose: str, shape: Sequence[int]) -> Tensor:
+        """Numbers of mean 0 and standard deviation 1, `normal` or `uniform`, [R, *shape]."""
+        return self._stack(purpose, _STANDARD[distribution], tuple(shape), slice(None))
+
+    def noise_per_example(self, distribution: str, purpose: str, shape: Sequence[int]) -> Tensor:
+        """The same, [R, B, *shape] with B the local batch."""
+        return self._stack(purpose, _STANDARD[distribution], (self.global_batch, *shape), self.local)
 
     def normal_per_example(self, purpose: str, shape: Sequence[int]) -> Tensor:
         """Standard normal numbers, [R, B, *shape] with B the local batch."""
-        return self._stack(purpose, torch.randn, (self.global_batch, *shape), self.local)
+        return self.noise_per_example("normal", purpose, shape)
 
     def uniform_per_example(self, purpose: str, shape: Sequence[int]) -> Tensor:
         """Numbers uniform on [0, 1), [R, B, *shape] with B the local batch."""

@@ -10,6 +10,12 @@ class UserError(Exception):
     """Something the user can mend. The command line prints it without a traceback, exit code 2."""
 
 
+def require(condition: bool, name: str, value: object, valid: str) -> None:
+    """Raise `UserError`, as `epochs is 0, but must be at least 1`, unless the condition holds."""
+    if not condition:
+        raise UserError(f"{name} is {value!r}, but must be {valid}")
+
+
 def one_of(value: object, choices: Iterable[str]) -> str:
     """The tail of an error on a wrong choice: the valid ones, and the likely one.
 

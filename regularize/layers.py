@@ -2,13 +2,43 @@
 
 Convolutions work on [B, R·C, H, W] with channels last, as one grouped convolution; linear layers
 on [R, B, F], as one batched matrix product. `fold` and `unfold` go between that and [R, B, C, H, W].
+
+What a `Chain` is made of is passed by a function from a tensor to a `Link`: the layer's output there,
+and its derivative.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Link:
+    """A layer at the point where it was passed.
+
+    Attributes:
+        output: what the layer makes of its input.
+        push: the derivative there, from a tangent of the input to the tangent of the output.
+        depends_on: the tensors of the graph that this derivative changes with: the weight of a
+            linear layer, the output of a curved activation. `push` is differentiable in them.
+    """
+
+    output: Tensor
+    push: Callable[[Tensor], Tensor]
+    depends_on: tuple[Tensor, ...] = ()
+
+
+Layer = Callable[[Tensor], Link]
+
+
+def linear(function: Callable[[Tensor], Tensor]) -> Layer:
+    """A layer without weights that is linear, and so its own derivative."""
+    return lambda x: Link(function(x), function)
 
 
 def fold(x: Tensor) -> Tensor:
@@ -32,8 +62,15 @@ class RunConv2d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(runs, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        return F.conv2d(x, weight, self.bias.flatten(), padding=self.padding, groups=self.runs)
+        return self._convolved(x, self.weight, self.bias.flatten())
+
+    def link(self, x: Tensor) -> Link:
+        weight = self.weight  # the one of this pass, which weight noise replaces
+        return Link(self(x), lambda dx: self._convolved(dx, weight, None), (weight,))
+
+    def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        folded = weight.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        return F.conv2d(x, folded, bias, padding=self.padding, groups=self.runs)
 
 
 class RunLinear(nn.Module):
@@ -47,9 +84,13 @@ class RunLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight.transpose(1, 2))
 
+    def link(self, x: Tensor) -> Link:
+        weight = self.weight
+        return Link(self(x), lambda dx: torch.bmm(dx, weight.transpose(1, 2)), (weight,))
 
-def max_pool(x: Tensor, size: int) -> Tensor:
-    """Maximum pooling of [B, C, H, W] whose choice among equals does not hang on rounding.
+
+def max_pool(x: Tensor) -> Link:
+    """Maximum pooling over 2×2 of [B, C, H, W] whose choice among equals does not hang on rounding.
 
     Where an image is flat, all values of a window are mathematically equal. Which of them comes
     out ahead by a last bit depends on how the convolution was computed (packed or alone), and the
@@ -57,13 +98,34 @@ def max_pool(x: Tensor, size: int) -> Tensor:
     alone are held equal, the choice is therefore made on float32 values; the first of equals wins.
     """
     if x.dtype != torch.float64:
-        return F.max_pool2d(x, size)
-    _, index = F.max_pool2d(x.float(), size, return_indices=True)
-    return x.flatten(2).gather(2, index.flatten(2)).view(index.shape)
+        output, index = F.max_pool2d(x, 2, return_indices=True)
+        return Link(output, lambda dx: _picked(dx, index))
+    _, index = F.max_pool2d(x.float(), 2, return_indices=True)
+    return Link(_picked(x, index), lambda dx: _picked(dx, index))
 
 
-class ScaledTanh(nn.Module):
+def _picked(x: Tensor, index: Tensor) -> Tensor:
+    """What `index` [B, C, h, w], as max_pool2d gives it, picks of x [B, C, H, W]."""
+    # Pixels before channels: a view where channels are last, and three times as fast to gather.
+    pixels, chosen = (t.permute(0, 2, 3, 1).flatten(1, 2) for t in (x, index))
+    images, channels, height, width = index.shape
+    return pixels.gather(1, chosen).view(images, height, width, channels).permute(0, 3, 1, 2)
+
+
+average_pool = linear(lambda x: F.avg_pool2d(x, 2))
+
+
+def relu(x: Tensor) -> Link:
+    y = F.relu(x)
+    return Link(y, lambda dx: dx * (y > 0))
+
+
+def tanh(x: Tensor) -> Link:
+    y = torch.tanh(x)
+    return Link(y, lambda dx: dx * (1 - y * y), (y,))
+
+
+def scaled_tanh(x: Tensor) -> Link:
     """1.7159·tanh(2x/3), LeCun's squashing function (LeCun et al. 1998, appendix A)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return 1.7159 * torch.tanh(x * (2 / 3))
+    unit = torch.tanh(x * (2 / 3))
+    return Link(1.7159 * unit, lambda dx: dx * (1.7159 * (2 / 3) * (1 - unit * unit)), (unit,))

@@ -6,7 +6,7 @@ contribute to the gradients is synchronised with the rest (DESIGN: W ranks = one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +16,10 @@ from torch.func import functional_call
 from regularize import regularizers
 from regularize.config import RunConfig
 from regularize.draws import Draws
-from regularize.models.network import Network
+from regularize.jacobians import Jacobians
+from regularize.layers import Link
+from regularize.models.chain import Chain
+from regularize.models.network import Hidden, Network
 from regularize.regularizers.hooks import Given, Hooks, Pass
 
 
@@ -54,52 +57,59 @@ class Objective(nn.Module):
         self.terms = terms
         self.pixel = pixel
 
-    def forward(self, x: Tensor, labels: Tensor, draws: Draws, share: float) -> Tensor:
-        """x [R, B, C, H, W] and labels [R, B] to the losses [R], to be averaged over the ranks.
+    def forward(self, x: Tensor, labels: Tensor, draws: Draws, share: float, progress: float = 0.0) -> Tensor:
+        """x [R, B, …] and labels [R, B] to the losses [R], to be averaged over the ranks.
 
-        `share` is ranks / global batch: what one local example counts.
+        `share` is ranks / global batch: what one local example counts. `progress` is the share of
+        all steps that lies before this one, on which scheduled strengths depend.
         """
-        for term in self.terms:
+        terms = [BoundTerm(hooks=term.hooks, given=term.given.at(progress)) for term in self.terms]
+        for term in terms:
             if term.hooks.inputs:
                 x = term.hooks.inputs(x, self.pixel, term.given, draws)
-        if any(term.hooks.differentiates_inputs for term in self.terms):
+        differentiates = any(term.hooks.differentiates_inputs for term in terms)
+        if differentiates:
             x = x.detach().requires_grad_()
+        links: list[Link] = []
+        noted = {"links": links} if differentiates and isinstance(self.model, Chain) else {}
+        arguments = {"hidden": _hidden(terms, draws), **noted}
+        logits: Tensor = functional_call(self.model, self._perturbed(terms, draws), (x,), arguments)
         state = Pass(
             weights=self.model.weights(),
-            inputs=x,
-            logits=self._logits(x, draws),
+            logits=logits,
             labels=labels,
             share=share,
             draws=draws,
+            jacobians=Jacobians(inputs=x, logits=logits, basis=self.model.basis(logits), links=links),
         )
         loss = state.mean(state.cross_entropy)
-        for term in self.terms:
+        for term in terms:
             if term.hooks.penalty:
                 loss = loss + term.hooks.penalty(state, term.given).to(loss.dtype)
         return loss
 
-    def _logits(self, x: Tensor, draws: Draws) -> Tensor:
-        arguments = {"hidden": self._hidden(draws)}
-        logits: Tensor = functional_call(self.model, self._perturbed(draws), (x,), arguments)
-        return logits
-
-    def _hidden(self, draws: Draws) -> Callable[[str, Tensor], Tensor]:
-        acting = [term for term in self.terms if term.hooks.hidden]
-
-        def hidden(layer: str, activations: Tensor) -> Tensor:
-            for term in acting:
-                assert term.hooks.hidden
-                activations = term.hooks.hidden(layer, activations, term.given, draws)
-            return activations
-
-        return hidden
-
-    def _perturbed(self, draws: Draws) -> dict[str, Tensor]:
+    def _perturbed(self, terms: Sequence[BoundTerm], draws: Draws) -> dict[str, Tensor]:
         """The parameters that this pass runs with instead of the model's own."""
         perturbed: dict[str, Tensor] = {}
-        for term in self.terms:
+        for term in terms:
             if term.hooks.weight:
                 for name in self.model.weights():
                     clean = perturbed.get(name, self.model.get_parameter(name))
                     perturbed[name] = term.hooks.weight(name, clean, term.given, draws)
         return perturbed
+
+
+def _hidden(terms: Sequence[BoundTerm], draws: Draws) -> Hidden:
+    """Multiplies a layer's activations, and later their tangents, with the same factors."""
+    factors: dict[tuple[str, torch.Size], list[Tensor]] = {}
+
+    def hidden(layer: str, activations: Tensor) -> Tensor:
+        key = layer, activations.shape
+        if key not in factors:
+            given = [t.hooks.hidden(layer, activations, t.given, draws) for t in terms if t.hooks.hidden]
+            factors[key] = [factor for factor in given if factor is not None]
+        for factor in factors[key]:
+            activations = activations * factor
+        return activations
+
+    return hidden

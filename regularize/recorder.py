@@ -5,16 +5,28 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import torch
-from torch import Tensor
 
 from regularize import checkpoint
-from regularize.evaluate import logits, loss_and_accuracy
-from regularize.store import METRICS, PREDICTIONS, RESULTS, PackStatus, write_table
+from regularize.evaluation import final
+from regularize.evaluation.accuracy import logits, loss_and_accuracy
+from regularize.evaluation.examined import Examined
+from regularize.snapshots import Snapshots
+from regularize.stopwatch import Stopwatch
+from regularize.store import (
+    METRICS,
+    PREDICTIONS,
+    RESULTS,
+    ROBUSTNESS,
+    SPECTRA,
+    PackStatus,
+    write_table,
+)
 
 if TYPE_CHECKING:
     from regularize.train import Trainer
@@ -26,22 +38,6 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-class Stopwatch:
-    """Seconds that go on from an earlier attempt and stand still while paused."""
-
-    def __init__(self) -> None:
-        self.before, self._since = 0.0, time.perf_counter()
-
-    def read(self) -> float:
-        return self.before + time.perf_counter() - self._since
-
-    def pause(self) -> None:
-        self.before = self.read()
-
-    def go_on(self) -> None:
-        self._since = time.perf_counter()
-
-
 class Recorder:
     """Writes for a `Trainer`; on ranks other than 0 it measures along and writes nothing."""
 
@@ -51,12 +47,22 @@ class Recorder:
         self.ids = [run.run_id for run in trainer.runs]
         self.rows: list[Row] = []
         self.objective_steps = 0
-        self.started_at, self.watch = now(), Stopwatch()
+        self.started_at = now()
+        self.training_time, self.evaluation_time = Stopwatch(), Stopwatch()
         self.last_checkpoint = self.last_beat = time.monotonic()
-        evaluation = trainer.runs[0].evaluation
+        self.evaluation = trainer.runs[0].evaluation
+        self.snapshots = Snapshots(self.evaluation.snapshots, trainer.timeline.steps)
         test = torch.arange(len(trainer.batches.labels["test"])).expand(len(trainer.runs), -1)
+        self.examined = Examined(
+            model=trainer.model,
+            runs=len(trainer.runs),
+            batches=trainer.batches,
+            classes=trainer.classes,
+            ranks=trainer.ranks,
+        )
+        self.last_outputs: tuple[int, final.Outputs] = (-1, {})  # and of which step they are
         self.splits = {
-            "train": ("train", trainer.sample_rows(evaluation.train_examples)),
+            "train": ("train", trainer.sample_rows(self.evaluation.train_examples)),
             "validation": ("train", trainer.validation_rows),
             "test": ("test", test),
         }
@@ -67,15 +73,21 @@ class Recorder:
         if saved:
             self.trainer.restore(saved["trainer"])
             self.rows, self.objective_steps = saved["rows"], saved["objective_steps"]
-            self.started_at, self.watch.before = saved["started_at"], saved["seconds"]
-        self.watch.go_on()
+            self.started_at = saved["started_at"]
+            self.training_time.set(saved["seconds"])
+            self.evaluation_time.set(saved["evaluation_seconds"])
+            self.snapshots.taken = saved["snapshots"]
+        self.snapshots.take(self.trainer.step, self.trainer.model)
+        self.training_time.start()
         self._write_status("running")
 
     def after_step(self) -> None:
         """What is due after a step: a row of metrics, a checkpoint, a heartbeat."""
         self.objective_steps += 1
+        self.snapshots.take(self.trainer.step, self.trainer.model)
         if self.trainer.timeline.evaluates(self.trainer.step):
-            self._measure()
+            with self._measuring():
+                self._measure()
         if time.monotonic() - self.last_checkpoint >= self.checkpoint_seconds:
             self._save()
         if time.monotonic() - self.last_beat >= self.heartbeat_seconds:
@@ -87,28 +99,46 @@ class Recorder:
         return self._write_status("interrupted")
 
     def finish(self) -> PackStatus:
-        """Write the tables and weights, then that the pack is done, then drop the checkpoint."""
-        outputs = {name: self._outputs(name) for name in self.splits}
+        """Measure, write the tables and weights, then that the pack is done, then drop the checkpoint."""
+        self._write_status("running")
+        with self._measuring():
+            outputs = self._outputs()
+            found = final.measure(self.examined, self.evaluation, outputs)
         if self.trainer.ranks.first:
-            self._write_tables(outputs)
+            self._write_tables(outputs, found)
         status = self._write_status("done")
         if self.trainer.ranks.first:
             self.trainer.paths.checkpoint.unlink(missing_ok=True)
         self.trainer.ranks.wait()
         return status
 
-    def _outputs(self, name: str) -> tuple[Tensor, Tensor]:
-        part, rows = self.splits[name]
-        return logits(self.trainer.model, self.trainer.batches, part, rows.to(self.trainer.ranks.device))
+    @contextmanager
+    def _measuring(self) -> Iterator[None]:
+        """What happens inside counts as evaluation, not as training."""
+        self.training_time.stop()
+        self.evaluation_time.start()
+        yield
+        self.evaluation_time.stop()
+        self.training_time.start()
+
+    def _outputs(self) -> final.Outputs:
+        """Logits and labels of all splits, by the networks as they are now."""
+        step, found = self.last_outputs
+        if step != self.trainer.step:
+            found = {
+                name: (logits(self.examined, part, rows), self.examined.labels(part, rows))
+                for name, (part, rows) in self.splits.items()
+            }
+            self.last_outputs = (self.trainer.step, found)
+        return found
 
     def _measure(self) -> None:
         """Add rows for all runs that have not diverged: there their curves end."""
-        self.watch.pause()
         trainer = self.trainer
         objective = trainer.ranks.mean(trainer.objective_sum) / self.objective_steps
-        seconds = self.watch.before / len(trainer.runs)
-        for name in self.splits:
-            losses, accuracies = loss_and_accuracy(*self._outputs(name))
+        seconds = self.training_time.read() / len(trainer.runs)
+        for name, outputs in self._outputs().items():
+            losses, accuracies = loss_and_accuracy(*outputs)
             for run in (~trainer.diverged_step.bool()).nonzero().flatten().tolist():
                 row: Row = {"run_id": self.ids[run], "epoch": trainer.epoch, "step": trainer.step}
                 row |= {"split": name, "loss": losses[run].item(), "accuracy": accuracies[run].item()}
@@ -117,7 +147,6 @@ class Recorder:
                 self.rows.append(row)
         trainer.objective_sum.zero_()
         self.objective_steps = 0
-        self.watch.go_on()
 
     def _save(self) -> None:
         if self.trainer.ranks.first:
@@ -125,8 +154,13 @@ class Recorder:
                 "trainer": self.trainer.state(),
                 "rows": self.rows,
                 "started_at": self.started_at,
+                "snapshots": self.snapshots.taken,
             }
-            state |= {"objective_steps": self.objective_steps, "seconds": self.watch.read()}
+            state |= {
+                "objective_steps": self.objective_steps,
+                "seconds": self.training_time.read(),
+                "evaluation_seconds": self.evaluation_time.read(),
+            }
             checkpoint.save(self.trainer.paths.checkpoint, state)
         self.last_checkpoint = time.monotonic()
 
@@ -139,7 +173,7 @@ class Recorder:
             steps=trainer.timeline.steps,
             epoch=trainer.epoch,
             epochs=trainer.timeline.epochs,
-            seconds=self.watch.read(),
+            seconds=self.training_time.read(),
             started_at=self.started_at,
             updated_at=now(),
             host=platform.node(),
@@ -153,22 +187,26 @@ class Recorder:
         self.last_beat = time.monotonic()
         return status
 
-    def _write_tables(self, outputs: dict[str, tuple[Tensor, Tensor]]) -> None:
+    def _write_tables(self, outputs: final.Outputs, found: final.Final) -> None:
         trainer, paths = self.trainer, self.trainer.paths
         write_table(paths.metrics, self.rows, METRICS)
-        if trainer.runs[0].evaluation.predictions:
-            write_table(paths.predictions, self._predictions(*outputs["test"]), PREDICTIONS)
+        if self.evaluation.predictions:
+            write_table(paths.predictions, final.predictions_table(self.ids, *outputs["test"]), PREDICTIONS)
+        write_table(paths.spectra, final.spectra_rows(self.ids, found), SPECTRA)
+        if found.attacks:
+            write_table(paths.robustness, final.robustness_rows(self.ids, found), ROBUSTNESS)
+        self.snapshots.write(paths.snapshots, self.ids, trainer.timeline.per_epoch)
         checkpoint.save(paths.weights, {"runs": self.ids, "model": trainer.model.state_dict()})
-        write_table(paths.results, self._results(outputs), RESULTS)
+        write_table(paths.results, self._results(found), RESULTS)
 
-    def _results(self, outputs: dict[str, tuple[Tensor, Tensor]]) -> list[Row]:
+    def _results(self, found: final.Final) -> list[Row]:
         trainer = self.trainer
-        measured = {name: loss_and_accuracy(*pair) for name, pair in outputs.items()}
         shared: Row = {
             "epochs": trainer.timeline.epochs,
             "steps": trainer.timeline.steps,
             "parameters": sum(p[0].numel() for p in trainer.parameters),
-            "seconds": self.watch.read() / len(trainer.runs),
+            "seconds": self.training_time.read() / len(trainer.runs),
+            "evaluation_seconds": self.evaluation_time.read() / len(trainer.runs),
             "pack_id": trainer.paths.folder.name,
             "pack_runs": len(trainer.runs),
             "world_size": trainer.ranks.world,
@@ -178,26 +216,10 @@ class Recorder:
             "host": platform.node(),
             "finished_at": now(),
         }
-        rows = []
-        for run, run_id in enumerate(self.ids):
-            step = int(trainer.diverged_step[run])
-            row: Row = {"run_id": run_id, "state": "diverged" if step else "done"}
-            row |= {"diverged_step": step or None}
-            for name, (losses, accuracies) in measured.items():
-                row |= {f"{name}_loss": losses[run].item(), f"{name}_accuracy": accuracies[run].item()}
-            rows.append(row | shared)
-        return rows
-
-    def _predictions(self, outputs: Tensor, labels: Tensor) -> pa.Table:
-        runs, count, classes = outputs.shape
-        offsets = torch.arange(0, runs * count * classes + 1, classes, dtype=torch.int32)
-        flat = outputs.float().cpu().contiguous().view(-1).numpy()
-        ids = pa.array(self.ids)
-        return pa.table(
-            {
-                "run_id": ids.take(pa.array(torch.arange(runs).repeat_interleave(count).numpy())),
-                "example": torch.arange(count).repeat(runs).numpy(),
-                "label": labels.cpu().reshape(-1).numpy(),
-                "logits": pa.ListArray.from_arrays(pa.array(offsets.numpy()), pa.array(flat)),
-            }
-        )
+        states = [
+            {"run_id": run_id, "state": "diverged" if step else "done", "diverged_step": step or None}
+            for run_id, step in zip(self.ids, trainer.diverged_step.tolist(), strict=True)
+        ]
+        return [
+            state | scores | shared for state, scores in zip(states, final.score_rows(found), strict=True)
+        ]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from regularize.config import Evaluation, Training
+from regularize.config import Training
+from regularize.evaluation.settings import Evaluation
 
-_ROWS = 50
+FORWARD = 1 / 3  # what a measured example costs, relative to one in a training step
+_MOST_ROWS, _FEWEST_ROWS = 50, 5
+_SHARE = 0.1  # of training that measuring rows may cost, where there are more than the fewest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +22,18 @@ class Timeline:
     every: int
 
     @classmethod
-    def of(cls, training: Training, evaluation: Evaluation, examples: int) -> Timeline:
+    def of(cls, training: Training, evaluation: Evaluation, *, examples: int, held_out: int) -> Timeline:
+        """Of a training on so many examples, where so many `held_out` ones are measured at each row.
+
+        Unless `every` is given there are at most 50 rows, and as few as keep evaluation below a tenth
+        of training, but at least 5.
+        """
         per_epoch = math.ceil(examples / training.batch_size)
         steps = training.steps or (training.epochs or 0) * per_epoch
-        every = evaluation.every or math.ceil(math.ceil(steps / per_epoch) / _ROWS)
+        measured = held_out + min(evaluation.train_examples, examples)
+        affordable = int(_SHARE * examples * steps / per_epoch / (FORWARD * measured))
+        rows = min(max(affordable, _FEWEST_ROWS), _MOST_ROWS)
+        every = evaluation.every or math.ceil(math.ceil(steps / per_epoch) / rows)
         return cls(steps=steps, per_epoch=per_epoch, every=every)
 
     @property

@@ -1,4 +1,4 @@
-"""The sweep's folder on shared storage: every file name, every table's schema, whole-file writes.
+"""The sweep's folder on shared storage: every file name, whole-file writes. Schemas are in `schemas.py`.
 
 Free of torch. All writes go to a unique temporary name in the same folder, are fsynced, and
 then renamed: a reader sees the old file or the new one, never a part.
@@ -22,70 +22,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from regularize import __version__
+from regularize.schemas import (
+    METRICS,
+    PREDICTIONS,
+    RESULTS,
+    ROBUSTNESS,
+    RUNS,
+    SCHEMA_VERSION,
+    SPECTRA,
+)
 
-SCHEMA_VERSION = "1"
-SPLITS = ("train", "validation", "test")
+__all__ = [
+    "METRICS",
+    "PREDICTIONS",
+    "RESULTS",
+    "ROBUSTNESS",
+    "RUNS",
+    "SCHEMA_VERSION",
+    "SPECTRA",
+]
 
-RUNS = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("phase", pa.string()),  # tune | report
-        ("dataset", pa.string()),
-        ("per_class", pa.int64()),  # null: all examples
-        ("model", pa.string()),
-        ("regularizer", pa.string()),
-        ("strength", pa.string()),  # RunConfig.strength
-        ("strength_value", pa.float64()),  # null where there is none or more than one
-        ("seed", pa.int64()),
-        ("pack_key", pa.string()),
-        ("planned", pa.bool_()),  # false: of an earlier version of the sweep file
-        ("config", pa.string()),  # RunConfig.to_json
-    ]
-)
-METRICS = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("epoch", pa.int64()),  # epochs completed
-        ("step", pa.int64()),  # optimizer steps completed
-        ("split", pa.string()),  # train | validation | test; always without noise and dropout
-        ("loss", pa.float64()),  # mean cross-entropy, in nats
-        ("accuracy", pa.float64()),  # in [0, 1]
-        ("objective", pa.float64()),  # train only: mean of what was minimised since the row before
-        ("seconds", pa.float64()),  # train only: training time so far, divided by the pack's runs
-    ]
-)
-RESULTS = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("state", pa.string()),  # done | diverged
-        ("diverged_step", pa.int64()),
-        ("epochs", pa.int64()),
-        ("steps", pa.int64()),
-        *(
-            (f"{split}_{name}", pa.float64())
-            for split in ("train", "validation", "test")
-            for name in ("loss", "accuracy")
-        ),
-        ("parameters", pa.int64()),
-        ("seconds", pa.float64()),  # the pack's training time divided by its runs
-        ("pack_id", pa.string()),
-        ("pack_runs", pa.int64()),
-        ("world_size", pa.int64()),
-        ("threads", pa.int64()),
-        ("device", pa.string()),
-        ("precision", pa.string()),
-        ("host", pa.string()),
-        ("finished_at", pa.string()),  # UTC, ISO 8601
-    ]
-)
-PREDICTIONS = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("example", pa.int64()),  # row of the test split
-        ("label", pa.int64()),
-        ("logits", pa.list_(pa.float32())),  # one per class
-    ]
-)
+PARQUET: dict[str, Any] = {"compression": "zstd", "row_group_size": 100_000, "write_page_checksum": True}
+"""How every table is written; without the checksums most flipped bytes would be read as values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,8 +99,22 @@ class PackPaths:
         return self.folder / "predictions.parquet"
 
     @property
+    def spectra(self) -> Path:
+        return self.folder / "spectra.parquet"
+
+    @property
+    def robustness(self) -> Path:
+        """There only where the sweep asks for it."""
+        return self.folder / "robustness.parquet"
+
+    @property
     def weights(self) -> Path:
         return self.folder / "weights.pt"
+
+    @property
+    def snapshots(self) -> Path:
+        """There only where the sweep asks for it."""
+        return self.folder / "snapshots.pt"
 
     @property
     def checkpoint(self) -> Path:
@@ -189,7 +161,7 @@ class Store:
 
     @property
     def tables(self) -> Path:
-        """`runs`, `metrics`, `results`, `predictions`, `selection`: what analysis reads."""
+        """The packs' tables brought together, `runs` and `selection`: what analysis reads."""
         return self.folder / "tables"
 
     @property
@@ -239,9 +211,7 @@ def write_table(path: Path, rows: pa.Table | Sequence[Mapping[str, Any]], schema
     """Write rows (or a table) as Parquet, with the versions in the file's metadata."""
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
     table = table.select(schema.names).cast(schema).replace_schema_metadata(table_metadata())
-    write_whole(
-        path, lambda temporary: pq.write_table(table, temporary, compression="zstd", row_group_size=100_000)
-    )
+    write_whole(path, lambda temporary: pq.write_table(table, temporary, **PARQUET))
 
 
 def table_metadata() -> dict[str, str]:

@@ -16,8 +16,10 @@ from regularize.config import RunConfig
 from regularize.data import load, order, split
 from regularize.distributed import Ranks
 from regularize.draws import Draws
+from regularize.errors import UserError
 from regularize.memory import keep_large_blocks
-from regularize.objective import Objective, bind
+from regularize.models.network import Network
+from regularize.objective import BoundTerm, Objective, bind
 from regularize.recorder import Recorder
 from regularize.regularizers.hooks import StepEnd
 from regularize.rng import generator
@@ -75,12 +77,22 @@ class Trainer:
         splits = {seed: split(dataset.train_labels, config.data, seed) for seed in set(self.seeds)}
         self.train_rows = torch.stack([splits[seed].train for seed in self.seeds])
         self.validation_rows = torch.stack([splits[seed].validation for seed in self.seeds])
-        self.timeline = Timeline.of(config.training, config.evaluation, self.train_rows.shape[1])
+        self.classes = dataset.classes
+        self.timeline = Timeline.of(
+            config.training,
+            config.evaluation,
+            examples=self.train_rows.shape[1],
+            held_out=self.validation_rows.shape[1] + len(dataset.test_labels),
+        )
 
         model = models.build(config.model, self.seeds, shape=self.batches.shape, classes=dataset.classes)
-        self.model = model.to(ranks.device, dtype)
+        self.model = model.to(ranks.device, dtype).eval()  # in training mode during a step only
         self.parameters = list(self.model.parameters())
         self.terms = bind(runs, ranks.device)
+        _check_jacobians(config, self.model, self.terms)
+        for term in self.terms:
+            if term.hooks.check:
+                term.hooks.check(self.model, self.batches.shape, dataset.classes, term.given)
         self.optimizer = optimizer.build(config.training, self.model)
         self.objective = ranks.wrap(Objective(self.model, self.terms, self.batches.pixel))
 
@@ -146,9 +158,14 @@ class Trainer:
             dtype=self.batches.dtype,
             device=self.ranks.device,
         )
+        # What a module of someone else's draws itself, in dropout layers of its own for instance.
+        torch.manual_seed(generator(self.seeds[0], f"module/{self.ranks.rank}", self.step).initial_seed())
+        self.model.train()
         half = self.training.precision == "bfloat16"
         with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=half):
-            losses: Tensor = self.objective(x, labels, draws, self.ranks.world / count)
+            progress = self.step / self.timeline.steps
+            losses: Tensor = self.objective(x, labels, draws, self.ranks.world / count, progress)
+        self.model.eval()
         return losses
 
     def _batch_rows(self) -> Tensor:
@@ -169,10 +186,25 @@ class Trainer:
         with torch.no_grad():
             for term in self.terms:
                 if term.hooks.after_step:
-                    term.hooks.after_step(self.model.weights(), term.given, end)
+                    term.hooks.after_step(self.model.weights(), term.given.at(end.progress), end)
 
     def sample_rows(self, count: int) -> Tensor:
         """The fixed sample of the training examples that training accuracy is measured on, [R, n]."""
         total = self.train_rows.shape[1]
         picks = [torch.randperm(total, generator=generator(seed, "sample"))[:count] for seed in self.seeds]
         return self.train_rows.gather(1, torch.stack(picks))
+
+
+def _check_jacobians(config: RunConfig, model: Network, terms: Sequence[BoundTerm]) -> None:
+    """An example's Jacobian is its own: refuse to take it through layers that mix a batch.
+
+    Raises:
+        UserError: names the technique and the first such layer.
+    """
+    for term, bound in zip(config.terms, terms, strict=True):
+        if bound.hooks.differentiates_inputs and model.mixing_layers:
+            raise UserError(
+                f"{term.technique} needs logits that depend on one example alone, but layer "
+                f"{model.mixing_layers[0]} of model {config.model} normalises over the batch; take another "
+                "normalisation, such as GroupNorm"
+            )

@@ -60,6 +60,7 @@ DATASETS = {
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
     "digits": "Digits",
+    "clusters": "Four clusters",
 }
 RC: dict[str, Any] = {
     "pdf.fonttype": 42,  # TrueType; venues reject the default, Type 3

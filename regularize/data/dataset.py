@@ -14,10 +14,11 @@ from regularize.data.prepare import ARRAYS, prepared
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """Images uint8 [N, H, W, C] with H = W, labels int64 [N] in [0, classes).
+    """Images uint8 [N, H, W, C] with H = W or points float32 [N, D], labels int64 [N] in [0, classes).
 
     The tensors are memory-mapped: all processes of a node share them, and only the pages in use
-    take memory. `mean` and `std` are per channel, of the training part, for pixels in [0, 1].
+    take memory. `mean` and `std` are per channel, of the training part, for pixels in [0, 1];
+    0 and 1 for points, which stay in their own units.
     """
 
     name: str
@@ -30,13 +31,10 @@ class Dataset:
     std: tuple[float, ...]
 
     @property
-    def channels(self) -> int:
-        return self.train_images.shape[3]
-
-    @property
-    def side(self) -> int:
-        """Pixels along an edge."""
-        return self.train_images.shape[1]
+    def shape(self) -> tuple[int, ...]:
+        """Of one example as networks take it: (C, H, W) or (D,)."""
+        *places, channels = self.train_images.shape[1:]
+        return (channels, *places)
 
 
 def load(name: str, root: Path | str | None = None) -> Dataset:

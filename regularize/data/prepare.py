@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regularize.data.registry import OFFICIAL, PREPARED, VARIABLE, data_root, locate
-from regularize.data.source import Facts, Images, MissingDataError, Source
+from regularize.data.source import Facts, Features, MissingDataError, Source
 from regularize.errors import UserError
 from regularize.store import read_json, write_json, write_whole
 
@@ -178,8 +178,13 @@ def _checksum(contents: Mapping[str, npt.NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def _statistics(name: str, images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel, for pixels in [0, 1], from exact sums."""
+def _statistics(name: str, images: Features) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel, for pixels in [0, 1], from exact sums.
+
+    Points are left in their own units: mean 0, deviation 1.
+    """
+    if images.dtype != np.uint8:
+        return (0.0,) * images.shape[-1], (1.0,) * images.shape[-1]
     total = squares = np.zeros(images.shape[3], dtype=np.int64)
     for start in range(0, len(images), AT_ONCE):
         values = images[start : start + AT_ONCE].astype(np.int64)

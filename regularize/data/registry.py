@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from regularize.data import cifar, digits, folders, idx, npz
+from regularize.data import cifar, clusters, digits, folders, idx, npz
 from regularize.data.source import Facts, MissingDataError, Source
 from regularize.errors import UserError, one_of
 
@@ -28,6 +28,11 @@ class Official:
 
 
 OFFICIAL: dict[str, Official] = {
+    "clusters": Official(
+        facts=Facts(train=512, test=512, classes=4, side=1, channels=2),
+        source=lambda root: clusters.source(),
+        torchvision=None,
+    ),
     "digits": Official(
         facts=Facts(train=1437, test=360, classes=10, side=28, channels=1),
         source=lambda root: digits.source(),

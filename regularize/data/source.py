@@ -15,6 +15,7 @@ import numpy.typing as npt
 from regularize.errors import UserError
 
 Images = npt.NDArray[np.uint8]  # [N, H, W, C]
+Features = npt.NDArray[np.uint8] | npt.NDArray[np.float32]  # images, or points [N, D] in their own units
 Labels = npt.NDArray[np.int64]  # [N]
 
 
@@ -24,7 +25,10 @@ class MissingDataError(UserError):
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """A data set in numbers: examples of the two official parts, classes, pixels a side, channels."""
+    """A data set in numbers: examples of the two official parts, classes, pixels a side, channels.
+
+    A point of D numbers counts as one pixel of D channels.
+    """
 
     train: int
     test: int
@@ -32,15 +36,23 @@ class Facts:
     side: int
     channels: int
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one example as networks take it: (C, H, W) or (D,)."""
+        return (self.channels, self.side, self.side) if self.side > 1 else (self.channels,)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Arrays:
-    """A decoded data set: images uint8 [N, H, W, C], labels int64 [N] in [0, classes)."""
+    """A decoded data set: images uint8 [N, H, W, C] or points float32 [N, D], labels int64 [N].
+
+    Labels are in [0, classes).
+    """
 
     classes: int
-    train_images: Images
+    train_images: Features
     train_labels: Labels
-    test_images: Images
+    test_images: Features
     test_labels: Labels
 
     @property
@@ -49,8 +61,8 @@ class Arrays:
             train=len(self.train_labels),
             test=len(self.test_labels),
             classes=self.classes,
-            side=self.train_images.shape[1],
-            channels=self.train_images.shape[3],
+            side=self.train_images.shape[1] if self.train_images.ndim == 4 else 1,
+            channels=self.train_images.shape[-1],
         )
 
 

@@ -1,39 +1,94 @@
 """The table of models, and how to build them. Free of torch until one is built.
 
-Adding one: a file in this folder with a `build` like the one below, and a row here.
+Adding one: a file in this folder with a `build` like the one below, and a row here. A module of
+one's own needs neither: its name in a sweep is `package.module:function` (see `foreign.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from regularize.errors import UserError, one_of
+
 if TYPE_CHECKING:
     from regularize.models.network import Network
+
+Shape = tuple[int, ...]
+_FOREIGN = re.compile(r"([A-Za-z_]\w*\.)*[A-Za-z_]\w*:[A-Za-z_]\w*", re.ASCII)
+
+
+def _lenet_images(shape: Shape, _classes: int) -> bool:
+    return len(shape) == 3 and shape[1:] in ((28, 28), (32, 32))
+
+
+def _clusters(shape: Shape, classes: int) -> bool:
+    return (shape, classes) == ((2,), 4)
 
 
 @dataclass(frozen=True)
 class Model:
-    """One row of the table: what people call it, and the file in this folder that builds it."""
+    """One row of the table: what people call it, and the file in this folder that builds it.
+
+    `fits` is whether it takes examples of a shape, (C, H, W) or (D,), and that many classes;
+    `needs` says the same in words.
+    """
 
     label: str
     module: str
+    needs: str = ""
+    fits: Callable[[Shape, int], bool] = lambda _shape, _classes: True
 
 
 MODELS: dict[str, Model] = {
-    "lenet5": Model("LeNet-5", "lenet"),
-    "lenet5_tanh": Model("LeNet-5, tanh form of 1998", "lenet"),
-    "lenet_prime": Model("LeNet′ of Hoffman et al.", "lenet"),
+    "lenet5": Model("LeNet-5", "lenet", "images of 28×28 or 32×32", _lenet_images),
+    "lenet5_tanh": Model("LeNet-5, tanh form of 1998", "lenet", "images of 28×28 or 32×32", _lenet_images),
+    "lenet_prime": Model("LeNet′ of Hoffman et al.", "lenet", "images of 28×28 or 32×32", _lenet_images),
+    "mlp": Model("MLP 256–128", "mlp"),
+    "toy_mlp": Model("MLP 16–16, tanh", "mlp"),
+    "toy_plane": Model("MLP 16–16–2, tanh", "mlp", "points in the plane, 4 classes", _clusters),
+    "toy_rnn": Model("Elman 16–2", "recurrent", "points in the plane, 4 classes", _clusters),
 }
 
 
-def build(name: str, seeds: Sequence[int], *, shape: tuple[int, ...], classes: int) -> Network:
+def packable(name: str) -> bool:
+    """Whether the model has the run axis, so that several runs can train side by side."""
+    return name in MODELS
+
+
+def check_name(name: str) -> None:
+    """Check that `name` can be a model: one of the table, or `module:function`. Imports nothing.
+
+    Raises:
+        UserError: it is neither.
+    """
+    if name not in MODELS and not _FOREIGN.fullmatch(name):
+        raise UserError(f"unknown model {name!r}; {one_of(name, MODELS)}; or your own as module:function")
+
+
+def check_fit(name: str, shape: Shape, classes: int) -> None:
+    """Check that a model takes examples of this shape and so many classes.
+
+    Raises:
+        UserError: it does not. What a module of one's own takes is not known here.
+    """
+    if packable(name) and not MODELS[name].fits(shape, classes):
+        size = "×".join(map(str, shape))
+        raise UserError(f"model {name} takes {MODELS[name].needs}, not examples of {size}, {classes} classes")
+
+
+def build(name: str, seeds: Sequence[int], *, shape: Shape, classes: int) -> Network:
     """One network per seed, initialised from it: a run starts the same in every pack.
 
-    `shape` is that of one example, (C, H, W).
+    `shape` is that of one example, (C, H, W) or (D,).
+
+    Raises:
+        UserError: the model does not take such examples, or a module of one's own cannot be built.
     """
-    module = import_module(f"regularize.models.{MODELS[name].module}")
+    check_fit(name, shape, classes)
+    module = import_module(f"regularize.models.{MODELS[name].module if packable(name) else 'foreign'}")
     network: Network = module.build(name, seeds, shape, classes)
     return network

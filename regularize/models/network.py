@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 Hidden = Callable[[str, Tensor], Tensor]
-"""Called with a layer's name and its activations [R, B, units]; returns what goes on."""
+"""Called with a layer's name and its activations [R, B, units]; returns what goes on. Linear in them."""
 
 
 def unchanged(_name: str, activations: Tensor) -> Tensor:
@@ -20,14 +21,20 @@ class Network(nn.Module):
     Attributes:
         weight_layers: the names of the layers that have a weight (and a bias).
         hidden_layers: those of them whose activations [R, B, units] are shown to `hidden`.
+        mixing_layers: those through which an example's logits depend on its batch mates in training.
     """
 
     weight_layers: tuple[str, ...]
     hidden_layers: tuple[str, ...]
+    mixing_layers: tuple[str, ...] = ()
 
     def forward(self, x: Tensor, hidden: Hidden = unchanged) -> Tensor:
-        """Inputs [R, B, C, H, W] to logits [R, B, K]."""
+        """Inputs [R, B, …] to logits [R, B, K]."""
         raise NotImplementedError
+
+    def basis(self, logits: Tensor) -> Tensor:
+        """Orthonormal vectors [m, K] that span the subspace that logits lie in: R^K, unless overridden."""
+        return torch.eye(logits.shape[-1], dtype=logits.dtype, device=logits.device)
 
     def weights(self) -> dict[str, Tensor]:
         """The layers' weights without biases, by parameter name, [R, out, in·k·k].

@@ -3,8 +3,9 @@
 Convolution kernels are taken as (out, in·k·k) matrices. Weights start orthogonal (all singular
 values 1: the orthogonal factor of the usual start, so that runs of one seed stay paired). They
 are projected `every` so many steps and after the last one. The optimizer's momentum is left as
-it is, as in the paper's algorithm. There is no strength at which it does nothing; ε → ∞ leaves
-only the start.
+it is, as in the paper's algorithm: the momentum of a step that a projection undid goes on. There
+is no strength at which it does nothing; ε → ∞ leaves only the start. A schedule multiplies ε itself:
+with a cosine the band closes to singular values of 1, with a warm-up it opens from there.
 
 References:
     Jia, Tao, Gao, Xu, Improving training of deep neural networks via singular value bounding, 2017.

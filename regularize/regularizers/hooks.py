@@ -7,7 +7,7 @@ the run axis R first, so that a pack's runs, each with its own strength, read as
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from regularize.draws import Draws
+from regularize.jacobians import Jacobians
+from regularize.models.network import Network
+from regularize.regularizers.parameters import strength_factor
 
 Weights = Mapping[str, Tensor]
 """Weights without biases by parameter name, [R, out, in·k·k]; views that can be written in place."""
@@ -27,6 +30,13 @@ class Given:
 
     strengths: Mapping[str, Tensor]
     options: Mapping[str, Any]
+
+    def at(self, progress: float) -> Given:
+        """With the strengths of a step, by the share of all steps that lies before it."""
+        factor = strength_factor(self.options, progress)
+        if factor == 1:
+            return self
+        return replace(self, strengths={name: factor * each for name, each in self.strengths.items()})
 
     def over(self, name: str, tensor: Tensor) -> Tensor:
         """The strength `name` as [R, 1, 1, …], to be broadcast over a tensor with R first."""
@@ -40,18 +50,18 @@ class Pass:
 
     Attributes:
         weights: the clean weights, not the ones that weight noise perturbed.
-        inputs: [R, B, C, H, W], normalised, with input noise; a leaf of the graph.
         logits: [R, B, K].
         labels: [R, B].
         share: what a local example counts: ranks / global batch.
+        jacobians: ∂logits/∂inputs; to be used by techniques that say so in their hooks.
     """
 
     weights: Weights
-    inputs: Tensor
     logits: Tensor
     labels: Tensor
     share: float
     draws: Draws
+    jacobians: Jacobians
 
     @cached_property
     def log_probabilities(self) -> Tensor:
@@ -76,26 +86,35 @@ class StepEnd:
     steps: int
     lr: float
 
+    @property
+    def progress(self) -> float:
+        """The share of all steps that lies before this one."""
+        return (self.step - 1) / self.steps
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
     """The functions of a technique, in the order of a training step.
 
     Attributes:
+        check: (network, shape of one example, number of classes, given), before any training; raises
+            `UserError` where these do not go together.
         start: (weights, given), in place, once after initialisation.
-        inputs: (x [R, B, C, H, W], pixel, given, draws) to x; x is normalised and `pixel` [C, 1, 1]
+        inputs: (x [R, B, …], pixel, given, draws) to x; x is normalised and `pixel` [C, 1, 1]
             is what a change of one full pixel range amounts to in it.
         weight: (parameter name, w [R, …], given, draws) to the weight that this step runs with.
-        hidden: (layer name, h [R, B, units], given, draws) to h.
+        hidden: (layer name, h [R, B, units], given, draws) to what h is multiplied with, a constant;
+            None where it does not act.
         penalty: (pass, given) to [R], strength included, added to the mean cross-entropy.
         after_step: (weights, given, step end), in place.
-        differentiates_inputs: whether `penalty` takes derivatives with respect to the inputs.
+        differentiates_inputs: whether `penalty` uses the Jacobians.
     """
 
+    check: Callable[[Network, tuple[int, ...], int, Given], None] | None = None
     start: Callable[[Weights, Given], None] | None = None
     inputs: Callable[[Tensor, Tensor, Given, Draws], Tensor] | None = None
     weight: Callable[[str, Tensor, Given, Draws], Tensor] | None = None
-    hidden: Callable[[str, Tensor, Given, Draws], Tensor] | None = None
+    hidden: Callable[[str, Tensor, Given, Draws], Tensor | None] | None = None
     penalty: Callable[[Pass, Given], Tensor] | None = None
     after_step: Callable[[Weights, Given, StepEnd], None] | None = None
     differentiates_inputs: bool = False

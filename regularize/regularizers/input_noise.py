@@ -1,7 +1,8 @@
-"""Noise on the inputs, training only: x + σ·n, n standard normal, fresh for every example and step.
+"""Noise on the inputs, training only: x + σ·n, fresh for every example and step.
 
-σ is in units of the full pixel range [0, 1], before normalisation; noisy pixels are not clipped.
-Does nothing at σ = 0.
+n has mean 0 and standard deviation 1: normal, or uniform on ±√3. σ is in pixels, the full range being
+[0, 1], before normalisation; or with `units: normalised` in standard deviations of the training
+data's pixels. Noisy pixels are not clipped. Does nothing at σ = 0.
 
 References:
     Bishop, Training with noise is equivalent to Tikhonov regularization, 1995.
@@ -16,8 +17,9 @@ from regularize.regularizers.hooks import Given, Hooks
 
 
 def inputs(x: Tensor, pixel: Tensor, given: Given, draws: Draws) -> Tensor:
-    noise = draws.normal_per_example("input_noise", x.shape[2:])
-    return x + (given.over("sigma", x) * pixel) * noise
+    noise = draws.noise_per_example(given.options["distribution"], "input_noise", x.shape[2:])
+    sigma = given.over("sigma", x)
+    return x + (sigma * pixel if given.options["units"] == "pixel" else sigma) * noise
 
 
 HOOKS = Hooks(inputs=inputs)

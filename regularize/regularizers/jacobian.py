@@ -1,8 +1,10 @@
 """Jacobian regularization: (λ/2)·mean_b ‖∂z/∂x_b‖_F², z the logits, x the normalised inputs.
 
 With `projections: n` it is estimated from n random directions v, uniform on the sphere in R^K:
-E K·‖vᵀJ‖² = ‖J‖_F². With `projections: exact` the K unit vectors are used. Does nothing
-at λ = 0.
+E K·‖vᵀJ‖² = ‖J‖_F². That is the paper's estimator. With `estimator: input` the directions u are uniform on
+the sphere in the space of the inputs, R^d: E d·‖Ju‖² = ‖J‖_F², which spreads more. With `projections: exact`
+an orthonormal basis of what the logits can be is used, the K unit vectors unless the model says otherwise,
+whatever the estimator. Does nothing at λ = 0.
 
 References:
     Hoffman, Roberts, Yaida, Robust learning with Jacobian regularization, 2019 (arXiv 1908.02729).
@@ -10,35 +12,46 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
+from regularize.jacobians import OfRuns
 from regularize.regularizers.hooks import Given, Hooks, Pass
 
 
 def penalty(state: Pass, given: Given) -> Tensor:
-    squares = [vjp(state, direction).flatten(2).square().sum(2) for direction in directions(state, given)]
-    classes = state.logits.shape[-1]
-    scale = 1.0 if given.options["projections"] == "exact" else classes / len(squares)
-    return given.strengths["strength"] / 2 * state.mean(scale * torch.stack(squares).sum(0))
+    jacobians, count = state.jacobians, given.options["projections"]
 
+    def energy(scale: float) -> OfRuns:
+        strength = given.strengths["strength"] * (scale / 2)
+        return lambda vectors: strength * state.mean(squares(vectors))
 
-def directions(state: Pass, given: Given) -> list[Tensor]:
-    """The directions in logit space, each [R, B, K] and of unit length."""
-    classes, count = state.logits.shape[-1], given.options["projections"]
     if count == "exact":
-        basis = one_hot(torch.arange(classes, device=state.logits.device), classes).to(state.logits.dtype)
-        return [unit.expand_as(state.logits) for unit in basis]
-    normal = state.draws.normal_per_example("projections", (count, classes))
-    unit = normal / normal.norm(dim=-1, keepdim=True)
-    return list(unit.unbind(2))
+        return summed(jacobians.of_rows, jacobians.unit_directions, energy(1))
+    if given.options["estimator"] == "input":
+        size = jacobians.inputs[0, 0].numel()
+        return summed(jacobians.of_columns, sphere(state, count, jacobians.inputs), energy(size / count))
+    classes = state.logits.shape[-1]
+    return summed(jacobians.of_rows, sphere(state, count, state.logits), energy(classes / count))
 
 
-def vjp(state: Pass, direction: Tensor) -> Tensor:
-    """vᵀJ for every example, [R, B, C, H, W], itself differentiable."""
-    (product,) = torch.autograd.grad(state.logits, state.inputs, direction, create_graph=True)
-    return product
+def summed(of: Callable[[list[Tensor], OfRuns], Tensor], directions: list[Tensor], each: OfRuns) -> Tensor:
+    """The penalty of one direction after the other: no more than one is in memory."""
+    return torch.stack([of([direction], each) for direction in directions]).sum(0)
+
+
+def squares(vectors: list[Tensor]) -> Tensor:
+    """Σ of the squared entries, [R, B]."""
+    return torch.stack([vector.flatten(2).square().sum(2) for vector in vectors]).sum(0)
+
+
+def sphere(state: Pass, count: int, like: Tensor) -> list[Tensor]:
+    """Random unit vectors, each of the shape of `like` [R, B, …], one for every example."""
+    normal = state.draws.normal_per_example("projections", (count, *like.shape[2:]))
+    flat = normal.flatten(3)
+    return list((flat / flat.norm(dim=-1, keepdim=True)).view_as(normal).unbind(2))
 
 
 HOOKS = Hooks(penalty=penalty, differentiates_inputs=True)

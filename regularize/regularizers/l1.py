@@ -15,8 +15,13 @@ from regularize.regularizers.hooks import Given, Hooks, StepEnd, Weights
 
 
 def after_step(weights: Weights, given: Given, end: StepEnd) -> None:
+    shrink(weights, given, "strength", end.lr)
+
+
+def shrink(weights: Weights, given: Given, name: str, rate: float) -> None:
+    """The proximal step of λ Σ|w|, λ being the strength `name`, in place."""
     for weight in weights.values():
-        threshold = end.lr * given.over("strength", weight)
+        threshold = rate * given.over(name, weight)
         weight.copy_(weight.sign() * (weight.abs() - threshold).clamp_(min=0))
 
 

@@ -14,62 +14,106 @@ from regularize.errors import UserError, one_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Strength:
-    """A tuned number; runs of one pack may differ in it. Valid in [low, high], or [low, high)."""
+class Interval:
+    """The numbers in [low, high], or in [low, high)."""
 
-    meaning: str
     low: float = 0.0
     high: float = math.inf
     below_high: bool = False
-    default: float | None = None
+
+    def __str__(self) -> str:
+        end = ")" if self.below_high or math.isinf(self.high) else "]"
+        return f"a number in [{self.low:g}, {self.high:g}{end}"
 
     def check(self, value: Any) -> float:
         """The value as a float, or `ValueError` saying what is valid."""
-        end = ")" if self.below_high or math.isinf(self.high) else "]"
-        valid = f"a number in [{self.low:g}, {self.high:g}{end}"
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(valid)
+            raise ValueError(str(self))
         inside = self.low <= value < self.high or (value == self.high and not self.below_high)
         if not (inside and math.isfinite(value)):
-            raise ValueError(valid)
+            raise ValueError(str(self))
         return float(value)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Strength(Interval):
+    """A tuned number; runs of one pack may differ in it."""
+
+    meaning: str
+    default: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Option:
-    """A setting that all runs of a pack share: a positive integer, a word, or a list of words."""
+    """A setting that all runs of a pack share: a number, a positive integer, a word, or a list of words."""
 
     meaning: str
     default: Any
     words: tuple[str, ...] = ()
+    numbers: Interval | None = None
     integers: bool = False
     names: bool = False
 
     def check(self, value: Any) -> Any:
         """The value in its canonical form, or `ValueError` saying what is valid."""
-        if self.integers and isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            return value
         if isinstance(value, str) and value in self.words:
+            return value
+        if self.integers and isinstance(value, int) and not isinstance(value, bool) and value > 0:
             return value
         if self.names and isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
             return tuple(value)
         kinds = ["a positive integer"] * self.integers + ["a list of layer names"] * self.names
+        if self.numbers:
+            try:
+                return self.numbers.check(value)
+            except ValueError as error:
+                kinds.append(str(error))
         if self.words:
             kinds.append(one_of(value, self.words))
         raise ValueError(" or ".join(kinds))
+
+
+OF_EVERY_STRENGTH: Mapping[str, Option] = {
+    "warmup": Option(
+        meaning="share of the training in which strengths rise linearly from 0",
+        default=0.0,
+        numbers=Interval(high=1.0),
+    ),
+    "schedule": Option(
+        meaning="what strengths do after that: stay, or fall to 0 at the end along half a cosine",
+        default="constant",
+        words=("constant", "cosine"),
+    ),
+}
+"""The options of every technique that has strengths."""
+
+
+def strength_factor(options: Mapping[str, Any], progress: float) -> float:
+    """What strengths are multiplied with at a step, by the share of all steps that lies before it."""
+    warmup: float = options["warmup"]
+    if progress < warmup:
+        return progress / warmup
+    if options["schedule"] == "cosine":
+        return (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
+    return 1.0
 
 
 @dataclass(frozen=True)
 class Technique:
     """One row of the table: what a technique is, what it takes, where it is implemented.
 
-    `module` is the file in this folder whose `HOOKS` implement it; `label` is for people.
+    `module` is the file in this folder whose `HOOKS` implement it; `label` is for people. The
+    options that belong to every strength need not be listed.
     """
 
     label: str
     module: str
     strengths: Mapping[str, Strength] = field(default_factory=dict)
     options: Mapping[str, Option] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.strengths:
+            object.__setattr__(self, "options", {**self.options, **OF_EVERY_STRENGTH})
 
     def canonical(self, name: str) -> str:
         """`strength` is understood as the technique's own word for it, where it has just one."""

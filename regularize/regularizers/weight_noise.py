@@ -1,7 +1,8 @@
 """Noise on the weights, training only: forward and backward at W + σ·n, the step applied to W.
 
-n is standard normal, fresh at every step, for the weights of every layer; biases are left alone.
-Does nothing at σ = 0.
+n has mean 0 and standard deviation 1: normal, or uniform on ±√3; fresh at every step, for the weights of
+every layer; biases are left alone. With `units: relative`, σ is in units of the root mean square of
+the layer's weights at that step, which counts as a constant. Does nothing at σ = 0.
 
 References:
     An, The effects of adding noise during backpropagation training, 1996.
@@ -17,7 +18,10 @@ from regularize.regularizers.hooks import Given, Hooks
 
 
 def weight(name: str, w: Tensor, given: Given, draws: Draws) -> Tensor:
-    return w + given.over("sigma", w) * draws.normal(f"weight_noise/{name}", w.shape[1:])
+    sigma = given.over("sigma", w)
+    if given.options["units"] == "relative":
+        sigma = sigma * w.detach().square().mean(dim=tuple(range(1, w.ndim)), keepdim=True).sqrt()
+    return w + sigma * draws.noise(given.options["distribution"], f"weight_noise/{name}", w.shape[1:])
 
 
 HOOKS = Hooks(weight=weight)

@@ -12,7 +12,17 @@ from typing import Any
 
 import pytest
 
-from regularize.store import METRICS, PREDICTIONS, RESULTS, RUNS, PackStatus, Store, write_table
+from regularize.store import (
+    METRICS,
+    PREDICTIONS,
+    RESULTS,
+    ROBUSTNESS,
+    RUNS,
+    SPECTRA,
+    PackStatus,
+    Store,
+    write_table,
+)
 
 STRENGTHS: dict[str, list[str]] = {
     "none": [""],
@@ -137,6 +147,19 @@ def write_pack(store: Store, pack: str, runs: Sequence[dict[str, Any]], sweep: S
         for e in range(sweep.examples)
     ]
     write_table(paths.predictions, predictions, PREDICTIONS)
+    spectra = [
+        {"run_id": run["run_id"], "layer": layer, "index": index, "value": 2.0 - index}
+        for run in runs
+        for layer in ("conv1", "fc1")
+        for index in range(2)
+    ]
+    write_table(paths.spectra, spectra, SPECTRA)
+    attacks = [
+        {"run_id": run["run_id"], "attack": "fgsm", "size": size, "accuracy": 0.9 - size, "examples": 100}
+        for run in runs
+        for size in (0.0, 0.1)
+    ]
+    write_table(paths.robustness, attacks, ROBUSTNESS)
     PackStatus(
         state="done",
         runs=tuple(run["run_id"] for run in runs),

@@ -13,7 +13,16 @@ import pytest
 from analysis import collect as module
 from analysis.collect import NAMES, collect, schema, strength_order
 from regularize.errors import UserError
-from regularize.store import METRICS, PREDICTIONS, RESULTS, RUNS, Store, write_table
+from regularize.store import (
+    METRICS,
+    PREDICTIONS,
+    RESULTS,
+    ROBUSTNESS,
+    RUNS,
+    SPECTRA,
+    Store,
+    write_table,
+)
 
 MakeStore = Callable[..., Store]
 
@@ -41,7 +50,9 @@ def test_tables_have_plain_readable_columns(make_store: MakeStore, name: str) ->
 def test_every_row_of_every_pack_is_there_once(make_store: MakeStore) -> None:
     store = make_store()
     collect(store)
-    for name, pack_schema in (("metrics", METRICS), ("results", RESULTS), ("predictions", PREDICTIONS)):
+    schemas = {"metrics": METRICS, "results": RESULTS, "predictions": PREDICTIONS}
+    schemas |= {"spectra": SPECTRA, "robustness": ROBUSTNESS}
+    for name, pack_schema in schemas.items():
         packed = [
             row for p in store.packs.iterdir() for row in pq.read_table(p / f"{name}.parquet").to_pylist()
         ]
@@ -114,7 +125,7 @@ def test_a_new_pack_is_noticed(make_store: MakeStore, tmp_path: Path) -> None:
     before = collect(store)
     (tmp_path / "later").rename(pack)
     after = collect(store)
-    assert after.written == ("results", "metrics", "predictions")
+    assert after.written == NAMES[1:]
     assert after.finished > before.finished
 
 
@@ -155,7 +166,7 @@ def garbage_inside(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [truncate, garbage_inside, lambda path: path.write_bytes(b"")])
-@pytest.mark.parametrize("name", ["results", "metrics", "predictions"])
+@pytest.mark.parametrize("name", NAMES[1:])
 def test_damaged_file_is_set_aside_and_named(
     make_store: MakeStore, name: str, damage: Callable[[Path], None]
 ) -> None:
@@ -169,7 +180,7 @@ def test_damaged_file_is_set_aside_and_named(
     assert found.damaged == (pack / f"{name}.parquet.damaged",)
     assert found.damaged[0].exists()
     assert not path.exists()
-    for other in {"results", "metrics", "predictions"} - {name}:
+    for other in {*NAMES[1:]} - {name}:
         assert runs <= {row["run_id"] for row in rows(store, other)}
     assert not runs & {row["run_id"] for row in rows(store, name)}
     assert found.finished == whole.finished - len(runs) * (name == "results")
@@ -221,6 +232,15 @@ def test_a_column_that_older_files_lack_is_null(make_store: MakeStore) -> None:
     found = collect(store)
     assert not found.damaged
     assert None in {row["host"] for row in rows(store, "results")}
+
+
+def test_a_sweep_without_attacks_has_an_empty_table_of_them(make_store: MakeStore) -> None:
+    store = make_store()
+    for pack in store.packs.iterdir():
+        (pack / "robustness.parquet").unlink()
+    assert not collect(store).damaged
+    assert rows(store, "robustness") == []
+    assert rows(store, "spectra")
 
 
 def test_no_pack_yet(make_store: MakeStore) -> None:

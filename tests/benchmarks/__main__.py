@@ -10,5 +10,6 @@ if __name__ == "__main__":
     codes = []
     for script in sorted(Path(__file__).parent.glob("bench_*.py")):
         print(f"\n{script.stem}", flush=True)
-        codes.append(subprocess.run([sys.executable, "-m", f"tests.benchmarks.{script.stem}"], check=False).returncode)
+        command = [sys.executable, "-m", f"tests.benchmarks.{script.stem}"]
+        codes.append(subprocess.run(command, check=False).returncode)
     sys.exit(max(codes))

@@ -21,7 +21,7 @@ BROKEN = [
     ("  l1: 3", "6: l1 is 3, but must be a mapping (key: value)"),
     ("  none: {strength: 1}", "6: none has no parameters, so not 'strength' either"),
     ("  hard_svb:\n    epsilon: 0.1\n    evry: 6",
-     "8: unknown parameter 'evry'; one of: epsilon, every; did you mean 'every'?"),
+     "8: unknown parameter 'evry'; one of: epsilon, every, schedule, warmup; did you mean 'every'?"),
     ("  hard_svb:\n    epsilon: 0.1\n    every: [1, 2]",
      "8: every is [1, 2], but must be a positive integer"),
     ("  dropout:\n    p:\n    - 0.5\n    - 1.0", "9: p is 1.0, but must be a number in [0, 1)"),
@@ -108,8 +108,8 @@ def test_an_entry_stands_for_these_strengths(entry: str, expected: list[tuple[fl
 
 def test_options_are_shared_by_all_strengths_of_an_entry() -> None:
     sweep = load(with_entries("  x: {technique: jacobian, projections: exact, strength: [1, 2]}"))
-    options = [term.options for terms in sweep.datasets[0].entries[0].candidates for term in terms]
-    assert options == [(("projections", "exact"),)] * 2
+    options = [dict(term.options) for terms in sweep.datasets[0].entries[0].candidates for term in terms]
+    assert [each["projections"] for each in options] == ["exact"] * 2
 
 
 @pytest.mark.parametrize(("text", "message"), BROKEN)

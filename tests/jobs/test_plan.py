@@ -14,6 +14,7 @@ from jobs.plan import Plan, known_facts, last_selection, make_plan, wanted_runs
 from jobs.sweep import Sweep, load_sweep
 from regularize.config import pack_id
 from regularize.data.registry import OFFICIAL
+from regularize.errors import UserError
 from regularize.store import Store, write_json, write_table
 from tests.jobs.stores import status, write_pack
 from tests.jobs.sweeps import BASE
@@ -50,6 +51,13 @@ def test_an_empty_store_gets_every_tune_run_and_knows_what_is_ahead(sweep: Sweep
     assert plan.cells()["l2", "digits"] == {"to do": 4, "ahead": 3}
     assert plan.seconds > 0
     assert plan.bytes > 12 * FACTS["digits"].test * 40
+
+
+def test_a_model_that_does_not_take_the_data_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.yaml"
+    path.write_text(BASE.replace("model: lenet5", "model: toy_plane"), encoding="utf-8")
+    with pytest.raises(UserError, match="model toy_plane takes points in the plane, 4 classes"):
+        planned(load_sweep(path), Packs())
 
 
 def test_done_runs_are_never_planned_again(sweep: Sweep) -> None:

@@ -34,10 +34,11 @@ TOP = [
      "begin with a letter or digit"),
     (1, "name: 2024", "1: name is 2024, but must be text (write it in quotes)"),
     (1, "name: [a]", "1: name is ['a'], but must be text"),
-    (3, "model: lenet", f"3: unknown model 'lenet'; {one_of('lenet', MODELS)}"),
+    (3, "model: lenet", f"3: unknown model 'lenet'; {one_of('lenet', MODELS)}; "
+     "or your own as module:function"),
     (3, "model:\n- lenet5\n- lenet5", "5: model lists 'lenet5' twice (first in sweep.yaml:4)"),
     (2, "dataset: [digits, ../mnist]",
-     "2: unknown dataset '../mnist'; one of: cifar10, cifar100, digits, fashion_mnist, "
+     "2: unknown dataset '../mnist'; one of: cifar10, cifar100, clusters, digits, fashion_mnist, "
      "mnist; did you mean 'mnist'?"),
     (2, "dataset: []", "2: dataset is [], but must be at least one value"),
     (2, "dataset: {}", "2: dataset is {}, but must be at least one dataset"),

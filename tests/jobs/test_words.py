@@ -15,7 +15,7 @@ from jobs.words import duration, plural, size
         (3600, "1 h"),
         (4000, "1 h 7 min"),
         (86_399, "1 d"),
-        (200_000, "2 d 8 h"),
+        (200_000, "2 d 7 h"),
     ],
 )
 def test_durations(seconds: float, text: str) -> None:

@@ -50,7 +50,7 @@ def small(root: Path, *, gz: bool = False) -> idx.Layout:
 def test_mnist_is_the_real_one(mnist_root: Path) -> None:
     mnist = load("mnist", mnist_root)
     assert mnist.train_images.shape == (60_000, 28, 28, 1)
-    assert (mnist.classes, mnist.channels, mnist.side) == (10, 1, 28)
+    assert (mnist.classes, mnist.shape) == (10, (1, 28, 28))
     counts = (mnist.train_labels.bincount().tolist(), mnist.test_labels.bincount().tolist())
     assert counts == MNIST_CLASSES
     assert mnist.mean == pytest.approx((0.1307,), abs=5e-5)

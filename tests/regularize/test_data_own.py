@@ -95,7 +95,7 @@ def test_arrays(tmp_path: Path) -> None:
     given = arrays()
     np.savez(tmp_path / "own.npz", **given)
     own = load("own", tmp_path)
-    assert (own.classes, own.channels, own.side) == (3, 1, 5)
+    assert (own.classes, own.shape) == (3, (1, 5, 5))
     np.testing.assert_array_equal(own.train_images[..., 0].numpy(), given["train_images"])
     np.testing.assert_array_equal(own.test_labels.numpy(), given["test_labels"])
     assert own.mean == pytest.approx([given["train_images"].mean() / 255])

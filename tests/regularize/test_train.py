@@ -110,7 +110,7 @@ def test_autocast_trains_in_half_precision_with_full_parameters(tmp_path):
 def test_a_finished_pack_leaves_a_handful_of_files(tmp_path):
     train_pack([run((), 0, steps=2)], PackPaths(tmp_path), checkpoint_seconds=0)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"status.json", "metrics.parquet", "results.parquet", "weights.pt"}
+    assert names == {"status.json", "metrics.parquet", "results.parquet", "spectra.parquet", "weights.pt"}
 
 
 def test_rates_follow_their_schedule():

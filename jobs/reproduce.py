@@ -1,0 +1,127 @@
+"""`regularize reproduce`: a sweep that ships with the project, run and held against published numbers."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from analysis.published import REFERENCES, Reference
+from jobs.sweep import Sweep, load_sweep
+from jobs.words import plural
+from regularize.errors import UserError, one_of, require
+from regularize.store import Store
+
+FOLDER = Path(__file__).parent / "reproductions"
+
+
+def names() -> list[str]:
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def reproduce(args: Namespace) -> int:
+    """Say what it costs, run it through `submit`, print and write published beside measured numbers.
+
+    Whatever is done already is not done again, so the same command continues.
+
+    Raises:
+        UserError: no such reproduction, a scale or a setting that is not valid or leaves nothing to
+            compare, data that is missing.
+    """
+    from jobs import commands
+
+    if args.name not in names():
+        raise UserError(f"unknown reproduction {args.name!r}; {one_of(args.name, names())}")
+    args.sweep = FOLDER / f"{args.name}.yaml"
+    published = load_sweep(args.sweep)
+    args.overrides = [*shortened(published, args.scale, args.seeds), *args.overrides]
+    sweep, reference = load_sweep(args.sweep, args.overrides), REFERENCES[args.name]
+    _check_comparable(sweep, reference)
+    notes = [headline(args.name, published, sweep)]
+    print(notes[0])
+    args.json = False
+    commands.plan(args)
+    if args.plan:
+        return 0
+    code = commands.submit(args)
+    if code == 0:
+        _show(Store(args.store / published.name), reference, notes)
+    return code
+
+
+def shortened(sweep: Sweep, scale: float, seeds: int | None) -> list[str]:
+    """The overrides that train for a share `scale` of the steps or epochs, on so many seeds.
+
+    In a sweep that tunes, `seeds` are those reported on; there are no more tune seeds than that.
+
+    Raises:
+        UserError: a scale that is not in (0, 1], more seeds than the sweep has.
+    """
+    require(0 < scale <= 1, "--scale", scale, "above 0 and at most 1")
+    training = sweep.datasets[0].training
+    name = "steps" if training.steps else "epochs"
+    overrides = []
+    if scale < 1:
+        overrides.append(f"training.{name}={max(1, round(scale * getattr(training, name)))}")
+    if seeds is not None:
+        require(
+            1 <= seeds <= len(sweep.report_seeds), "--seeds", seeds, f"from 1 to {len(sweep.report_seeds)}"
+        )
+        tune, report = (list(all_[:seeds]) for all_ in (sweep.tune_seeds, sweep.report_seeds))
+        overrides.append(f"seeds={{tune: {tune}, report: {report}}}" if tune else f"seeds={report}")
+    return overrides
+
+
+def headline(name: str, published: Sweep, sweep: Sweep) -> str:
+    """What is reproduced, and in what the sweep was shortened or changed."""
+    changes = [
+        f"{now} instead of {before}"
+        for before, now in zip(_words(published), _words(sweep), strict=True)
+        if before != now
+    ]
+    if published == sweep:
+        return f"{name} in full"
+    return f"{name}, shortened: {'; '.join(changes) or 'other settings (see sweep.yaml)'}"
+
+
+def _words(sweep: Sweep) -> Iterator[str]:
+    """What can be shortened, in words."""
+    trainings = {grid.training for grid in sweep.datasets}
+    yield ", ".join(plural(t.steps, "step") if t.steps else plural(t.epochs or 0, "epoch") for t in trainings)
+    yield f"{len(sweep.tune_seeds)} tune seeds" if sweep.two_phase else ""
+    yield plural(len(sweep.report_seeds), "report seed" if sweep.two_phase else "seed")
+    yield ", ".join(grid.sizes[0].name for grid in sweep.datasets)
+    sizes = dict.fromkeys(size.per_class for grid in sweep.datasets for size in grid.sizes)
+    yield f"{_listed([str(size or 'all') for size in sizes])} examples per class"
+    yield ", ".join(entry.name for entry in sweep.datasets[0].entries)
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words[:-1]) + " and " * (len(words) > 1) + words[-1]
+
+
+def _check_comparable(sweep: Sweep, reference: Reference) -> None:
+    trained = {(size.name, size.per_class) for grid in sweep.datasets for size in grid.sizes}
+    if not any((column.dataset, column.per_class) in trained for column in reference.columns):
+        known = dict.fromkeys(column.dataset for column in reference.columns)
+        raise UserError(f"nothing would be comparable: the published numbers are of {', '.join(known)}")
+
+
+def _show(store: Store, reference: Reference, notes: list[str]) -> None:
+    from rich.console import Console
+
+    from analysis import reproduction
+    from analysis.collect import collect
+    from analysis.tables import Tables
+
+    collect(store)
+    frame = reproduction.compare(Tables(store), reference)
+    notes.append(f"Published: {reference.source}. Means over seeds with 95% t-intervals; accuracies in %.")
+    console = Console(highlight=False)
+    console.print(*notes, sep="\n", markup=False, soft_wrap=True)
+    console.print(reproduction.to_terminal(frame))
+    if order := reproduction.order_line(frame, reference):
+        notes.append(order)
+        console.print(order, markup=False, soft_wrap=True)
+    reproduction.write(frame, notes, store)
+    print(f"written to {store.tables / 'reproduction.csv'} and .md")

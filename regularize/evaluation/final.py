@@ -1,0 +1,99 @@
+"""All that is measured once training has ended, and the rows of tables that it fills."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from regularize.evaluation.accuracy import loss_and_accuracy
+from regularize.evaluation.calibration import calibration
+from regularize.evaluation.examined import Examined
+from regularize.evaluation.jacobian import frobenius_norms
+from regularize.evaluation.robustness import Attacked, under_attack
+from regularize.evaluation.settings import Evaluation
+from regularize.evaluation.spectra import singular_values, summary
+
+Row = dict[str, Any]
+Outputs = Mapping[str, tuple[Tensor, Tensor]]
+"""Logits [R, N, K] and labels [R, N] by split."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Final:
+    """What a pack's runs are worth: `scores` [R] by column of the results, spectra [R, n] by layer."""
+
+    scores: Mapping[str, Tensor]
+    spectra: Mapping[str, Tensor]
+    attacks: Sequence[Attacked]
+
+
+def measure(examined: Examined, evaluation: Evaluation, outputs: Outputs) -> Final:
+    """Measure everything; all ranks call this together.
+
+    Points have no range of pixels to be attacked in, so of them robustness is not measured.
+    """
+    weights = examined.model.weights()
+    spectra = singular_values(weights)
+    scores = summary(weights, spectra)
+    for split, (logits, labels) in outputs.items():
+        scores[f"{split}_loss"], scores[f"{split}_accuracy"] = loss_and_accuracy(logits, labels)
+    scores |= {f"test_{name}": score for name, score in calibration(*outputs["test"]).items()}
+    if evaluation.jacobian_examples:
+        norms = frobenius_norms(examined, examined.sample(evaluation.jacobian_examples))
+        scores["jacobian_norm"] = norms.double().mean(1)
+    attacks: list[Attacked] = []
+    if evaluation.robustness and examined.batches.bounds:
+        attacks = under_attack(examined, evaluation.robustness)
+    return Final(scores=scores, spectra=spectra, attacks=attacks)
+
+
+def score_rows(found: Final) -> list[Row]:
+    """The measured columns of `results`, a row for each run."""
+    values = {name: score.tolist() for name, score in found.scores.items()}
+    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+
+def spectra_rows(ids: Sequence[str], found: Final) -> list[Row]:
+    """The rows of `spectra`."""
+    return [
+        {"run_id": run_id, "layer": layer, "index": index, "value": value}
+        for run, run_id in enumerate(ids)
+        for layer, values in found.spectra.items()
+        for index, value in enumerate(values[run].tolist())
+    ]
+
+
+def robustness_rows(ids: Sequence[str], found: Final) -> list[Row]:
+    """The rows of `robustness`."""
+    return [
+        {
+            "run_id": run_id,
+            "attack": attacked.attack,
+            "size": attacked.size,
+            "accuracy": attacked.accuracy[run].item(),
+            "examples": attacked.examples,
+            "saturated": None if attacked.saturated is None else round(attacked.saturated[run].item()),
+        }
+        for run, run_id in enumerate(ids)
+        for attacked in found.attacks
+    ]
+
+
+def predictions_table(ids: Sequence[str], outputs: Tensor, labels: Tensor) -> pa.Table:
+    """The rows of `predictions` from logits [R, N, K] and labels [R, N]."""
+    runs, count, classes = outputs.shape
+    offsets = torch.arange(0, runs * count * classes + 1, classes, dtype=torch.int32)
+    flat = outputs.float().cpu().contiguous().view(-1).numpy()
+    return pa.table(
+        {
+            "run_id": pa.array(ids).take(pa.array(torch.arange(runs).repeat_interleave(count).numpy())),
+            "example": torch.arange(count).repeat(runs).numpy(),
+            "label": labels.cpu().reshape(-1).numpy(),
+            "logits": pa.ListArray.from_arrays(pa.array(offsets.numpy()), pa.array(flat)),
+        }
+    )

@@ -1,0 +1,141 @@
+"""Someone else's `torch.nn.Module`, trained by a sweep with the same techniques.
+
+In a sweep, `model: package.module:function` names a function that is given the shape of one
+example and the number of classes, and returns the module:
+
+    def function(shape: tuple[int, ...], classes: int) -> torch.nn.Module
+
+The module takes inputs [B, *shape] and returns logits [B, classes]. It has no run axis, so each run
+is a pack of its own. It is imported where training happens and nowhere else, and has to be on
+Python's path there. The name is all of it that enters the `run_id`: give a function that builds
+something else another name.
+
+What the techniques see of the module:
+    weights: every parameter with `weight` in its own name and two axes or more, as (first axis,
+        rest): linear layers, convolutions, embeddings, recurrent and attention weights.
+    hidden layers (dropout): what each `nn.Linear` is given, but for one that comes first.
+
+Batch normalisation works, but makes an example's logits in training depend on the rest of its
+batch: the Jacobian techniques are refused, and several ranks do not train the same network as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from regularize.errors import UserError
+from regularize.models.network import Hidden, Network, unchanged
+from regularize.rng import generator
+
+
+class Foreign(Network):
+    """A module as a network with the run axis: its parameters and buffers, each as [1, …].
+
+    They have the names they have in the module and share its memory until they are moved or
+    converted; frozen parameters are buffers here. The module itself stays outside the module
+    tree and is called with these tensors in place of its own.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self._module = (module,)
+        self._hidden: Hidden = unchanged
+        _mirror(module, self, {})
+        weights = [name for name, p in self.named_parameters() if p.ndim > 2 and "weight" in _last(name)]
+        linear = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)]
+        self._weights = tuple(weights)
+        self.weight_layers = tuple(name.removesuffix(".weight") for name in weights)
+        self.hidden_layers = tuple(name for name in linear if name not in self.weight_layers[:1])
+        for name in self.hidden_layers:
+            module.get_submodule(name).register_forward_pre_hook(self._show(name))
+        self.mixing_layers = tuple(n for n, layer in module.named_modules() if isinstance(layer, _BatchNorm))
+
+    def forward(self, x: Tensor, hidden: Hidden = unchanged) -> Tensor:
+        """Inputs [1, B, …] to logits [1, B, K]."""
+        own = dict(chain(self.named_parameters(), self.named_buffers()))
+        tensors = {name: tensor.squeeze(0) for name, tensor in own.items()}
+        passed = dict(tensors)
+        self._hidden = hidden
+        try:
+            logits: Tensor = functional_call(self._module[0], passed, (x.squeeze(0).contiguous(),))
+        finally:
+            self._hidden = unchanged
+        for name in tensors:
+            if passed[name] is not tensors[name]:  # a buffer that was replaced, not written to
+                own[name].copy_(passed[name].detach().unsqueeze(0))
+        return logits.unsqueeze(0)
+
+    def weights(self) -> dict[str, Tensor]:
+        return {name: self.get_parameter(name).flatten(2) for name in self._weights}
+
+    def train(self, mode: bool = True) -> Foreign:
+        self._module[0].train(mode)
+        return super().train(mode)
+
+    def _show(self, name: str) -> Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...]]:
+        def hook(_layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+            return (self._hidden(name, inputs[0].unsqueeze(0)).squeeze(0), *inputs[1:])
+
+        return hook
+
+
+def _mirror(source: nn.Module, target: nn.Module, made: dict[int, nn.Parameter]) -> None:
+    """Give `target` the parameters, buffers and children of `source`; tied parameters stay tied."""
+    for name, parameter in source.named_parameters(recurse=False):
+        own = parameter.detach().unsqueeze(0)
+        if parameter.requires_grad:
+            target.register_parameter(name, made.setdefault(id(parameter), nn.Parameter(own)))
+        else:
+            target.register_buffer(name, own)
+    for name, buffer in source.named_buffers(recurse=False):
+        target.register_buffer(name, buffer.detach().unsqueeze(0))
+    for name, child in source.named_children():
+        target.add_module(name, nn.Module())
+        _mirror(child, target.get_submodule(name), made)
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def build(name: str, seeds: Sequence[int], shape: tuple[int, ...], classes: int) -> Network:
+    """See `regularize.models.build`; torch's own random numbers are seeded while the module is made."""
+    (seed,) = seeds
+    factory = _imported(name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(generator(seed, "init").initial_seed())
+        module = factory(shape, classes)
+    if not isinstance(module, nn.Module):
+        raise UserError(f"model {name} returned {module!r}, but must return a torch.nn.Module")
+    network = Foreign(module)
+    if not network.weight_layers:
+        raise UserError(f"model {name} has no weights to train")
+    _check_logits(name, network, shape, classes)
+    return network
+
+
+def _imported(name: str) -> Callable[[tuple[int, ...], int], Any]:
+    path, _, function = name.partition(":")
+    try:
+        factory: Callable[[tuple[int, ...], int], Any] = getattr(import_module(path), function)
+    except (ImportError, AttributeError) as error:
+        hint = "install its package, or put its folder on PYTHONPATH, where training happens"
+        raise UserError(f"model {name} cannot be imported: {error}; {hint}") from error
+    return factory
+
+
+@torch.no_grad()
+def _check_logits(name: str, network: Network, shape: tuple[int, ...], classes: int) -> None:
+    network.eval()
+    found = tuple(network(torch.zeros(1, 2, *shape)).shape[1:])
+    network.train()
+    if found != (2, classes):
+        raise UserError(f"model {name} makes {found} of 2 examples {shape}, but must make (2, {classes})")

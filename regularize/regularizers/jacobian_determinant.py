@@ -1,0 +1,80 @@
+"""Determinant of the Jacobian: keeps the network from stretching or squeezing volumes.
+
+J = ∂z/∂x of an example is K×d, the logits z against the normalised inputs x. It has a volume factor
+rather than a determinant, V = √det(JJᵀ), the product of its singular values (√det(JᵀJ) where d < K), and
+the penalty is the mean over the batch of
+
+    volume: λ·(V − 1)²          log: λ·(log V)² = λ·(½ log det JJᵀ)²          signed: λ·(det J − 1)²
+
+the last for square J only. A network whose logits are confined to a subspace, as those for the plane are,
+has K counted in that subspace. Does nothing at λ = 0.
+
+Where J is nearly rank deficient, log V and its gradient grow without bound. The Gram matrix is therefore
+computed in float64 with ε·(its mean eigenvalue) added to its diagonal, ε that of the training's own
+precision: singular values below √ε (3e-4 in float32) of their root mean square count as that. In the
+`volume` form such an example has V ≈ 0 and hardly a gradient: from there this form pulls nothing back.
+
+References:
+    Volume factors and their penalties: Caterini, Loaiza-Ganem, Pleiss, Cunningham, Rectangular flows for
+    manifold learning, 2021 (arXiv 2106.01413).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from regularize.errors import UserError
+from regularize.models.network import Network
+from regularize.regularizers.hooks import Given, Hooks, Pass
+
+
+def check(network: Network, shape: tuple[int, ...], classes: int, given: Given) -> None:
+    outputs, inputs = len(network.basis(torch.empty(classes))), math.prod(shape)
+    if given.options["form"] == "signed" and outputs != inputs:
+        raise UserError(
+            f"form of jacobian_determinant is 'signed', but the Jacobian is {outputs}×{inputs}, and only a "
+            "square one has a determinant with a sign; take 'volume' or 'log'"
+        )
+
+
+def penalty(state: Pass, given: Given) -> Tensor:
+    form = FORMS[given.options["form"]]
+
+    def of_rows(rows: list[Tensor]) -> Tensor:
+        jacobian = torch.stack([row.flatten(2) for row in rows], dim=2)
+        return given.strengths["strength"] * state.mean(form(jacobian))
+
+    return state.jacobians.of_rows(state.jacobians.unit_directions, of_rows)
+
+
+def log_volume(jacobian: Tensor) -> Tensor:
+    """[…, K, d] to log √det(JJᵀ), or log √det(JᵀJ) where d < K: […], in float64."""
+    wide = jacobian if jacobian.shape[-2] <= jacobian.shape[-1] else jacobian.transpose(-2, -1)
+    exact = wide.double()
+    gram = exact @ exact.transpose(-2, -1)
+    mean = gram.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True).detach()
+    precision = torch.finfo(jacobian.dtype)
+    floor = precision.eps * mean + math.sqrt(precision.tiny)  # the latter for a Jacobian that is 0
+    twice: Tensor = torch.linalg.slogdet(gram + torch.diag_embed(floor.expand(gram.shape[:-1]))).logabsdet
+    return twice / 2
+
+
+def volume(jacobian: Tensor) -> Tensor:
+    return (log_volume(jacobian).exp() - 1).square()
+
+
+def log(jacobian: Tensor) -> Tensor:
+    return log_volume(jacobian).square()
+
+
+def signed(jacobian: Tensor) -> Tensor:
+    determinant: Tensor = torch.linalg.det(jacobian)
+    return (determinant - 1).square()
+
+
+FORMS = {"volume": volume, "log": log, "signed": signed}
+
+HOOKS = Hooks(check=check, penalty=penalty, differentiates_inputs=True)

@@ -1,0 +1,100 @@
+"""The store's tables, column by column. Free of torch.
+
+Strings are plain, never dictionaries; every float is a double; what does not apply is null.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+SCHEMA_VERSION = "1"
+
+RUNS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("phase", pa.string()),  # tune | report
+        ("dataset", pa.string()),
+        ("per_class", pa.int64()),  # null: all examples
+        ("model", pa.string()),
+        ("regularizer", pa.string()),
+        ("strength", pa.string()),  # RunConfig.strength
+        ("strength_value", pa.float64()),  # null where there is none or more than one
+        ("seed", pa.int64()),
+        ("pack_key", pa.string()),
+        ("planned", pa.bool_()),  # false: of an earlier version of the sweep file
+        ("config", pa.string()),  # RunConfig.to_json
+    ]
+)
+METRICS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("epoch", pa.int64()),  # epochs completed
+        ("step", pa.int64()),  # optimizer steps completed
+        ("split", pa.string()),  # train | validation | test; always without noise and dropout
+        ("loss", pa.float64()),  # mean cross-entropy, in nats
+        ("accuracy", pa.float64()),  # in [0, 1]
+        ("objective", pa.float64()),  # train only: mean of what was minimised since the row before
+        ("seconds", pa.float64()),  # train only: training time so far, divided by the pack's runs
+    ]
+)
+RESULTS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("state", pa.string()),  # done | diverged
+        ("diverged_step", pa.int64()),
+        ("epochs", pa.int64()),
+        ("steps", pa.int64()),
+        *(
+            (f"{split}_{name}", pa.float64())
+            for split in ("train", "validation", "test")
+            for name in ("loss", "accuracy")  # mean cross-entropy, in nats, and share in [0, 1]
+        ),
+        ("test_brier", pa.float64()),  # mean Σ_k (p_k − y_k)², in [0, 2]
+        ("test_ece", pa.float64()),  # expected calibration error, 15 bins of equal width
+        ("test_ece_mass", pa.float64()),  # the same with bins of equal numbers of examples
+        ("test_entropy", pa.float64()),  # mean, in nats
+        ("test_confidence", pa.float64()),  # mean of the largest probability
+        ("jacobian_norm", pa.float64()),  # mean ‖∂z/∂x‖_F over test examples; x as the network gets it
+        ("sparsity", pa.float64()),  # share of weights (not biases) that are exactly 0
+        ("weight_norm", pa.float64()),  # √Σ w², without biases
+        ("spectral_norm_max", pa.float64()),  # of the layers' largest singular values
+        ("spectral_norm_product", pa.float64()),
+        ("parameters", pa.int64()),
+        ("seconds", pa.float64()),  # the pack's training time divided by its runs
+        ("evaluation_seconds", pa.float64()),  # the pack's time for all measurements divided by its runs
+        ("pack_id", pa.string()),
+        ("pack_runs", pa.int64()),
+        ("world_size", pa.int64()),
+        ("threads", pa.int64()),
+        ("device", pa.string()),
+        ("precision", pa.string()),
+        ("host", pa.string()),
+        ("finished_at", pa.string()),  # UTC, ISO 8601
+    ]
+)
+PREDICTIONS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("example", pa.int64()),  # row of the test split
+        ("label", pa.int64()),
+        ("logits", pa.list_(pa.float32())),  # one per class
+    ]
+)
+SPECTRA = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("layer", pa.string()),
+        ("index", pa.int64()),  # 0: the largest
+        ("value", pa.float64()),  # singular value of the weight as a matrix (out, in·k·k)
+    ]
+)
+ROBUSTNESS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("attack", pa.string()),  # noise | fgsm | pgd
+        ("size", pa.float64()),  # in pixels of range [0, 1]; 0: the clean accuracy
+        ("accuracy", pa.float64()),
+        ("examples", pa.int64()),
+        ("saturated", pa.int64()),  # examples without a cross-entropy gradient; null for noise
+    ]
+)

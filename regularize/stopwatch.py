@@ -1,0 +1,27 @@
+"""How long something has taken, over interruptions."""
+
+from __future__ import annotations
+
+import time
+
+
+class Stopwatch:
+    """Seconds that it ran, in this attempt and earlier ones; it stands still until it is started."""
+
+    def __init__(self) -> None:
+        self._before = 0.0
+        self._since: float | None = None
+
+    def read(self) -> float:
+        return self._before + (time.perf_counter() - self._since if self._since is not None else 0.0)
+
+    def start(self) -> None:
+        self.set(self.read())
+        self._since = time.perf_counter()
+
+    def stop(self) -> None:
+        self.set(self.read())
+
+    def set(self, seconds: float) -> None:
+        """Stand still at so many seconds."""
+        self._before, self._since = seconds, None

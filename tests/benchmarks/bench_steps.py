@@ -1,0 +1,109 @@
+"""What a training step costs with each technique: `python -m tests.benchmarks.bench_steps [--rounds N]`.
+
+LeNet-5 on images of 28×28, batch 128, a pack of 4 runs with 4 seeds, one thread. All take turns step
+by step, so that all see the same machine, and are compared with plain steps of the same round. Prints
+minimum, median and maximum of the rounds' ratios; the exit code is 1 if a median is above its limit.
+A round is as long as the interval of hard SVB, so that each has one projection.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from regularize.config import DataConfig, RunConfig, Term, Training
+from regularize.distributed import Ranks
+from regularize.memory import keep_large_blocks
+from regularize.store import PackPaths
+from regularize.train import Trainer
+
+RUNS, BATCH, INTERVAL = 4, 128, 100
+
+# what is timed → its techniques, and the most it may cost relative to a plain step
+LIMITS: dict[str, tuple[dict[str, dict[str, object]], float | None]] = {
+    "none": ({}, None),
+    "l1": ({"l1": {"strength": 1e-4}}, None),
+    "l2": ({"l2": {"strength": 5e-4}}, None),
+    "elastic_net": ({"elastic_net": {"l1": 1e-4, "l2": 5e-4}}, None),
+    "label_smoothing": ({"label_smoothing": {"epsilon": 0.1}}, 1.1),
+    "confidence_penalty": ({"confidence_penalty": {"beta": 0.1}}, 1.1),
+    "dropout": ({"dropout": {"p": 0.5}}, 1.1),
+    "input_noise": ({"input_noise": {"sigma": 0.1}}, 1.25),
+    "weight_noise": ({"weight_noise": {"sigma": 0.01}}, 1.25),
+    "soft_svb": ({"soft_svb": {"strength": 0.01}}, 1.25),
+    f"hard_svb, every {INTERVAL}": ({"hard_svb": {"epsilon": 0.05, "every": INTERVAL}}, 1.05),
+    "jacobian": ({"jacobian": {"strength": 0.01}}, 2.8),
+    "jacobian, input": ({"jacobian": {"strength": 0.01, "estimator": "input"}}, None),
+    "l2 + dropout + jacobian": (
+        {"l2": {"strength": 5e-4}, "dropout": {"p": 0.5}, "jacobian": {"strength": 0.01}},
+        3.0,
+    ),
+}
+
+
+def trainer(techniques: dict[str, dict[str, object]]) -> Trainer:
+    terms = tuple(Term.build(name, parameters) for name, parameters in techniques.items())
+    training = Training(steps=10**6, batch_size=BATCH, lr=0.01)
+    runs = [
+        RunConfig(
+            data=DataConfig(name="digits", validation=0.05, per_class=128),  # ten whole batches
+            model="lenet5",
+            regularizer="bench",
+            terms=terms,
+            training=training,
+            seed=seed,
+        )
+        for seed in range(RUNS)
+    ]
+    ready = Trainer(runs, PackPaths(Path(os.devnull)), Ranks.here(), None)
+    ready.start()
+    return ready
+
+
+def a_round(trainers: dict[str, Trainer], steps: int) -> dict[str, float]:
+    """Seconds of so many steps of each."""
+    seconds = dict.fromkeys(trainers, 0.0)
+    for _ in range(steps):
+        for name, each in trainers.items():
+            started = time.perf_counter()
+            each.advance()
+            seconds[name] += time.perf_counter() - started
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds: int = parser.parse_args().rounds
+    torch.set_num_threads(1)
+    keep_large_blocks()
+    trainers = {name: trainer(techniques) for name, (techniques, _) in LIMITS.items()}
+    a_round(trainers, 3)
+    ratios: dict[str, list[float]] = {name: [] for name in trainers}
+    plain = []
+    for _ in range(rounds):
+        seconds = a_round(trainers, INTERVAL)
+        plain.append(seconds["none"] / INTERVAL * 1000)
+        for name in trainers:
+            ratios[name].append(seconds[name] / seconds["none"])
+    print(f"plain step: {statistics.median(plain):.1f} ms; the others relative to it")
+    print(f"{'':25}    min  median    max  limit")
+    missed = 0
+    for name, (_, limit) in LIMITS.items():
+        values = ratios[name]
+        median = statistics.median(values)
+        over = limit is not None and median > limit
+        missed += over
+        bound = f"{limit:5.2f}{' missed' if over else ''}" if limit else ""
+        print(f"{name:25} {min(values):6.2f}  {median:6.2f} {max(values):6.2f}  {bound}")
+    sys.exit(missed > 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The derivatives that layers hand out, against torch's own forward mode and reverse mode."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.autograd import grad
+
+from regularize.layers import (
+    RunConv2d,
+    RunLinear,
+    average_pool,
+    fold,
+    linear,
+    max_pool,
+    relu,
+    scaled_tanh,
+    tanh,
+    unfold,
+)
+
+
+def filled(module):
+    module = module.double()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.normal_(generator=torch.Generator().manual_seed(3))
+    return module
+
+
+IMAGES, ROWS = (4, 6, 8, 8), (2, 4, 5)  # folded images of 2 runs; examples of 2 runs
+LAYERS = {
+    "conv": (filled(RunConv2d(2, 3, 5, 3, padding=1)).link, IMAGES),
+    "linear": (filled(RunLinear(2, 5, 7)).link, ROWS),
+    "max_pool": (max_pool, IMAGES),
+    "average_pool": (average_pool, IMAGES),
+    "relu": (relu, ROWS),
+    "tanh": (tanh, ROWS),
+    "scaled_tanh": (scaled_tanh, IMAGES),
+    "fold": (linear(fold), (2, 4, 3, 8, 8)),
+    "unfold": (linear(lambda x: unfold(x, 2)), IMAGES),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_push_is_the_derivative(name):
+    layer, shape = LAYERS[name]
+    source = torch.Generator().manual_seed(0)
+    x, tangent = (torch.randn(shape, generator=source, dtype=torch.float64) for _ in range(2))
+    small = 1e-6
+    expected = (layer(x + small * tangent).output - layer(x - small * tangent).output) / (2 * small)
+    torch.testing.assert_close(layer(x).push(tangent), expected, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_push_depends_on_what_it_says_and_on_nothing_else(name):
+    """∂/∂x of δᵀ D(x) u, and ∂/∂weight, both through `depends_on` alone, against double backward."""
+    layer, shape = LAYERS[name]
+    source = torch.Generator().manual_seed(1)
+    x, tangent = (torch.randn(shape, generator=source, dtype=torch.float64) for _ in range(2))
+    x.requires_grad_()
+    link = layer(x)
+    adjoint = torch.randn(link.output.shape, generator=source, dtype=torch.float64)
+    adjoint.requires_grad_()  # so that there is a graph even where the derivative is constant
+    (pulled,) = grad(link.output, x, adjoint, create_graph=True)
+    product = (pulled * tangent).sum()
+    sources = [x, *(t for t in link.depends_on if t.is_leaf)]
+    expected = grad(product, sources, retain_graph=True, allow_unused=True)
+    found = [torch.zeros_like(each) for each in sources]
+    if link.depends_on:
+        slopes = grad(link.push(tangent), link.depends_on, adjoint.detach())
+        ours = grad(link.depends_on, sources, slopes, allow_unused=True)
+        found = [a if b is None else b for a, b in zip(found, ours, strict=True)]
+    for each, wanted in zip(found, expected, strict=True):
+        torch.testing.assert_close(each, torch.zeros_like(each) if wanted is None else wanted)
+
+
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_maximum_pooling_is_torchs_and_in_float64_blind_to_the_last_bits(memory):
+    x = torch.randn(2, 6, 8, 8, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=memory)
+    torch.testing.assert_close(max_pool(x).output, torch.nn.functional.max_pool2d(x, 2))
+    flat = torch.ones(1, 1, 2, 2, dtype=torch.float64)
+    flat[..., 1, 1] += 1e-12
+    assert max_pool(flat).output.item() == 1.0, "the first of equals"

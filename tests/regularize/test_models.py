@@ -1,0 +1,171 @@
+"""Every model: the contract of a pack with several techniques at once, and what the model computes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from regularize import models
+from regularize.config import DataConfig, RunConfig, Term, Training
+from regularize.data.clusters import CENTRES
+from regularize.errors import UserError
+from regularize.models import MODELS
+from regularize.models.plane import NearestCorner
+from regularize.store import PackPaths
+from regularize.train import train_pack
+from tests.regularize.cases import run, trained
+from tests.regularize.model_cases import EXAMPLES, PACKED, pack, resnet
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """model → weights of the pack after 100 steps in float64, trained once."""
+    folder = tmp_path_factory.mktemp("packed")
+    return {model: trained(pack(model, precision="float64"), folder / model) for model in PACKED}
+
+
+@pytest.mark.parametrize("model", PACKED)
+def test_packed_equals_alone(model, packed, tmp_path):
+    for position, config in enumerate(pack(model, precision="float64")):
+        alone = trained([config], tmp_path / str(position))
+        for name, weight in alone.items():
+            torch.testing.assert_close(packed[model][name][position], weight[0], rtol=0, atol=1e-9)
+
+
+def test_two_ranks_equal_one(packed, tmp_path, monkeypatch):
+    """The example's ResNet is among them: it normalises every example by itself."""
+    command = [sys.executable, "-m", "tests.regularize.model_cases", str(tmp_path)]
+    subprocess.run(command, check=True, timeout=600, cwd=Path(__file__).parents[2])
+    monkeypatch.syspath_prepend(EXAMPLES)
+    resnets = {"resnet": trained(resnet(steps=20, precision="float64"), tmp_path / "one rank")}
+    for model, weights in (packed | resnets).items():
+        together = torch.load(tmp_path / model / "weights.pt", weights_only=True)["model"]
+        for name, weight in weights.items():
+            torch.testing.assert_close(together[name], weight, rtol=0, atol=1e-9, msg=f"{model} {name}")
+
+
+@pytest.mark.parametrize("model", PACKED)
+def test_resumed_equals_uninterrupted_and_repeated_bitwise(model, tmp_path):
+    runs = pack(model, steps=50)
+    whole, again = trained(runs, tmp_path / "whole"), trained(runs, tmp_path / "again")
+    steps = count(1)
+    status = train_pack(runs, PackPaths(tmp_path / "parts"), stop=lambda: next(steps) == 23)
+    assert (status.state, status.step) == ("interrupted", 23)
+    resumed = trained(runs, tmp_path / "parts")
+    for name, weight in whole.items():
+        assert torch.equal(again[name], weight), f"{name} of a repeated pack"
+        assert torch.equal(resumed[name], weight), f"{name} of a resumed pack"
+
+
+@pytest.mark.parametrize("model", ["toy_mlp", "toy_plane", "toy_rnn"])
+def test_toy_models_solve_the_toy_problem(model, tmp_path):
+    config = RunConfig(
+        data=DataConfig(name="clusters"),
+        model=model,
+        regularizer="none",
+        terms=(),
+        training=Training(epochs=5, batch_size=32, lr=0.05),
+    )
+    weights = trained([config], tmp_path)
+    network = models.build(model, [0], shape=(2,), classes=4)
+    network.load_state_dict(weights)
+    assert network(torch.tensor([CENTRES], dtype=torch.float32)).argmax(-1).tolist() == [[0, 1, 2, 3]]
+
+
+def test_mlp_is_the_usual_chain_of_layers():
+    network = models.build("mlp", [3], shape=(1, 28, 28), classes=10)
+    plain = nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10)
+    )
+    for layer, name in zip((plain[1], plain[3], plain[5]), network.weight_layers, strict=True):
+        layer.weight.data = network.get_parameter(f"{name}.weight")[0]
+        layer.bias.data = network.get_parameter(f"{name}.bias")[0]
+    x = torch.randn(1, 5, 1, 28, 28)
+    torch.testing.assert_close(network(x)[0], plain(x[0]))
+
+
+def test_toy_rnn_is_torchs_rnn_over_the_coordinates():
+    network = models.build("toy_rnn", [3], shape=(2,), classes=4)
+    plain = nn.RNN(1, 16, batch_first=True)
+    for kind, layer in (("ih", network.input), ("hh", network.recurrent)):
+        getattr(plain, f"weight_{kind}_l0").data = layer.weight[0]
+        getattr(plain, f"bias_{kind}_l0").data = layer.bias[0] + 0.1
+        layer.bias.data += 0.1  # which starts at 0
+    x = torch.randn(1, 5, 2)
+    last = plain(x[0].unsqueeze(-1))[0][:, -1]
+    point = F.linear(last, network.output.weight[0], network.output.bias[0])
+    torch.testing.assert_close(network(x)[0], NearestCorner()(point))
+
+
+def test_the_read_out_is_the_nearest_corner_and_an_isometry():
+    z = torch.randn(200, 2)
+    logits = NearestCorner()(z)
+    assert torch.equal(logits.argmax(-1), torch.cdist(z, torch.tensor(CENTRES).float()).argmin(-1))
+    torch.testing.assert_close(torch.pdist(logits), torch.pdist(z), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(logits @ NearestCorner().basis(logits).t(), z)
+
+
+@pytest.mark.parametrize("model", ["toy_plane", "toy_rnn"])
+def test_the_basis_gives_the_jacobian_of_the_map_of_the_plane(model):
+    """By torch.func, at the layer before the read-out: its determinant with its sign."""
+    network = models.build(model, [0], shape=(2,), classes=4).double()
+    x = torch.tensor([0.3, -0.7], dtype=torch.float64)
+    points = []
+    network.read_out.register_forward_pre_hook(lambda _module, inputs: points.append(inputs[0]))
+
+    def point(example):
+        network(example.view(1, 1, 2))
+        return points.pop().flatten()
+
+    def coordinates(example):
+        logits = network(example.view(1, 1, 2)).flatten()
+        return network.basis(logits) @ logits
+
+    torch.testing.assert_close(
+        torch.func.jacrev(coordinates)(x), torch.func.jacrev(point)(x), rtol=1e-12, atol=0
+    )
+
+
+def test_the_signed_determinant_is_refused_where_logits_fill_more_than_a_plane(tmp_path):
+    config = run(
+        (Term.build("jacobian_determinant", {"strength": 1.0, "form": "signed"}),),
+        0,
+        steps=1,
+        model="toy_mlp",
+        data="clusters",
+    )
+    with pytest.raises(UserError, match="4×2"):
+        trained([config], tmp_path)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_runs_start_the_same_in_every_pack(model):
+    shape, classes = ((2,), 4) if model.startswith("toy") else ((1, 28, 28), 10)
+    pair = models.build(model, [5, 6], shape=shape, classes=classes)
+    alone = models.build(model, [6], shape=shape, classes=classes)
+    for name, parameter in alone.named_parameters():
+        assert torch.equal(pair.get_parameter(name)[1], parameter[0])
+    assert not torch.equal(
+        pair.weights()[f"{pair.weight_layers[0]}.weight"][0], next(iter(alone.weights().values()))[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "classes", "needs"),
+    [
+        ("lenet5", (2,), 4, "model lenet5 takes images of 28×28 or 32×32, not examples of 2, 4 classes"),
+        ("lenet_prime", (3, 64, 64), 10, "not examples of 3×64×64, 10 classes"),
+        ("toy_plane", (1, 28, 28), 10, "model toy_plane takes points in the plane, 4 classes, not examples"),
+        ("toy_rnn", (2,), 3, "not examples of 2, 3 classes"),
+    ],
+)
+def test_a_model_says_what_it_takes(model, shape, classes, needs):
+    with pytest.raises(UserError, match=needs):
+        models.build(model, [0], shape=shape, classes=classes)
