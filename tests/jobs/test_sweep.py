@@ -100,7 +100,8 @@ def test_a_dataset_has_to_be_known() -> None:
     with pytest.raises(UserError) as error:
         load_sweep(Path("sweep.yaml"), known_dataset=lambda name: name == "digits")
     assert str(error.value) == (
-        "sweep.yaml:2: unknown dataset 'mine'; one of: cifar10, cifar100, clusters, digits, fashion_mnist, mnist"
+        "sweep.yaml:2: unknown dataset 'mine'; "
+        "one of: cifar10, cifar100, clusters, digits, fashion_mnist, mnist"
     )
 
 
