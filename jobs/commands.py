@@ -108,11 +108,12 @@ def figures(args: Namespace) -> int:
 
     store = _store(args)
     _collect(store)
-    for path in draw_all(store, args.names or None):
-        print(f"{path}\n  {summary(path)}")
+    paths = draw_all(store, args.names or None)
     table = results_table.results_table(Tables(store))
     results_table.write(table, store)
     _console().print(to_terminal(table))
+    for path in paths:
+        print(f"{path}\n  {summary(path)}")
     return 0
 
 
