@@ -90,6 +90,8 @@ def order_line(frame: pd.DataFrame, reference: Reference) -> str:
     if tuple(ranked) != reference.ascending:
         published = " < ".join(method(name).label for name in reference.ascending)
         return f"{reference.ordered}: {line}; not the published order, {published}"
+    if any(np.isnan(found[name].half) for name in ranked):
+        return f"{reference.ordered}: {line}; the published order, one seed and so no intervals"
     near = [
         f"{method(a).label} and {method(b).label}"
         for a, b in pairwise(ranked)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _HEADER = ("Regularizer", "Strength", "n", "Acc. (%)", "Δ (pp)", "Test loss", "Gap", "Div.")  # 80 columns
 _HEADER_TEX = (*_HEADER[:2], "$n$", r"Accuracy (\%)", r"$\Delta$ none (pp)", *_HEADER[5:7], "Diverged")
-_CAPTION = "mean ± half the 95% t-interval; Δ: difference to none, paired by seed; Div.: diverged"
+_CAPTION = "mean ± half the 95% t-interval; Δ to none, paired by seed; Div.: diverged"
 _WORDS = 2  # columns of text, before those of numbers
 _ACCURACY = 3  # the column with the best in bold
 

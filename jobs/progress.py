@@ -52,7 +52,7 @@ def failure_line(failed: Failure) -> str:
 def seconds_left(slices: Sequence[Sequence[Pack]], packs: Packs, elapsed: float) -> float | None:
     """Seconds until the slowest of the tasks ends, at the speed of the `elapsed` seconds so far.
 
-    The slices are as they were planned; None before there is a speed.
+    The slices are as they were planned; None before a thousandth is done, which is no speed yet.
     """
     shares = {
         pack_id: 1.0 if status.state in ("done", "failed") else share(status)
@@ -61,8 +61,9 @@ def seconds_left(slices: Sequence[Sequence[Pack]], packs: Packs, elapsed: float)
     left = [
         sum(pack.whole * (1 - shares.get(pack.pack_id, pack.share)) for pack in slice_) for slice_ in slices
     ]
-    gone = sum(pack.seconds for slice_ in slices for pack in slice_) - sum(left)
-    return max(left) * elapsed * len(slices) / gone if gone > 0 else None
+    planned = sum(pack.seconds for slice_ in slices for pack in slice_)
+    gone = planned - sum(left)
+    return max(left) * elapsed * len(slices) / gone if gone > planned / 1000 else None
 
 
 @contextmanager

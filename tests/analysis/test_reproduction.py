@@ -118,6 +118,14 @@ def test_the_published_order_is_checked(
     assert order_line(compared(with_norms(store, norms, spread)), REFERENCE) == verdict
 
 
+def test_a_single_seed_has_no_intervals_to_be_apart(make_store: Callable[..., Store]) -> None:
+    strengths = {name: ["0.01"] for name in NORMS} | {"none": [""]}
+    store = with_norms(make_store(tune=(), report=[1002], strengths=strengths), NORMS)
+    assert order_line(compared(store), REFERENCE) == (
+        "norm: L2 5 < Dropout 20 < None 30; the published order, one seed and so no intervals"
+    )
+
+
 def test_an_order_of_what_was_not_measured_is_not_judged(make_store: Callable[..., Store]) -> None:
     store = with_norms(make_store(tune=(), strengths={"none": [""], "l2": ["0.01"]}), NORMS)
     assert order_line(compared(store), REFERENCE) == ""

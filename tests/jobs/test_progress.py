@@ -52,6 +52,11 @@ def test_what_was_trained_before_says_nothing_about_the_speed() -> None:
     assert seconds_left(slices, packs(a=75), elapsed=10) == pytest.approx(10)
 
 
+def test_rounding_is_no_speed() -> None:
+    slices = [[Pack(runs=("a",), whole=10, share=0.5 - 1e-12)]]
+    assert seconds_left(slices, packs(a=50), elapsed=10) is None
+
+
 def test_elsewhere_a_line_comes_now_and_then_and_a_failure_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     with display(Console(file=out, width=200)) as update:
