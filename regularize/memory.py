@@ -1,4 +1,4 @@
-"""Keep freed memory in the process: half the speed of packed training on a CPU.
+"""Keep freed memory in the process: a third of the time of packed training on a CPU.
 
 glibc hands every block above 128 KiB back to the system when it is freed, and the system hands
 it out again page by page, zeroed. A pack's activations are megabytes each and are freed and asked
