@@ -73,6 +73,9 @@ class Foreign(Network):
                 own[name].copy_(passed[name].detach().unsqueeze(0))
         return logits.unsqueeze(0)
 
+    def module(self, name: str) -> nn.Module:
+        return self._module[0].get_submodule(name)
+
     def weights(self) -> dict[str, Tensor]:
         return {name: self.get_parameter(name).flatten(2) for name in self._weights}
 

@@ -36,6 +36,10 @@ class Network(nn.Module):
         """Orthonormal vectors [m, K] that span the subspace that logits lie in: R^K, unless overridden."""
         return torch.eye(logits.shape[-1], dtype=logits.dtype, device=logits.device)
 
+    def module(self, name: str) -> nn.Module:
+        """The layer of that name as the forward pass calls it: where hooks belong."""
+        return self.get_submodule(name)
+
     def weights(self) -> dict[str, Tensor]:
         """The layers' weights without biases, by parameter name, [R, out, in·k·k].
 

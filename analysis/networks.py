@@ -1,0 +1,144 @@
+"""The trained network of one run, from the weights that its pack kept, and the data as it saw them."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from regularize.config import RunConfig
+from regularize.errors import UserError
+from regularize.store import Store
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from regularize.batches import Batches
+    from regularize.models.network import Network
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trained:
+    """A run and its network: R = 1, in evaluation mode, on the CPU, in the precision it was trained in."""
+
+    config: RunConfig
+    network: Network
+    data_root: Path | None = None
+
+    @property
+    def batches(self) -> Batches:
+        """The run's data set, normalised as in training.
+
+        Raises:
+            UserError: the data are missing or damaged.
+        """
+        return batches(self.config.data.name, next(self.network.parameters()).dtype, self.data_root)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Inputs [B, …] to logits [B, K]."""
+        found: Tensor = self.network(x.unsqueeze(0))[0]
+        return found
+
+
+def load(store: Store, run_id: str, data_root: Path | None = None) -> Trained:
+    """The network of a finished run.
+
+    Raises:
+        UserError: unknown or unfinished run, missing or damaged weights, a module of one's own that
+            cannot be imported or has changed, a data set whose shape is not known.
+    """
+    from regularize import models
+    from regularize.data import describe
+
+    config, weights = _described(store, run_id)
+    state = _slice(weights, run_id)
+    facts = describe(config.data.name, data_root)
+    network = models.build(config.model, [config.seed], shape=facts.shape, classes=facts.classes)
+    network = network.to(next(tensor.dtype for tensor in state.values() if tensor.is_floating_point()))
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"{weights} does not fit model {config.model} as it is now: {_first_line(error)}; "
+            "the model has changed since it was trained"
+        ) from error
+    return Trained(config=config, network=network.eval().requires_grad_(False), data_root=data_root)
+
+
+@lru_cache(maxsize=4)
+def batches(name: str, dtype: torch.dtype, data_root: Path | None = None) -> Batches:
+    """A data set with the normalisation of training."""
+    import torch
+
+    from regularize.batches import Batches
+    from regularize.data import load as load_data
+
+    return Batches(load_data(name, data_root), dtype, torch.device("cpu"))
+
+
+def _described(store: Store, run_id: str) -> tuple[RunConfig, Path]:
+    """A run's configuration, and the file that has its weights."""
+    runs = _row(store, "runs", run_id, "config")
+    if not runs:
+        raise UserError(f"no run of {store.folder} has the id {run_id!r}: `regularize collect` lists them")
+    results = _row(store, "results", run_id, "pack_id")
+    if not results:
+        raise UserError(f"run {run_id} of {store.folder} is not finished, so it has no network yet")
+    return RunConfig.from_json(json.loads(runs["config"])), store.pack(results["pack_id"]).weights
+
+
+def _row(store: Store, table: str, run_id: str, column: str) -> dict[str, Any] | None:
+    path = store.table(table)
+    if not path.exists():
+        raise UserError(f"{path} is not there: collect the sweep's tables first")
+    rows = pq.read_table(path, columns=[column], filters=pc.field("run_id") == run_id, partitioning=None)
+    found: list[dict[str, Any]] = rows.to_pylist()
+    return found[0] if found else None
+
+
+def _slice(path: Path, run_id: str) -> dict[str, Tensor]:
+    """The state of one network, [1, …], out of a pack's [R, …]."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise UserError(
+            f"the weights of run {run_id} are gone: {path} is not there; to train the run again, delete "
+            f"{path.parent} and submit the sweep"
+        ) from None
+    runs, model = _pack(path, status.st_mtime_ns, status.st_size)
+    if run_id not in runs:
+        raise UserError(f"{path} holds no run {run_id}, only {', '.join(runs)}")
+    position = runs.index(run_id)
+    return {name: tensor[[position]] for name, tensor in model.items()}
+
+
+@lru_cache(maxsize=4)
+def _pack(path: Path, _changed: int, _size: int) -> tuple[list[str], dict[str, Tensor]]:
+    """A pack's run ids and stacked state; read again when the file changes."""
+    import torch
+
+    try:
+        with zipfile.ZipFile(path) as file:  # torch itself would load flipped bits without a word
+            torn = file.testzip()
+        if torn:
+            raise ValueError(f"the checksum of {torn} is wrong")
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        return list(saved["runs"]), dict(saved["model"])
+    except (zipfile.BadZipFile, ValueError, RuntimeError, KeyError, TypeError, EOFError) as error:
+        raise UserError(
+            f"{path} is damaged: {_first_line(error)}; to train its runs again, delete {path.parent} "
+            "and submit the sweep"
+        ) from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).splitlines()[:2]).strip() or type(error).__name__
