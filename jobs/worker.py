@@ -68,22 +68,39 @@ def work(
     submitter: int | None = None,
     train: Train | None = None,
 ) -> None:
-    """Train the packs (lists of run ids) of the store `folder`.
+    """Train packs in a process of this machine, until they are done or SIGTERM comes.
+
+    `submitter` is a process of this host without which the work is not to go on.
+    """
+    stop = Stop(submitter, signal.SIGTERM)
+    train_packs(folder, packs, data_root=data_root, threads=threads, stop=stop, train=train)
+
+
+def train_packs(
+    folder: Path,
+    packs: Sequence[Sequence[str]],
+    *,
+    data_root: Path | None,
+    threads: int,
+    stop: Callable[[], bool],
+    train: Train | None = None,
+) -> bool:
+    """Train the packs (lists of run ids) of the store `folder`; False if told to stop before the end.
 
     A pack that raises is recorded as failed, with its traceback in `error.txt`, and the next one is
     begun. Within a pack runs are in the order of their ids, whoever planned it: the run axis of a
-    checkpoint has no names. `submitter` is a process of this host without which the work is not to go on.
+    checkpoint has no names.
     """
-    stop = Stop(submitter, signal.SIGTERM)
     train = train or _prepare(threads)
     store = Store(folder)
     configs = _configs(store, {run_id for runs in packs for run_id in runs})
     for runs in packs:
         if stop():
-            return
+            return False
         paths = store.pack(pack_id(runs))
         if not _done(paths):
             _attempt(train, [configs[run_id] for run_id in sorted(runs)], paths, data_root, stop)
+    return not stop()
 
 
 def _prepare(threads: int) -> Train:
