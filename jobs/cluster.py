@@ -3,37 +3,95 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
-from jobs.yaml_text import parse_file, read_text
-from jobs.yaml_tree import Node
 from regularize.errors import UserError, one_of
 
 CONFIGS = Path(__file__).parent.parent / "cluster_configs"
-KINDS = ("local",)
-NUMBERS = {"threads": 1, "gpus": 0, "pack_runs": 1}  # and the least that they may be
+MODES = ("spread", "ddp")
+PATHS = ("store", "scratch", "data_root")
+# How many elements of an array are thought to run at once where nothing limits them.
+UNLIMITED = 256
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """How much is trained at a time: `tasks` processes of `threads` threads, packs of `pack_runs` runs.
+    """How much is trained at a time, and what has to be asked for it; packs of `pack_runs` runs.
 
-    `gpus` is how many of the machine's GPUs the processes see; they share them.
+    A `local` one is this machine: `tasks` processes of `threads` threads, which share `gpus` of its GPUs.
+
+    A `slurm` one is asked for arrays of jobs of `nodes` × `tasks_per_node` tasks, each of `threads`
+    CPUs and `gpus_per_task` GPUs, at most `array_parallelism` of them at once. `time` is in minutes,
+    `memory` and `max_memory` (what a retry may ask for) in MiB a node. In mode `spread` each task
+    trains packs of its own, in mode `ddp` all tasks of a job train one pack together. `setup` are lines of
+    the job's shell script; `sbatch` are further options, by name without dashes. `store`, `scratch` and
+    `data_root` are folders there, None where the command line says. Slurm announces the end of the time
+    `signal_seconds` before. `max_jobs` limits the elements of an array, `host` is the name that ssh knows.
     """
 
     kind: str
-    tasks: int
+    name: str = ""
+    tasks: int = 1
     threads: int = 1
     gpus: int = 0
     pack_runs: int = 8
+    store: Path | None = None
+    scratch: Path | None = None
+    data_root: Path | None = None
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    gres: str | None = None
+    time: int = 60
+    memory: int | None = None
+    max_memory: int | None = None
+    gpus_per_task: int = 0
+    nodes: int = 1
+    tasks_per_node: int = 1
+    mode: str = "spread"
+    setup: tuple[str, ...] = ()
+    array_parallelism: int | None = None
+    max_jobs: int | None = None
+    sbatch: Mapping[str, str | int | bool] | None = None
+    python: str | None = None
+    signal_seconds: int = 120
+    host: str | None = None
+
+    @property
+    def ranks(self) -> int:
+        """Tasks of one element of an array."""
+        return self.nodes * self.tasks_per_node
+
+    @property
+    def slices(self) -> int:
+        """Slices of one element: lists of packs that are worked through at the same time."""
+        return 1 if self.mode == "ddp" else self.ranks
+
+    @property
+    def slots(self) -> int:
+        """Slices that may be worked through at once."""
+        if self.kind == "local":
+            return self.tasks
+        return self.slices * (self.array_parallelism or self.max_jobs or UNLIMITED)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, from which `from_json` makes an equal cluster; defaults are left out."""
+        values = asdict(self)
+        given = {
+            field.name: values[field.name] for field in fields(self) if values[field.name] != field.default
+        }
+        return {key: str(value) if isinstance(value, Path) else value for key, value in given.items()}
 
 
-def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def from_json(values: Mapping[str, Any]) -> Cluster:
+    """The cluster of `Cluster.to_json`."""
+    paths = {key: Path(values[key]) for key in PATHS if values.get(key)}
+    return Cluster(**{**values, **paths, "setup": tuple(values.get("setup", ()))})
 
 
 def load_cluster(name: str, max_tasks: int | None = None) -> Cluster:
@@ -42,23 +100,21 @@ def load_cluster(name: str, max_tasks: int | None = None) -> Cluster:
     Raises:
         UserError: there is no such cluster, or its file is wrong.
     """
+    from jobs.cluster_file import read_cluster
+    from jobs.yaml_text import parse_file, read_text
+
     path = _find(name)
-    cluster = read_cluster(parse_file(read_text(path), str(path)))
-    if max_tasks is None:
-        return cluster
-    return Cluster(**vars(cluster) | {"tasks": min(cluster.tasks, max_tasks)})
+    cluster = replace(read_cluster(parse_file(read_text(path), str(path))), name=path.stem)
+    if max_tasks is not None:
+        cluster = _limited(cluster, max_tasks)
+    return cluster if cluster.host else _expanded(cluster)
 
 
-def read_cluster(node: Node) -> Cluster:
-    """The cluster that a YAML tree describes."""
-    fields = node.mapping(("kind", "tasks", *NUMBERS), required=("kind",))
-    numbers = {key: _count(fields[key], least) for key, least in NUMBERS.items() if key in fields}
-    tasks = fields.get("tasks")
-    if tasks is None or tasks.value == "auto":
-        count = max(1, cores() // numbers.get("threads", 1))
-    else:
-        count = _count(tasks, 1, ", or auto")
-    return Cluster(kind=fields["kind"].choice("kind", KINDS), tasks=count, **numbers)
+def cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _find(name: str) -> Path:
@@ -71,7 +127,27 @@ def _find(name: str) -> Path:
     return path
 
 
-def _count(node: Node, least: int, otherwise: str = "") -> int:
-    if isinstance(node.value, bool) or not isinstance(node.value, int) or node.value < least:
-        raise node.refused(f"an integer from {least}{otherwise}")
-    return node.value
+def _limited(cluster: Cluster, tasks: int) -> Cluster:
+    if cluster.kind == "local":
+        return replace(cluster, tasks=min(cluster.tasks, tasks))
+    if tasks < cluster.ranks:
+        raise UserError(f"at most {tasks} tasks at a time, but a job of {cluster.name} has {cluster.ranks}")
+    most = tasks // cluster.ranks
+    return replace(cluster, array_parallelism=min(cluster.array_parallelism or most, most))
+
+
+def _expanded(cluster: Cluster) -> Cluster:
+    """The cluster with `~` and variables in its folders replaced, as on this host."""
+    folders = {key: _expand(key, getattr(cluster, key)) for key in PATHS}
+    return replace(
+        cluster, store=folders["store"], scratch=folders["scratch"], data_root=folders["data_root"]
+    )
+
+
+def _expand(key: str, path: Path | None) -> Path | None:
+    if path is None:
+        return None
+    text = os.path.expandvars(path.expanduser())
+    if missing := re.search(r"\$\{?(\w+)", text):
+        raise UserError(f"{key} is {str(path)!r}, but the variable {missing[1]} is not set here")
+    return Path(text)

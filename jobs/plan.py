@@ -103,9 +103,9 @@ def make_plan(
     done = {run.run_id: finished[run.run_id] for run in runs if run.run_id in finished}
     to_do = [run for run in runs if run.run_id not in done]
     clock = calibrated(facts, {run.run_id: run for run in runs}, packs.statuses.values())
-    limits = {"limit": cluster.pack_runs, "tasks": cluster.tasks}
-    slices = make_slices(make_packs(to_do, packs.statuses.values(), clock, **limits), cluster.tasks)
-    slices_ahead = make_slices(make_packs(later, (), clock, **limits), cluster.tasks)
+    limits = {"limit": cluster.pack_runs, "tasks": cluster.slots}
+    slices = make_slices(make_packs(to_do, packs.statuses.values(), clock, **limits), cluster.slots)
+    slices_ahead = make_slices(make_packs(later, (), clock, **limits), cluster.slots)
     return Plan(
         runs=runs,
         done=done,

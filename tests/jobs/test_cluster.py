@@ -9,20 +9,22 @@ from regularize.errors import UserError
 
 
 def test_the_local_cluster_uses_every_core_once() -> None:
-    assert load_cluster("local") == Cluster(kind="local", tasks=cores(), threads=1, pack_runs=8)
+    assert load_cluster("local") == Cluster(kind="local", name="local", tasks=cores(), threads=1, pack_runs=8)
 
 
 @pytest.mark.parametrize(("most", "tasks"), [(None, 6), (2, 2), (9, 6)])
 def test_a_file_of_ones_own_and_a_limit(tmp_path: Path, most: int | None, tasks: int) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("kind: local\ntasks: 6\npack_runs: 3\n", encoding="utf-8")
-    assert load_cluster(str(path), most) == Cluster(kind="local", tasks=tasks, threads=1, pack_runs=3)
+    assert load_cluster(str(path), most) == Cluster(
+        kind="local", name="mine", tasks=tasks, threads=1, pack_runs=3
+    )
 
 
 def test_several_threads_a_task_leave_fewer_tasks(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("kind: local\ntasks: auto\nthreads: 1000\n", encoding="utf-8")
-    assert load_cluster(str(path)) == Cluster(kind="local", tasks=1, threads=1000)
+    assert load_cluster(str(path)) == Cluster(kind="local", name="mine", tasks=1, threads=1000)
 
 
 @pytest.mark.parametrize(
