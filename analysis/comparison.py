@@ -28,12 +28,18 @@ class Comparison:
     """The finished report runs of one problem.
 
     `results` holds them all; in a sweep with tune seeds only those at the chosen strengths. In a
-    sweep without, every strength is a contender of its own.
+    sweep without, every strength is a contender of its own. With `run_id`, that run is all there is.
     """
 
     problem: Problem
     tables: Tables
     results: pd.DataFrame
+    run_id: str | None = None
+
+    @property
+    def slug(self) -> str:
+        """For file names: that of the problem, or of the run."""
+        return self.problem.slug if self.run_id is None else f"run-{self.run_id}"
 
     @cached_property
     def contenders(self) -> list[Contender]:
@@ -72,12 +78,21 @@ class Comparison:
         selection = self.tables.selection
         return "all of the sweep, none was selected" if selection is None else str(selection["rule"].iloc[0])
 
+    def rows(self, table: str, contender: Contender | None = None) -> pd.DataFrame:
+        """The rows that `table` has of the runs that did not diverge, of one contender or of all.
+
+        Raises:
+            UserError: the table has not been collected.
+        """
+        results = self.results if contender is None else self.of(contender)
+        done = results.loc[results["state"] == "done", "run_id"].tolist()
+        whole = vars(contender) if contender else {}
+        return self.tables.read(table, self.problem, **whole, run_id=done).reset_index(drop=True)
+
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """The learning curves of the runs in `results` that did not diverge."""
-        rows = self.tables.read("metrics", self.problem, phase="report")
-        done = self.results.loc[self.results["state"] == "done", "run_id"]
-        return rows[rows["run_id"].isin(done)].reset_index(drop=True)
+        return self.rows("metrics")
 
     @cached_property
     def digest(self) -> str:
@@ -109,6 +124,24 @@ def comparisons(tables: Tables) -> list[Comparison]:
             f"{len(tables.results)} of {len(tables.runs)} planned runs are finished"
         )
     return found
+
+
+def one_run(tables: Tables, run_id: str) -> Comparison:
+    """A finished run by itself, whatever it was trained for.
+
+    Raises:
+        UserError: there is none of that id.
+    """
+    rows = tables.results[tables.results["run_id"] == run_id]
+    if rows.empty:
+        raise UserError(
+            f"run {run_id!r} has no result in {tables.store.folder}; the ids are the column run_id of "
+            f"{tables.store.table('results')}"
+        )
+    first = rows.iloc[0]
+    few = None if pd.isna(first["per_class"]) else int(first["per_class"])
+    problem = Problem(first["dataset"], few, first["model"])
+    return Comparison(problem, tables, rows.reset_index(drop=True), run_id)
 
 
 def _chosen(tables: Tables, report: pd.DataFrame) -> pd.Series:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -62,7 +63,7 @@ class Tables:
         ]
 
     def read(self, name: str, problem: Problem | None = None, **equal: Any) -> pd.DataFrame:
-        """The rows of a table, those of one problem, or those with the given values.
+        """The rows of a table, those of one problem, or those with the given values (or one of a list).
 
         Rows are sorted by problem and regularizer, so the rest of a large table is skipped.
 
@@ -73,10 +74,13 @@ class Tables:
         if not path.exists():
             raise UserError(f"{path} is not there: collect the sweep's tables first")
         equal = (vars(problem) if problem else {}) | equal
-        condition = pc.scalar(True)
+        schema, condition = pq.read_schema(path), pc.scalar(True)
         for column, value in equal.items():
             field = pc.field(column)
-            condition &= field.is_null() if value is None else field == value
+            if isinstance(value, list):
+                condition &= field.isin(pa.array(value, schema.field(column).type))
+            else:
+                condition &= field.is_null() if value is None else field == value
         table = pq.read_table(path, filters=condition if equal else None, partitioning=None)
         frame: pd.DataFrame = table.to_pandas()
         return frame.astype({"per_class": "Int64"}) if "per_class" in frame else frame

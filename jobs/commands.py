@@ -108,13 +108,15 @@ def figures(args: Namespace) -> int:
 
     store = _store(args)
     _collect(store)
-    paths = draw_all(store, args.names or None)
+    drawn = draw_all(store, args.names, args.run, args.data_root)
     table = results_table.results_table(Tables(store))
     results_table.write(table, store)
     _console().print(to_terminal(table))
-    for path in paths:
+    for path in drawn.paths:
         print(f"{path}\n  {summary(path)}")
-    return 0
+    for name, reason in drawn.missing.items():
+        print(f"not drawn: {name}: {reason}", file=sys.stderr)
+    return 1 if args.names and drawn.missing else 0
 
 
 def animate(args: Namespace) -> int:

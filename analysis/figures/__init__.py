@@ -1,55 +1,105 @@
 """The table of figures, and how to draw them from a store's collected tables.
 
-Adding one: a file in this folder with `draw(tables) -> list[Drawing]`, and a row here.
+Adding one: a file in this folder with `draw(subject: Subject) -> Iterable[Drawing]`, which raises
+`CannotDrawError` with a reason where something is missing, and a row here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from regularize.errors import UserError, one_of
 from regularize.store import Store, read_json
 
 if TYPE_CHECKING:
     from analysis.figures.save import Drawing
-    from analysis.tables import Tables
+    from analysis.figures.subject import Scope, Subject
 
-FIGURES: dict[str, str] = {
-    "loss_curves": "training and test loss by epoch, every technique against the baseline",
-    "loss_gap": "test loss minus training loss by epoch",
-    "accuracy_curves": "test accuracy by epoch",
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A row of `FIGURES`.
+
+    `scope`: one figure for each problem (and, with `one_run`, for a run alone), or one for the whole
+    sweep. `needs`: the collected tables, also the packs' weights, or networks and the data they see.
+    """
+
+    shows: str
+    scope: Scope = "problem"
+    needs: Literal["tables", "weights", "networks"] = "tables"
+    one_run: bool = True
+
+
+FIGURES: dict[str, Kind] = {
+    "loss_curves": Kind(shows="training and test loss by epoch, every technique against the baseline"),
+    "loss_gap": Kind(shows="test loss minus training loss by epoch"),
+    "accuracy_curves": Kind(shows="test accuracy by epoch"),
 }
 
 
-def draw(name: str, tables: Tables) -> list[Drawing]:
-    """The drawings of one figure, usually one a problem.
+@dataclass
+class Drawn:
+    """The PDFs that were written, and by name of its files why a figure could not be."""
+
+    paths: list[Path] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+def draw(name: str, subject: Subject) -> Iterator[Drawing]:
+    """The drawings of one figure, usually one; several where it takes several pages.
 
     Raises:
-        UserError: unknown name, or nothing to draw yet.
+        CannotDrawError: something is missing.
     """
     from analysis.figures.style import paper
 
-    if name not in FIGURES:
-        raise UserError(f"unknown figure {name!r}; {one_of(name, FIGURES)}")
-    module = import_module(f"analysis.figures.{name}")
     with paper():
-        drawings: list[Drawing] = module.draw(tables)
-    return drawings
+        yield from import_module(f"analysis.figures.{name}").draw(subject)
 
 
-def draw_all(store: Store, names: Sequence[str] | None = None) -> list[Path]:
-    """Draw figures (all by default) into `store.figures`; the paths of the PDFs."""
+def draw_all(
+    store: Store, names: Sequence[str] = (), run_id: str | None = None, data_root: Path | None = None
+) -> Drawn:
+    """Draw figures into `store.figures`: those named, else all; of the run `run_id`, else comparisons.
+
+    Raises:
+        UserError: unknown name or run, a figure that compares asked of one run, nothing to draw yet.
+    """
     from analysis.figures.save import save
+    from analysis.figures.subject import CannotDrawError, subjects
     from analysis.tables import Tables
 
-    tables = Tables(store)
-    drawings = (drawing for name in names or FIGURES for drawing in draw(name, tables))
-    return [save(drawing, store.figures) for drawing in drawings]
+    names = list(names) or [name for name, kind in FIGURES.items() if run_id is None or kind.one_run]
+    _check(names, run_id)
+    parts, drawn = subjects(Tables(store), run_id, data_root), Drawn()
+    for name in names:
+        for subject in _scoped(name, parts):
+            try:
+                drawn.paths += [save(drawing, store.figures) for drawing in draw(name, subject)]
+            except CannotDrawError as reason:
+                drawn.missing[subject.name(name)] = str(reason)
+    return drawn
 
 
 def summary(path: Path) -> str:
     """The plain sentence that belongs to a figure's file."""
     return str(read_json(path.with_suffix(".json"))["summary"])
+
+
+def _check(names: Sequence[str], run_id: str | None) -> None:
+    for name in names:
+        if name not in FIGURES:
+            raise UserError(f"unknown figure {name!r}; {one_of(name, FIGURES)}")
+        if run_id is not None and not FIGURES[name].one_run:
+            single = [other for other, kind in FIGURES.items() if kind.one_run]
+            raise UserError(f"figure {name!r} compares runs; of one run: {', '.join(single)}")
+
+
+def _scoped(name: str, parts: Sequence[Subject]) -> Sequence[Subject]:
+    from analysis.figures.subject import together
+
+    return parts if FIGURES[name].scope == "problem" else [together(parts)]

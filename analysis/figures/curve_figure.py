@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.comparison import Comparison, comparisons
+from analysis.comparison import Comparison
 from analysis.figures.panels import Lines, pages, small_multiples
 from analysis.figures.save import Drawing
-from analysis.figures.words import Score, band, name, notes, scores, summary, where
-from analysis.tables import Tables
+from analysis.figures.subject import CannotDrawError, Subject
+from analysis.figures.words import Score, band, name, notes, of, scores, summary
 
 
 @dataclass(frozen=True)
@@ -39,30 +39,26 @@ class CurveFigure:
     plot: Callable[[Comparison], Plot]
     score: Score
 
-    def draw(self, tables: Tables) -> list[Drawing]:
-        """One page for every sixteen contenders of each problem; none where every run diverged."""
-        sound = (comparison for comparison in comparisons(tables) if len(comparison.metrics))
-        return [drawing for comparison in sound for drawing in self._pages(comparison)]
-
-    def _pages(self, comparison: Comparison) -> list[Drawing]:
+    def draw(self, subject: Subject) -> Iterator[Drawing]:
+        """One page for every sixteen contenders."""
+        comparison = subject.comparison
+        if comparison.metrics.empty:
+            raise CannotDrawError("every run diverged")
         plot = self.plot(comparison)
-        drawings = []
         for suffix, panels in pages(comparison):
             figure = small_multiples(comparison, panels, plot.data, self.lines, self.y_label, plot.set_axis)
-            drawing = Drawing(
-                name=f"{self.name}-{comparison.problem.slug}{suffix}",
+            yield Drawing(
+                name=f"{subject.name(self.name)}{suffix}",
                 figure=figure,
                 data=plot.data,
-                caption=f"{where(comparison.problem)}: {self.what} by epoch. {notes(comparison)}{plot.note}",
+                caption=f"{of(comparison)}: {self.what} by epoch. {notes(comparison)}{plot.note}",
                 alt=(
                     f"{len(panels)} small panels of curves, one for each regularizer, with the curve "
                     f"without a regularizer in grey in each. At the end, {self.score.what}: "
                     f"{scores(comparison, self.score)}."
                 ),
                 summary=summary(comparison, self.score),
-                band=band(comparison) + plot.note,
+                band=band(comparison) + ("" if comparison.run_id else plot.note),
                 n={name(contender): len(comparison.done(contender)) for contender in comparison.contenders},
                 inputs=comparison.digest,
             )
-            drawings.append(drawing)
-        return drawings

@@ -22,7 +22,7 @@ def plot(comparison: Comparison) -> Plot:
     data = curves(rows, "loss")
     if data["mean"].max() > _LOG_FROM * data["mean"].min():
         data = curves(rows, "loss", LOG)
-        return Plot(data, lambda axes: _logarithmic(axes, data), _LOG_NOTE)
+        return Plot(data, lambda axes: _logarithmic(axes, data), "" if comparison.run_id else _LOG_NOTE)
     return Plot(data, lambda axes: axes.set_ylim(0, limits(data)[1]))
 
 

@@ -47,6 +47,14 @@ def where(problem: Problem) -> str:
     return f"{problem_label(problem.dataset, problem.per_class)} ({problem.model})"
 
 
+def of(comparison: Comparison) -> str:
+    """What is shown, e.g. `MNIST (lenet5)`, or `MNIST (lenet5), run 1f0c… (seed 3)`."""
+    if comparison.run_id is None:
+        return where(comparison.problem)
+    seed = comparison.results["seed"].iloc[0]
+    return f"{where(comparison.problem)}, run {comparison.run_id} (seed {seed})"
+
+
 def summary(comparison: Comparison, score: Score) -> str:
     """One plain sentence: the best contender's score beside the baseline's."""
     found = {contender: score.interval(comparison, contender) for contender in comparison.contenders}
@@ -57,7 +65,7 @@ def summary(comparison: Comparison, score: Score) -> str:
     if len(comparison.challengers) > 1 and best:
         parts[0] += f" (best of {len(comparison.challengers)})"
     counts = " and ".join(dict.fromkeys(str(found[contender].n) for contender in shown))
-    return f"{where(comparison.problem)}, {score.what}: {' vs '.join(parts)}, n = {counts}"
+    return f"{of(comparison)}, {score.what}: {' vs '.join(parts)}, n = {counts}"
 
 
 def scores(comparison: Comparison, score: Score) -> str:
@@ -73,6 +81,8 @@ def _value(found: Interval, score: Score) -> str:
 
 def band(comparison: Comparison) -> str:
     """What the shaded bands are."""
+    if comparison.run_id is not None:
+        return "none: a single run"
     counts = [len(comparison.done(contender)) for contender in comparison.contenders]
     span = f"n = {min(counts)}" if min(counts) == max(counts) else f"n = {min(counts)} to {max(counts)}"
     single = "; a single seed has no band" if 1 in counts else ""
@@ -81,6 +91,8 @@ def band(comparison: Comparison) -> str:
 
 def notes(comparison: Comparison) -> str:
     """What a reader must know of any figure of report runs: strengths, bands, diverged runs."""
+    if comparison.run_id is not None:
+        return "A single run."
     said = [f"Lines are means, bands: {band(comparison)}. Strengths: {comparison.rule}."]
     if diverged := sum(map(comparison.n_diverged, comparison.contenders)):
         said.append(

@@ -14,9 +14,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
+from analysis import figures
 from analysis.collect import collect
-from analysis.figures import FIGURES, draw, draw_all, summary
+from analysis.figures import FIGURES, draw_all, summary
+from analysis.figures.save import Drawing, save
 from analysis.figures.style import ONE_COLUMN, TWO_COLUMNS
+from analysis.figures.subject import subjects
 from analysis.results_table import results_table
 from analysis.results_text import to_latex
 from analysis.select import select
@@ -43,6 +46,12 @@ def drawn(make_module_store: MakeStore) -> Store:
     return store
 
 
+def draw(name: str, store: Store) -> list[Drawing]:
+    """A figure's drawings of the store's only problem."""
+    (subject,) = subjects(Tables(store))
+    return list(figures.draw(name, subject))
+
+
 def hostile(make_store: MakeStore) -> Store:
     strengths = {"none": [""], "dropout": ["0.1", "0.5"], HOSTILE: ["l2.strength=0.1 dropout.p=0.5"]}
     store = make_store(strengths=strengths, diverged=[("mnist", "dropout", "0.5", 1003)])
@@ -65,7 +74,7 @@ def test_four_files_the_same_when_drawn_again(drawn: Store) -> None:
     first = {path.name: path.read_bytes() for path in drawn.figures.iterdir()}
     assert set(first) == {f"{name}-mnist-lenet5{ending}" for name in FIGURES for ending in ENDINGS}
     time.sleep(1.1)  # no time stamp of whole seconds gets in
-    assert draw_all(drawn) == [drawn.figures / f"{name}-mnist-lenet5.pdf" for name in FIGURES]
+    assert draw_all(drawn).paths == [drawn.figures / f"{name}-mnist-lenet5.pdf" for name in FIGURES]
     assert first == {path.name: path.read_bytes() for path in drawn.figures.iterdir()}
 
 
@@ -121,7 +130,9 @@ def test_where_every_run_diverged_there_is_no_curve(make_store: MakeStore) -> No
     diverged = [("mnist", *cell, seed) for cell in cells for seed in (1, 2)]
     store = make_store(tune=(), report=[1, 2], strengths={"none": [""], "l2": ["0.1"]}, diverged=diverged)
     collect(store)
-    assert draw_all(store) == []
+    drawn = draw_all(store)
+    assert drawn.paths == []
+    assert drawn.missing == {f"{name}-mnist-lenet5": "every run diverged" for name in FIGURES}
     table = results_table(Tables(store))
     assert table["n"].tolist() == [0, 0]
     assert table["n_diverged"].tolist() == [2, 2]
@@ -131,7 +142,7 @@ def test_where_every_run_diverged_there_is_no_curve(make_store: MakeStore) -> No
 def test_a_single_seed_is_said_to_have_no_band(make_store: MakeStore) -> None:
     store = make_store(tune=(), report=[7], strengths={"none": [""], "l2": ["0.1"]})
     collect(store)
-    (drawing,) = draw("loss_curves", Tables(store))
+    (drawing,) = draw("loss_curves", store)
     assert "a single seed has no band" in drawing.caption
     labels = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
     assert "n = 1: no interval" in labels
@@ -145,7 +156,7 @@ def test_many_contenders_take_several_pages_on_one_axis(make_store: MakeStore) -
     }
     store = make_store(tune=(), report=[1, 2], strengths=strengths, epochs=2)
     collect(store)
-    one, two = draw("accuracy_curves", Tables(store))
+    one, two = draw("accuracy_curves", store)
     assert (one.name, two.name) == ("accuracy_curves-mnist-lenet5-1", "accuracy_curves-mnist-lenet5-2")
     assert (len(one.figure.axes), len(two.figure.axes)) == (16, 1)
     assert one.figure.get_figwidth() == TWO_COLUMNS
@@ -153,7 +164,7 @@ def test_many_contenders_take_several_pages_on_one_axis(make_store: MakeStore) -
 
 
 def test_baseline_is_in_every_panel_and_titles_say_what_is_unusual(store: Store) -> None:
-    (drawing,) = draw("loss_curves", Tables(store))
+    (drawing,) = draw("loss_curves", store)
     dropout, other = drawing.figure.axes
     assert dropout.get_title() == "Dropout\np\u00a0=\u00a00.5\nn = 4, 1 diverged"
     assert "n = " not in other.get_title()
@@ -165,7 +176,7 @@ def test_baseline_is_in_every_panel_and_titles_say_what_is_unusual(store: Store)
 
 def test_no_text_leaves_the_page_or_meets_another(store: Store) -> None:
     for name in FIGURES:
-        for drawing in draw(name, Tables(store)):
+        for drawing in draw(name, store):
             figure = drawing.figure
             renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
             figure.draw(renderer)
@@ -184,14 +195,28 @@ def test_unknown_figure(store: Store) -> None:
 
 
 def test_nothing_half_written_is_left(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (drawing,) = draw("loss_gap", Tables(store))
+    (drawing,) = draw("loss_gap", store)
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("disk full")
-
-    from analysis.figures.save import save
 
     monkeypatch.setattr(drawing.figure, "savefig", fail)
     with pytest.raises(RuntimeError):
         save(drawing, tmp_path / "figures")
     assert list((tmp_path / "figures").iterdir()) == []
+
+
+def test_one_run_alone(store: Store) -> None:
+    run = Tables(store).results.query("regularizer == 'dropout' and phase == 'tune'").iloc[0]
+    drawn = draw_all(store, ["loss_curves"], run["run_id"])
+    assert drawn.paths == [store.figures / f"loss_curves-run-{run['run_id']}.pdf"]
+    said = json.loads(drawn.paths[0].with_suffix(".json").read_text())
+    assert said["caption"].startswith(f"MNIST (lenet5), run {run['run_id']} (seed {run['seed']})")
+    assert said["band"] == "none: a single run"
+    data = pd.read_csv(drawn.paths[0].with_suffix(".csv"))
+    assert set(data["regularizer"]) == {"dropout"}
+
+
+def test_unknown_run(store: Store) -> None:
+    with pytest.raises(UserError, match="run 'nowhere' has no result"):
+        draw_all(store, [], "nowhere")

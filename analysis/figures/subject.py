@@ -1,0 +1,56 @@
+"""What a figure is drawn of: one problem's contenders, one run alone, or all problems of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from analysis.comparison import Comparison, comparisons, one_run
+from analysis.tables import Tables
+
+Scope = Literal["problem", "sweep"]
+
+
+class CannotDrawError(Exception):
+    """Why a figure cannot be drawn of a subject, for people; other figures are drawn nevertheless."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The comparisons that a figure shows: one, or in figures of a whole sweep one for each problem.
+
+    A single run is a comparison with one contender, and `slug` then names the run. `data_root` is
+    where images are, for figures that show some.
+    """
+
+    comparisons: Sequence[Comparison]
+    slug: str = ""
+    data_root: Path | None = None
+
+    @property
+    def comparison(self) -> Comparison:
+        """The only one."""
+        (comparison,) = self.comparisons
+        return comparison
+
+    def name(self, figure: str) -> str:
+        """The name of a figure's files, e.g. `loss_curves-mnist-lenet5`, or `forest` for a sweep."""
+        return f"{figure}-{self.slug}" if self.slug else figure
+
+
+def subjects(tables: Tables, run_id: str | None = None, data_root: Path | None = None) -> list[Subject]:
+    """One subject for each problem, or one for the run `run_id`.
+
+    Raises:
+        UserError: no finished report run, or no such run.
+    """
+    found = comparisons(tables) if run_id is None else [one_run(tables, run_id)]
+    return [Subject(comparisons=[each], slug=each.slug, data_root=data_root) for each in found]
+
+
+def together(parts: Sequence[Subject]) -> Subject:
+    """The whole sweep as one subject."""
+    found = [part.comparison for part in parts]
+    return Subject(comparisons=found, data_root=parts[0].data_root)
