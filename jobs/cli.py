@@ -12,10 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from jobs.places import STORE_VARIABLE
 from regularize import __version__
 from regularize.errors import UserError
-
-STORE_VARIABLE = "REGULARIZE_STORE"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,6 +96,7 @@ def _settings() -> argparse.ArgumentParser:
 def _target() -> argparse.ArgumentParser:
     parent = _parent()
     parent.add_argument("target", type=Path, metavar="SWEEP", help="the sweep's YAML file, or its folder")
+    parent.add_argument("--cluster", metavar="NAME", help="the sweep's folder is in this cluster's store")
     return parent
 
 
@@ -105,9 +105,8 @@ def _store() -> argparse.ArgumentParser:
     parent.add_argument(
         "--store",
         type=Path,
-        default=Path(os.environ.get(STORE_VARIABLE) or "results"),
         metavar="ROOT",
-        help=f"folder of all sweeps' folders (default: ${STORE_VARIABLE}, else results)",
+        help=f"folder of all sweeps' folders (default: the cluster's, else ${STORE_VARIABLE}, else results)",
     )
     return parent
 
@@ -118,7 +117,7 @@ def _data() -> argparse.ArgumentParser:
         "--data-root",
         type=Path,
         metavar="FOLDER",
-        help="folder of all data sets (default: $REGULARIZE_DATA, else ~/.cache/regularize/data)",
+        help="folder of data sets (default: the cluster's, $REGULARIZE_DATA, ~/.cache/regularize/data)",
     )
     return parent
 

@@ -8,11 +8,13 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
+from jobs.places import data_folder, store_root
 from regularize.store import Store
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from jobs.cluster import Cluster
     from jobs.sweep import Sweep
 
 
@@ -22,14 +24,14 @@ def plan(args: Namespace) -> int:
     from jobs.plan import known_facts, last_selection, make_plan, wanted_runs
     from jobs.views import plan_view
 
-    sweep = _sweep(args)
     cluster = load_cluster(args.cluster, args.max_tasks)
-    store = Store(args.store / sweep.name)
+    sweep = _sweep(args, cluster)
+    store = Store(store_root(args.store, cluster) / sweep.name)
     packs = read_packs(store)
     for problem in packs.broken.values():
         print(f"warning: {problem}", file=sys.stderr)
     wanted, ahead = wanted_runs(sweep, packs, last_selection(store, sweep) if sweep.two_phase else None)
-    made = make_plan(wanted, ahead, packs, cluster, known_facts(sweep, args.data_root))
+    made = make_plan(wanted, ahead, packs, cluster, known_facts(sweep, data_folder(args.data_root, cluster)))
     if args.json:
         _print_json({"sweep": sweep.name, "store": str(store.folder), **made.to_json()})
     else:
@@ -42,12 +44,14 @@ def submit(args: Namespace) -> int:
     from jobs.submit import Submission
     from jobs.submit import submit as run
 
-    sweep = _sweep(args)
+    cluster = load_cluster(args.cluster, args.max_tasks)
+    sweep = _sweep(args, cluster)
+    data_root = data_folder(args.data_root, cluster)
     submission = Submission(
         sweep=sweep,
-        store=Store((args.store / sweep.name).absolute()),
-        cluster=load_cluster(args.cluster, args.max_tasks),
-        data_root=args.data_root.absolute() if args.data_root else None,
+        store=Store((store_root(args.store, cluster) / sweep.name).absolute()),
+        cluster=cluster,
+        data_root=data_root.absolute() if data_root else None,
         overrides=args.overrides,
         console=_console(stderr=True),
     )
@@ -139,21 +143,24 @@ def _collect(store: Store) -> None:
         print(f"warning: {path} was damaged; `regularize submit` trains its runs again", file=sys.stderr)
 
 
-def _sweep(args: Namespace) -> Sweep:
+def _sweep(args: Namespace, cluster: Cluster | None = None) -> Sweep:
     from jobs.sweep import load_sweep
     from regularize.data.registry import known
 
-    return load_sweep(args.sweep, args.overrides, lambda name: known(name, args.data_root))
+    root = data_folder(args.data_root, cluster)
+    return load_sweep(args.sweep, args.overrides, lambda name: known(name, root))
 
 
 def _store(args: Namespace) -> Store:
     """The store of a sweep file, or the folder itself."""
+    from jobs.cluster import load_cluster
     from jobs.yaml_text import parse_file, read_text
 
     if args.target.is_dir():
         return Store(args.target)
     fields = parse_file(read_text(args.target), str(args.target)).mapping(required=("name",))
-    return Store(args.store / fields["name"].text())
+    cluster = load_cluster(args.cluster) if args.cluster else None
+    return Store(store_root(args.store, cluster) / fields["name"].text())
 
 
 def _console(stderr: bool = False) -> Console:

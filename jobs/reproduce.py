@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from analysis.published import REFERENCES, Reference
+from jobs.cluster import load_cluster
+from jobs.places import store_root
 from jobs.sweep import Sweep, load_sweep
 from jobs.words import plural
 from regularize.errors import UserError, one_of, require
@@ -45,7 +47,7 @@ def reproduce(args: Namespace) -> int:
         return 0
     code = commands.submit(args)
     if code == 0:
-        _show(Store(args.store / published.name), reference, notes)
+        _show(Store(store_root(args.store, load_cluster(args.cluster)) / published.name), reference, notes)
     return code
 
 
