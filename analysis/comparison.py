@@ -89,6 +89,14 @@ class Comparison:
         whole = vars(contender) if contender else {}
         return self.tables.read(table, self.problem, **whole, run_id=done).reset_index(drop=True)
 
+    def tried(self, contender: Contender) -> pd.DataFrame:
+        """The rows of `selection` that the contender's strength was chosen from; none without a choice."""
+        selection = self.tables.selection
+        if selection is None:
+            return pd.DataFrame({"n": pd.Series(dtype=int)})
+        rows = selection[_of_problem(selection, self.problem)]
+        return rows[rows["regularizer"] == contender.regularizer]
+
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """The learning curves of the runs in `results` that did not diverge."""
@@ -110,12 +118,7 @@ def comparisons(tables: Tables) -> list[Comparison]:
     report = report[_chosen(tables, report)]
     found = []
     for problem in tables.problems:
-        few = (
-            report["per_class"].isna()
-            if problem.per_class is None
-            else report["per_class"] == problem.per_class
-        )
-        rows = report[(report["dataset"] == problem.dataset) & few & (report["model"] == problem.model)]
+        rows = report[_of_problem(report, problem)]
         if len(rows):
             found.append(Comparison(problem, tables, rows.reset_index(drop=True)))
     if not found:
@@ -155,6 +158,12 @@ def _chosen(tables: Tables, report: pd.DataFrame) -> pd.Series:
     )
     kept = merged["strength_"].isna() | (merged["strength_"] == merged["strength"])
     return pd.Series(kept.to_numpy(dtype=bool), index=report.index)
+
+
+def _of_problem(frame: pd.DataFrame, problem: Problem) -> pd.Series:
+    few = frame["per_class"]
+    few = few.isna() if problem.per_class is None else few == problem.per_class
+    return (frame["dataset"] == problem.dataset) & few & (frame["model"] == problem.model)
 
 
 def _is(frame: pd.DataFrame, contender: Contender) -> pd.Series:

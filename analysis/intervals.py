@@ -42,6 +42,6 @@ def interval(values: pd.Series) -> Interval:
     return Interval(n, float(values.mean()), float(half_width(values.std(ddof=1), n)))
 
 
-def paired_difference(values: pd.Series, baseline: pd.Series) -> Interval:
-    """The mean of values − baseline over the seeds that both have; both are indexed by seed."""
-    return interval(values - baseline)
+def paired_differences(values: pd.Series, baseline: pd.Series) -> pd.Series:
+    """values − baseline of the seeds that both have; both are indexed by seed."""
+    return (values - baseline).dropna().astype(float)

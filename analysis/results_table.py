@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.comparison import Comparison, Contender, comparisons
-from analysis.intervals import Interval, interval, paired_difference
+from analysis.intervals import Interval, interval, paired_differences
 from analysis.results_text import to_latex
 from analysis.tables import Tables
 from regularize.store import Store, write_text
@@ -57,7 +57,7 @@ def _measures(comparison: Comparison, contender: Contender) -> dict[str, Interva
     reference = comparison.done(baseline)["test_accuracy"] if baseline and paired else _NOTHING
     return {
         "test_accuracy": interval(100 * done["test_accuracy"]),
-        "difference": paired_difference(100 * done["test_accuracy"], 100 * reference),
+        "difference": interval(paired_differences(100 * done["test_accuracy"], 100 * reference)),
         "test_loss": interval(done["test_loss"]),
         "gap": interval(done["test_loss"] - done["train_loss"]),
     }

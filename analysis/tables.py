@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from regularize.errors import UserError
-from regularize.store import Store
+from regularize.store import Store, write_table
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,22 @@ class Tables:
                 condition &= field.isin(pa.array(value, schema.field(column).type))
             else:
                 condition &= field.is_null() if value is None else field == value
-        table = pq.read_table(path, filters=condition if equal else None, partitioning=None)
-        frame: pd.DataFrame = table.to_pandas()
-        return frame.astype({"per_class": "Int64"}) if "per_class" in frame else frame
+        return _frame(pq.read_table(path, filters=condition if equal else None, partitioning=None))
+
+
+def to_frame(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pd.DataFrame:
+    """Rows as they would be read back from a table of that schema; what they lack, and NaN, is missing."""
+    return _frame(pa.Table.from_pandas(pd.DataFrame(list(rows), columns=schema.names), schema))
+
+
+def write_frame(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
+    """Write rows as `to_frame` gives them."""
+    write_table(path, pa.Table.from_pandas(frame, schema), schema)
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas()
+    return frame.astype({"per_class": "Int64"}) if "per_class" in frame else frame
 
 
 def digest(*frames: pd.DataFrame) -> str:

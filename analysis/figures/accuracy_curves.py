@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from analysis.comparison import Comparison
 from analysis.figures.curve_figure import CurveFigure, Plot
 from analysis.figures.curves import LOG_ERROR, by_split, curves, limits
-from analysis.figures.words import Score
+from analysis.scores import SCORES
 
 _LOG_FROM = 90
 _TICKS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
@@ -45,5 +45,5 @@ draw = CurveFigure(
     lines={"test": "-"},
     y_label="Test accuracy (%)",
     plot=plot,
-    score=Score(what="test accuracy", column="test_accuracy", factor=100, unit=" %", higher_is_better=True),
+    score=SCORES["test_accuracy"],
 ).draw

@@ -12,7 +12,8 @@ from analysis.comparison import Comparison
 from analysis.figures.panels import Lines, pages, small_multiples
 from analysis.figures.save import Drawing
 from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import Score, band, name, notes, of, scores, summary
+from analysis.figures.words import band, name, notes, of, scores, summary
+from analysis.scores import Score
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from analysis.comparison import Comparison
 from analysis.figures.curve_figure import CurveFigure, Plot
 from analysis.figures.curves import LOG, by_split, curves, limits
-from analysis.figures.words import Score
+from analysis.scores import SCORES
 
 _LOG_FROM = 10  # the ratio of highest to lowest mean loss from which a linear axis hides the lowest
 _DECADES_FROM = 100  # the ratio from which whole decades are ticks enough
@@ -41,5 +41,5 @@ draw = CurveFigure(
     lines={"train": "-", "test": "--"},
     y_label="Cross-entropy (nats)",
     plot=plot,
-    score=Score(what="test loss in nats", column="test_loss"),
+    score=SCORES["test_loss"],
 ).draw

@@ -8,7 +8,7 @@ from analysis.comparison import Comparison
 from analysis.figures import style
 from analysis.figures.curve_figure import CurveFigure, Plot
 from analysis.figures.curves import curves, gap, limits
-from analysis.figures.words import Score
+from analysis.scores import SCORES
 
 
 def plot(comparison: Comparison) -> Plot:
@@ -30,5 +30,5 @@ draw = CurveFigure(
     lines={"gap": "-"},
     y_label="Test − training loss (nats)",
     plot=plot,
-    score=Score(what="test minus training loss in nats", column="test_loss", minus="train_loss"),
+    score=SCORES["loss_gap"],
 ).draw

@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import pandas as pd
-
 from analysis.comparison import BASELINE, Comparison, Contender
 from analysis.figures.style import method, problem_label, strength_label
 from analysis.intervals import Interval, interval
 from analysis.numbers import plus_minus
+from analysis.scores import Score
 from analysis.tables import Problem
-
-
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """A number that a run ends with, as a column or difference of columns of `results`."""
-
-    what: str  # e.g. test accuracy
-    column: str
-    minus: str | None = None
-    factor: float = 1.0
-    unit: str = ""
-    higher_is_better: bool = False
-
-    def of(self, results: pd.DataFrame) -> pd.Series:
-        values = results[self.column] - (results[self.minus] if self.minus else 0.0)
-        return values * self.factor
-
-    def interval(self, comparison: Comparison, contender: Contender) -> Interval:
-        """Over the seeds that did not diverge."""
-        return interval(self.of(comparison.done(contender)))
 
 
 def name(contender: Contender) -> str:
@@ -57,7 +34,7 @@ def of(comparison: Comparison) -> str:
 
 def summary(comparison: Comparison, score: Score) -> str:
     """One plain sentence: the best contender's score beside the baseline's."""
-    found = {contender: score.interval(comparison, contender) for contender in comparison.contenders}
+    found = {contender: _interval(comparison, contender, score) for contender in comparison.contenders}
     rivals = [contender for contender in comparison.challengers if found[contender].n]
     best = (max if score.higher_is_better else min)(rivals, key=lambda c: found[c].mean, default=None)
     shown = [contender for contender in (best, comparison.baseline) if contender and found[contender].n]
@@ -71,8 +48,13 @@ def summary(comparison: Comparison, score: Score) -> str:
 def scores(comparison: Comparison, score: Score) -> str:
     """Every contender's score at the end, for alt texts."""
     return "; ".join(
-        f"{name(c)} {_value(score.interval(comparison, c), score)}" for c in comparison.contenders
+        f"{name(c)} {_value(_interval(comparison, c, score), score)}" for c in comparison.contenders
     )
+
+
+def _interval(comparison: Comparison, contender: Contender, score: Score) -> Interval:
+    """Over the seeds that did not diverge."""
+    return interval(score.of(comparison.done(contender)))
 
 
 def _value(found: Interval, score: Score) -> str:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.intervals import half_width, interval, paired_difference
+from analysis.intervals import half_width, interval, paired_differences
 
 
 @pytest.mark.parametrize("values", [[1.0, 2.0], [0.91, 0.93, 0.90, 0.95], [5.0] * 3 + [7.0] * 9])
@@ -32,7 +32,7 @@ def test_missing_values_are_not_counted() -> None:
 def test_difference_pairs_by_seed_not_by_row() -> None:
     values = pd.Series([10.0, 20.0, 30.0, 99.0], index=[3, 1, 2, 7])
     baseline = pd.Series([18.0, 27.0, 9.0, 50.0], index=[1, 2, 3, 8])
-    found = paired_difference(values, baseline)
+    found = interval(paired_differences(values, baseline))
     differences = [10 - 9, 20 - 18, 30 - 27]  # seeds 3, 1, 2; seeds 7 and 8 have no partner
     assert found.n == 3
     assert found.mean == pytest.approx(2.0)
