@@ -38,6 +38,7 @@ FIGURES: dict[str, Kind] = {
     "loss_curves": Kind(shows="training and test loss by epoch, every technique against the baseline"),
     "loss_gap": Kind(shows="test loss minus training loss by epoch"),
     "accuracy_curves": Kind(shows="test accuracy by epoch"),
+    "spectra": Kind(shows="singular values of every layer"),
 }
 
 
@@ -70,7 +71,7 @@ def draw_all(
         UserError: unknown name or run, a figure that compares asked of one run, nothing to draw yet.
     """
     from analysis.figures.save import save
-    from analysis.figures.subject import CannotDrawError, subjects
+    from analysis.figures.subject import subjects
     from analysis.tables import Tables
 
     names = list(names) or [name for name, kind in FIGURES.items() if run_id is None or kind.one_run]
@@ -80,7 +81,7 @@ def draw_all(
         for subject in _scoped(name, parts):
             try:
                 drawn.paths += [save(drawing, store.figures) for drawing in draw(name, subject)]
-            except CannotDrawError as reason:
+            except UserError as reason:
                 drawn.missing[subject.name(name)] = str(reason)
     return drawn
 

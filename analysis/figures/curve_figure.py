@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from analysis.comparison import Comparison
-from analysis.figures.panels import Lines, pages, small_multiples
+from analysis.comparison import Comparison, Contender
+from analysis.figures import style
+from analysis.figures.bands import LineStyle, band_line, of_contender
+from analysis.figures.panels import band_handle, pages, small_multiples
 from analysis.figures.save import Drawing
 from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import band, name, notes, of, scores, summary
+from analysis.figures.words import band, counts, notes, of, scores, summary
 from analysis.scores import Score
 
 
@@ -35,7 +38,7 @@ class CurveFigure:
 
     name: str
     what: str
-    lines: Lines
+    lines: Mapping[str, LineStyle]
     y_label: str
     plot: Callable[[Comparison], Plot]
     score: Score
@@ -47,7 +50,7 @@ class CurveFigure:
             raise CannotDrawError("every run diverged")
         plot = self.plot(comparison)
         for suffix, panels in pages(comparison):
-            figure = small_multiples(comparison, panels, plot.data, self.lines, self.y_label, plot.set_axis)
+            figure = self._figure(comparison, panels, plot)
             yield Drawing(
                 name=f"{subject.name(self.name)}{suffix}",
                 figure=figure,
@@ -60,6 +63,26 @@ class CurveFigure:
                 ),
                 summary=summary(comparison, self.score),
                 band=band(comparison) + ("" if comparison.run_id else plot.note),
-                n={name(contender): len(comparison.done(contender)) for contender in comparison.contenders},
+                n=counts(comparison),
                 inputs=comparison.digest,
             )
+
+    def _figure(self, comparison: Comparison, panels: Sequence[Contender], plot: Plot) -> Figure:
+        from matplotlib.lines import Line2D
+        from matplotlib.ticker import MaxNLocator
+
+        def draw(axes: Axes, contender: Contender) -> None:
+            mine = of_contender(plot.data, contender)
+            for series, linestyle in self.lines.items():
+                band_line(axes, mine[mine["series"] == series], "epoch", contender, linestyle)
+
+        looks = self.lines if len(self.lines) > 1 else {}
+        handles = [
+            Line2D([], [], color=style.INK, linestyle=look, label=name) for name, look in looks.items()
+        ]
+        figure = small_multiples(
+            comparison, panels, draw, "Epoch", self.y_label, [*handles, band_handle(comparison)]
+        )
+        plot.set_axis(figure.axes[0])
+        figure.axes[0].xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, steps=[1, 2, 5, 10]))
+        return figure

@@ -9,11 +9,12 @@ from typing import Literal
 
 from analysis.comparison import Comparison, comparisons, one_run
 from analysis.tables import Tables
+from regularize.errors import UserError
 
 Scope = Literal["problem", "sweep"]
 
 
-class CannotDrawError(Exception):
+class CannotDrawError(UserError):
     """Why a figure cannot be drawn of a subject, for people; other figures are drawn nevertheless."""
 
 

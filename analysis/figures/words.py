@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pandas as pd
+
 from analysis.comparison import BASELINE, Comparison, Contender
 from analysis.figures.style import method, problem_label, strength_label
 from analysis.intervals import Interval, interval
@@ -59,6 +63,18 @@ def _interval(comparison: Comparison, contender: Contender, score: Score) -> Int
 
 def _value(found: Interval, score: Score) -> str:
     return f"{plus_minus(found)}{score.unit}, n = {found.n}" if found.n else "no run that did not diverge"
+
+
+def counts(comparison: Comparison) -> dict[str, int]:
+    """The number of runs that did not diverge, by contender."""
+    return {name(contender): len(comparison.done(contender)) for contender in comparison.contenders}
+
+
+def layer_pages(layers: pd.Series, size: int = 6) -> Iterator[tuple[str, list[str]]]:
+    """The layers that a page shows side by side, in their order, and what tells its name from others'."""
+    names = list(dict.fromkeys(layers))
+    for page, start in enumerate(range(0, len(names), size), 1):
+        yield f"-layers-{page}" if len(names) > size else "", names[start : start + size]
 
 
 def band(comparison: Comparison) -> str:

@@ -1,0 +1,88 @@
+"""Singular values of every layer's weight as a matrix (out, in·k·k), from the largest to the smallest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.comparison import Comparison, Contender
+from analysis.figures.bands import band_line, means, of_contender
+from analysis.figures.matrix import ROWS_A_PAGE, matrix
+from analysis.figures.panels import band_handle, pages
+from analysis.figures.save import Drawing
+from analysis.figures.subject import CannotDrawError, Subject
+from analysis.figures.words import band, counts, layer_pages, name, notes, of
+from analysis.numbers import number
+from analysis.tables import digest
+
+
+def draw(subject: Subject) -> Iterator[Drawing]:
+    """A row a contender, a column a layer; means over seeds."""
+    comparison = subject.comparison
+    rows = comparison.rows("spectra")
+    if rows.empty:
+        raise CannotDrawError("the store has no singular values of these runs")
+    data = spectra(rows)
+    for suffix, panels in pages(comparison, ROWS_A_PAGE):
+        for more, layers in layer_pages(rows["layer"]):
+            yield Drawing(
+                name=subject.name("spectra") + suffix + more,
+                figure=_figure(comparison, panels, layers, data),
+                data=data,
+                caption=(
+                    f"{of(comparison)}: singular values of each layer's weights at the end of training, by "
+                    f"rank from the largest (0) to the smallest (1). {notes(comparison)}"
+                ),
+                alt=(
+                    f"Curves of falling singular values, a row for each of {len(panels)} regularizers, a "
+                    f"column for each of the layers {', '.join(layers)}; the curve without a regularizer is "
+                    f"grey. Largest to smallest: {_ranges(comparison, data)}."
+                ),
+                summary=f"{of(comparison)}, singular values: {_ranges(comparison, data)}",
+                band=band(comparison),
+                n=counts(comparison),
+                inputs=digest(rows),
+            )
+
+
+def spectra(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean and interval over seeds by regularizer, strength, layer and index; `rank` is in [0, 1]."""
+    data = means(rows, ("regularizer", "strength", "layer", "index"), "value")
+    last = data.groupby("layer")["index"].transform("max")
+    return data.assign(rank=data["index"] / last.clip(lower=1))
+
+
+def _figure(comparison: Comparison, panels: list[Contender], layers: list[str], data: pd.DataFrame) -> Figure:
+    def cell(axes: Axes, contender: Contender, layer: str) -> None:
+        line = of_contender(data, contender)
+        band_line(axes, line[line["layer"] == layer], "rank", contender)
+
+    figure = matrix(
+        comparison,
+        panels,
+        layers,
+        cell,
+        "Rank of the singular value (0: the largest, 1: the smallest)",
+        "Singular value",
+        [band_handle(comparison)],
+        share_y=False,
+    )
+    for axes in figure.axes:
+        axes.set_xlim(0, 1)
+        axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+        axes.locator_params(axis="y", nbins=3)
+        axes.set_ylim(bottom=0)
+    return figure
+
+
+def _ranges(comparison: Comparison, data: pd.DataFrame) -> str:
+    """Each contender's mean largest and smallest singular value over all layers."""
+    found = []
+    for contender in comparison.contenders:
+        values = of_contender(data, contender)["mean"]
+        if len(values):
+            found.append(f"{name(contender)} {number(values.max(), 2)} to {number(values.min(), 2)}")
+    return "; ".join(found)
