@@ -51,6 +51,16 @@ class PastTask:
     time_limit: int | None
     gpu_percent: float | None
 
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether it was ended for taking more memory than it had asked for.
+
+        Where a cluster does not confine jobs in cgroups, Slurm notices and kills, but calls it a failure.
+        """
+        killed = self.state in ("FAILED", "CANCELLED") and 9 in (self.exit_code, self.signal)
+        over = self.memory is not None and (self.max_rss or 0) > self.memory
+        return self.state == "OUT_OF_MEMORY" or (killed and over)
+
 
 def parse_accounting(text: str) -> tuple[PastTask, ...]:
     """The attempts in sacct's parsable output of `FIELDS`: jobs, each followed by its steps.

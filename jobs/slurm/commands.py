@@ -216,6 +216,7 @@ class Slurm:
                 return done
             if waited >= self.patience:
                 raise UserError(f"Slurm has not answered for {waited:.0f} s: {done.said}")
+            wait = min(wait, self.patience - waited)
             self.say(f"Slurm does not answer ({done.said}); trying again in {wait:.0f} s")
             self.sleep(wait)
             waited, wait = waited + wait, min(2 * wait, LONGEST_WAIT)

@@ -35,5 +35,8 @@ def indices(text: str) -> tuple[str, tuple[int | None, ...]]:
 
 
 def instant(text: str) -> datetime | None:
-    """A time with its zone, None for `N/A`, `Unknown` and `None`."""
-    return datetime.fromisoformat(text) if text[:1].isdigit() else None
+    """A time with its zone, None for `N/A`, `Unknown` and `None`.
+
+    sacct prints none: its times are local, as those of every program of this host.
+    """
+    return datetime.fromisoformat(text).astimezone() if text[:1].isdigit() else None
