@@ -82,15 +82,20 @@ def compare(tables: Tables, metric: str = DEFAULT) -> pd.DataFrame:
     return to_frame(rows, COMPARISON)
 
 
+def duels(comparison: Comparison, score: Score) -> list[Duel]:
+    """One for each contender; the baseline's is empty."""
+    return [Duel(comparison, contender, score) for contender in comparison.contenders]
+
+
 def _rows(comparison: Comparison, score: Score) -> Iterator[dict[str, Any]]:
-    duels = [Duel(comparison, contender, score) for contender in comparison.contenders]
-    challengers = [duel for duel in duels if duel.contender != comparison.baseline]
+    all_duels = duels(comparison, score)
+    challengers = [duel for duel in all_duels if duel.contender != comparison.baseline]
     p_holm = paired.holm([duel.p for duel in challengers])
     flips_holm = paired.holm([duel.p_sign_flip for duel in challengers])
     corrected = {
         duel.contender: _conclusion(*p) for duel, *p in zip(challengers, p_holm, flips_holm, strict=True)
     }
-    for duel in duels:
+    for duel in all_duels:
         yield {
             **vars(comparison.problem),
             **vars(duel.contender),

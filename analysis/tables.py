@@ -91,6 +91,11 @@ def to_frame(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pd.DataFra
     return _frame(pa.Table.from_pandas(pd.DataFrame(list(rows), columns=schema.names), schema))
 
 
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Its rows, by column."""
+    return [{str(column): value for column, value in row.items()} for row in frame.to_dict("records")]
+
+
 def write_frame(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
     """Write rows as `to_frame` gives them."""
     write_table(path, pa.Table.from_pandas(frame, schema), schema)
