@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+START_SECONDS = 600  # for all ranks to have started
+
+
+def join() -> None:
+    """Form the process group that `MASTER_ADDR`, `RANK` and so on describe: gloo, or nccl on GPUs."""
+    backend = "gloo"
+    if torch.cuda.is_available():
+        backend = "nccl"
+        torch.cuda.set_device(_device())
+    dist.init_process_group(backend, timeout=timedelta(seconds=START_SECONDS))
+
+
+def rank_lost(error: BaseException) -> bool:
+    """Whether an error says that another rank is gone, not that this one did something wrong."""
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
+
+
+def _device() -> torch.device:
+    """A GPU if there is one, by this process's number among those of its node."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +49,7 @@ class Ranks:
         """The default process group if there is one; a GPU if there is one, by local rank."""
         together = dist.is_available() and dist.is_initialized()
         rank, world = (dist.get_rank(), dist.get_world_size()) if together else (0, 1)
-        device = torch.device("cpu")
-        if torch.cuda.is_available():
-            device = torch.device("cuda", rank % torch.cuda.device_count())
-        return cls(rank=rank, world=world, device=device)
+        return cls(rank=rank, world=world, device=_device())
 
     @property
     def first(self) -> bool:
@@ -54,13 +77,45 @@ class Ranks:
             dist.all_reduce(value)
         return value
 
-    def any(self, flag: bool) -> bool:
-        """Whether it is true on any rank; all ranks must ask."""
+    def any(self, *flags: bool) -> bool:
+        """Whether one is true on any rank; all ranks must ask."""
+        return any(self.votes(*flags))
+
+    def votes(self, *flags: bool) -> list[bool]:
+        """Of each flag whether it is true on any rank; all ranks must ask."""
         if self.world == 1:
-            return flag
-        votes = torch.tensor([float(flag)], device=self.device)
+            return list(flags)
+        votes = torch.tensor(flags, dtype=torch.float32, device=self.device)
         dist.all_reduce(votes)
-        return bool(votes.item() > 0)
+        return [vote > 0 for vote in votes.tolist()]
+
+    def gather(self, value: Tensor) -> Tensor:
+        """Every rank's value, [W, …]."""
+        if self.world == 1:
+            return value.unsqueeze(0)
+        values = [torch.empty_like(value) for _ in range(self.world)]
+        dist.all_gather(values, value)
+        return torch.stack(values)
+
+    def share(self, data: bytes | None) -> bytes | None:
+        """What rank 0 has, on every rank."""
+        if self.world == 1:
+            return data
+        size = torch.tensor(-1 if data is None else len(data), device=self.device)
+        dist.broadcast(size, 0)
+        if size.item() < 0:
+            return None
+        content = torch.empty(int(size.item()), dtype=torch.uint8, device=self.device)
+        if data is not None and self.first:
+            content.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+        dist.broadcast(content, 0)
+        return content.cpu().numpy().tobytes()
+
+    def align(self, tensors: Iterable[Tensor]) -> None:
+        """Give `tensors` the values that they have on rank 0."""
+        if self.world > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
 
     def wait(self) -> None:
         """Until all ranks are here."""

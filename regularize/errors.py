@@ -10,6 +10,10 @@ class UserError(Exception):
     """Something the user can mend. The command line prints it without a traceback, exit code 2."""
 
 
+class NoSpaceError(UserError):
+    """A disk or a quota is full: nothing can be written, whatever is tried next."""
+
+
 def require(condition: bool, name: str, value: object, valid: str) -> None:
     """Raise `UserError`, as `epochs is 0, but must be at least 1`, unless the condition holds."""
     if not condition:

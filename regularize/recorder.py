@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,34 +14,36 @@ import torch
 from regularize import checkpoint
 from regularize.evaluation import final
 from regularize.evaluation.accuracy import logits, loss_and_accuracy
-from regularize.evaluation.examined import Examined
+from regularize.evaluation.examined import Examined, StoppedError
+from regularize.results import Row, now, write_all
 from regularize.snapshots import Snapshots
 from regularize.stopwatch import Stopwatch
-from regularize.store import (
-    METRICS,
-    PREDICTIONS,
-    RESULTS,
-    ROBUSTNESS,
-    SPECTRA,
-    PackStatus,
-    write_table,
-)
+from regularize.store import PackStatus
 
 if TYPE_CHECKING:
     from regularize.train import Trainer
 
-Row = dict[str, Any]
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+EPOCH_SECONDS = 10.0
+WORTH = 20  # times the cost of a checkpoint: at most 5 % of a training goes into those of its epochs
 
 
 class Recorder:
-    """Writes for a `Trainer`; on ranks other than 0 it measures along and writes nothing."""
+    """Writes for a `Trainer`; on ranks other than 0 it measures along and writes nothing.
 
-    def __init__(self, trainer: Trainer, checkpoint_seconds: float, heartbeat_seconds: float) -> None:
-        self.trainer = trainer
+    A checkpoint is due `checkpoint_seconds` after the last one; at the end of an epoch already after
+    `EPOCH_SECONDS`, if that is at least `WORTH` times what the last one took to write.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        *,
+        stop: Callable[[], bool],
+        checkpoint_seconds: float,
+        heartbeat_seconds: float,
+        job: str,
+    ) -> None:
+        self.trainer, self.stop, self.job = trainer, stop, job
         self.checkpoint_seconds, self.heartbeat_seconds = checkpoint_seconds, heartbeat_seconds
         self.ids = [run.run_id for run in trainer.runs]
         self.rows: list[Row] = []
@@ -50,6 +51,8 @@ class Recorder:
         self.started_at = now()
         self.training_time, self.evaluation_time = Stopwatch(), Stopwatch()
         self.last_checkpoint = self.last_beat = time.monotonic()
+        self.checkpoint_cost = 0.0  # seconds
+        self.measured_step = 0
         self.evaluation = trainer.runs[0].evaluation
         self.snapshots = Snapshots(self.evaluation.snapshots, trainer.timeline.steps)
         test = torch.arange(len(trainer.batches.labels["test"])).expand(len(trainer.runs), -1)
@@ -59,6 +62,7 @@ class Recorder:
             batches=trainer.batches,
             classes=trainer.classes,
             ranks=trainer.ranks,
+            stop=self._told_to_stop,
         )
         self.last_outputs: tuple[int, final.Outputs] = (-1, {})  # and of which step they are
         self.splits = {
@@ -68,30 +72,31 @@ class Recorder:
         }
 
     def resume(self) -> None:
-        """Go on from the checkpoint, if there is one, and say that the pack is running."""
-        saved = checkpoint.load(self.trainer.paths.checkpoint, self.trainer.ranks.device)
-        if saved:
-            self.trainer.restore(saved["trainer"])
-            self.rows, self.objective_steps = saved["rows"], saved["objective_steps"]
-            self.started_at = saved["started_at"]
-            self.training_time.set(saved["seconds"])
-            self.evaluation_time.set(saved["evaluation_seconds"])
-            self.snapshots.taken = saved["snapshots"]
+        """Go on from the checkpoint, if there is one, and say that the pack is running.
+
+        Raises:
+            StoppedError: it was told to stop; as do `after_step` and `finish`.
+        """
+        ranks = self.trainer.ranks
+        data = ranks.share(checkpoint.latest(self.trainer.paths) if ranks.first else None)
+        if data:
+            self._restore(checkpoint.decode(data, ranks.device))
         self.snapshots.take(self.trainer.step, self.trainer.model)
         self.training_time.start()
         self._write_status("running")
+        self._measure_if_due()
 
     def after_step(self) -> None:
-        """What is due after a step: a row of metrics, a checkpoint, a heartbeat."""
+        """What is due after a step: a checkpoint, a row of metrics, a heartbeat."""
         self.objective_steps += 1
         self.snapshots.take(self.trainer.step, self.trainer.model)
-        if self.trainer.timeline.evaluates(self.trainer.step):
-            with self._measuring():
-                self._measure()
-        if time.monotonic() - self.last_checkpoint >= self.checkpoint_seconds:
+        stop, due = self.trainer.ranks.votes(self.stop(), self._checkpoint_due())
+        if stop:
+            raise StoppedError
+        if due:
             self._save()
-        if time.monotonic() - self.last_beat >= self.heartbeat_seconds:
-            self._write_status("running")
+        self._measure_if_due()
+        self._beat()
 
     def interrupt(self) -> PackStatus:
         self._save()
@@ -105,10 +110,12 @@ class Recorder:
             outputs = self._outputs()
             found = final.measure(self.examined, self.evaluation, outputs)
         if self.trainer.ranks.first:
-            self._write_tables(outputs, found)
+            seconds = {"training": self.training_time.read(), "evaluation": self.evaluation_time.read()}
+            self.snapshots.write(self.trainer.paths.snapshots, self.ids, self.trainer.timeline.per_epoch)
+            write_all(self.trainer, self.rows, outputs, found, seconds)
         status = self._write_status("done")
         if self.trainer.ranks.first:
-            self.trainer.paths.checkpoint.unlink(missing_ok=True)
+            checkpoint.drop(self.trainer.paths)
         self.trainer.ranks.wait()
         return status
 
@@ -117,20 +124,46 @@ class Recorder:
         """What happens inside counts as evaluation, not as training."""
         self.training_time.stop()
         self.evaluation_time.start()
-        yield
-        self.evaluation_time.stop()
-        self.training_time.start()
+        try:
+            yield
+        finally:
+            self.evaluation_time.stop()
+            self.training_time.start()
+
+    def _told_to_stop(self) -> bool:
+        self._beat()
+        return self.trainer.ranks.any(self.stop())
+
+    def _beat(self) -> None:
+        if time.monotonic() - self.last_beat >= self.heartbeat_seconds:
+            self._write_status("running")
+
+    def _checkpoint_due(self) -> bool:
+        elapsed = time.monotonic() - self.last_checkpoint
+        if self.trainer.timeline.ends_epoch(self.trainer.step):
+            worth = max(EPOCH_SECONDS, WORTH * self.checkpoint_cost)
+            return elapsed >= min(worth, self.checkpoint_seconds)
+        return elapsed >= self.checkpoint_seconds
 
     def _outputs(self) -> final.Outputs:
         """Logits and labels of all splits, by the networks as they are now."""
         step, found = self.last_outputs
         if step != self.trainer.step:
+            self.trainer.ranks.align(self.trainer.model.buffers())  # of layers that collect statistics
             found = {
                 name: (logits(self.examined, part, rows), self.examined.labels(part, rows))
                 for name, (part, rows) in self.splits.items()
             }
             self.last_outputs = (self.trainer.step, found)
         return found
+
+    def _measure_if_due(self) -> None:
+        """Measure after this step; a checkpoint is of before, so that this is made up for on resuming."""
+        step = self.trainer.step
+        if self.measured_step < step and self.trainer.timeline.evaluates(step):
+            with self._measuring():
+                self._measure()
+            self.measured_step = step
 
     def _measure(self) -> None:
         """Add rows for all runs that have not diverged: there their curves end."""
@@ -149,20 +182,29 @@ class Recorder:
         self.objective_steps = 0
 
     def _save(self) -> None:
+        began = time.monotonic()
+        state: dict[str, Any] = {
+            "trainer": self.trainer.state(),
+            "rows": self.rows,
+            "measured_step": self.measured_step,
+            "started_at": self.started_at,
+            "snapshots": self.snapshots.taken,
+            "objective_steps": self.objective_steps,
+            "seconds": self.training_time.read(),
+            "evaluation_seconds": self.evaluation_time.read(),
+        }
         if self.trainer.ranks.first:
-            state: dict[str, Any] = {
-                "trainer": self.trainer.state(),
-                "rows": self.rows,
-                "started_at": self.started_at,
-                "snapshots": self.snapshots.taken,
-            }
-            state |= {
-                "objective_steps": self.objective_steps,
-                "seconds": self.training_time.read(),
-                "evaluation_seconds": self.evaluation_time.read(),
-            }
-            checkpoint.save(self.trainer.paths.checkpoint, state)
+            checkpoint.keep(self.trainer.paths, state)
         self.last_checkpoint = time.monotonic()
+        self.checkpoint_cost = self.last_checkpoint - began
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.trainer.restore(state["trainer"])
+        self.rows, self.measured_step = state["rows"], state["measured_step"]
+        self.started_at, self.snapshots.taken = state["started_at"], state["snapshots"]
+        self.objective_steps = state["objective_steps"]
+        self.training_time.set(state["seconds"])
+        self.evaluation_time.set(state["evaluation_seconds"])
 
     def _write_status(self, state: str) -> PackStatus:
         trainer = self.trainer
@@ -178,6 +220,7 @@ class Recorder:
             updated_at=now(),
             host=platform.node(),
             pid=os.getpid(),
+            job=self.job,
             diverged=tuple(
                 i for i, step in zip(self.ids, trainer.diverged_step.tolist(), strict=True) if step
             ),
@@ -186,40 +229,3 @@ class Recorder:
             status.write(trainer.paths.status)
         self.last_beat = time.monotonic()
         return status
-
-    def _write_tables(self, outputs: final.Outputs, found: final.Final) -> None:
-        trainer, paths = self.trainer, self.trainer.paths
-        write_table(paths.metrics, self.rows, METRICS)
-        if self.evaluation.predictions:
-            write_table(paths.predictions, final.predictions_table(self.ids, *outputs["test"]), PREDICTIONS)
-        write_table(paths.spectra, final.spectra_rows(self.ids, found), SPECTRA)
-        if found.attacks:
-            write_table(paths.robustness, final.robustness_rows(self.ids, found), ROBUSTNESS)
-        self.snapshots.write(paths.snapshots, self.ids, trainer.timeline.per_epoch)
-        checkpoint.save(paths.weights, {"runs": self.ids, "model": trainer.model.state_dict()})
-        write_table(paths.results, self._results(found), RESULTS)
-
-    def _results(self, found: final.Final) -> list[Row]:
-        trainer = self.trainer
-        shared: Row = {
-            "epochs": trainer.timeline.epochs,
-            "steps": trainer.timeline.steps,
-            "parameters": sum(p[0].numel() for p in trainer.parameters),
-            "seconds": self.training_time.read() / len(trainer.runs),
-            "evaluation_seconds": self.evaluation_time.read() / len(trainer.runs),
-            "pack_id": trainer.paths.folder.name,
-            "pack_runs": len(trainer.runs),
-            "world_size": trainer.ranks.world,
-            "threads": torch.get_num_threads(),
-            "device": trainer.ranks.device.type,
-            "precision": trainer.training.precision,
-            "host": platform.node(),
-            "finished_at": now(),
-        }
-        states = [
-            {"run_id": run_id, "state": "diverged" if step else "done", "diverged_step": step or None}
-            for run_id, step in zip(self.ids, trainer.diverged_step.tolist(), strict=True)
-        ]
-        return [
-            state | scores | shared for state, scores in zip(states, final.score_rows(found), strict=True)
-        ]

@@ -7,6 +7,7 @@ then renamed: a reader sees the old file or the new one, never a part.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -22,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from regularize import __version__
+from regularize.errors import NoSpaceError
 from regularize.schemas import (
     METRICS,
     PREDICTIONS,
@@ -66,6 +68,7 @@ class PackStatus:
     host: str
     pid: int
     diverged: tuple[str, ...] = ()
+    job: str = ""  # what trains it on a cluster, as its log is named: array, element, process
 
     def write(self, path: Path) -> None:
         write_json(path, dataclasses.asdict(self))
@@ -119,6 +122,19 @@ class PackPaths:
     @property
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.pt"
+
+    @property
+    def previous_checkpoint(self) -> Path:
+        return self.folder / "checkpoint.previous.pt"
+
+    @property
+    def next_checkpoint(self) -> Path:
+        """There only while checkpoints change places."""
+        return self.folder / "checkpoint.next.pt"
+
+    @property
+    def damaged_checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt.damaged"
 
     @property
     def error(self) -> Path:
@@ -183,16 +199,31 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then put it in place at once.
 
     A failure leaves `path` as it was and no temporary file behind.
+
+    Raises:
+        NoSpaceError: the disk or the user's quota is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpaceError(f"no space left to write {path}; what stood there is kept") from None
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, *parts: bytes) -> None:
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            file.writelines(parts)
+
+    write_whole(path, write)
 
 
 def write_text(path: Path, text: str) -> None:

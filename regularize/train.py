@@ -17,6 +17,7 @@ from regularize.data import load, order, split
 from regularize.distributed import Ranks
 from regularize.draws import Draws
 from regularize.errors import UserError
+from regularize.evaluation.examined import StoppedError, never
 from regularize.memory import keep_large_blocks
 from regularize.models.network import Network
 from regularize.objective import BoundTerm, Objective, bind
@@ -29,37 +30,41 @@ from regularize.store import PackPaths, PackStatus
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
 
-def never() -> bool:
-    return False
-
-
 def train_pack(
     runs: Sequence[RunConfig],
     paths: PackPaths,
     *,
     data_root: Path | None = None,
     stop: Callable[[], bool] = never,
-    checkpoint_seconds: float = 60.0,
+    checkpoint_seconds: float = 300.0,
     heartbeat_seconds: float = 2.0,
+    job: str = "",
 ) -> PackStatus:
     """Train `runs` side by side, from their checkpoint if there is one, and write their tables.
 
-    `stop` is asked after every step; once it is true a checkpoint is written and the returned
-    status is `interrupted`, else it is `done`. In a process group all ranks call this together, and
-    rank 0 writes.
+    `stop` is asked after every step, and between examples that are measured; once it is true a
+    checkpoint is written and the returned status is `interrupted`, else it is `done`. In a process
+    group all ranks call this together, and rank 0 writes. `job` is what the status says of who trains.
     """
     assert len({run.pack_key for run in runs}) == 1, "the runs of a pack share all but strength and seed"
     keep_large_blocks()
     trainer = Trainer(runs, paths, Ranks.here(), data_root)
-    recorder = Recorder(trainer, checkpoint_seconds, heartbeat_seconds)
+    recorder = Recorder(
+        trainer,
+        stop=stop,
+        checkpoint_seconds=checkpoint_seconds,
+        heartbeat_seconds=heartbeat_seconds,
+        job=job,
+    )
     trainer.start()
-    recorder.resume()
-    while trainer.step < trainer.timeline.steps:
-        trainer.advance()
-        recorder.after_step()
-        if trainer.ranks.any(stop()):
-            return recorder.interrupt()
-    return recorder.finish()
+    try:
+        recorder.resume()
+        while trainer.step < trainer.timeline.steps:
+            trainer.advance()
+            recorder.after_step()
+        return recorder.finish()
+    except StoppedError:
+        return recorder.interrupt()
 
 
 class Trainer:
@@ -114,13 +119,13 @@ class Trainer:
                     term.hooks.start(self.model.weights(), term.given)
 
     def state(self) -> dict[str, Any]:
-        """All that changes from step to step."""
+        """All that changes from step to step; all ranks ask together."""
         return {
             "step": self.step,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "diverged_step": self.diverged_step,
-            "objective_sum": self.objective_sum,
+            "objective_sums": self.ranks.gather(self.objective_sum),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -129,7 +134,9 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.diverged_step = state["diverged_step"].cpu()
-        self.objective_sum = state["objective_sum"]
+        sums = state["objective_sums"]
+        same = len(sums) == self.ranks.world
+        self.objective_sum = sums[self.ranks.rank].clone() if same else sums.mean(0)
 
     def advance(self) -> None:
         """One optimizer step of all runs."""

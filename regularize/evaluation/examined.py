@@ -20,15 +20,24 @@ SEED = 0  # of what is drawn for measurements: the same for all runs, so that th
 Measure = Callable[[Tensor, Tensor, slice], Tensor]
 
 
+class StoppedError(Exception):
+    """A measurement was given up because it was told to stop; on all ranks at the same point."""
+
+
+def never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Examined:
-    """R networks, and the data they are measured on."""
+    """R networks, and the data they are measured on. All ranks ask `stop` after every round of chunks."""
 
     model: Network
     runs: int
     batches: Batches
     classes: int
     ranks: Ranks
+    stop: Callable[[], bool] = never
 
     def over(self, part: str, index: Tensor, width: int, measure: Measure) -> Tensor:
         """`measure` every example [R, N] of `part`, without noise and dropout: [R, N, width].
@@ -36,14 +45,20 @@ class Examined:
         `measure` gets inputs [R, B, …], labels [R, B] and which of the N these are, and returns
         [R, B, width]. Each chunk is measured by one rank, whatever their number in the same chunks,
         so all ranks get the same bits, and the same as one rank would.
+
+        Raises:
+            StoppedError: `stop` is true.
         """
         index = index.to(self.ranks.device)
         found = torch.zeros(*index.shape, width, dtype=self.batches.dtype, device=self.ranks.device)
         starts = range(0, index.shape[1], CHUNK)
         with evaluating(self.model), torch.no_grad():
-            for start in starts[self.ranks.rank :: self.ranks.world]:
-                span = slice(start, start + CHUNK)
-                found[:, span] = measure(*self.batches.take(part, index[:, span]), span)
+            for first in range(0, len(starts), self.ranks.world):
+                for start in starts[first:][self.ranks.rank : self.ranks.rank + 1]:  # one, or none is left
+                    span = slice(start, start + CHUNK)
+                    found[:, span] = measure(*self.batches.take(part, index[:, span]), span)
+                if self.stop():
+                    raise StoppedError
         return self.ranks.sum(found)
 
     def labels(self, part: str, index: Tensor) -> Tensor:

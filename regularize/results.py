@@ -1,0 +1,69 @@
+"""The tables and weights of a pack that has been trained and measured."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from regularize import checkpoint
+from regularize.evaluation import final
+from regularize.store import METRICS, PREDICTIONS, RESULTS, ROBUSTNESS, SPECTRA, write_table
+
+if TYPE_CHECKING:
+    from regularize.train import Trainer
+
+Row = dict[str, Any]
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def write_all(
+    trainer: Trainer,
+    metrics: Sequence[Row],
+    outputs: final.Outputs,
+    found: final.Final,
+    seconds: Mapping[str, float],
+) -> None:
+    """All but the snapshots; `results` comes last. `seconds` has what training and evaluation took."""
+    ids, paths = [run.run_id for run in trainer.runs], trainer.paths
+    write_table(paths.metrics, metrics, METRICS)
+    if trainer.runs[0].evaluation.predictions:
+        write_table(paths.predictions, final.predictions_table(ids, *outputs["test"]), PREDICTIONS)
+    write_table(paths.spectra, final.spectra_rows(ids, found), SPECTRA)
+    if found.attacks:
+        write_table(paths.robustness, final.robustness_rows(ids, found), ROBUSTNESS)
+    checkpoint.save(paths.weights, {"runs": ids, "model": trainer.model.state_dict()})
+    write_table(paths.results, _results(trainer, found, seconds), RESULTS)
+
+
+def _results(trainer: Trainer, found: final.Final, seconds: Mapping[str, float]) -> list[Row]:
+    shared: Row = {
+        "epochs": trainer.timeline.epochs,
+        "steps": trainer.timeline.steps,
+        "parameters": sum(p[0].numel() for p in trainer.parameters),
+        "seconds": seconds["training"] / len(trainer.runs),
+        "evaluation_seconds": seconds["evaluation"] / len(trainer.runs),
+        "pack_id": trainer.paths.folder.name,
+        "pack_runs": len(trainer.runs),
+        "world_size": trainer.ranks.world,
+        "threads": torch.get_num_threads(),
+        "device": trainer.ranks.device.type,
+        "precision": trainer.training.precision,
+        "host": platform.node(),
+        "finished_at": now(),
+    }
+    states: list[Row] = [
+        {
+            "run_id": run.run_id,
+            "state": "diverged" if step else "done",
+            "diverged_step": step or None,
+        }
+        for run, step in zip(trainer.runs, trainer.diverged_step.tolist(), strict=True)
+    ]
+    return [state | scores | shared for state, scores in zip(states, final.score_rows(found), strict=True)]
