@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
             "reproduce", "run a published comparison, print both numbers", store, data, cluster, _settings()
         )
     )
+    _add_cluster_actions(command("cluster", "list cluster configs, or check one against its cluster"))
     _add_animate(command("animate", "film the toy problem's trainings", _target(), store, data))
     return top
 
@@ -164,6 +165,17 @@ def _add_data(data: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="show which there are", parents=[_data()])
     fetch = actions.add_parser("fetch", help="download official data sets", parents=[_data()])
     fetch.add_argument("names", nargs="+", metavar="NAME")
+
+
+def _add_cluster_actions(cluster: argparse.ArgumentParser) -> None:
+    actions = cluster.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="show which there are")
+    check = actions.add_parser("check", help="check one, live", parents=[_store(), _data()])
+    check.add_argument("name", metavar="NAME", help="a cluster config's name or path")
+    check.add_argument(
+        "--wait", type=_positive, default=10, metavar="MINUTES", help="for a compute node (default: 10)"
+    )
+    check.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _positive(text: str) -> int:

@@ -137,11 +137,9 @@ def _limited(cluster: Cluster, tasks: int) -> Cluster:
 
 
 def _expanded(cluster: Cluster) -> Cluster:
-    """The cluster with `~` and variables in its folders replaced, as on this host."""
-    folders = {key: _expand(key, getattr(cluster, key)) for key in PATHS}
-    return replace(
-        cluster, store=folders["store"], scratch=folders["scratch"], data_root=folders["data_root"]
-    )
+    """The cluster with `~` and variables in its folders replaced, as on this host; scratch is the nodes'."""
+    store, data_root = (_expand(key, getattr(cluster, key)) for key in ("store", "data_root"))
+    return replace(cluster, store=store, data_root=data_root)
 
 
 def _expand(key: str, path: Path | None) -> Path | None:

@@ -115,6 +115,12 @@ def _word(node: Node) -> str:
     return node.value
 
 
+def _host(node: Node) -> str:
+    if _word(node).startswith("-"):  # ssh would take it for an option
+        raise node.refused("the name of a host, as ssh knows it")
+    return _word(node)
+
+
 def _folder(node: Node) -> Path:
     text = node.text()
     if not text.startswith(("/", "~", "$")):
@@ -177,7 +183,7 @@ KINDS: dict[str, dict[str, Callable[[Node], Any]]] = {
         "python": _optional(Node.text),
         "signal_seconds": _at_least(10),
         "scratch": _optional(_folder),
-        "host": _optional(_word),
+        "host": _optional(_host),
         **_BOTH,
     },
 }

@@ -97,6 +97,19 @@ def data(args: Namespace) -> int:
     return 0
 
 
+def cluster(args: Namespace) -> int:
+    from jobs.cluster import CONFIGS, load_cluster
+    from jobs.clusters import check, listing
+
+    if args.action == "list":
+        _console().print(listing(sorted(CONFIGS.glob("*.yaml"))))
+        return 0
+    found = load_cluster(args.name)
+    root = data_folder(args.data_root, found)
+    store = store_root(args.store, found).absolute()
+    return check(found, store, root.absolute() if root else None, wait=60.0 * args.wait, as_json=args.json)
+
+
 def collect(args: Namespace) -> int:
     store = _store(args)
     _collect(store)

@@ -11,6 +11,8 @@ from rich.text import Text
 from regularize.data.registry import OFFICIAL, data_root, locate, names
 from regularize.errors import UserError, one_of
 
+INCLUDED = ("clusters", "digits")
+
 
 def fetch_all(wanted: Sequence[str], root: Path | None) -> None:
     """Download and prepare official data sets, saying what came of each.
@@ -46,6 +48,12 @@ def listing(root: Path | None) -> Table:
         )
         table.add_row(name, *numbers, Text(_state(name, folder)))
     return table
+
+
+def present(folder: Path) -> list[str]:
+    """The data sets of a data root whose files are there, without those that come with the toolkit."""
+    others = (name for name in names(folder) if name not in INCLUDED)
+    return [name for name in others if not _state(name, folder).startswith("missing")]
 
 
 def _state(name: str, folder: Path) -> str:

@@ -42,11 +42,11 @@ def submission(overrides: Sequence[str]) -> dict[str, Any]:
         "platform": platform.platform(),
         "host": socket.gethostname(),
         "cores": len(os.sched_getaffinity(0)),
-        "libraries": {name: _version(name) for name in LIBRARIES},
+        "libraries": {name: library_version(name) for name in LIBRARIES},
     }
 
 
-def _version(library: str) -> str:
+def library_version(library: str) -> str:
     try:
         return version(library)
     except PackageNotFoundError:

@@ -26,7 +26,8 @@ class PastTask:
     """One attempt at a job, or at one element of an array; the last attempt is the one that counts.
 
     `attempt` counts from 0 in the order of time: Slurm requeues under the same id. `state` is one word
-    (`CANCELLED`, `OUT_OF_MEMORY`, …; also `PENDING` and `RUNNING`), `memory` and `max_rss` are in
+    (`CANCELLED`, `OUT_OF_MEMORY`, …; also `PENDING` and `RUNNING`; where a job is only `FAILED`
+    and a step of it `OUT_OF_MEMORY`, that), `memory` and `max_rss` are in
     bytes, `memory` as asked for and `max_rss` of the largest task; `cpu_seconds` are those used and `elapsed`
     is in seconds. None stands for what was not recorded: without an accounting of steps, `max_rss`.
     """
@@ -109,6 +110,8 @@ def _job(row: Mapping[str, str]) -> Iterator[PastTask]:
 
 def _with_step(task: PastTask, row: Mapping[str, str]) -> PastTask:
     """The attempt, as a further step of it shows what it used."""
+    if task.state == "FAILED" and row["State"] == "OUT_OF_MEMORY":
+        task = replace(task, state="OUT_OF_MEMORY")
     used, gpu = size(row["MaxRSS"]), _GPU.search(row["TRESUsageInAve"])
     if used is not None:
         task = replace(task, max_rss=max(used, task.max_rss or 0))

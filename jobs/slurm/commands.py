@@ -64,7 +64,7 @@ def run_program(command: Sequence[str], given: str | None = None) -> Done:
             env=reading(os.environ),
             check=False,
         )
-    except FileNotFoundError:
+    except OSError:
         raise UserError(
             f"there is no {command[0]} on this host: Slurm is not installed here, or not in PATH "
             f"(try `module load slurm`, or a login node of the cluster)"

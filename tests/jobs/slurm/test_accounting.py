@@ -60,6 +60,12 @@ def test_too_much_memory_is_seen_with_cgroups_and_without() -> None:
     assert replace(hog, state="OUT_OF_MEMORY", max_rss=None).out_of_memory
     assert not replace(hog, max_rss=1).out_of_memory
     assert [task.job_id for task in TASKS if task.out_of_memory] == ["3"]
+    (step,) = parse_accounting(
+        _line(JobID="9", State="FAILED", ExitCode="1:0")
+        + _line(JobID="9.batch", State="FAILED", ExitCode="1:0")
+        + _line(JobID="9.0", State="OUT_OF_MEMORY", ExitCode="0:125")
+    )
+    assert (step.state, step.out_of_memory) == ("OUT_OF_MEMORY", True)
 
 
 def test_an_empty_account() -> None:
