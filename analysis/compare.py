@@ -49,7 +49,7 @@ COMPARISON = pa.schema(
         ("d_z", pa.float64()),
         ("p_improvement", pa.float64()),  # share of the pairs in which the contender is better
         ("rope", pa.float64()),  # differences within ±rope do not matter
-        ("verdict", pa.string()),  # better | worse | equivalent | undecided
+        ("verdict", pa.string()),  # better | worse (both only if significant) | equivalent | undecided
         ("refused", pa.string()),  # why nothing is concluded; null where something is
         ("comparisons", pa.int64()),  # of this problem: what the correction is for
         ("test", pa.string()),
@@ -93,7 +93,8 @@ def _rows(comparison: Comparison, score: Score) -> Iterator[dict[str, Any]]:
     p_holm = paired.holm([duel.p for duel in challengers])
     flips_holm = paired.holm([duel.p_sign_flip for duel in challengers])
     corrected = {
-        duel.contender: _conclusion(*p) for duel, *p in zip(challengers, p_holm, flips_holm, strict=True)
+        duel.contender: _conclusion(duel, *p)
+        for duel, *p in zip(challengers, p_holm, flips_holm, strict=True)
     }
     for duel in all_duels:
         yield {
@@ -106,14 +107,18 @@ def _rows(comparison: Comparison, score: Score) -> Iterator[dict[str, Any]]:
         }
 
 
-def _conclusion(p_holm: float, p_sign_flip_holm: float) -> dict[str, Any]:
-    significant, confirmed = p_holm <= paired.ALPHA, p_sign_flip_holm <= paired.ALPHA
-    tested = not np.isnan(p_holm)
+def _conclusion(duel: Duel, p_holm: float, p_sign_flip_holm: float) -> dict[str, Any]:
+    """What is said once it is known how many comparisons there are; nothing where it was refused."""
+    if not duel.tested:
+        return {}
+    significant = p_holm <= paired.ALPHA
+    verdict = duel.verdict
     return {
         "p_holm": p_holm,
         "p_sign_flip_holm": p_sign_flip_holm,
-        "significant": significant if tested else None,
-        "confirmed": significant == confirmed if tested else None,
+        "significant": significant,
+        "confirmed": significant == (p_sign_flip_holm <= paired.ALPHA),
+        "verdict": "undecided" if verdict in ("better", "worse") and not significant else verdict,
     }
 
 
@@ -165,11 +170,20 @@ class Duel:
     def p_sign_flip(self) -> float:
         return paired.sign_flip_test(self.differences) if self.tested else np.nan
 
+    @property
+    def gains(self) -> pd.Series:
+        """The differences, improvements above 0."""
+        return self.score.sign * self.differences
+
+    @property
+    def verdict(self) -> str | None:
+        """By the region of practical equivalence alone; None where the score has none."""
+        return paired.verdict(interval(self.gains), self.score.rope) if self.score.rope else None
+
     def row(self) -> dict[str, Any]:
         """The columns of this duel, before correction for the others."""
         values, differences = self.score.of(self.comparison.done(self.contender)), self.differences
         mine, theirs = interval(values), interval(differences)
-        gains, rope = self.score.sign * differences, self.score.rope
         number = len(self.comparison.challengers)
         return {
             "n": mine.n,
@@ -185,9 +199,8 @@ class Duel:
             "p": self.p,
             "p_sign_flip": self.p_sign_flip,
             "d_z": paired.d_z(differences),
-            "p_improvement": paired.p_improvement(gains),
-            "rope": rope,
-            "verdict": paired.verdict(interval(gains), rope) if rope and self.tested else None,
+            "p_improvement": paired.p_improvement(self.gains),
+            "rope": self.score.rope,
             "refused": self.refused,
             "comparisons": number,
             "test": TEST,

@@ -45,7 +45,7 @@ class Comparison:
     def contenders(self) -> list[Contender]:
         """The baseline first, then in the order of `METHODS`, strengths ascending."""
         pairs = self.results[["regularizer", "strength"]].drop_duplicates().itertuples(index=False)
-        return sorted((Contender(*pair) for pair in pairs), key=_order)
+        return sorted((Contender(*pair) for pair in pairs), key=contender_order)
 
     @property
     def baseline(self) -> Contender | None:
@@ -170,7 +170,8 @@ def _is(frame: pd.DataFrame, contender: Contender) -> pd.Series:
     return (frame["regularizer"] == contender.regularizer) & (frame["strength"] == contender.strength)
 
 
-def _order(contender: Contender) -> tuple[object, ...]:
+def contender_order(contender: Contender) -> tuple[object, ...]:
+    """The order of `METHODS`, then of names, strengths ascending."""
     known = list(METHODS)
     place = known.index(contender.regularizer) if contender.regularizer in METHODS else len(known)
     return place, contender.regularizer, strength_order(contender.strength)

@@ -24,8 +24,9 @@ def escape(text: str) -> str:
 
 
 def math(text: str, bold: bool = False) -> str:
-    """A number of `analysis.numbers`, such as `97.9 ± 0.3`; bold is the mean alone."""
-    mean, sign, half = text.replace("−", "-").partition(" ± ")
+    """A number of `analysis.numbers`, such as `97.9 ± 0.3` or `+0.4 ± 0.3†`; bold is the mean alone."""
+    text = text.strip().replace("−", "-").replace("†", r"^{\dagger}")
+    mean, sign, half = text.partition(" ± ")
     if mean == "–":
         return "--"
     mean = rf"\mathbf{{{mean}}}" if bold else mean

@@ -29,6 +29,15 @@ def number(value: float, places: int, signed: bool = False) -> str:
     return text.replace("-", "−")
 
 
+def p_value(p: float) -> str:
+    """Three decimals; a dash where there is none.
+
+    >>> p_value(0.0432), p_value(0.0004)
+    ('0.043', '<0.001')
+    """
+    return "<0.001" if p < 0.001 else number(p, 3)
+
+
 def plus_minus(found: Interval, places: int | None = None, signed: bool = False) -> str:
     """`97.9 ± 0.3`; the mean alone where a single value has no interval."""
     places = decimals(found.half) if places is None else places

@@ -19,6 +19,7 @@ class Score:
     """
 
     what: str  # e.g. test accuracy
+    title: str  # of a column
     column: str
     minus: str | None = None
     factor: float = 1.0
@@ -40,6 +41,7 @@ class Score:
 def _accuracy(split: str) -> Score:
     return Score(
         what=f"{split} accuracy",
+        title="Acc. (%)",
         column=f"{split}_accuracy",
         factor=100,
         unit=" %",
@@ -50,7 +52,8 @@ def _accuracy(split: str) -> Score:
 
 
 def _loss(split: str) -> Score:
-    return Score(what=f"{split} loss in nats", column=f"{split}_loss", difference_unit="nats")
+    what = f"{split} loss in nats"
+    return Score(what=what, title="Loss (nats)", column=f"{split}_loss", difference_unit="nats")
 
 
 SCORES: dict[str, Score] = {
@@ -58,13 +61,14 @@ SCORES: dict[str, Score] = {
     "test_loss": _loss("test"),
     "loss_gap": Score(
         what="test minus training loss in nats",
+        title="Gap (nats)",
         column="test_loss",
         minus="train_loss",
         difference_unit="nats",
     ),
-    "test_brier": Score(what="Brier score", column="test_brier"),
-    "test_ece": Score(what="calibration error (equal-width bins)", column="test_ece"),
-    "test_ece_mass": Score(what="calibration error (equal-mass bins)", column="test_ece_mass"),
+    "test_brier": Score(what="Brier score", title="Brier", column="test_brier"),
+    "test_ece": Score(what="calibration error (equal-width bins)", title="ECE", column="test_ece"),
+    "test_ece_mass": Score(what="calibration error (equal-mass bins)", title="ECE", column="test_ece_mass"),
     "validation_accuracy": _accuracy("validation"),
     "validation_loss": _loss("validation"),
 }

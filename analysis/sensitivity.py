@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.collect import strength_order
+from analysis.comparison import Contender, contender_order
 from analysis.intervals import half_width
 from analysis.scores import SCORES, Score
 from analysis.select import choose
@@ -46,13 +47,16 @@ SENSITIVITY = pa.schema(
         ("rule", pa.string()),
     ]
 )
-_CELL = ["dataset", "per_class", "model", "regularizer"]
+_PROBLEM = ["dataset", "per_class", "model"]
 _UNTUNED = "validation_accuracy"
 _ROUNDING = 1e-9
 
 
 def sensitivity(tables: Tables) -> pd.DataFrame:
-    """One row a problem, regularizer and strength; columns as in `SENSITIVITY`."""
+    """One row a problem, regularizer and strength, the regularizers in the order of comparisons.
+
+    Columns as in `SENSITIVITY`.
+    """
     selection = tables.selection
     if selection is None:
         report = tables.results[tables.results["phase"] == "report"]
@@ -60,8 +64,17 @@ def sensitivity(tables: Tables) -> pd.DataFrame:
         if selection.empty:
             return to_frame([], SENSITIVITY)
     tuned = tables.selection is not None
-    cells = selection.groupby(_CELL, dropna=False, sort=False)
-    return to_frame([row for _, cell in cells for row in _rows(cell, tuned)], SENSITIVITY)
+    rows = [
+        row
+        for _, problem in selection.groupby(_PROBLEM, dropna=False, sort=False)
+        for _, cell in sorted(problem.groupby("regularizer"), key=lambda item: _order(item[0]))
+        for row in _rows(cell, tuned)
+    ]
+    return to_frame(rows, SENSITIVITY)
+
+
+def _order(regularizer: object) -> tuple[object, ...]:
+    return contender_order(Contender(str(regularizer), ""))
 
 
 def _rows(cell: pd.DataFrame, tuned: bool) -> Iterator[dict[str, Any]]:

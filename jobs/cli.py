@@ -58,6 +58,10 @@ def parser() -> argparse.ArgumentParser:
     _add_train(command("train", "train one run of a sweep here and now", sweep, data))
     _add_data(command("data", "list or download data sets"))
     command("collect", "bring a sweep's tables together in its folder", _target(), store)
+    compare = command("compare", "compare all regularizers with none", _target(), store)
+    compare.add_argument(
+        "--metric", default="test_accuracy", metavar="NAME", help="compare by this one (default: %(default)s)"
+    )
     figures = command("figures", "draw figures and print the table of results", _target(), store, data)
     figures.add_argument("--run", metavar="RUN_ID", help="of this run alone")
     figures.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")

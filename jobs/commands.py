@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobs.places import data_folder, store_root
@@ -117,6 +118,22 @@ def collect(args: Namespace) -> int:
     return 0
 
 
+def compare(args: Namespace) -> int:
+    from analysis.conclusions import conclude
+    from analysis.scores import score
+    from analysis.tables import Tables
+
+    score(args.metric)
+    store = _store(args)
+    _collect(store, ("runs", "results"))
+    for conclusion in conclude(Tables(store), args.metric):
+        conclusion.write(store)
+        if conclusion.groups:
+            _console().print(conclusion.shown())
+            print(f"{store.table(conclusion.name)}, .csv and .tex\n")
+    return 0
+
+
 def figures(args: Namespace) -> int:
     from analysis import results_table
     from analysis.figures import draw_all, summary
@@ -144,11 +161,11 @@ def animate(args: Namespace) -> int:
     return 0
 
 
-def _collect(store: Store) -> None:
-    """Bring the tables up to date, and say on stderr what is not in them."""
-    from analysis.collect import collect
+def _collect(store: Store, names: Sequence[str] | None = None) -> None:
+    """Bring tables (all by default) up to date, and say on stderr what is not in them."""
+    from analysis.collect import NAMES, collect
 
-    found = collect(store)
+    found = collect(store, names or NAMES)
     left_out = f", {found.left_out} of earlier versions of the sweep left out" if found.left_out else ""
     line = f"{found.finished} of {found.runs} runs have results, {found.diverged} diverged{left_out}"
     print(line, file=sys.stderr)

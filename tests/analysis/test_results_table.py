@@ -95,7 +95,9 @@ def test_written_files(tables: Tables) -> None:
     write(frame, tables.store)
     read = pd.read_csv(tables.store.tables / "results_table.csv")
     assert read["test_accuracy"].tolist() == frame["test_accuracy"].tolist()
-    assert (tables.store.tables / "results_table.tex").read_text().startswith(r"\begin{tabular}{llrrrrrr}")
+    lines = (tables.store.tables / "results_table.tex").read_text().splitlines()
+    assert lines[0].startswith("% mean ± half the 95% t-interval")
+    assert lines[1] == r"\begin{tabular}{llrrrrrr}"
 
 
 def test_latex_escapes_and_marks_the_best(make_store: MakeStore) -> None:
