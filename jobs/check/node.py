@@ -22,17 +22,21 @@ MINUTES = 5  # its time limit
 # How long a shared file system, and sacct, may take to show what has happened.
 LAG_SECONDS = 30.0
 POLL_SECONDS = 1.0
+_GOOD = ("PENDING", "RUNNING", "COMPLETED")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What came of the job: what the probe reported, or how it ended; `waiting` if it has not begun."""
+    """What came of the job: what the probe reported, or how it ended; `waiting` if it has not begun.
+
+    `log` is the end of its log, None where there is none.
+    """
 
     job_id: str
     there: dict[str, Any] | None = None
     past: PastTask | None = None
     waiting: str = ""
-    log: str = ""
+    log: str | None = None
 
 
 def job(cluster: Cluster, folder: Path, data_root: Path | None) -> str:
@@ -84,7 +88,7 @@ def _report(slurm: Slurm, job_id: str, folder: Path) -> Report:
     deadline, past = time.monotonic() + LAG_SECONDS, None
     while not _seen(folder) and time.monotonic() < deadline:
         past = (slurm.accounting([job_id]) or (None,))[-1]
-        if past and past.exit_code:
+        if past and past.state not in _GOOD:
             break
         time.sleep(POLL_SECONDS)
     if _seen(folder):
@@ -97,7 +101,10 @@ def _seen(folder: Path) -> bool:
     return probe.THERE in {path.name for path in folder.iterdir()}
 
 
-def _last_line(folder: Path) -> str:
-    lines = [line for path in folder.glob("*.out") for line in path.read_text(errors="replace").splitlines()]
+def _last_line(folder: Path) -> str | None:
+    logs = list(folder.glob("*.out"))
+    if not logs:
+        return None
+    lines = [line for path in logs for line in path.read_text(errors="replace").splitlines()]
     told = [line.strip() for line in lines if line.strip() and not line.startswith("srun: ")]
     return (told or [line.strip() for line in lines] or [""])[-1]

@@ -26,8 +26,8 @@ def findings(
         yield _gpus(wanted, there["gpus"])
 
 
-def ended(store: str, past: PastTask | None, log: str) -> Finding:
-    """Why the probe has not reported, from how its job ended and the end of its log."""
+def ended(store: str, past: PastTask | None, log: str | None) -> Finding:
+    """Why the probe has not reported, from how its job ended and the end of its log (None without one)."""
     node = past.nodes if past and past.nodes else "the compute node"
     code = past.exit_code if past else 0
     shared = "choose a `store:` on a file system that login and compute nodes share"
@@ -35,11 +35,13 @@ def ended(store: str, past: PastTask | None, log: str) -> Finding:
         return failed("store", f"{node} does not see in {store} what was written here", shared)
     if code == probe.UNWRITABLE:
         return failed("store", f"{node} cannot write to {store}: {log}", shared)
-    if past is None or past.state == "COMPLETED" or not log:
-        how = f"job ended as {past.state}" if past else "job ended"
-        return failed("store", f"the {how} on {node}, and nothing of it is to be seen in {store}", shared)
-    todo = _INSTALL if "No module named" in log or "not found" in log else "mend what it names"
-    return failed("python", f"the job ended as {past.state} on {node}, exit code {code}: {log}", todo)
+    how = f"the job ended as {past.state}, exit code {code}, on {node}" if past else "the job ended"
+    if log is None or (past and past.state == "COMPLETED"):
+        return failed("store", f"{how}, and nothing of it is to be seen in {store}", shared)
+    if not log:
+        return failed("python", f"{how}, with an empty log", "look at what `setup:` does")
+    known = any(words in log for words in ("No module named", "not found", "No such file"))
+    return failed("python", f"{how}: {log}", _INSTALL if known else "mend what it names")
 
 
 def _versions(here: Mapping[str, Any], there: Mapping[str, Any]) -> Finding:

@@ -128,15 +128,24 @@ def test_what_the_probe_reported(
             "1:0",
             "",
             "store",
-            "job ended as FAILED on n1, and nothing of it is to be seen in /store",
+            "job ended as FAILED, exit code 1, on n1, and nothing of it is to be seen in /store",
         ),
         ("COMPLETED", "0:0", "all well", "store", "nothing of it is to be seen"),
         ("FAILED", "1:0", "No module named 'jobs'", "python", "No module named 'jobs'.*install"),
-        ("FAILED", "127:0", "python9: not found", "python", "exit code 127: python9: not found.*`python:`"),
+        (
+            "FAILED",
+            "127:0",
+            "python9: not found",
+            "python",
+            "exit code 127, on n1: python9: not found.*`python:`",
+        ),
+        ("FAILED", "5:0", "", "python", "exit code 5, on n1, with an empty log"),
         ("OUT_OF_MEMORY", "0:125", "Killed", "python", "OUT_OF_MEMORY"),
     ],
 )
-def test_why_the_probe_did_not_report(state: str, exit_code: str, log: str, name: str, words: str) -> None:
+def test_why_the_probe_did_not_report(
+    state: str, exit_code: str, log: str | None, name: str, words: str
+) -> None:
     row = dict.fromkeys(FIELDS, "") | {"JobID": "7", "State": state, "ExitCode": exit_code, "NodeList": "n1"}
     (past,) = parse_accounting("|".join(row.values()))
     finding = there.ended("/store", past, log)
@@ -145,7 +154,7 @@ def test_why_the_probe_did_not_report(state: str, exit_code: str, log: str, name
 
 
 def test_without_an_account_the_store_is_suspected() -> None:
-    _is(there.ended("/store", None, ""), "fail", "nothing of it is to be seen in /store")
+    _is(there.ended("/store", None, None), "fail", "nothing of it is to be seen in /store")
 
 
 def test_the_probe_reports_only_where_it_sees_what_was_written(tmp_path: Path) -> None:
