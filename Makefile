@@ -4,7 +4,7 @@ DATASET ?= digits
 STORE ?= results
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench cluster clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.11"'
@@ -28,6 +28,10 @@ check: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m tests.benchmarks
+
+# A shell on a throwaway Slurm of four nodes on this machine; as root.
+cluster: .venv/ready
+	@$(BIN)/python -m tests.cluster
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -1,0 +1,33 @@
+"""The cluster as a fixture. It is started once, as one xdist worker runs all tests of this folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.machines import what_lacks
+from tests.cluster.slurm import TestCluster
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[TestCluster]:
+    """The running cluster; this process's environment is that of its clients."""
+    if lack := what_lacks():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(lack)
+    running = TestCluster()
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in running.environment.items():
+            patch.setenv(key, value)
+        try:
+            yield running
+        finally:
+            running.stop()
+
+
+@pytest.fixture
+def slurm(cluster: TestCluster) -> Iterator[TestCluster]:
+    """The cluster with an empty queue and four nodes, before and after."""
+    yield cluster
+    cluster.tidy()
