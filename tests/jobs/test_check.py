@@ -126,7 +126,7 @@ def test_what_the_probe_reported(
         (
             "FAILED",
             "1:0",
-            "",
+            None,
             "store",
             "job ended as FAILED, exit code 1, on n1, and nothing of it is to be seen in /store",
         ),
