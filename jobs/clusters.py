@@ -18,11 +18,11 @@ from jobs.words import plural
 
 def listing(files: Sequence[Path]) -> Table:
     """Every config by name, with the comment that it begins with."""
-    table = Table("cluster", "what it is", "file", box=None, pad_edge=False)
+    table = Table("cluster", "what it is", box=None, pad_edge=False)
     for path in files:
         first = path.read_text(encoding="utf-8").partition("\n")[0]
         about = first.removeprefix("#").strip() if first.startswith("#") else ""
-        table.add_row(path.stem, Text(about), Text(str(path), overflow="fold"))
+        table.add_row(path.stem, Text(about))
     return table
 
 

@@ -104,6 +104,7 @@ def cluster(args: Namespace) -> int:
 
     if args.action == "list":
         _console().print(listing(sorted(CONFIGS.glob("*.yaml"))))
+        print(f"in {CONFIGS}; a path of a .yaml file of one's own is a cluster too")
         return 0
     found = load_cluster(args.name)
     root = data_folder(args.data_root, found)

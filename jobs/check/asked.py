@@ -10,9 +10,8 @@ from jobs.slurm.limits import Limits, default_partition
 from jobs.words import plural
 from regularize.errors import one_of
 
-# What sbatch says → what to do about it.
+# What sbatch says → what to do about it; the first that fits (an account's message names a partition too).
 _HINTS = {
-    "partition": "`partition:` must be one that `sinfo` lists",
     "node configuration": "no node has that much: lower cpus_per_task, tasks_per_node, memory or "
     "gpus_per_task; `sinfo -o '%P %D %c %m %G'` shows partitions, nodes, CPUs, MiB and GPUs",
     "account": "`account:` must be one of `sacctmgr show association where user=$USER`",
@@ -22,6 +21,7 @@ _HINTS = {
     "time limit": "lower `time:`, or choose another `partition:` or `qos:`",
     "memory": "lower `memory:`; `sinfo -o '%P %m'` shows the MiB of nodes",
     "unrecognized option": "an option below `sbatch:` is not one of `man sbatch`",
+    "partition": "`partition:` must be one that `sinfo` lists",
     "wckey": "add `wckey: NAME` below `sbatch:`",
 }
 

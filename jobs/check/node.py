@@ -76,10 +76,11 @@ def _await_end(
         (task,) = tasks
         if task.state == "PENDING" and time.monotonic() > deadline:
             return task
-        if task.state == "PENDING" and task.reason not in ("None", last):
+        if task.state == "PENDING" and task.reason != "None":
             start = f", expected to start {task.start:%d %b %H:%M}" if task.start else ""
-            say(f"job {job_id} waits in the queue: {task.reason}{start}")
-            last = task.reason
+            if (words := f"{task.reason}{start}") != last:
+                say(f"job {job_id} waits in the queue: {words}")
+            last = words
         time.sleep(POLL_SECONDS)
     return None
 

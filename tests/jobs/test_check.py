@@ -69,6 +69,11 @@ def _limits(**changes: Any) -> Limits:
             "fail",
             "lower",
         ),
+        (
+            asked.request(1, "Invalid account or account/partition combination specified"),
+            "fail",
+            "`account:` must be",
+        ),
         (asked.history(False), "warn", "stays unknown"),
     ],
 )

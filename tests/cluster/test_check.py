@@ -1,0 +1,182 @@
+"""`regularize cluster check` on a real cluster: what it passes, and what it finds wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from jobs.check import Check
+from jobs.cli import main
+from jobs.cluster import load_cluster
+from tests.cluster.slurm import TestCluster
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The exit code, and the findings by name: state, and what was found with what to do."""
+
+    code: int
+    findings: dict[str, tuple[str, str]]
+
+    def failures(self) -> set[str]:
+        return {name for name, (state, _) in self.findings.items() if state == "fail"}
+
+
+Run = Callable[..., Checked]
+
+
+@pytest.fixture
+def check(slurm: TestCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Check a config of these keys; by default one that is right."""
+
+    def run(**keys: object) -> Checked:
+        capsys.readouterr()
+        code = main(["cluster", "check", str(_config(tmp_path, **keys)), "--json"])
+        found = json.loads(capsys.readouterr().out)
+        assert found["passed"] == (code == 0)
+        findings = {f["name"]: (f["state"], f"{f['found']} {f['todo']}") for f in found["findings"]}
+        return Checked(code, findings)
+
+    return run
+
+
+@pytest.fixture
+def mount(slurm: TestCluster, tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mount an empty folder that the nodes, which have started already, do not have."""
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+
+    def do(options: str) -> Path:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "test", str(folder)], check=True)
+        return folder
+
+    yield do
+    subprocess.run(["umount", str(folder)], check=False)
+
+
+def _config(tmp_path: Path, **keys: object) -> Path:
+    data = tmp_path / "data"
+    data.mkdir(exist_ok=True)
+    (data / "own.npz").touch()
+    right = {"kind": "slurm", "partition": "main", "account": "research", "time": 30, "memory": "900M"}
+    right |= {"store": str(tmp_path / "results"), "data_root": str(data), "scratch": "/tmp"}
+    path = tmp_path / "mine.yaml"
+    path.write_text("".join(f"{key}: {value}\n" for key, value in (right | keys).items()), encoding="utf-8")
+    return path
+
+
+def _jobs(slurm: TestCluster) -> list[str]:
+    return slurm.run(
+        "sacct", "--noheader", "-X", "-P", "-S", "00:00", "--name=rs-check", "-o", "JobID"
+    ).split()
+
+
+def test_a_config_that_is_right(check: Run, slurm: TestCluster, tmp_path: Path) -> None:
+    checked = check()
+    assert checked.code == 0, checked
+    assert {state for state, _ in checked.findings.values()} == {"pass"}
+    words = {
+        "partition": "main: up, 4 nodes",
+        "arrays": "1,001",
+        "account": "research",
+        "request": "to start at",
+        "store there": "written by n",
+        "python": "3.",
+        "data": f"own in {tmp_path / 'data'}",
+        "scratch": "/tmp",
+    }
+    for name, word in words.items():
+        assert word in checked.findings[name][1]
+    assert list((tmp_path / "results").iterdir()) == []
+    slurm.wait_until_idle(60)
+
+
+def test_the_config_that_ships_for_this_cluster(slurm: TestCluster, tmp_path: Path) -> None:
+    store = ["--store", str(tmp_path / "results"), "--data-root", str(tmp_path)]
+    assert main(["cluster", "check", "test-cluster", *store]) == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "name", "words"),
+    [
+        ({"partition": "mian"}, "partition", "did you mean 'main'"),
+        ({"partition": "short"}, "time", "30 min a job, but at most 1 min are allowed: it would never start"),
+        ({"account": "reserch"}, "account", "did you mean 'research'"),
+        ({"qos": "gold"}, "account", "qos 'gold' is not open to you"),
+        ({"nodes": 5}, "partition", "main has 4 nodes, nodes is 5"),
+        ({"memory": "64G"}, "request", "Requested node configuration is not available"),
+        ({"gpus_per_task": 1}, "request", "gpus_per_task"),
+        ({"sbatch": "{nonsense: 1}"}, "request", "not one of `man sbatch`"),
+    ],
+)
+def test_a_config_that_asks_for_what_is_not_there(
+    check: Run, slurm: TestCluster, tmp_path: Path, keys: dict[str, object], name: str, words: str
+) -> None:
+    before = _jobs(slurm)
+    checked = check(**keys)
+    assert checked.code == 1
+    assert name in checked.failures(), checked
+    assert words in checked.findings[name][1]
+    assert checked.findings["compute node"][0] == "skip"
+    assert _jobs(slurm) == before
+    assert not (tmp_path / "results").exists()
+
+
+def test_limits_on_submitted_jobs(check: Run, slurm: TestCluster) -> None:
+    slurm.set_max_submit_jobs(1)
+    checked = check()
+    assert checked.failures() == {"jobs"}
+    slurm.set_max_submit_jobs(3)
+    assert "at most 3 submitted at a time" in check().findings["jobs"][1]
+
+
+def test_a_store_that_cannot_be_written(check: Run, slurm: TestCluster, mount: Callable[[str], Path]) -> None:
+    before = _jobs(slurm)
+    checked = check(store=f"{mount('ro')}")
+    assert checked.failures() == {"store"}
+    assert "Read-only file system" in checked.findings["store"][1]
+    assert _jobs(slurm) == before
+
+
+def test_a_store_that_the_nodes_do_not_see(check: Run, mount: Callable[[str], Path]) -> None:
+    checked = check(store=f"{mount('size=1m')}")
+    assert checked.failures() == {"store"}
+    assert "login and compute nodes share" in checked.findings["store"][1]
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"python": "/nowhere/python"}, "/nowhere/python"),
+        ({"python": "/usr/bin/env -i /usr/bin/python3"}, "No module named"),
+        ({"setup": "['exit 5']"}, "exit code 5"),
+    ],
+)
+def test_a_python_that_is_not_there(check: Run, keys: dict[str, object], words: str) -> None:
+    checked = check(**keys)
+    assert checked.code == 1
+    assert checked.failures() <= {"python", "store"}
+    assert words in str(checked.findings)
+
+
+def test_a_cluster_that_is_busy(slurm: TestCluster, tmp_path: Path) -> None:
+    full = slurm.sbatch("sleep 300", "--nodes=4", "--exclusive", "--time=10")
+    slurm.wait_for_state(full, "RUNNING")
+    said: list[str] = []
+    waited = Check(
+        cluster=load_cluster(str(_config(tmp_path))),
+        store=tmp_path / "results",
+        data_root=None,
+        patience=4,
+        say=said.append,
+    )
+    last = list(waited.findings())[-1]
+    assert (last.name, last.state) == ("compute node", "fail")
+    assert "has not begun" in last.found
+    assert any("waits in the queue: " in line for line in said)
+    assert slurm.queued() == [full]
