@@ -109,6 +109,7 @@ def _folder(store: Path) -> tuple[Path | None, Finding]:
         folder.mkdir(parents=True)
         (folder / HERE).write_text("seen", encoding="utf-8")
     except OSError as error:
-        todo = "set `store:` (or --store) to a folder that you may write to"
+        shutil.rmtree(folder, ignore_errors=True)
+        todo = "set `store:` (or --store) to a folder that you may write to and that has room"
         return None, failed("store", f"{store} cannot be written: {error.strerror}", todo)
     return folder, passed("store", f"{store}, {size(shutil.disk_usage(store).free)} free")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,6 +142,17 @@ def test_a_store_that_cannot_be_written(check: Run, slurm: TestCluster, mount: C
     assert checked.failures() == {"store"}
     assert "Read-only file system" in checked.findings["store"][1]
     assert _jobs(slurm) == before
+
+
+def test_a_store_that_is_full(check: Run, mount: Callable[[str], Path]) -> None:
+    folder = mount("size=64k")
+    with (folder / "full").open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    checked = check(store=f"{folder}")
+    assert checked.failures() == {"store"}
+    assert "No space left on device" in checked.findings["store"][1]
+    assert [path.name for path in folder.iterdir()] == ["full"]
 
 
 def test_a_store_that_the_nodes_do_not_see(check: Run, mount: Callable[[str], Path]) -> None:

@@ -40,6 +40,18 @@ def test_an_array_from_the_queue_to_the_account(slurm: TestCluster) -> None:
     assert (failed.exit_code, failed.name, failed.attempt) == (3, name, 0)
 
 
+def test_a_long_list_of_indices_is_not_cut(slurm: TestCluster) -> None:
+    wanted = {number**2 for number in range(1, 31)}  # no ranges: some 100 characters, Slurm cuts at 64
+    indices = ",".join(map(str, sorted(wanted)))
+    job_id = slurm.sbatch("true", "--begin=now+1hour", f"--array={indices}%3")
+    assert {task.index for task in Slurm().queue([job_id])} == wanted
+
+    def recorded() -> bool:
+        return {task.index for task in Slurm().accounting([job_id]) or ()} == wanted
+
+    wait_for("the account", recorded, 60)
+
+
 def test_a_requeued_job_keeps_its_id_and_has_two_attempts(slurm: TestCluster) -> None:
     asked, before = Slurm(), datetime.now(UTC) - timedelta(minutes=1)
     job_id = slurm.sbatch("sleep 60", "--requeue", "--job-name=rs-twice-1")
