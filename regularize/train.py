@@ -113,10 +113,23 @@ class Trainer:
 
     def start(self) -> None:
         """What techniques do to fresh weights; a checkpoint then replaces them."""
+        self._settle()
         with torch.no_grad():
             for term in self.terms:
                 if term.hooks.start:
                     term.hooks.start(self.model.weights(), term.given)
+
+    def _settle(self) -> None:
+        """One pass for nothing: DDP lays out its buckets by the order of the first pass's gradients.
+
+        More than two ranks add numbers up in an order that depends on where in a bucket they lie. So
+        a resumed training would differ from an uninterrupted one if its steps began with that pass.
+        """
+        if self.ranks.world > 1:
+            before = [buffer.clone() for buffer in self.model.buffers()]
+            torch.autograd.backward(self._losses().sum(), inputs=self.parameters)
+            for buffer, value in zip(self.model.buffers(), before, strict=True):
+                buffer.copy_(value)
 
     def state(self) -> dict[str, Any]:
         """All that changes from step to step; all ranks ask together."""

@@ -7,6 +7,7 @@ import sys
 from itertools import count
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -60,6 +61,18 @@ def test_resumed_equals_uninterrupted_and_repeated_bitwise(case, tmp_path):
     for name, weight in whole.items():
         assert torch.equal(again[name], weight), f"{name} of a repeated pack"
         assert torch.equal(resumed[name], weight), f"{name} of a resumed pack"
+
+
+@pytest.mark.parametrize(("world", "cases"), [(2, list(CASES)), (4, ["none", "l2"])])
+def test_resumed_ranks_equal_uninterrupted_ones_bitwise(world, cases, tmp_path):
+    command = [sys.executable, "-m", "tests.regularize.resumed_ranks", str(tmp_path), str(world), *cases]
+    subprocess.run(command, check=True, timeout=600, cwd=Path(__file__).parents[2])
+    for case in cases:
+        whole, parts = (PackPaths(tmp_path / case / name) for name in ("whole", "parts"))
+        one, other = (torch.load(paths.weights, weights_only=True)["model"] for paths in (whole, parts))
+        assert [name for name in one if not torch.equal(one[name], other[name])] == [], case
+        rows = [pq.read_table(paths.metrics).drop(["seconds"]) for paths in (whole, parts)]
+        assert rows[0] == rows[1], case
 
 
 @pytest.fixture(scope="module")
