@@ -1,21 +1,29 @@
 """What one element of a Slurm array executes, in each of its processes.
 
 An element has a slice of packs for each process (spread), or one slice that all of its processes
-train together (ddp). A process that is told to end writes a checkpoint and exits with
-`INTERRUPTED`; once all processes of the job have ended its batch script requeues it. So nobody is cut short,
-and a job that was cancelled, whose script is killed with it, stays cancelled.
+train together (ddp). A process that ends before its slice does, because of a signal or because the
+time limit is near, exits with `INTERRUPTED`; once all processes of the job have ended, its batch
+script requeues it. So none is cut short by another, and a job that was cancelled, whose script is
+killed with it, stays cancelled.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.worker import Stop, train_packs
+from jobs.packs import read_pack
+from jobs.worker import Stop, prepare, train_packs
+from regularize.config import pack_id
+from regularize.errors import UserError
+from regularize.store import Store
 
 Pack = Sequence[str]  # run ids
 Slice = Sequence[Pack]
@@ -25,6 +33,8 @@ INTERRUPTED = 75
 """Exit code of a process with work left (EX_TEMPFAIL); above it are only those of deaths by a signal."""
 
 SIGNALS = (signal.SIGUSR2, signal.SIGTERM)
+LATE_SECONDS = 30  # before the signal: what is begun later hardly gets to train
+FRUITLESS = 3  # requeues after which an attempt must have got somewhere
 
 _ID = '"${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}"'
 TEARDOWN = (
@@ -37,9 +47,9 @@ TEARDOWN = (
 """Lines of the batch script after `srun`: they requeue the job if work is left."""
 
 
-def srun_args(mode: str) -> list[str]:
-    """Whether the death of one process ends the others: only where they cannot go on without it."""
-    return [f"--kill-on-bad-exit={int(mode == 'ddp')}"]
+SRUN_ARGS = ("--kill-on-bad-exit=0",)
+"""An error in one process ends no other: in ddp they notice by themselves, and were they killed,
+that would be the job's exit code, whatever the process with the error ended with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +67,69 @@ class Task:
     signal_seconds: int = 120
 
     def __call__(self, element: Element) -> None:
+        """Train this process's slice; ends the process with an exit code if work is left."""
         for number in SIGNALS:  # instead of submitit's handlers: a signal that is repeated changes nothing
             signal.signal(number, signal.SIG_IGN)
-        stop = Stop(None, *SIGNALS)
-        slice_ = element[0 if self.mode == "ddp" else int(os.environ.get("SLURM_PROCID", "0"))]
-        whole = train_packs(self.folder, slice_, data_root=self.data_root, threads=self.threads, stop=stop)
-        if not whole:
-            sys.exit(INTERRUPTED)
+        stop, late = Stop(None, *SIGNALS), self._clock()
+        with _plain_errors():
+            left = self._left(element, stop, late)
+        if left:
+            sys.exit(left)
+
+    def _left(self, element: Element, stop: Stop, late: Callable[[], bool]) -> int | str:
+        """Train; 0, `INTERRUPTED`, or why requeueing would be of no use."""
+        from submitit.core.job_environment import JobEnvironment
+
+        here = JobEnvironment()
+        job = f"{here.job_id}_{here.global_rank}"
+        train = prepare(self.threads, job)
+        self._join()
+        store, slice_ = Store(self.folder), element[0 if self.mode == "ddp" else here.global_rank]
+        before = _progress(store, slice_)
+        if train_packs(store, slice_, train, data_root=self.data_root, stop=stop, late=late, job=job):
+            return 0
+        requeues = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+        if requeues >= FRUITLESS and _progress(store, slice_) == before:
+            return f"error: nothing was achieved after {requeues} requeues; does it need a longer time limit?"
+        return INTERRUPTED
+
+    def _join(self) -> None:
+        """Tell torch of this process among those of the job, and form the group of ranks."""
+        from submitit.helpers import TorchDistributedEnvironment
+
+        TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
+        if self.mode == "ddp":
+            from regularize.distributed import join
+
+            join()
+
+    def _clock(self) -> Callable[[], bool]:
+        """Whether too little is left of the time limit to begin a pack."""
+        end = math.inf if self.minutes is None else time.time() + 60 * self.minutes
+        end = float(os.environ.get("SLURM_JOB_END_TIME", end))
+        return lambda: time.time() > end - self.signal_seconds - LATE_SECONDS
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """End the process with one line on what is no fault of the code."""
+    from regularize.distributed import rank_lost
+
+    try:
+        yield
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except Exception as error:
+        if rank_lost(error):
+            sys.exit(f"error: another rank is gone: {error}")
+        raise
+
+
+def _progress(store: Store, slice_: Slice) -> tuple[int, int]:
+    """How many packs of a slice are done, and the steps of those begun."""
+    found = []
+    for runs in slice_:
+        with suppress(ValueError):
+            found.append(read_pack(store.pack(pack_id(runs))))
+    statuses = [status for status in found if status]
+    return sum(s.state == "done" for s in statuses), sum(s.step for s in statuses)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from jobs.lock import alive
 from jobs.packs import read_pack
 from jobs.runs_file import read_runs
 from regularize.config import RunConfig, pack_id
+from regularize.errors import NoSpaceError
 from regularize.store import PackPaths, PackStatus, Store, write_text
 
 SUBMITTER_LOOK = 1.0  # seconds
@@ -73,37 +75,10 @@ def work(
     `submitter` is a process of this host without which the work is not to go on.
     """
     stop = Stop(submitter, signal.SIGTERM)
-    train_packs(folder, packs, data_root=data_root, threads=threads, stop=stop, train=train)
+    train_packs(Store(folder), packs, train or prepare(threads), data_root=data_root, stop=stop)
 
 
-def train_packs(
-    folder: Path,
-    packs: Sequence[Sequence[str]],
-    *,
-    data_root: Path | None,
-    threads: int,
-    stop: Callable[[], bool],
-    train: Train | None = None,
-) -> bool:
-    """Train the packs (lists of run ids) of the store `folder`; False if told to stop before the end.
-
-    A pack that raises is recorded as failed, with its traceback in `error.txt`, and the next one is
-    begun. Within a pack runs are in the order of their ids, whoever planned it: the run axis of a
-    checkpoint has no names.
-    """
-    train = train or _prepare(threads)
-    store = Store(folder)
-    configs = _configs(store, {run_id for runs in packs for run_id in runs})
-    for runs in packs:
-        if stop():
-            return False
-        paths = store.pack(pack_id(runs))
-        if not _done(paths):
-            _attempt(train, [configs[run_id] for run_id in sorted(runs)], paths, data_root, stop)
-    return not stop()
-
-
-def _prepare(threads: int) -> Train:
+def prepare(threads: int, job: str = "") -> Train:
     """The real training function, in a process that keeps to its share of the cores."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     import torch
@@ -111,7 +86,54 @@ def _prepare(threads: int) -> Train:
     from regularize.train import train_pack
 
     torch.set_num_threads(threads)
-    return train_pack
+    return partial(train_pack, job=job)
+
+
+def never() -> bool:
+    return False
+
+
+def train_packs(
+    store: Store,
+    packs: Sequence[Sequence[str]],
+    train: Train,
+    *,
+    data_root: Path | None,
+    stop: Callable[[], bool],
+    late: Callable[[], bool] = never,
+    job: str = "",
+) -> bool:
+    """Train packs (lists of run ids); False if some are left.
+
+    A pack that raises is recorded as failed, with its traceback in `error.txt`, and the next one is
+    begun; but ranks that train together end then, as they no longer know of each other where
+    they are. Once it is `late` no further pack is begun. Packs that failed in this `job` before it was
+    requeued are not tried again. Within a pack runs are in the order of their ids, whoever planned
+    it: the run axis of a checkpoint has no names.
+
+    Raises:
+        NoSpaceError: the store's disk is full.
+        RuntimeError: another rank is gone.
+    """
+    from regularize.distributed import Ranks
+
+    ranks = Ranks.here()
+    configs = _configs(store, {run_id for runs in packs for run_id in runs})
+    begun = False
+    for position, runs in enumerate(packs):
+        paths = store.pack(pack_id(runs))
+        if ranks.any(_ended(paths, job)):
+            continue
+        if ranks.any(stop() or (begun and late())):
+            return False
+        begun = True
+        if ranks.first:
+            paths.error.unlink(missing_ok=True)
+        ranks.wait()
+        whole = _attempt(train, [configs[run_id] for run_id in sorted(runs)], paths, data_root, stop, job)
+        if ranks.any(stop()) if whole else ranks.world > 1:
+            return all(_ended(store.pack(pack_id(left)), job) for left in packs[position:])
+    return True
 
 
 def _configs(store: Store, run_ids: set[str]) -> dict[str, RunConfig]:
@@ -122,11 +144,17 @@ def _configs(store: Store, run_ids: set[str]) -> dict[str, RunConfig]:
     return from_table(table.filter(wanted))
 
 
-def _done(paths: PackPaths) -> bool:
+def _ended(paths: PackPaths, job: str) -> bool:
+    """Whether a pack is done, or failed in this very job."""
     with suppress(ValueError):
-        status = read_pack(paths)
-        return status is not None and status.state == "done"
+        if status := read_pack(paths):
+            here = bool(job) and _without_process(status.job) == _without_process(job)
+            return status.state == "done" or (status.state == "failed" and here)
     return False
+
+
+def _without_process(job: str) -> str:
+    return job.rpartition("_")[0]
 
 
 def _attempt(
@@ -135,19 +163,28 @@ def _attempt(
     paths: PackPaths,
     data_root: Path | None,
     stop: Callable[[], bool],
-) -> None:
-    paths.error.unlink(missing_ok=True)
+    job: str,
+) -> bool:
+    """Train one pack; False if it failed."""
+    from regularize.distributed import rank_lost
+
     try:
         train(runs, paths, data_root=data_root, stop=stop)
-    except Exception:  # whatever it was, the other packs are not to suffer
+    except NoSpaceError:
+        raise
+    except Exception as error:  # whatever it was, the other packs are not to suffer
+        if rank_lost(error):
+            raise
         write_text(paths.error, traceback.format_exc())
-        _last_status(paths, [run.run_id for run in runs]).write(paths.status)
+        _last_status(paths, [run.run_id for run in runs], job).write(paths.status)
+        return False
+    return True
 
 
-def _last_status(paths: PackPaths, run_ids: Sequence[str]) -> PackStatus:
+def _last_status(paths: PackPaths, run_ids: Sequence[str], job: str) -> PackStatus:
     """The pack's status as it was, but failed; counters are 0 where it had none."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    here: dict[str, Any] = {"updated_at": now, "host": platform.node(), "pid": os.getpid()}
+    here: dict[str, Any] = {"updated_at": now, "host": platform.node(), "pid": os.getpid(), "job": job}
     with suppress(ValueError):
         if status := read_pack(paths):
             return replace(status, state="failed", **here)
