@@ -18,7 +18,7 @@ from regularize.evaluation.examined import Examined, StoppedError
 from regularize.results import Row, now, write_all
 from regularize.snapshots import Snapshots
 from regularize.stopwatch import Stopwatch
-from regularize.store import PackStatus
+from regularize.store import METRICS, PackStatus, write_table
 
 if TYPE_CHECKING:
     from regularize.train import Trainer
@@ -53,6 +53,7 @@ class Recorder:
         self.last_checkpoint = self.last_beat = time.monotonic()
         self.checkpoint_cost = 0.0  # seconds
         self.measured_step = 0
+        self.curve_rows = 0  # written to `curves`
         self.evaluation = trainer.runs[0].evaluation
         self.snapshots = Snapshots(self.evaluation.snapshots, trainer.timeline.steps)
         test = torch.arange(len(trainer.batches.labels["test"])).expand(len(trainer.runs), -1)
@@ -116,6 +117,7 @@ class Recorder:
         status = self._write_status("done")
         if self.trainer.ranks.first:
             checkpoint.drop(self.trainer.paths)
+            self.trainer.paths.curves.unlink(missing_ok=True)
         self.trainer.ranks.wait()
         return status
 
@@ -136,7 +138,14 @@ class Recorder:
 
     def _beat(self) -> None:
         if time.monotonic() - self.last_beat >= self.heartbeat_seconds:
+            self._write_curves()
             self._write_status("running")
+
+    def _write_curves(self) -> None:
+        """The metrics so far, for those who watch; nothing is resumed from them."""
+        if self.trainer.ranks.first and len(self.rows) != self.curve_rows:
+            write_table(self.trainer.paths.curves, self.rows, METRICS)
+            self.curve_rows = len(self.rows)
 
     def _checkpoint_due(self) -> bool:
         elapsed = time.monotonic() - self.last_checkpoint

@@ -94,6 +94,11 @@ class PackPaths:
         return self.folder / "metrics.parquet"
 
     @property
+    def curves(self) -> Path:
+        """The metrics so far, there only until the pack is done."""
+        return self.folder / "curves.parquet"
+
+    @property
     def results(self) -> Path:
         return self.folder / "results.parquet"
 

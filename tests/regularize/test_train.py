@@ -113,6 +113,24 @@ def test_a_finished_pack_leaves_a_handful_of_files(tmp_path):
     assert names == {"status.json", "metrics.parquet", "results.parquet", "spectra.parquet", "weights.pt"}
 
 
+def test_the_curves_of_a_pack_in_training_can_be_read(tmp_path):
+    paths = PackPaths(tmp_path)
+    seen = {}
+
+    def look():
+        if paths.curves.exists():
+            seen[len(rows(paths, "curves"))] = rows(paths, "curves")
+        return False
+
+    often = Evaluation(every=1, train_examples=50, predictions=False, jacobian_examples=0)
+    runs = [dataclasses.replace(run((), seed, steps=105), evaluation=often) for seed in (0, 1)]
+    train_pack(runs, paths, stop=look, heartbeat_seconds=0)
+    assert len(seen) > 1
+    whole = rows(paths, "metrics")
+    assert all(whole[:count] == curves for count, curves in seen.items())
+    assert not paths.curves.exists()
+
+
 def test_rates_follow_their_schedule():
     step = Training(steps=30, lr=1.0, schedule="step")
     assert [learning_rate(step, s, 30) for s in (0, 9, 10, 19, 20)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
