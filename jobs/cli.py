@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jobs.places import STORE_VARIABLE
 from regularize import __version__
 from regularize.errors import UserError
+
+Command = Callable[..., argparse.ArgumentParser]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,9 +54,9 @@ def parser() -> argparse.ArgumentParser:
     sweep, store, data, cluster = _sweep(), _store(), _data(), _cluster()
     plan = command("plan", "show what a submission would train", sweep, store, data, cluster)
     plan.add_argument("--json", action="store_true", help="as JSON")
-    command("submit", "train what the sweep wants and its store lacks", sweep, store, data, cluster)
-    status = command("status", "show the state of every run", _target(), store)
-    status.add_argument("--json", action="store_true", help="as JSON")
+    submit = command("submit", "train what the sweep wants and its store lacks", sweep, store, data, cluster)
+    submit.add_argument("--wait", action="store_true", help="on Slurm: until nothing is queued")
+    _add_jobs(command)
     _add_train(command("train", "train one run of a sweep here and now", sweep, data))
     _add_data(command("data", "list or download data sets"))
     command("collect", "bring a sweep's tables together in its folder", _target(), store)
@@ -73,6 +75,32 @@ def parser() -> argparse.ArgumentParser:
     _add_cluster_actions(command("cluster", "list cluster configs, or check one against its cluster"))
     _add_animate(command("animate", "film the toy problem's trainings", _target(), store, data))
     return top
+
+
+def _add_jobs(command: Command) -> None:
+    """What there is to see of and to do to a sweep that was submitted."""
+    parents = (_target(), _store(), _filters())
+    status = command("status", "show the state of every run", *parents)
+    status.add_argument("--json", action="store_true", help="as JSON")
+    logs = command("logs", "show errors and the ends of logs", *parents)
+    logs.add_argument("--lines", type=_positive, default=20, metavar="N", help="of each log (default: 20)")
+    command("cancel", "take runs out of Slurm's queue", *parents)
+    command("retry", "train again what failed or was given up", *parents)
+    efficiency = command("efficiency", "compare what jobs used with what they asked for", _target(), _store())
+    efficiency.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _filters() -> argparse.ArgumentParser:
+    parent = _parent()
+    for name, what in (
+        ("regularizer", "of this entry"),
+        ("dataset", "of this data set"),
+        ("state", "in this state"),
+        ("run", "whose id begins so"),
+    ):
+        text = f"only runs {what} (repeatable)"
+        parent.add_argument(f"--{name}", action="append", default=[], metavar="NAME", help=text)
+    return parent
 
 
 def _parent() -> argparse.ArgumentParser:
@@ -136,6 +164,7 @@ def _cluster() -> argparse.ArgumentParser:
         help="a cluster config's name or path (default: local)",
     )
     parent.add_argument("--max-tasks", type=_positive, metavar="N", help="at most so many tasks at a time")
+    parent.add_argument("--max-jobs", type=_positive, metavar="N", help="at most so many jobs of Slurm")
     return parent
 
 

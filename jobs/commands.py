@@ -7,15 +7,18 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jobs.places import data_folder, store_root
+from regularize.errors import UserError
 from regularize.store import Store
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from jobs.cluster import Cluster
+    from jobs.filters import Filter
     from jobs.sweep import Sweep
 
 
@@ -42,10 +45,12 @@ def plan(args: Namespace) -> int:
 
 def submit(args: Namespace) -> int:
     from jobs.cluster import load_cluster
-    from jobs.submit import Submission
+    from jobs.prepare import Submission
     from jobs.submit import submit as run
 
     cluster = load_cluster(args.cluster, args.max_tasks)
+    if args.max_jobs is not None:
+        cluster = replace(cluster, max_jobs=args.max_jobs)
     sweep = _sweep(args, cluster)
     data_root = data_folder(args.data_root, cluster)
     submission = Submission(
@@ -57,7 +62,12 @@ def submit(args: Namespace) -> int:
         console=_console(stderr=True),
     )
     try:
-        return 0 if run(submission) else 1
+        whole = run(submission)
+        if getattr(args, "wait", False) and cluster.kind == "slurm":
+            from jobs.wait import wait
+
+            whole = wait(submission)
+        return 0 if whole else 1
     except KeyboardInterrupt:
         print(f"to continue: {shlex.join(['regularize', *args.argv])}", file=sys.stderr)
         raise
@@ -68,11 +78,57 @@ def status(args: Namespace) -> int:
     from jobs.views import status_view
 
     store = _store(args)
-    found = read_overview(store)
+    found = read_overview(store, _filter(args, store), lambda text: print(text, file=sys.stderr))
     if args.json:
         _print_json({"store": str(store.folder), **found.to_json()})
     else:
         _console().print(status_view(found))
+    return 0
+
+
+def logs(args: Namespace) -> int:
+    from jobs.control import logs as read
+
+    store = _store(args)
+    for text in read(store, _filter(args, store), args.lines):
+        print(text)
+    return 0
+
+
+def cancel(args: Namespace) -> int:
+    from jobs.control import cancel as run
+
+    store = _store(args)
+    run(store, _filter(args, store), _console())
+    return 0
+
+
+def retry(args: Namespace) -> int:
+    from jobs.control import retry as run
+
+    store = Store(_store(args).folder.absolute())
+    return 0 if run(store, _filter(args, store), _console(stderr=True)) else 1
+
+
+def efficiency(args: Namespace) -> int:
+    from jobs import saved
+    from jobs.efficiency import advice, uses, view
+    from jobs.journal import read_journal
+    from jobs.slurm.commands import Slurm
+
+    store = _store(args)
+    cluster = saved.load(store).cluster
+    jobs = [handed.job_id for handed in read_journal(store.journal).arrays if handed.job_id]
+    past = Slurm().accounting(jobs)
+    if past is None:
+        raise UserError("Slurm keeps no account of jobs on this cluster (no slurmdbd)")
+    found = uses(past, cluster.tasks_per_node)
+    lines = list(advice(found, cluster))
+    if args.json:
+        _print_json({"jobs": [use.to_json() for use in found], "advice": lines})
+    else:
+        _console().print(view(found) if found else "no job of this sweep has begun")
+        print(*lines, sep="\n")
     return 0
 
 
@@ -180,6 +236,13 @@ def _sweep(args: Namespace, cluster: Cluster | None = None) -> Sweep:
 
     root = data_folder(args.data_root, cluster)
     return load_sweep(args.sweep, args.overrides, lambda name: known(name, root))
+
+
+def _filter(args: Namespace, store: Store) -> Filter:
+    from jobs.filters import filter_of
+    from jobs.rows import read_rows
+
+    return filter_of(args, read_rows(store))
 
 
 def _store(args: Namespace) -> Store:

@@ -1,7 +1,8 @@
 """One submission at a time for a store, across processes and hosts.
 
 The lock is a file that names its holder. It is linked into place whole, so it works on network
-file systems and is never seen half-written.
+file systems and is never seen half-written. Its holder touches it every now and then: one on another
+host that has not for `STALE_SECONDS`, by the file system's clock, is taken for dead.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,25 +20,39 @@ from typing import Any
 
 from regularize.errors import UserError
 
+TOUCH_SECONDS = 15.0
+STALE_SECONDS = 180.0
+
+
+class LockedError(UserError):
+    """Another submission is at work."""
+
 
 @contextmanager
 def submit_lock(path: Path) -> Iterator[None]:
-    """Hold the lock `path`; that of a process of this host that died is taken over.
+    """Hold the lock `path`; that of a process that died is taken over.
 
     Raises:
-        UserError: another process holds it, or one on another host that cannot be asked.
+        LockedError: another process holds it.
+        UserError: the file is no lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     mine = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
-    mine.write_text(json.dumps(_holder()), encoding="utf-8")
+    text = json.dumps(_holder())
+    mine.write_text(text, encoding="utf-8")
     try:
         _acquire(path, mine)
     finally:
         mine.unlink()
+    released = threading.Event()
+    threading.Thread(target=_touch, args=(path, released), daemon=True).start()
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        released.set()
+        with suppress(FileNotFoundError):
+            if path.read_text(encoding="utf-8") == text:  # not taken over by another
+                path.unlink()
 
 
 def alive(pid: int) -> bool:
@@ -63,16 +79,24 @@ def _acquire(path: Path, mine: Path) -> None:
         try:
             return os.link(mine, path)
         except FileExistsError:
-            _remove_if_dead(path)
+            _remove_if_dead(path, mine)
 
 
-def _remove_if_dead(path: Path) -> None:
-    """Remove the lock of a dead process of this host; raise `UserError` for any other."""
+def _touch(path: Path, released: threading.Event) -> None:
+    while not released.wait(TOUCH_SECONDS):
+        with suppress(OSError):
+            os.utime(path)
+
+
+def _remove_if_dead(path: Path, mine: Path) -> None:
+    """Remove the lock of a dead process; raise `LockedError` for any other."""
     try:
         text = path.read_text(encoding="utf-8")
+        os.utime(mine)
+        silent = mine.stat().st_mtime - path.stat().st_mtime
     except FileNotFoundError:
         return
-    _check_dead(path, text)
+    _check_dead(path, text, silent)
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
     with suppress(FileNotFoundError):
         path.rename(aside)
@@ -83,14 +107,13 @@ def _remove_if_dead(path: Path) -> None:
         aside.unlink()
 
 
-def _check_dead(path: Path, text: str) -> None:
+def _check_dead(path: Path, text: str, silent: float) -> None:
     try:
         holder = json.loads(text)
         host, pid, since = str(holder["host"]), int(holder["pid"]), str(holder["since"])
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path} is not a lock this version wrote; remove it if nothing is running") from None
     here = host == socket.gethostname()
-    if here and not alive(pid):
+    if (not alive(pid)) if here else silent > STALE_SECONDS:
         return
-    hint = "" if here else f"; remove {path} if that process is gone"
-    raise UserError(f"this sweep is being submitted by process {pid} on {host} since {since}{hint}")
+    raise LockedError(f"this sweep is being submitted by process {pid} on {host} since {since}")

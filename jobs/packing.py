@@ -55,6 +55,12 @@ def make_packs(
     return min(candidates, key=lambda packs: longest(make_slices(packs, tasks)))
 
 
+def total_seconds(runs: Sequence[Run], clock: Clock, limit: int) -> float:
+    """Estimated seconds of one task that works through all runs, in packs as large as they may be."""
+    alone = _seconds_alone(runs, clock)
+    return sum(alone[run.run_id] for run in runs) * side_by_side(limit) / limit
+
+
 def make_slices(packs: Sequence[Pack], tasks: int) -> list[list[Pack]]:
     """Share packs among tasks, longest first, each to the task that is free first."""
     slices: list[list[Pack]] = [[] for _ in range(min(tasks, len(packs)))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +12,23 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from jobs.cluster import Cluster
-from jobs.cost import UNKNOWN, Run, calibrated, disk
+from jobs.cost import UNKNOWN, Clock, Run, calibrated, disk
 from jobs.grid import Cell, PlannedRun, report_runs, tune_runs
-from jobs.packing import Pack, longest, make_packs, make_slices
+from jobs.packing import Pack, longest, make_packs, make_slices, total_seconds
 from jobs.packs import Packs
-from jobs.status import dataset_label
+from jobs.rows import dataset_label
+from jobs.slurm.arrays import worth_tasks
 from jobs.sweep import Sweep
 from regularize import models
 from regularize.data.registry import OFFICIAL, PREPARED, data_root
 from regularize.data.source import Facts
 from regularize.errors import UserError
-from regularize.store import Store, read_json
+from regularize.store import PackStatus, Store, read_json
 
 START_SECONDS = 5.0  # of a task, before it trains
+
+IN_HAND = "queued or running"
+STATES = ("done", "to do", "in hand", "left out", "ahead")
 
 Counts = Mapping[tuple[str, str], Counter[str]]
 
@@ -34,11 +38,13 @@ class Plan:
     """The runs wanted now, and how those that are not done would be trained.
 
     `ahead` are runs that follow when this is done and strengths are chosen, each cell's at some
-    strength of its own. Seconds are estimates, until the last task has ended.
+    strength of its own. `without` are wanted runs that are not planned for, each with the reason.
+    Seconds are estimates, until the last task has ended.
     """
 
     runs: Sequence[Run]
     done: Mapping[str, bool]  # wanted runs that are finished: whether they diverged
+    without: Mapping[str, str]
     slices: Sequence[Sequence[Pack]]
     seconds: float
     ahead: Sequence[Run]
@@ -52,17 +58,33 @@ class Plan:
     @property
     def to_do(self) -> int:
         """Runs."""
-        return len(self.runs) - len(self.done)
+        return len(self.runs) - len(self.done) - len(self.without)
+
+    @property
+    def in_hand(self) -> int:
+        """Runs that are queued or running."""
+        return sum(reason == IN_HAND for reason in self.without.values())
 
     def cells(self) -> Counts:
-        """Runs by state (done, to do, ahead), for every (regularizer, dataset), in the sweep's order."""
+        """Runs by state, for every (regularizer, dataset), in the sweep's order."""
         cells: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         several = len({run.config.model for run in self.runs}) > 1
         for run in self.runs:
-            cells[_labels(run, several)]["done" if run.run_id in self.done else "to do"] += 1
+            cells[_labels(run, several)][self._state(run.run_id)] += 1
         for run in self.ahead:
             cells[_labels(run, several)]["ahead"] += 1
         return cells
+
+    def _state(self, run_id: str) -> str:
+        if run_id in self.done:
+            return "done"
+        return (
+            "in hand"
+            if self.without.get(run_id) == IN_HAND
+            else "left out"
+            if run_id in self.without
+            else "to do"
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -70,6 +92,8 @@ class Plan:
             "done": len(self.done),
             "diverged": sum(self.done.values()),
             "to_do": self.to_do,
+            "in_hand": self.in_hand,
+            "left_out": len(self.without) - self.in_hand,
             "ahead": len(self.ahead),
             "packs": len(self.packs),
             "packs_resumed": sum(pack.share > 0 for pack in self.packs),
@@ -79,7 +103,10 @@ class Plan:
             "bytes": self.bytes,
             "cells": [
                 {"regularizer": regularizer, "dataset": dataset}
-                | {state.replace(" ", "_"): counts[state] for state in ("done", "to do", "ahead")}
+                | {
+                    state.replace(" ", "_"): counts[state]
+                    for state in ("done", "to do", "in hand", "left out", "ahead")
+                }
                 for (regularizer, dataset), counts in self.cells().items()
             ],
         }
@@ -91,8 +118,11 @@ def make_plan(
     packs: Packs,
     cluster: Cluster,
     facts: Mapping[str, Facts],
+    without: Mapping[str, str] | None = None,
 ) -> Plan:
     """The plan for the runs `wanted` now and `ahead`, given what the store holds. Pure.
+
+    Runs `without` are not planned for: they are in hand already, or left out for another reason.
 
     Raises:
         UserError: a model does not take the examples of a data set.
@@ -101,14 +131,19 @@ def make_plan(
     _check_models(runs, facts)
     finished = packs.done()
     done = {run.run_id: finished[run.run_id] for run in runs if run.run_id in finished}
-    to_do = [run for run in runs if run.run_id not in done]
+    left = {
+        run.run_id: without[run.run_id]
+        for run in runs
+        if without and run.run_id in without and run.run_id not in done
+    }
+    to_do = [run for run in runs if run.run_id not in done and run.run_id not in left]
     clock = calibrated(facts, {run.run_id: run for run in runs}, packs.statuses.values())
-    limits = {"limit": cluster.pack_runs, "tasks": cluster.slots}
-    slices = make_slices(make_packs(to_do, packs.statuses.values(), clock, **limits), cluster.slots)
-    slices_ahead = make_slices(make_packs(later, (), clock, **limits), cluster.slots)
+    slices = _slices(to_do, packs.statuses.values(), clock, cluster)
+    slices_ahead = _slices(later, (), clock, cluster)
     return Plan(
         runs=runs,
         done=done,
+        without=left,
         slices=slices,
         seconds=_until_end(slices),
         ahead=later,
@@ -167,6 +202,15 @@ def _check_models(runs: Sequence[Run], facts: Mapping[str, Facts]) -> None:
     for dataset, model in dict.fromkeys((run.config.data.name, run.config.model) for run in runs):
         if dataset in facts:
             models.check_fit(model, facts[dataset].shape, facts[dataset].classes)
+
+
+def _slices(
+    runs: Sequence[Run], statuses: Collection[PackStatus], clock: Clock, cluster: Cluster
+) -> list[list[Pack]]:
+    tasks = cluster.slots
+    if cluster.kind == "slurm":
+        tasks = worth_tasks(total_seconds(runs, clock, cluster.pack_runs), cluster)
+    return make_slices(make_packs(runs, statuses, clock, limit=cluster.pack_runs, tasks=tasks), tasks)
 
 
 def _until_end(slices: Sequence[Sequence[Pack]]) -> float:

@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
+from jobs.failures import Failure
 from jobs.packing import Pack, share
 from jobs.packs import Packs
-from jobs.status import Failure, Overview
+from jobs.status import Overview
 from jobs.words import duration, plural
 
 LINE_SECONDS = 30.0
-_SHOWN = ("running", "interrupted", "diverged", "failed")
+_SHOWN = ("running", "queued", "interrupted", "diverged", "failed", "lost", "unknown")
 
 Update = Callable[[Overview, float | None], None]
 

@@ -16,28 +16,35 @@ from pathlib import Path
 from typing import Any
 
 import regularize
-from regularize.store import Store, git_commit, read_json, write_json
+from regularize.store import Store, git_commit, read_json, write_json, write_whole
 
 LIBRARIES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "submitit")
 
 
-def record(store: Store, overrides: Sequence[str]) -> None:
-    """Append this submission to the store's `provenance.json`."""
+def record(store: Store, overrides: Sequence[str], jobs: Sequence[str] = ()) -> None:
+    """Append this submission, by the Slurm `jobs` of these ids, to the store's `provenance.json`.
+
+    What differs from the commit is kept beside it, as `<hash>.diff`.
+    """
     before: list[Any] = []
     with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
         before = list(read_json(store.provenance)["submissions"])
-    write_json(store.provenance, {"submissions": [*before, submission(overrides)]})
+    diff = _uncommitted()
+    name = hashlib.sha256(diff).hexdigest()[:16] if diff else ""
+    if name and not store.diff(name).exists():
+        write_whole(store.diff(name), lambda path: path.write_bytes(diff))
+    found = submission(overrides) | {"uncommitted": name, "slurm_jobs": list(jobs)}
+    write_json(store.provenance, {"submissions": [*before, found]})
 
 
 def submission(overrides: Sequence[str]) -> dict[str, Any]:
-    """Plain values; `uncommitted` is a hash of what differs from the commit, `` if nothing does."""
+    """Who submits what, in which environment: plain values."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
         "set": list(overrides),
         "package": regularize.__version__,
         "git_commit": git_commit(),
-        "uncommitted": _uncommitted(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "host": socket.gethostname(),
@@ -53,13 +60,10 @@ def library_version(library: str) -> str:
         return ""
 
 
-def _uncommitted() -> str:
-    if not git_commit():
-        return ""
-    folder = Path(regularize.__file__).parent.parent
-    command = ["git", "-C", str(folder), "diff", "HEAD"]
-    with suppress(OSError, subprocess.TimeoutExpired):
-        done = subprocess.run(command, capture_output=True, timeout=20, check=False)
-        if done.stdout:
-            return hashlib.sha256(done.stdout).hexdigest()[:16]
-    return ""
+def _uncommitted() -> bytes:
+    """What differs from the commit, nothing where there is none."""
+    if git_commit():
+        command = ["git", "-C", str(Path(regularize.__file__).parent.parent), "diff", "HEAD"]
+        with suppress(OSError, subprocess.TimeoutExpired):
+            return subprocess.run(command, capture_output=True, timeout=20, check=False).stdout
+    return b""

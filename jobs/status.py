@@ -1,38 +1,38 @@
-"""Store → overview: the state of every run, what runs, what failed. Asks nobody but the store."""
+"""Store → overview: the state of every run, what runs, waits and failed. One squeue and one sacct at most."""
 
 from __future__ import annotations
 
-import socket
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.lock import alive
-from jobs.packs import Packs, failure, read_packs
-from jobs.runs_file import read_runs
+from jobs import saved
+from jobs.failures import Failure, failed_pack, grouped
+from jobs.filters import EVERYTHING, Filter
+from jobs.journal import Journal, read_journal
+from jobs.packs import Packs, read_packs
+from jobs.retries import judge
+from jobs.rows import Row, read_rows
+from jobs.sight import UNKNOWN, Sight, look
+from jobs.slurm.commands import Slurm
+from jobs.states import RUN_STATES, age, pack_state, run_states, waits
 from regularize.errors import UserError
 from regularize.store import PackStatus, Store
 
-RUN_STATES = ("planned", "running", "interrupted", "failed", "done", "diverged")
-SILENT_SECONDS = 60.0
-_COLUMNS = ("run_id", "phase", "dataset", "per_class", "model", "regularizer", "planned")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """What a status says of a run beside its state."""
-
-    run_id: str
-    phase: str
-    dataset: str  # with the number of examples a class, if limited
-    regularizer: str  # with the model, if the sweep has several
+# How long a status waits for a controller that is away.
+PATIENCE = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Active:
-    """A pack that is being trained; `age` is the seconds since it last said so."""
+    """A pack that is being trained; `age` is the seconds since it last said so.
+
+    `speed` is in steps of single runs a second, `seconds_left` an estimate at that speed; both None
+    before there is one. `job` is Slurm's, with the process's number, empty on this machine.
+    """
 
     pack_id: str
     runs: int
@@ -43,16 +43,21 @@ class Active:
     host: str
     pid: int
     age: float
+    job: str
+    speed: float | None
+    seconds_left: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failure:
-    """A pack that failed, the last line of its error, and the file with the rest."""
+class Queue:
+    """Jobs of one array that are in the same state for the same reason; `start` is the earliest expected."""
 
-    pack_id: str
+    job_id: str
+    state: str
+    reason: str
+    elements: int
     runs: int
-    message: str
-    path: str
+    start: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +65,8 @@ class Overview:
     """Runs by state, for every phase, and for every (regularizer, dataset), in the sweep's order.
 
     `progress` is the share of all planned runs' steps that is done, in [0, 1]. `broken` says what is
-    wrong with packs whose status cannot be read.
+    wrong with packs whose status cannot be read, `left_out` how many runs are not handed over
+    again, by reason; `follow_up` is the job that goes on by itself. `time` is when it was so.
     """
 
     phases: Mapping[str, Counter[str]]
@@ -69,6 +75,11 @@ class Overview:
     active: Sequence[Active] = ()
     failures: Sequence[Failure] = ()
     broken: Sequence[str] = ()
+    queue: Sequence[Queue] = ()
+    follow_up: Queue | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def runs(self) -> Counter[str]:
@@ -76,55 +87,40 @@ class Overview:
         return sum(self.phases.values(), Counter())
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values; its size does not grow with the number of runs, only with that of active packs."""
         cells = [
             {"regularizer": regularizer, "dataset": dataset, **_counts(counter)}
             for (regularizer, dataset), counter in self.cells.items()
         ]
         return {
+            "time": self.time.isoformat(timespec="seconds"),
             "runs": _counts(self.runs),
             "phases": {phase: _counts(counter) for phase, counter in self.phases.items()},
             "progress": round(self.progress, 4),
             "cells": cells,
             "active": [vars(active) for active in self.active],
-            "failures": [vars(failed) for failed in self.failures],
+            "failures": [group.to_json() for group in grouped(self.failures)],
+            "queue": [vars(queue) for queue in self.queue],
+            "follow_up": vars(self.follow_up) if self.follow_up else None,
+            "left_out": dict(self.left_out),
             "broken": list(self.broken),
+            "notes": list(self.notes),
         }
 
 
-def read_rows(store: Store) -> list[Row]:
-    """The planned runs of a store.
-
-    Raises:
-        UserError: it has none.
-    """
-    if not store.runs.exists():
-        raise UserError(f"{store.folder} holds no {store.runs.name}: nothing has been submitted to it")
-    table = read_runs(store).select(_COLUMNS).to_pylist()
-    return rows([row for row in table if row["planned"]])
-
-
-def rows(table: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Rows of `runs.parquet` with their labels."""
-    several = len({row["model"] for row in table}) > 1
-    return [
-        Row(
-            run_id=row["run_id"],
-            phase=row["phase"],
-            dataset=dataset_label(row["dataset"], row["per_class"]),
-            regularizer=f"{row['regularizer']} ({row['model']})" if several else row["regularizer"],
-        )
-        for row in table
-    ]
-
-
-def dataset_label(name: str, per_class: int | None) -> str:
-    return name if per_class is None else f"{name} ({per_class} per class)"
-
-
-def overview(rows: Sequence[Row], packs: Packs, store: Store, now: datetime | None = None) -> Overview:
-    """The states of the runs `rows`, as the `packs` of the `store` tell them."""
+def overview(
+    rows: Sequence[Row],
+    packs: Packs,
+    store: Store,
+    sight: Sight | None = None,
+    *,
+    now: datetime | None = None,
+    wanted: Filter = EVERYTHING,
+) -> Overview:
+    """The states of the `wanted` of the runs `rows`, as the `packs` of the `store` and Slurm tell them."""
     now = now or datetime.now(UTC)
-    states, shares = _run_states(packs, now)
+    states, shares = run_states(packs, sight, now)
+    rows = [row for row in rows if wanted.matches(row, states.get(row.run_id, "planned"))]
     cells: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     phases: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
@@ -137,48 +133,78 @@ def overview(rows: Sequence[Row], packs: Packs, store: Store, now: datetime | No
         phases=phases,
         cells=cells,
         progress=sum(shares.get(row.run_id, 0.0) for row in rows) / len(rows) if rows else 1.0,
-        active=[_active(i, s, now) for i, s in concerned.items() if pack_state(s, now) == "running"],
-        failures=[_failed(i, s, store) for i, s in concerned.items() if _matters(s, states)],
+        active=[_active(i, s, now) for i, s in concerned.items() if _trains(s, states, now)],
+        failures=[failed_pack(i, s, store) for i, s in concerned.items() if _matters(s, states)],
         broken=sorted(packs.broken.values()),
+        queue=_queues(sight, planned) if sight else (),
+        follow_up=_follow_up(sight) if sight else None,
+        time=now,
     )
 
 
-def read_overview(store: Store) -> Overview:
-    return overview(read_rows(store), read_packs(store), store)
+def read_overview(
+    store: Store, wanted: Filter = EVERYTHING, say: Callable[[str], None] = lambda _: None
+) -> Overview:
+    """The overview of a store as it is now; Slurm is asked if jobs may be at work. Writes nothing.
+
+    Raises:
+        UserError: nothing was submitted to it, or its files are damaged.
+    """
+    rows, journal, notes = read_rows(store), read_journal(store.journal), []
+    try:
+        sight = look(journal, Slurm(say=say, patience=PATIENCE))
+    except UserError as error:
+        notes.append(f"{error}; what Slurm has in hand is unknown")
+        sight = _unseen(journal)
+    packs = read_packs(store)  # after the queue: whatever has left it has left its results
+    found = overview(rows, packs, store, sight, wanted=wanted)
+    left_out: Counter[str] = Counter()
+    with suppress(UserError):
+        cluster = saved.load(store).cluster
+        if cluster.kind == "slurm":
+            done, live = packs.done(), sight.live_runs()
+            verdict = judge(journal, packs, cluster).left_out
+            planned = (row.run_id for row in rows)
+            left_out.update(verdict[i] for i in planned if i in verdict and i not in done and i not in live)
+    return replace(found, left_out=left_out, notes=notes)
 
 
-def pack_state(status: PackStatus, now: datetime) -> str:
-    """The state of a pack; one whose process on this host died without a word is interrupted."""
-    dead = status.host == socket.gethostname() and not alive(status.pid)
-    if status.state == "running" and dead and _age(status, now) > SILENT_SECONDS:
-        return "interrupted"
-    return status.state
+def _unseen(journal: Journal) -> Sight:
+    """What there is to see where Slurm does not answer."""
+    open_ = [(handed, index) for handed in journal.open for index in range(handed.jobs)]
+    gone = {(handed.token, index): UNKNOWN for handed, index in open_ if index not in handed.endings}
+    return Sight(journal=journal, live={}, gone=gone, accounted=False)
 
 
-def processes_here(packs: Packs, now: datetime) -> set[int]:
-    """The processes of this host that are training a pack."""
-    return {
-        status.pid
-        for status in packs.statuses.values()
-        if status.state == "running"
-        and status.host == socket.gethostname()
-        and _age(status, now) <= SILENT_SECONDS
-        and alive(status.pid)
-    }
+def _queues(sight: Sight, planned: set[str]) -> list[Queue]:
+    """The arrays' jobs in the queue, those alike together."""
+    found: dict[tuple[str, str, str], list[tuple[int, datetime | None]]] = defaultdict(list)
+    for handed in sight.live_arrays():
+        for index in range(len(handed.elements)):
+            if task := sight.live.get((handed.token, index)):
+                runs = sum(run_id in planned for run_id in handed.runs(index))
+                reason = task.reason if waits(task) else ""
+                found[task.job_id, task.state, reason].append((runs, task.start if waits(task) else None))
+    return [
+        Queue(
+            job_id=job_id,
+            state=state,
+            reason=reason,
+            elements=len(tasks),
+            runs=sum(runs for runs, _ in tasks),
+            start=min((start.isoformat() for _, start in tasks if start), default=None),
+        )
+        for (job_id, state, reason), tasks in found.items()
+    ]
 
 
-def _run_states(packs: Packs, now: datetime) -> tuple[dict[str, str], dict[str, float]]:
-    """The state and the share of its steps of every run; where packs disagree, the one furthest on."""
-    order = {state: number for number, state in enumerate(("failed", "interrupted", "running", "done"))}
-    states: dict[str, str] = {}
-    shares: dict[str, float] = {}
-    found = [(pack_state(status, now), status) for status in packs.statuses.values()]
-    for state, status in sorted(found, key=lambda pair: order[pair[0]]):
-        for run_id in status.runs:
-            diverged = state == "done" and run_id in status.diverged
-            states[run_id] = "diverged" if diverged else state
-            shares[run_id] = status.step / status.steps if status.steps else 0.0
-    return states, shares
+def _follow_up(sight: Sight) -> Queue | None:
+    for _, task in sight.follow_ups():
+        start = task.start.isoformat() if task.start else None
+        return Queue(
+            job_id=task.job_id, state=task.state, reason=task.reason, elements=1, runs=0, start=start
+        )
+    return None
 
 
 def _matters(status: PackStatus, states: Mapping[str, str]) -> bool:
@@ -186,7 +212,12 @@ def _matters(status: PackStatus, states: Mapping[str, str]) -> bool:
     return status.state == "failed" and any(states[run_id] == "failed" for run_id in status.runs)
 
 
+def _trains(status: PackStatus, states: Mapping[str, str], now: datetime) -> bool:
+    return pack_state(status, now) == "running" and any(states[i] == "running" for i in status.runs)
+
+
 def _active(pack_id: str, status: PackStatus, now: datetime) -> Active:
+    steps_a_second = status.step / status.seconds if status.step and status.seconds > 0 else None
     return Active(
         pack_id=pack_id,
         runs=len(status.runs),
@@ -196,20 +227,11 @@ def _active(pack_id: str, status: PackStatus, now: datetime) -> Active:
         epochs=status.epochs,
         host=status.host,
         pid=status.pid,
-        age=round(_age(status, now), 1),
+        age=round(age(status, now), 1),
+        job=status.job,
+        speed=round(steps_a_second * len(status.runs), 2) if steps_a_second else None,
+        seconds_left=round((status.steps - status.step) / steps_a_second, 1) if steps_a_second else None,
     )
-
-
-def _failed(pack_id: str, status: PackStatus, store: Store) -> Failure:
-    paths = store.pack(pack_id)
-    return Failure(pack_id=pack_id, runs=len(status.runs), message=failure(paths), path=str(paths.error))
-
-
-def _age(status: PackStatus, now: datetime) -> float:
-    try:
-        return max(0.0, (now - datetime.fromisoformat(status.updated_at)).total_seconds())
-    except (ValueError, TypeError):
-        return float("inf")
 
 
 def _counts(counter: Counter[str]) -> dict[str, int]:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from jobs.failures import Group as Failures
+from jobs.failures import grouped
 from jobs.plan import Plan
-from jobs.progress import failure_line, summary
-from jobs.status import Active, Overview
+from jobs.progress import summary
+from jobs.status import Active, Overview, Queue
 from jobs.words import duration, plural, size
 
 MOST_LISTED = 12
-_STYLES = {"running": "cyan", "interrupted": "yellow", "failed": "red", "diverged": "magenta"}
+_STYLES = {
+    "running": "cyan",
+    "queued": "blue",
+    "interrupted": "yellow",
+    "lost": "red",
+    "failed": "red",
+    "unknown": "yellow",
+    "diverged": "magenta",
+}
 
 
 def headline(plan: Plan) -> str:
@@ -31,6 +42,8 @@ def plan_view(plan: Plan) -> Group:
     """Runs by regularizer × dataset, then what they take."""
     diverged = sum(plan.done.values())
     lines = [f"{plural(len(plan.done), 'run')} done" + (f", {diverged} diverged" if diverged else "")]
+    if plan.without:
+        lines.append(f"{plan.in_hand:,} in Slurm's queue, {len(plan.without) - plan.in_hand:,} left out")
     lines.append(headline(plan) if plan.slices else "nothing to do")
     if plan.ahead:
         lines.append(f"about {duration(plan.seconds + plan.ahead_seconds)} with the report runs")
@@ -45,8 +58,13 @@ def status_view(overview: Overview) -> Group:
     if len(overview.phases) > 1:
         lines += [f"{phase}: {_counted(counts)}" for phase, counts in overview.phases.items()]
     lines += _listed([_active_line(active) for active in overview.active], "")
-    lines += _listed([failure_line(failed) for failed in overview.failures], "red")
-    lines += _listed(list(overview.broken), "yellow")
+    lines += _listed([_queue_line(queue) for queue in overview.queue if queue.state != "RUNNING"], "")
+    lines += _listed([_failures_line(group) for group in grouped(overview.failures)], "red")
+    lines += _listed(
+        [f"{plural(n, 'run')} left out: {reason}" for reason, n in overview.left_out.items()], "red"
+    )
+    lines += _listed([*overview.broken, *overview.notes], "yellow")
+    lines += _what_follows(overview)
     return _group(_grid(overview.cells, _status_cell), lines)
 
 
@@ -69,7 +87,8 @@ def _grid(cells: Mapping[tuple[str, str], Counter[str]], cell: Callable[[Counter
 
 
 def _plan_cell(counts: Counter[str]) -> Text:
-    done, to_do, ahead = counts["done"], counts["to do"], counts["ahead"]
+    done, ahead = counts["done"], counts["ahead"]
+    to_do = counts["to do"] + counts["in hand"] + counts["left out"]
     text = "done" if not to_do and not ahead else f"{to_do} of {done + to_do}" if done else f"{to_do}"
     return Text(text + (f" + {ahead}" if ahead else ""))
 
@@ -88,8 +107,37 @@ def _counted(counts: Counter[str]) -> str:
 
 def _active_line(active: Active) -> str:
     text = f"pack {active.pack_id}: {plural(active.runs, 'run')}, epoch {active.epoch} of {active.epochs}"
+    left = "" if active.seconds_left is None else f", about {duration(active.seconds_left)} left"
+    job = f" (job {active.job})" if active.job else ""
     silent = f", silent for {duration(active.age)}" if active.age > 60 else ""
-    return f"{text}, on {active.host}{silent}"
+    return f"{text}{left}, on {active.host}{job}{silent}"
+
+
+def _queue_line(queue: Queue) -> str:
+    """`job 13: 40 elements (320 runs) pending: Priority, expected to start Nov 26 02:10`."""
+    jobs = f"{plural(queue.elements, 'element')} ({plural(queue.runs, 'run')}) {queue.state.lower()}"
+    reason = f": {queue.reason}" if queue.reason not in ("", "None") else ""
+    return f"job {queue.job_id}: {jobs}{reason}{_expected(queue)}"
+
+
+def _expected(queue: Queue) -> str:
+    if not queue.start:
+        return ""
+    return f", expected to start {datetime.fromisoformat(queue.start).astimezone():%b %d %H:%M}"
+
+
+def _failures_line(group: Failures) -> str:
+    packs = plural(len(group.failures), "pack")
+    return f"{plural(group.runs, 'run')} of {packs} failed: {group.message} ({group.failures[0].path})"
+
+
+def _what_follows(overview: Overview) -> list[str | Text]:
+    """What goes on by itself, or what to do."""
+    if follow_up := overview.follow_up:
+        return [f"job {follow_up.job_id} goes on by itself when these have ended ({follow_up.state.lower()})"]
+    if overview.queue:
+        return [Text("no job goes on by itself when these have ended: submit again then", style="yellow")]
+    return []
 
 
 def _listed(lines: list[str], style: str) -> list[str | Text]:

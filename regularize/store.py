@@ -160,9 +160,18 @@ class Store:
     def provenance(self) -> Path:
         return self.folder / "provenance.json"
 
+    def diff(self, digest: str) -> Path:
+        """What differed from the commit in a submission; by its hash."""
+        return self.folder / f"{digest}.diff"
+
     @property
     def runs(self) -> Path:
         return self.folder / "runs.parquet"
+
+    @property
+    def submission(self) -> Path:
+        """Cluster and data root of the last submission."""
+        return self.folder / "submission.json"
 
     @property
     def journal(self) -> Path:

@@ -74,6 +74,11 @@ def run_program(command: Sequence[str], given: str | None = None) -> Done:
     return Done(code=done.returncode, out=done.stdout, err=done.stderr)
 
 
+def passing(said: str) -> bool:
+    """Whether what a program said means that the controller or the network has failed for the moment."""
+    return any(message in said.lower() for message in _PASSING)
+
+
 def _silent(_: str) -> None:
     """Say nothing."""
 
@@ -211,8 +216,7 @@ class Slurm:
         waited, wait = 0.0, FIRST_WAIT
         while True:
             done = self.run(command, given)
-            passing = done.code != 0 and any(message in done.said.lower() for message in _PASSING)
-            if not passing:
+            if not (done.code and passing(done.said)):
                 return done
             if waited >= self.patience:
                 raise UserError(f"Slurm has not answered for {waited:.0f} s: {done.said}")

@@ -4,16 +4,19 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from jobs.lock import alive, submit_lock
+from jobs import lock
+from jobs.lock import LockedError, alive, submit_lock
 from regularize.errors import UserError
 
 # Takes the lock when told to, says what came of it, and holds it until its input ends.
 PROGRAM = """
 import sys
+import time
 from pathlib import Path
 from jobs.lock import submit_lock
 from regularize.errors import UserError
@@ -97,7 +100,7 @@ def test_the_lock_of_a_killed_process_is_taken_over_by_one_alone(path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"host": "elsewhere", "pid": 1, "since": "today"}', "process 1 on elsewhere since today; remove"),
+        ('{"host": "elsewhere", "pid": 1, "since": "today"}', "process 1 on elsewhere since today"),
         ("", "not a lock this version wrote"),
         ('{"host": "elsewhere"}', "not a lock this version wrote"),
     ],
@@ -109,6 +112,32 @@ def test_a_lock_that_cannot_be_judged_is_left_alone(path: Path, text: str, words
         pass
     assert path.read_text(encoding="utf-8") == text
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_lock_of_another_host_lasts_as_long_as_it_is_touched(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.parent.mkdir()
+    path.write_text('{"host": "elsewhere", "pid": 1, "since": "today"}', encoding="utf-8")
+    silent = time.time() - lock.STALE_SECONDS
+    os.utime(path, (silent + 60, silent + 60))
+    with pytest.raises(LockedError), submit_lock(path):
+        pass
+    os.utime(path, (silent - 60, silent - 60))
+    monkeypatch.setattr(lock, "TOUCH_SECONDS", 0.05)
+    with submit_lock(path):
+        os.utime(path, (silent, silent))
+        deadline = time.monotonic() + 10
+        while path.stat().st_mtime < silent + 60:
+            assert time.monotonic() < deadline, "it is not touched"
+            time.sleep(0.05)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_lock_that_was_taken_over_is_not_removed_by_who_had_it(path: Path) -> None:
+    with submit_lock(path):
+        path.write_text('{"host": "elsewhere"}', encoding="utf-8")
+    assert path.exists()
 
 
 def test_who_is_alive() -> None:

@@ -7,10 +7,11 @@ import pytest
 from rich.console import Console
 
 from jobs import progress
+from jobs.failures import Failure
 from jobs.packing import Pack
 from jobs.packs import Packs
 from jobs.progress import display, seconds_left, summary
-from jobs.status import Failure, Overview
+from jobs.status import Overview
 from regularize.config import pack_id
 from tests.jobs.stores import status
 

@@ -12,7 +12,9 @@ import pytest
 from rich.console import Console
 
 from jobs.packs import Packs, read_packs
-from jobs.status import Overview, Row, overview, pack_state, processes_here, read_overview, rows
+from jobs.rows import Row, rows
+from jobs.states import RUN_STATES, pack_state, processes_here
+from jobs.status import Overview, overview, read_overview
 from jobs.views import status_view
 from regularize.errors import UserError
 from regularize.store import Store
@@ -120,7 +122,7 @@ def test_the_overview_is_json(store: Store) -> None:
     write_pack(store, ["a"], "running")
     write_pack(store, ["b"], "failed")
     found = json.loads(json.dumps(seen(store, row("a"), row("b")).to_json()))
-    assert found["runs"] == {**dict.fromkeys(("planned", "interrupted", "done", "diverged"), 0)} | {
+    assert found["runs"] == {**dict.fromkeys(RUN_STATES, 0)} | {
         "running": 1,
         "failed": 1,
     }

@@ -1,0 +1,166 @@
+"""One request to Slurm through submitit, between its two lines in the journal."""
+
+from __future__ import annotations
+
+import io
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from dataclasses import replace
+from typing import Any
+
+import submitit
+from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError, JobPaths
+
+from jobs import journal
+from jobs.cluster import Cluster
+from jobs.follow import FollowUp
+from jobs.journal import Element, Handed, Journal, append
+from jobs.saved import Saved
+from jobs.slurm.arrays import Slices
+from jobs.slurm.commands import FIRST_WAIT, LONGEST_WAIT, Slurm, passing
+from jobs.slurm.environment import submitting
+from jobs.slurm.request import parameters, small
+from jobs.task import SRUN_ARGS, TEARDOWN, Task
+from regularize.errors import UserError
+from regularize.store import Store
+
+_PICKLE = re.compile(r"(\d+(?:_\d+)?)(?:_\d+_result|_submitted)\.pkl")
+_STRAY = re.compile(r"[0-9a-f]{32}\.pkl|\.submission_file_[0-9a-f]{32}\.sh")
+
+
+def array_of(sweep: str, elements: Sequence[Slices], memory: int | None) -> Handed:
+    """The request for an array, not yet made."""
+    packs = [pack for element in elements for slice_ in element for pack in slice_]
+    return Handed(
+        token=(token := _token()),
+        name=_name(sweep, token),
+        elements=tuple(_ids(element) for element in elements),
+        memory=memory,
+        begun={pack.pack_id: pack.share for pack in packs if pack.share},
+    )
+
+
+def follow_up_of(sweep: str, after: Sequence[str]) -> Handed:
+    """The request for a follow-up once the jobs `after` have ended, not yet made."""
+    token = _token()
+    return Handed(token=token, name=_name(sweep, token), after=tuple(after))
+
+
+def hand_over(store: Store, saved: Saved, handed: Handed, slurm: Slurm, parallel: int | None = None) -> str:
+    """Ask Slurm for it; the id of the job.
+
+    `parallel` is how many elements may run at once, None without a limit.
+
+    Raises:
+        UserError: Slurm refuses, or does not answer; the journal says that it was abandoned.
+    """
+    if "%" in str(store.folder):
+        raise UserError(f"{store.folder}: Slurm replaces what begins with % in a path; take another folder")
+    journal.submitting(store.journal, handed)
+    try:
+        job_id = _submitted(store, saved, handed, slurm, parallel)
+    except UserError as error:
+        append(store.journal, "abandoned", token=handed.token, reason=str(error))
+        raise
+    finally:
+        clear_stray(store)
+    append(store.journal, "submitted", token=handed.token, job_id=job_id)
+    return job_id
+
+
+def place_pickles(store: Store, saved: Saved, handed: Handed, job_id: str) -> None:
+    """Write what submitit reads in the job, where a crash kept it from doing so."""
+    function = _function(store, saved, handed)
+    for index in range(handed.jobs):
+        call = DelayedSubmission(function, *handed.elements[index : index + 1])
+        name = replace(handed, job_id=job_id).slurm_id(index)
+        path = JobPaths(store.logs, name).submitted_pickle
+        if not path.exists():
+            call.set_timeout(saved.cluster.time, 0)
+            temporary = path.with_suffix(".new")
+            call.dump(temporary)
+            temporary.replace(path)
+
+
+def clear_stray(store: Store) -> None:
+    """Remove submitit's files that belong to no job."""
+    if store.logs.is_dir():
+        for path in store.logs.iterdir():
+            if _STRAY.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+
+
+def clear_ended(store: Store, known: Journal) -> None:
+    """Remove submitit's pickles of jobs that have ended; their logs stay."""
+    ended = {handed.slurm_id(index) for handed in known.handed for index in handed.endings}
+    if ended and store.logs.is_dir():
+        for path in store.logs.iterdir():
+            job = _PICKLE.fullmatch(path.name)
+            if job and job[1] in ended:
+                path.unlink(missing_ok=True)
+
+
+def _submitted(store: Store, saved: Saved, handed: Handed, slurm: Slurm, parallel: int | None) -> str:
+    """The job's id, after as many attempts as it takes while Slurm does not answer."""
+    executor = submitit.SlurmExecutor(folder=store.logs, python=saved.cluster.python)
+    executor.update_parameters(**_parameters(saved.cluster, handed, parallel))
+    waited, wait = 0.0, FIRST_WAIT
+    while True:
+        try:
+            return _sbatch(executor, store, saved, handed)
+        except (FailedJobError, FailedSubmissionError) as error:
+            said = "; ".join(line.removeprefix("sbatch: error: ") for line in str(error).splitlines())
+        if not passing(said) or waited >= slurm.patience:
+            raise UserError(f"Slurm refused the jobs: {said}")
+        slurm.say(f"Slurm does not answer ({said}); trying again in {wait:.0f} s")
+        slurm.sleep(wait)
+        waited, wait = waited + wait, min(2 * wait, LONGEST_WAIT)
+        # It may have taken the job all the same, and only its answer was lost.
+        if found := slurm.queue_by_name([handed.name]):
+            place_pickles(store, saved, handed, found[0].job_id)
+            return found[0].job_id
+
+
+def _sbatch(executor: submitit.SlurmExecutor, store: Store, saved: Saved, handed: Handed) -> str:
+    function = _function(store, saved, handed)
+    with submitting(), redirect_stderr(io.StringIO()):  # where submitit prints what its exception says
+        if handed.elements:
+            (job, *_) = executor.map_array(function, handed.elements)
+        else:
+            job = executor.submit(function)
+    return str(job.job_id).partition("_")[0]
+
+
+def _function(store: Store, saved: Saved, handed: Handed) -> Callable[..., None]:
+    if not handed.elements:
+        return FollowUp(store.folder)
+    cluster = saved.cluster
+    return Task(
+        folder=store.folder,
+        data_root=saved.data_root,
+        threads=cluster.threads,
+        mode=cluster.mode,
+        minutes=cluster.time,
+        signal_seconds=cluster.signal_seconds,
+    )
+
+
+def _parameters(cluster: Cluster, handed: Handed, parallel: int | None) -> dict[str, Any]:
+    if not handed.elements:
+        return {**small(cluster, name=handed.name, after=handed.after), "teardown": list(TEARDOWN)}
+    asked = parameters(cluster, name=handed.name, memory=handed.memory, parallel=parallel)
+    return {**asked, "teardown": list(TEARDOWN), "srun_args": list(SRUN_ARGS)}
+
+
+def _ids(element: Slices) -> Element:
+    return tuple(tuple(pack.runs for pack in slice_) for slice_ in element)
+
+
+def _token() -> str:
+    return uuid.uuid4().hex[:8]
+
+
+def _name(sweep: str, token: str) -> str:
+    return f"rs-{sweep}-{token}"

@@ -1,0 +1,204 @@
+"""What was handed to the scheduler: `journal.jsonl`, one JSON object a line, appended and never changed.
+
+A line `submitting` is on disk before Slurm is asked, a line `submitted` with the job's id after. Where
+the second is missing, the job, if there is one, is found by its name. Only the holder of the
+store's lock writes. A line that was torn by a crash says nothing: what it would have told is asked again.
+
+Events: submitting, submitted, abandoned (there is no such job), ended (of some elements, how), asked
+(by a person, to train everything), cancelled and retried (runs).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from regularize.errors import UserError
+
+Element = tuple[tuple[tuple[str, ...], ...], ...]
+"""What one job of an array works through: for each of its slices the packs, each of these its run ids."""
+
+
+class Ending(NamedTuple):
+    """How an element ended, in Slurm's words, whether it brought any of its packs on, and who says so."""
+
+    state: str
+    progress: bool
+    line: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handed:
+    """One request to Slurm. An array has elements; a follow-up has none, it comes `after` other jobs.
+
+    `begun` is the share of its packs' steps that was done before, by pack id, where it was above 0; `memory`
+    is MiB a node, None where Slurm's default was asked for. `line` is its place in the journal.
+    """
+
+    token: str
+    name: str
+    time: str = ""
+    line: int = 0
+    elements: tuple[Element, ...] = ()
+    after: tuple[str, ...] = ()
+    memory: int | None = None
+    begun: Mapping[str, float] = field(default_factory=dict)
+    job_id: str | None = None
+    abandoned: bool = False
+    endings: Mapping[int, Ending] = field(default_factory=dict)
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs Slurm counts it as."""
+        return max(1, len(self.elements))
+
+    @property
+    def open(self) -> bool:
+        """Whether, as far as the journal knows, some of it may still be queued or running."""
+        return not self.abandoned and len(self.endings) < self.jobs
+
+    @property
+    def unsure(self) -> bool:
+        """Whether it is not known if Slurm ever got it."""
+        return self.job_id is None and not self.abandoned
+
+    def slurm_id(self, index: int) -> str:
+        """The id of one of its jobs; where it is only one, submitit makes no array of it."""
+        return f"{self.job_id}_{index}" if self.jobs > 1 else str(self.job_id)
+
+    def runs(self, index: int) -> Iterable[str]:
+        return (run_id for slice_ in self.elements[index] for pack in slice_ for run_id in pack)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Journal:
+    """All lines together. `cancelled` runs are left out until a person asks for everything again.
+
+    `asked` is the last line that did. `retried` is for each run the last line that said to forget
+    its failures, and that line's time. `ended_by_us` are the elements (token, index) that were ended for
+    the sake of cancelled runs in them; their others go on.
+    """
+
+    handed: tuple[Handed, ...] = ()
+    asked: int = 0
+    cancelled: frozenset[str] = frozenset()
+    ended_by_us: frozenset[tuple[str, int]] = frozenset()
+    retried: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+
+    @property
+    def arrays(self) -> list[Handed]:
+        return [handed for handed in self.handed if handed.elements]
+
+    @property
+    def open(self) -> list[Handed]:
+        return [handed for handed in self.handed if handed.open]
+
+
+def read_journal(path: Path) -> Journal:
+    """The journal of a store; an empty one before anything was handed over.
+
+    Raises:
+        UserError: a line is whole but says nothing that this version knows.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return Journal()
+    journal = Journal()
+    for number, line in enumerate(lines, 1):
+        with suppress(ValueError):  # torn
+            event = json.loads(line)
+            try:
+                journal = _after(journal, event, number)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise UserError(f"{path}:{number} is not a line this version wrote ({error!r})") from None
+    return journal
+
+
+def append(path: Path, event: str, **values: Any) -> None:
+    """Add a line that is on disk when this returns."""
+    line = json.dumps({"event": event, "time": _now(), **values}, separators=(",", ":"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        if file.tell() and not _ends_whole(file):
+            line = f"\n{line}"
+        file.write(f"{line}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def submitting(path: Path, handed: Handed) -> None:
+    """Write that Slurm is about to be asked for `handed`."""
+    given: dict[str, Any] = {"elements": handed.elements, "after": handed.after}
+    given |= {"memory": handed.memory, "begun": dict(handed.begun)}
+    filled = {key: value for key, value in given.items() if value}
+    append(path, "submitting", token=handed.token, name=handed.name, **filled)
+
+
+def ended(path: Path, token: str, endings: Mapping[int, Ending]) -> None:
+    append(path, "ended", token=token, elements={str(i): ending[:2] for i, ending in endings.items()})
+
+
+def _after(journal: Journal, event: Mapping[str, Any], line: int) -> Journal:
+    match event["event"]:
+        case "submitting":
+            return replace(journal, handed=(*journal.handed, _handed(event, line)))
+        case "submitted":
+            return _changed(journal, event["token"], job_id=str(event["job_id"]))
+        case "abandoned":
+            return _changed(journal, event["token"], abandoned=True)
+        case "ended":
+            return _ended(journal, event, line)
+        case "asked":
+            return replace(journal, asked=line, cancelled=frozenset())
+        case "cancelled":
+            ours = journal.ended_by_us.union((token, index) for token, index in event["elements"])
+            return replace(journal, cancelled=journal.cancelled.union(event["runs"]), ended_by_us=ours)
+        case "retried":
+            again = dict.fromkeys(event["runs"], (line, str(event["time"])))
+            return replace(journal, retried={**journal.retried, **again})
+        case _:
+            return journal  # of a later version
+
+
+def _handed(event: Mapping[str, Any], line: int) -> Handed:
+    elements = tuple(
+        tuple(tuple(tuple(pack) for pack in slice_) for slice_ in element)
+        for element in event.get("elements", ())
+    )
+    return Handed(
+        token=event["token"],
+        name=event["name"],
+        time=event["time"],
+        line=line,
+        elements=elements,
+        after=tuple(event.get("after", ())),
+        memory=event.get("memory"),
+        begun=event.get("begun", {}),
+    )
+
+
+def _ended(journal: Journal, event: Mapping[str, Any], line: int) -> Journal:
+    new = {int(i): Ending(state, progress, line) for i, (state, progress) in event["elements"].items()}
+    before = next((h.endings for h in journal.handed if h.token == event["token"]), {})
+    return _changed(journal, event["token"], endings={**before, **new})
+
+
+def _changed(journal: Journal, token: str, **changes: Any) -> Journal:
+    handed = tuple(replace(h, **changes) if h.token == token else h for h in journal.handed)
+    return replace(journal, handed=handed)
+
+
+def _ends_whole(file: Any) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return bool(file.read(1) == b"\n")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,146 @@
+"""A sweep on this machine: its tasks are processes of this submission, watched until all is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from jobs import provenance, saved
+from jobs.journal import read_journal
+from jobs.launch import launch
+from jobs.lock import submit_lock
+from jobs.packing import Pack
+from jobs.packs import Packs, read_packs
+from jobs.plan import Plan
+from jobs.prepare import Submission, closing, next_plan, prepare_data, warn
+from jobs.progress import Update, display, seconds_left, summary
+from jobs.rows import Row, read_rows
+from jobs.settle import settle
+from jobs.slurm.commands import Slurm
+from jobs.states import processes_here
+from jobs.status import Overview, overview
+from jobs.views import headline
+from jobs.words import plural
+from regularize.data import Facts
+from regularize.errors import UserError
+from regularize.store import PackStatus, Store
+
+ORPHAN_SECONDS = 60.0
+REFRESH_SECONDS = 2.0
+
+
+def run_here(submission: Submission) -> bool:
+    """Train whatever the sweep wants and the store does not have; True if nothing is left to do.
+
+    Returns False, having said why, if packs failed or tasks died.
+
+    Raises:
+        UserError: data that is missing, or another submission at work; nothing has been started.
+        KeyboardInterrupt: the tasks have been told to checkpoint.
+    """
+    facts = prepare_data(submission.sweep, submission.data_root)
+    store = submission.store
+    with submit_lock(store.lock):
+        _check_queue(submission)
+        _wait_for_orphans(store, submission.console)
+        saved.save(store, submission.sweep, submission.saved)
+        began = False
+        while (plan := _next_plan(submission, facts)).slices:
+            if not began:
+                provenance.record(store, submission.overrides)
+                began = True
+            submission.console.print(headline(plan), highlight=False, soft_wrap=True)
+            if not _train(submission, plan):
+                return False
+    print(closing(plan, began, store))
+    return True
+
+
+def _next_plan(submission: Submission, facts: Mapping[str, Facts]) -> Plan:
+    packs = read_packs(submission.store)
+    warn(submission, packs)
+    return next_plan(submission, packs, facts)
+
+
+def _check_queue(submission: Submission) -> None:
+    """Refuse to train beside jobs of Slurm, which would write the same files."""
+    store, console = submission.store, submission.console
+    if not read_journal(store.journal).open:
+        return
+    sight, _ = settle(store, saved.load(store), Slurm(say=console.print))
+    if jobs := [str(handed.job_id) for handed in sight.live_arrays()]:
+        raise UserError(
+            f"this sweep is in Slurm's queue as {', '.join(jobs)}; wait, or use `regularize cancel`"
+        )
+
+
+def _train(submission: Submission, plan: Plan) -> bool:
+    """Run the plan's tasks to their end; False, having said why, if not all packs are done."""
+    store, console = submission.store, submission.console
+    phases = {run.phase for run in plan.runs if run.run_id not in plan.done}
+    rows = [row for row in read_rows(store) if row.phase in phases]
+    with display(console) as update:
+        watch = _Watch(store, rows, plan, update)
+        try:
+            logs = launch(store, plan.slices, submission.cluster, submission.data_root, watch.tick)
+        except KeyboardInterrupt:
+            console.print(f"interrupted: {summary(watch.look())}", highlight=False, soft_wrap=True)
+            raise
+        watch.look()
+    lost = _lost(plan.slices, watch.packs)
+    for number, runs in lost.items():
+        message = f"task {number} ended with {plural(runs, 'run')} unfinished; its log is {logs[number]}"
+        console.print(message, style="red", markup=False, soft_wrap=True)
+    return all(watch.state(pack) == "done" for pack in plan.packs)
+
+
+class _Watch:
+    """Looks at the store every now and then while tasks train; earlier failures are not shown again."""
+
+    def __init__(self, store: Store, rows: Sequence[Row], plan: Plan, update: Update) -> None:
+        self.packs = self._before = read_packs(store)
+        self._store, self._rows, self._plan, self._update = store, rows, plan, update
+        self._began, self._next = time.monotonic(), 0.0
+
+    def tick(self) -> None:
+        if time.monotonic() >= self._next:
+            self.look()
+            self._next = time.monotonic() + REFRESH_SECONDS
+
+    def look(self) -> Overview:
+        read = read_packs(self._store, self.packs)
+        statuses = {i: s for i, s in read.statuses.items() if s.state != "failed" or self._is_new(i, s)}
+        self.packs = Packs(statuses, read.broken)
+        found = overview(self._rows, self.packs, self._store)
+        self._update(found, seconds_left(self._plan.slices, self.packs, time.monotonic() - self._began))
+        return found
+
+    def _is_new(self, pack_id: str, status: PackStatus) -> bool:
+        return status != self._before.statuses.get(pack_id)
+
+    def state(self, pack: Pack) -> str:
+        status = self.packs.statuses.get(pack.pack_id)
+        return status.state if status else "planned"
+
+
+def _lost(slices: Sequence[Sequence[Pack]], packs: Packs) -> dict[int, int]:
+    """How many runs each ended task left unfinished, by its number, without those that failed."""
+    ended = {pack_id for pack_id, status in packs.statuses.items() if status.state in ("done", "failed")}
+    left = {
+        number: sum(len(pack.runs) for pack in slice_ if pack.pack_id not in ended)
+        for number, slice_ in enumerate(slices)
+    }
+    return {number: runs for number, runs in left.items() if runs}
+
+
+def _wait_for_orphans(store: Store, console: Console) -> None:
+    """Give tasks that outlived their submission the time to write their checkpoints."""
+    deadline = time.monotonic() + ORPHAN_SECONDS
+    while pids := processes_here(read_packs(store), datetime.now(UTC)):
+        if time.monotonic() > deadline:
+            raise UserError(f"packs of this sweep are still being trained, by process {min(pids)}")
+        console.print("waiting for tasks of an earlier submission to end", highlight=False)
+        time.sleep(1.0)

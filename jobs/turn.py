@@ -1,0 +1,145 @@
+"""One look at a sweep on Slurm, and everything handed over that can be: by a person, or by the follow-up."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from jobs import provenance
+from jobs.hand_over import array_of, follow_up_of, hand_over
+from jobs.journal import Handed, append
+from jobs.packing import Pack
+from jobs.plan import IN_HAND, Plan
+from jobs.prepare import Submission, next_plan, warn
+from jobs.retries import judge
+from jobs.settle import settle
+from jobs.sight import Sight
+from jobs.slurm.arrays import cut, make_elements, parallelism
+from jobs.slurm.commands import Slurm
+from jobs.slurm.limits import Limits
+from regularize.data import Facts
+from regularize.errors import UserError
+
+UNLIMITED = 1_000_000
+
+
+class NoRoomError(UserError):
+    """Slurm lets one have no further job in the queue."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What one look at the sweep has led to."""
+
+    plan: Plan
+    jobs: Sequence[str]  # ids of the arrays that were handed over
+    at_work: bool  # whether arrays are queued or running
+    followed: bool  # whether a follow-up waits for all of them
+
+    @property
+    def left_out(self) -> Counter[str]:
+        """How many runs are not handed over although nobody has them, by the reason."""
+        return Counter(reason for reason in self.plan.without.values() if reason != IN_HAND)
+
+
+def take_turn(submission: Submission, facts: Mapping[str, Facts], slurm: Slurm) -> Turn:
+    """Hand over all that is neither done, in hand nor left out, and a follow-up if none suffices.
+
+    To be called by the holder of the store's lock.
+
+    Raises:
+        UserError: Slurm refuses or does not answer; then none of it is in the queue.
+    """
+    cluster = submission.cluster
+    sight, packs = settle(submission.store, submission.saved, slurm)
+    warn(submission, packs)
+    verdict = judge(sight.journal, packs, cluster)
+    limits = slurm.limits(cluster)
+    if limits.max_time is not None and cluster.time > limits.max_time:
+        raise UserError(f"time is {cluster.time} minutes, but {cluster.partition} allows {limits.max_time}")
+    room = _room(limits, cluster.max_jobs)
+    without = {**verdict.left_out, **dict.fromkeys(sight.live_runs(), IN_HAND)}
+    smaller = replace(submission, cluster=replace(cluster, max_jobs=max(1, room)))
+    plan = next_plan(smaller, packs, facts, without)
+    if plan.slices and not room:
+        raise NoRoomError(
+            f"Slurm lets you have {limits.max_submit_jobs} jobs in the queue, and {limits.queued_now} are "
+            "there: nothing has been submitted"
+        )
+    arrays = list(_arrays(submission, plan, verdict.memory, limits, room))
+    jobs, followed = _hand_over(submission, arrays, sight, limits, slurm)
+    at_work = bool(jobs or sight.live_arrays())
+    return Turn(plan=plan, jobs=jobs, at_work=at_work, followed=followed)
+
+
+def _room(limits: Limits, max_jobs: int | None) -> int:
+    """How many elements may be handed over; of two places or more, one is kept for the follow-up."""
+    room = UNLIMITED if limits.room is None else max(limits.room - 1, min(limits.room, 1))
+    return min(room, max_jobs or UNLIMITED)
+
+
+def _arrays(
+    submission: Submission, plan: Plan, memory: Mapping[str, int], limits: Limits, room: int
+) -> Iterable[Handed]:
+    """The requests for the plan's packs, those that need more memory apart, in `room` elements at most."""
+    levels = _levels(plan.packs, memory, submission.cluster.memory, room)
+    for number, (level, packs) in enumerate(levels, 1):
+        elements = make_elements(packs, submission.cluster, room - (len(levels) - number))
+        room -= len(elements)
+        for array in cut(elements, limits.max_array_size):
+            yield array_of(submission.sweep.name, array, level or None)
+
+
+def _levels(
+    packs: Iterable[Pack], memory: Mapping[str, int], usual: int | None, room: int
+) -> list[tuple[int, list[Pack]]]:
+    """Packs by the memory they need, most first; where there is room for fewer, with more than they need."""
+    found: dict[int, list[Pack]] = defaultdict(list)
+    for pack in packs:
+        found[max(memory.get(run_id, usual or 0) for run_id in pack.runs)].append(pack)
+    levels = sorted(found.items(), reverse=True)
+    while len(levels) > room:
+        (level, most), (_, rest), *others = levels
+        levels = [(level, most + rest), *others]
+    return levels
+
+
+def _hand_over(
+    submission: Submission, arrays: Sequence[Handed], sight: Sight, limits: Limits, slurm: Slurm
+) -> tuple[list[str], bool]:
+    """Hand over all of it or nothing: the arrays' ids, and whether a follow-up waits for all at work."""
+    store, parallel = submission.store, parallelism(submission.cluster.array_parallelism, len(arrays) or 1)
+    accepted: list[tuple[str, str]] = []
+    try:
+        for array in arrays:
+            job_id = hand_over(store, submission.saved, array, slurm, parallel)
+            accepted.append((array.token, job_id))
+        jobs = [job_id for _, job_id in accepted]
+        places = UNLIMITED if limits.room is None else limits.room - sum(array.jobs for array in arrays)
+        followed = _follow(submission, jobs, sight, places, slurm)
+    except UserError as error:
+        slurm.cancel([job_id for _, job_id in accepted])
+        for token, _ in accepted:
+            append(
+                store.journal, "abandoned", token=token, reason="another part of the submission was refused"
+            )
+        raise type(error)(f"{error}; nothing has been submitted") from None
+    if jobs:
+        provenance.record(store, submission.overrides, jobs)
+    return jobs, followed
+
+
+def _follow(submission: Submission, jobs: Sequence[str], sight: Sight, places: int, slurm: Slurm) -> bool:
+    """See to it that a follow-up waits for all that is at work; False if nothing is, or no place is left."""
+    work = [*(str(handed.job_id) for handed in sight.live_arrays()), *jobs]
+    waiting = [handed for handed, task in sight.follow_ups() if task.state == "PENDING"]
+    if not work:
+        return False
+    if any(set(work) <= set(handed.after) for handed in waiting):
+        return True
+    if places < 1:
+        return False
+    hand_over(submission.store, submission.saved, follow_up_of(submission.sweep.name, work), slurm)
+    slurm.cancel([str(handed.job_id) for handed in waiting])
+    return True
