@@ -84,7 +84,7 @@ class Task:
         job = f"{here.job_id}_{here.global_rank}"
         train = prepare(self.threads, job)
         self._join()
-        store, slice_ = Store(self.folder), element[0 if self.mode == "ddp" else here.global_rank]
+        store, slice_ = Store(self.folder), self._slice(element, here.global_rank)
         before = _progress(store, slice_)
         if train_packs(store, slice_, train, data_root=self.data_root, stop=stop, late=late, job=job):
             return 0
@@ -92,6 +92,11 @@ class Task:
         if requeues >= FRUITLESS and _progress(store, slice_) == before:
             return f"error: nothing was achieved after {requeues} requeues; does it need a longer time limit?"
         return INTERRUPTED
+
+    def _slice(self, element: Element, rank: int) -> Slice:
+        """What a process is to train; there may be fewer slices than processes."""
+        place = 0 if self.mode == "ddp" else rank
+        return element[place] if place < len(element) else ()
 
     def _join(self) -> None:
         """Tell torch of this process among those of the job, and form the group of ranks."""
