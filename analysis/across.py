@@ -13,8 +13,9 @@ import pandas as pd
 import pyarrow as pa
 from scipy import stats
 
-from analysis.compare import compare, duels
+from analysis.compare import compare
 from analysis.comparison import comparisons
+from analysis.duel import duels
 from analysis.scores import DEFAULT, score
 from analysis.tables import Tables, to_frame
 

@@ -7,20 +7,18 @@ settings that it shares with its contenders (learning rate, epochs, …) are tun
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from analysis import paired
-from analysis.comparison import BASELINE, Comparison, Contender, comparisons
-from analysis.intervals import interval, paired_differences
+from analysis.comparison import Comparison, comparisons
+from analysis.duel import Duel, duels
 from analysis.scores import DEFAULT, Score, score
-from analysis.tables import Tables, to_frame
+from analysis.select import Cell
+from analysis.tables import Tables, records, to_frame
 
 COMPARISON = pa.schema(
     [
@@ -76,34 +74,39 @@ def compare(tables: Tables, metric: str = DEFAULT) -> pd.DataFrame:
     Raises:
         UserError: unknown metric, or there is no finished report run.
     """
-    chosen = score(metric)
-    found = comparisons(tables)
-    rows = [{"metric": metric, **row} for comparison in found for row in _rows(comparison, chosen)]
+    found, budgets = score(metric), _budgets(tables)
+    rows = [
+        {"metric": metric, **row}
+        for comparison in comparisons(tables)
+        for row in _rows(comparison, found, budgets)
+    ]
     return to_frame(rows, COMPARISON)
 
 
-def duels(comparison: Comparison, score: Score) -> list[Duel]:
-    """One for each contender; the baseline's is empty."""
-    return [Duel(comparison, contender, score) for contender in comparison.contenders]
-
-
-def _rows(comparison: Comparison, score: Score) -> Iterator[dict[str, Any]]:
+def _rows(
+    comparison: Comparison, score: Score, budgets: Mapping[Cell, tuple[int, int]]
+) -> Iterator[dict[str, Any]]:
     all_duels = duels(comparison, score)
-    challengers = [duel for duel in all_duels if duel.contender != comparison.baseline]
+    challengers = [duel for duel in all_duels if not duel.is_baseline]
     p_holm = paired.holm([duel.p for duel in challengers])
     flips_holm = paired.holm([duel.p_sign_flip for duel in challengers])
     corrected = {
         duel.contender: _conclusion(duel, *p)
         for duel, *p in zip(challengers, p_holm, flips_holm, strict=True)
     }
+    problem, number = vars(comparison.problem), len(challengers)
     for duel in all_duels:
+        strengths, runs = budgets.get(Cell(**problem, regularizer=duel.contender.regularizer), (1, 0))
         yield {
-            **vars(comparison.problem),
+            **problem,
             **vars(duel.contender),
             **duel.row(),
             **corrected.get(duel.contender, {}),
-            **_budget(comparison, duel.contender),
+            "test": TEST,
+            "correction": f"Holm over {number} comparison{'s' * (number != 1)}",
             "rule": comparison.rule,
+            "strengths": strengths,
+            "tune_runs": runs,
         }
 
 
@@ -122,93 +125,11 @@ def _conclusion(duel: Duel, p_holm: float, p_sign_flip_holm: float) -> dict[str,
     }
 
 
-@dataclass(frozen=True)
-class Duel:
-    """One contender and the baseline."""
-
-    comparison: Comparison
-    contender: Contender
-    score: Score
-
-    @cached_property
-    def differences(self) -> pd.Series:
-        """Contender − baseline, by seed; empty for the baseline itself, and where there is none."""
-        baseline = self.comparison.baseline
-        mine = self.score.of(self.comparison.done(self.contender))
-        if baseline is None or baseline == self.contender:
-            return mine.iloc[:0]
-        return paired_differences(mine, self.score.of(self.comparison.done(baseline)))
-
-    @cached_property
-    def refused(self) -> str | None:
-        """Why nothing can be concluded; None where something can, and for the baseline."""
-        comparison, n = self.comparison, len(self.differences)
-        if comparison.baseline is None:
-            return f"no finished run of {BASELINE!r} to compare with"
-        if comparison.baseline == self.contender:
-            return None
-        number = len(comparison.challengers)
-        if n < (needed := paired.pairs_needed(number)):
-            least = paired.smallest_p(n) if n else 1.0
-            return (
-                f"{n} pairs of seeds, {needed} are needed: the sign-flip check cannot fall below p = "
-                f"{least:.2g}, and Holm over {number} asks for {paired.ALPHA / number:.2g}"
-            )
-        if paired.constant(self.differences) and self.differences.any():
-            return "the difference is the same on every seed, so there is no variance to test it against"
-        return None
-
-    @property
-    def tested(self) -> bool:
-        return self.refused is None and len(self.differences) > 0
-
-    @cached_property
-    def p(self) -> float:
-        return paired.t_test(self.differences) if self.tested else np.nan
-
-    @cached_property
-    def p_sign_flip(self) -> float:
-        return paired.sign_flip_test(self.differences) if self.tested else np.nan
-
-    @property
-    def gains(self) -> pd.Series:
-        """The differences, improvements above 0."""
-        return self.score.sign * self.differences
-
-    @property
-    def verdict(self) -> str | None:
-        """By the region of practical equivalence alone; None where the score has none."""
-        return paired.verdict(interval(self.gains), self.score.rope) if self.score.rope else None
-
-    def row(self) -> dict[str, Any]:
-        """The columns of this duel, before correction for the others."""
-        values, differences = self.score.of(self.comparison.done(self.contender)), self.differences
-        mine, theirs = interval(values), interval(differences)
-        number = len(self.comparison.challengers)
-        return {
-            "n": mine.n,
-            "n_diverged": self.comparison.n_diverged(self.contender),
-            "mean": mine.mean,
-            "sd": values.std(ddof=1),
-            "half": mine.half,
-            "n_pairs": theirs.n,
-            "difference": theirs.mean,
-            "difference_sd": differences.std(ddof=1),
-            "difference_half": theirs.half,
-            "difference_unit": self.score.difference_unit,
-            "p": self.p,
-            "p_sign_flip": self.p_sign_flip,
-            "d_z": paired.d_z(differences),
-            "p_improvement": paired.p_improvement(self.gains),
-            "rope": self.score.rope,
-            "refused": self.refused,
-            "comparisons": number,
-            "test": TEST,
-            "correction": f"Holm over {number} comparison{'s' * (number != 1)}",
-        }
-
-
-def _budget(comparison: Comparison, contender: Contender) -> dict[str, int]:
-    """What was spent on choosing the contender's strength."""
-    tried = comparison.tried(contender)
-    return {"strengths": max(len(tried), 1), "tune_runs": int(tried["n"].sum())}
+def _budgets(tables: Tables) -> dict[Cell, tuple[int, int]]:
+    """Of each regularizer on each problem: how many strengths were tried, and how many runs that took."""
+    budgets: dict[Cell, tuple[int, int]] = {}
+    for row in [] if tables.selection is None else records(tables.selection):
+        cell = Cell.of(row | {"per_class": None if pd.isna(row["per_class"]) else int(row["per_class"])})
+        strengths, runs = budgets.get(cell, (0, 0))
+        budgets[cell] = strengths + 1, runs + row["n"]
+    return budgets

@@ -47,13 +47,13 @@ class Comparison:
         pairs = self.results[["regularizer", "strength"]].drop_duplicates().itertuples(index=False)
         return sorted((Contender(*pair) for pair in pairs), key=contender_order)
 
-    @property
+    @cached_property
     def baseline(self) -> Contender | None:
         """Runs without any regularizer, if the sweep has them."""
         found = [contender for contender in self.contenders if contender.regularizer == BASELINE]
         return found[0] if found else None
 
-    @property
+    @cached_property
     def challengers(self) -> list[Contender]:
         """All but the baseline."""
         return [contender for contender in self.contenders if contender != self.baseline]
@@ -89,14 +89,6 @@ class Comparison:
         whole = vars(contender) if contender else {}
         return self.tables.read(table, self.problem, **whole, run_id=done).reset_index(drop=True)
 
-    def tried(self, contender: Contender) -> pd.DataFrame:
-        """The rows of `selection` that the contender's strength was chosen from; none without a choice."""
-        selection = self.tables.selection
-        if selection is None:
-            return pd.DataFrame({"n": pd.Series(dtype=int)})
-        rows = selection[_of_problem(selection, self.problem)]
-        return rows[rows["regularizer"] == contender.regularizer]
-
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """The learning curves of the runs in `results` that did not diverge."""
@@ -116,11 +108,15 @@ def comparisons(tables: Tables) -> list[Comparison]:
     """
     report = tables.results[tables.results["phase"] == "report"]
     report = report[_chosen(tables, report)]
-    found = []
-    for problem in tables.problems:
-        rows = report[_of_problem(report, problem)]
-        if len(rows):
-            found.append(Comparison(problem, tables, rows.reset_index(drop=True)))
+    places: dict[Problem, list[int]] = {problem: [] for problem in tables.problems}
+    columns = [report[name].tolist() for name in ("dataset", "per_class", "model")]
+    for place, (dataset, few, model) in enumerate(zip(*columns, strict=True)):
+        places[Problem(dataset, None if pd.isna(few) else int(few), model)].append(place)
+    found = [
+        Comparison(problem, tables, report.iloc[rows].reset_index(drop=True))
+        for problem, rows in places.items()
+        if rows
+    ]
     if not found:
         raise UserError(
             f"{tables.store.folder} has no finished report run yet, so there is nothing to compare: "
@@ -158,12 +154,6 @@ def _chosen(tables: Tables, report: pd.DataFrame) -> pd.Series:
     )
     kept = merged["strength_"].isna() | (merged["strength_"] == merged["strength"])
     return pd.Series(kept.to_numpy(dtype=bool), index=report.index)
-
-
-def _of_problem(frame: pd.DataFrame, problem: Problem) -> pd.Series:
-    few = frame["per_class"]
-    few = few.isna() if problem.per_class is None else few == problem.per_class
-    return (frame["dataset"] == problem.dataset) & few & (frame["model"] == problem.model)
 
 
 def _is(frame: pd.DataFrame, contender: Contender) -> pd.Series:

@@ -6,6 +6,7 @@ Student's t, not the percentile bootstrap: below 20 seeds the latter's "95%" int
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,11 +36,14 @@ def half_width(sd: ArrayLike, n: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(stats.t.ppf((1 + LEVEL) / 2, enough - 1) * sd / np.sqrt(enough), dtype=float)
 
 
-def interval(values: pd.Series) -> Interval:
+def interval(values: ArrayLike) -> Interval:
     """The mean of the values that are there, and its t-interval."""
-    values = values.dropna().astype(float)
-    n = len(values)
-    return Interval(n, float(values.mean()), float(half_width(values.std(ddof=1), n)))
+    there = np.asarray(values, dtype=float)
+    there = there[~np.isnan(there)]
+    n = len(there)
+    if n < 2:
+        return Interval(n, float(there[0]) if n else math.nan, math.nan)
+    return Interval(n, float(there.mean()), float(half_width(there.std(ddof=1), n)))
 
 
 def paired_differences(values: pd.Series, baseline: pd.Series) -> pd.Series:

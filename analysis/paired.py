@@ -100,10 +100,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def sd(values: ArrayLike) -> float:
+    """The standard deviation of the sample; NaN for fewer than two values."""
+    values = _values(values)
+    return float(values.std(ddof=1)) if len(values) > 1 else math.nan
+
+
 def d_z(differences: ArrayLike) -> float:
     """Cohen's d_z: mean over standard deviation of the differences; NaN where they do not vary."""
     d = _values(differences)
-    return math.nan if len(d) < 2 or constant(d) else float(d.mean() / d.std(ddof=1))
+    return math.nan if len(d) < 2 or constant(d) else float(d.mean() / sd(d))
 
 
 def p_improvement(gains: ArrayLike) -> float:

@@ -1,0 +1,134 @@
+"""One contender and the baseline on the same seeds: the differences, and what they say by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from analysis import paired
+from analysis.comparison import BASELINE, Comparison, Contender
+from analysis.intervals import interval
+from analysis.scores import Score
+
+BySeed = Mapping[int, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duel:
+    """`values` and `baseline`, by seed, are of the runs that did not diverge.
+
+    `baseline` is None where there is no finished run of it, and for the baseline itself. `number`
+    is how many comparisons there are on the problem.
+    """
+
+    contender: Contender
+    score: Score
+    values: BySeed
+    baseline: BySeed | None
+    n_diverged: int
+    number: int
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.contender.regularizer == BASELINE
+
+    @cached_property
+    def differences(self) -> paired.Values:
+        """Contender − baseline, of the seeds that both have, in their order."""
+        baseline = self.baseline or {}
+        seeds = sorted(self.values.keys() & baseline.keys())
+        return np.array([self.values[seed] - baseline[seed] for seed in seeds])
+
+    @property
+    def gains(self) -> paired.Values:
+        """The differences, improvements above 0."""
+        return self.score.sign * self.differences
+
+    @cached_property
+    def refused(self) -> str | None:
+        """Why nothing can be concluded; None where something can, and for the baseline."""
+        n = len(self.differences)
+        if self.is_baseline:
+            return None
+        if self.baseline is None:
+            return f"no finished run of {BASELINE!r} to compare with"
+        if n < (needed := paired.pairs_needed(self.number)):
+            least = paired.smallest_p(n) if n else 1.0
+            return (
+                f"{n} pairs of seeds, {needed} are needed: the sign-flip check cannot fall below p = "
+                f"{least:.2g}, and Holm over {self.number} asks for {paired.ALPHA / self.number:.2g}"
+            )
+        if paired.constant(self.differences) and self.differences.any():
+            return "the difference is the same on every seed, so there is no variance to test it against"
+        return None
+
+    @property
+    def tested(self) -> bool:
+        return not self.is_baseline and self.refused is None
+
+    @cached_property
+    def p(self) -> float:
+        return paired.t_test(self.differences) if self.tested else np.nan
+
+    @cached_property
+    def p_sign_flip(self) -> float:
+        return paired.sign_flip_test(self.differences) if self.tested else np.nan
+
+    @property
+    def verdict(self) -> str | None:
+        """By the region of practical equivalence alone; None where the score has none."""
+        return paired.verdict(interval(self.gains), self.score.rope) if self.score.rope else None
+
+    def row(self) -> dict[str, Any]:
+        """Its columns of `analysis.compare.COMPARISON`, before correction for the other comparisons."""
+        values = [self.values[seed] for seed in sorted(self.values)]
+        mine, theirs = interval(values), interval(self.differences)
+        return {
+            "n": mine.n,
+            "n_diverged": self.n_diverged,
+            "mean": mine.mean,
+            "sd": paired.sd(values),
+            "half": mine.half,
+            "n_pairs": theirs.n,
+            "difference": theirs.mean,
+            "difference_sd": paired.sd(self.differences),
+            "difference_half": theirs.half,
+            "difference_unit": self.score.difference_unit,
+            "p": self.p,
+            "p_sign_flip": self.p_sign_flip,
+            "d_z": paired.d_z(self.differences),
+            "p_improvement": paired.p_improvement(self.gains),
+            "rope": self.score.rope,
+            "refused": self.refused,
+            "comparisons": self.number,
+        }
+
+
+def duels(comparison: Comparison, score: Score) -> list[Duel]:
+    """One for each contender; the baseline's has no differences."""
+    done: dict[Contender, dict[int, float]] = {contender: {} for contender in comparison.contenders}
+    diverged = dict.fromkeys(done, 0)
+    results = comparison.results
+    names = ("regularizer", "strength", "seed", "state")
+    columns = (results[name].tolist() for name in names)
+    for regularizer, strength, seed, state, value in zip(*columns, score.of(results), strict=True):
+        contender = Contender(regularizer, strength)
+        diverged[contender] += state == "diverged"
+        if state == "done" and not np.isnan(value):
+            done[contender][seed] = float(value)
+    baseline = comparison.baseline
+    return [
+        Duel(
+            contender=contender,
+            score=score,
+            values=done[contender],
+            baseline=done[baseline] if baseline and baseline != contender else None,
+            n_diverged=diverged[contender],
+            number=len(comparison.challengers),
+        )
+        for contender in comparison.contenders
+    ]
