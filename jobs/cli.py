@@ -64,6 +64,11 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--metric", default="test_accuracy", metavar="NAME", help="compare by this one (default: %(default)s)"
     )
+    export = command("export", "write a sweep's tables for other tools", _target(), store)
+    export.add_argument("--to", required=True, metavar="FORMAT", help="csv, tensorboard, mlflow or wandb")
+    export.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="an empty folder (default: exports/FORMAT in the store's)"
+    )
     figures = command("figures", "draw figures and print the table of results", _target(), store, data)
     figures.add_argument("--run", metavar="RUN_ID", help="of this run alone")
     figures.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")

@@ -175,6 +175,18 @@ def collect(args: Namespace) -> int:
     return 0
 
 
+def export(args: Namespace) -> int:
+    from analysis.export import export as write
+    from analysis.tables import Tables
+
+    store = _store(args)
+    _collect(store)
+    folder = args.out or store.folder / "exports" / args.to
+    write(Tables(store), args.to, folder)
+    print(folder)
+    return 0
+
+
 def compare(args: Namespace) -> int:
     from analysis.conclusions import conclude
     from analysis.scores import score
