@@ -24,7 +24,7 @@ from jobs.slurm.environment import submitting
 from jobs.slurm.request import parameters, small
 from jobs.task import SRUN_ARGS, TEARDOWN, Task
 from regularize.errors import UserError
-from regularize.store import Store
+from regularize.store import Store, naming_full_disk
 
 _PICKLE = re.compile(r"(\d+(?:_\d+)?)(?:_\d+_result|_submitted)\.pkl")
 _STRAY = re.compile(r"[0-9a-f]{32}\.pkl|\.submission_file_[0-9a-f]{32}\.sh")
@@ -60,7 +60,8 @@ def hand_over(store: Store, saved: Saved, handed: Handed, slurm: Slurm, parallel
         raise UserError(f"{store.folder}: Slurm replaces what begins with % in a path; take another folder")
     journal.submitting(store.journal, handed)
     try:
-        job_id = _submitted(store, saved, handed, slurm, parallel)
+        with naming_full_disk(store.logs):
+            job_id = _submitted(store, saved, handed, slurm, parallel)
     except UserError as error:
         append(store.journal, "abandoned", token=handed.token, reason=str(error))
         raise

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from regularize.errors import UserError
+from regularize.store import naming_full_disk
 
 Element = tuple[tuple[tuple[str, ...], ...], ...]
 """What one job of an array works through: for each of its slices the packs, each of these its run ids."""
@@ -125,7 +126,7 @@ def append(path: Path, event: str, **values: Any) -> None:
     """Add a line that is on disk when this returns."""
     line = json.dumps({"event": event, "time": _now(), **values}, separators=(",", ":"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    with naming_full_disk(path), path.open("ab+") as file:
         if file.tell() and not _ends_whole(file):
             line = f"\n{line}"
         file.write(f"{line}\n".encode())

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from regularize.errors import UserError
+from regularize.store import naming_full_disk
 
 TOUCH_SECONDS = 15.0
 STALE_SECONDS = 180.0
@@ -36,14 +37,15 @@ def submit_lock(path: Path) -> Iterator[None]:
         LockedError: another process holds it.
         UserError: the file is no lock.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     mine = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
     text = json.dumps(_holder())
-    mine.write_text(text, encoding="utf-8")
     try:
+        with naming_full_disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            mine.write_text(text, encoding="utf-8")
         _acquire(path, mine)
     finally:
-        mine.unlink()
+        mine.unlink(missing_ok=True)
     released = threading.Event()
     threading.Thread(target=_touch, args=(path, released), daemon=True).start()
     try:
