@@ -26,6 +26,7 @@ def plan(args: Namespace) -> int:
     from jobs.cluster import load_cluster
     from jobs.packs import read_packs
     from jobs.plan import known_facts, last_selection, make_plan, wanted_runs
+    from jobs.reserved import without
     from jobs.views import plan_view
 
     cluster = load_cluster(args.cluster, args.max_tasks)
@@ -35,7 +36,8 @@ def plan(args: Namespace) -> int:
     for problem in packs.broken.values():
         print(f"warning: {problem}", file=sys.stderr)
     wanted, ahead = wanted_runs(sweep, packs, last_selection(store, sweep) if sweep.two_phase else None)
-    made = make_plan(wanted, ahead, packs, cluster, known_facts(sweep, data_folder(args.data_root, cluster)))
+    facts = known_facts(sweep, data_folder(args.data_root, cluster))
+    made = make_plan(wanted, ahead, packs, cluster, facts, without(store, packs, cluster))
     if args.json:
         _print_json({"sweep": sweep.name, "store": str(store.folder), **made.to_json()})
     else:
@@ -211,7 +213,7 @@ def figures(args: Namespace) -> int:
 
     store = _store(args)
     _collect(store)
-    drawn = draw_all(store, args.names, args.run, args.data_root, args.layer)
+    drawn = draw_all(store, args.names, args.run, args.data_root)
     table = results_table.results_table(Tables(store))
     results_table.write(table, store)
     _console().print(to_terminal(table))

@@ -60,8 +60,9 @@ def take_turn(submission: Submission, facts: Mapping[str, Facts], slurm: Slurm) 
         raise UserError(f"time is {cluster.time} minutes, but {cluster.partition} allows {limits.max_time}")
     room = _room(limits, cluster.max_jobs)
     without = {**verdict.left_out, **dict.fromkeys(sight.live_runs(), IN_HAND)}
-    smaller = replace(submission, cluster=replace(cluster, max_jobs=max(1, room)))
-    plan = next_plan(smaller, packs, facts, without)
+    if room < UNLIMITED:  # packs are cut for the jobs that there will be
+        cluster = replace(cluster, max_jobs=max(1, room))
+    plan = next_plan(replace(submission, cluster=cluster), packs, facts, without)
     if plan.slices and not room:
         raise NoRoomError(
             f"Slurm lets you have {limits.max_submit_jobs} jobs in the queue, and {limits.queued_now} are "

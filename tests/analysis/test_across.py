@@ -25,10 +25,6 @@ def ready(store: Store) -> Tables:
     return Tables(store)
 
 
-def together(tables: Tables) -> pd.DataFrame:
-    return across(tables, compare(tables))
-
-
 def row_of(frame: pd.DataFrame, regularizer: str) -> pd.Series:
     return frame[frame["regularizer"] == regularizer].iloc[0]
 
@@ -85,8 +81,7 @@ def test_what_is_not_in_every_problem_is_not_ranked() -> None:
 
 def test_counts_and_the_interquartile_mean(make_store: MakeStore) -> None:
     tables = ready(make_store(datasets=DATASETS, report=range(1000, 1010)))
-    compared = compare(tables)
-    frame = across(tables, compared)
+    frame, compared = across(tables), compare(tables)
     assert frame["regularizer"].tolist() == ["none", "l2", "elastic_net", "dropout"]
     for regularizer in ("l2", "dropout"):
         row, rows = row_of(frame, regularizer), compared[compared["regularizer"] == regularizer]
@@ -105,7 +100,7 @@ def test_counts_and_the_interquartile_mean(make_store: MakeStore) -> None:
 
 def test_refusals_and_diverged_runs_are_counted(make_store: MakeStore) -> None:
     diverged = [("mnist", "l2", "0.0005", seed) for seed in range(1000, 1008)]
-    frame = together(ready(make_store(datasets=DATASETS, report=range(1000, 1010), diverged=diverged)))
+    frame = across(ready(make_store(datasets=DATASETS, report=range(1000, 1010), diverged=diverged)))
     assert frame.set_index("regularizer")["refused"].to_dict() == {
         "none": 0, "l2": 1, "elastic_net": 0, "dropout": 0
     }  # fmt: skip
@@ -114,11 +109,11 @@ def test_refusals_and_diverged_runs_are_counted(make_store: MakeStore) -> None:
 
 
 def test_one_problem_has_nothing_across(make_store: MakeStore) -> None:
-    assert together(ready(make_store())).empty
+    assert across(ready(make_store())).empty
 
 
 def test_strengths_without_tuning_stay_apart(make_store: MakeStore) -> None:
-    frame = together(ready(make_store(datasets=DATASETS, tune=())))
+    frame = across(ready(make_store(datasets=DATASETS, tune=())))
     assert len(frame) == 9
     assert frame["problems"].eq(3).all()
 
@@ -127,4 +122,4 @@ def test_order_of_rows_never_matters(make_store: MakeStore) -> None:
     tables = ready(make_store(datasets=DATASETS, report=range(1000, 1010)))
     shuffled = Tables(tables.store)
     shuffled.__dict__["results"] = tables.results.sample(frac=1, random_state=5)
-    pd.testing.assert_frame_equal(together(shuffled), together(tables), check_exact=True)
+    pd.testing.assert_frame_equal(across(shuffled), across(tables), check_exact=True)

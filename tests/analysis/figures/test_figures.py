@@ -28,7 +28,6 @@ from regularize.errors import UserError
 from regularize.store import Store
 
 MakeStore = Callable[..., Store]
-TABLES = [name for name, kind in FIGURES.items() if kind.needs == "tables"]
 ENDINGS = (".pdf", ".png", ".csv", ".json")
 HOSTILE = r"l2_$x\frac"
 
@@ -73,13 +72,13 @@ def streams(pdf: bytes) -> Iterator[bytes]:
 
 def test_four_files_the_same_when_drawn_again(drawn: Store) -> None:
     first = {path.name: path.read_bytes() for path in drawn.figures.iterdir()}
-    assert set(first) == {f"{name}-mnist-lenet5{ending}" for name in TABLES for ending in ENDINGS}
+    assert set(first) == {f"{name}-mnist-lenet5{ending}" for name in FIGURES for ending in ENDINGS}
     time.sleep(1.1)  # no time stamp of whole seconds gets in
-    assert draw_all(drawn).paths == [drawn.figures / f"{name}-mnist-lenet5.pdf" for name in TABLES]
+    assert draw_all(drawn).paths == [drawn.figures / f"{name}-mnist-lenet5.pdf" for name in FIGURES]
     assert first == {path.name: path.read_bytes() for path in drawn.figures.iterdir()}
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", FIGURES)
 def test_pdf_is_fit_for_print(drawn: Store, name: str) -> None:
     pdf = drawn.figures / f"{name}-mnist-lenet5.pdf"
     data = b"".join(streams(pdf.read_bytes()))
@@ -94,7 +93,7 @@ def test_pdf_is_fit_for_print(drawn: Store, name: str) -> None:
         assert "Software" not in image.info
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", FIGURES)
 def test_words_and_numbers_beside_it(drawn: Store, name: str) -> None:
     pdf = drawn.figures / f"{name}-mnist-lenet5.pdf"
     said = json.loads(pdf.with_suffix(".json").read_text())
@@ -176,7 +175,7 @@ def test_baseline_is_in_every_panel_and_titles_say_what_is_unusual(store: Store)
 
 
 def test_no_text_leaves_the_page_or_meets_another(store: Store) -> None:
-    for name in TABLES:
+    for name in FIGURES:
         for drawing in draw(name, store):
             figure = drawing.figure
             renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
