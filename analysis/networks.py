@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -54,21 +54,30 @@ def load(store: Store, run_id: str, data_root: Path | None = None) -> Trained:
         UserError: unknown or unfinished run, missing or damaged weights, a module of one's own that
             cannot be imported or has changed, a data set whose shape is not known.
     """
-    from regularize import models
-    from regularize.data import describe
-
-    config, weights = _described(store, run_id)
+    weights = _weights(store, run_id)
     state = _slice(weights, run_id)
-    facts = describe(config.data.name, data_root)
-    network = models.build(config.model, [config.seed], shape=facts.shape, classes=facts.classes)
-    network = network.to(next(tensor.dtype for tensor in state.values() if tensor.is_floating_point()))
+    config = RunConfig.from_json(json.loads(_row(store, "runs", run_id, "config")))
+    trained = untrained(config, data_root)
     try:
-        network.load_state_dict(state)
+        trained.network.load_state_dict(state)
     except RuntimeError as error:
         raise UserError(
             f"{weights} does not fit model {config.model} as it is now: {_first_line(error)}; "
             "the model has changed since it was trained"
         ) from error
+    return trained
+
+
+def untrained(config: RunConfig, data_root: Path | None = None) -> Trained:
+    """The network of a run as it started, before training and what techniques do to fresh weights."""
+    import torch
+
+    from regularize import models
+    from regularize.data import describe
+
+    facts = describe(config.data.name, data_root)
+    network = models.build(config.model, [config.seed], shape=facts.shape, classes=facts.classes)
+    network = network.to(torch.float64 if config.training.precision == "float64" else torch.float32)
     return Trained(config=config, network=network.eval().requires_grad_(False), data_root=data_root)
 
 
@@ -83,24 +92,21 @@ def batches(name: str, dtype: torch.dtype, data_root: Path | None = None) -> Bat
     return Batches(load_data(name, data_root), dtype, torch.device("cpu"))
 
 
-def _described(store: Store, run_id: str) -> tuple[RunConfig, Path]:
-    """A run's configuration, and the file that has its weights."""
-    runs = _row(store, "runs", run_id, "config")
-    if not runs:
-        raise UserError(f"no run of {store.folder} has the id {run_id!r}: `regularize collect` lists them")
-    results = _row(store, "results", run_id, "pack_id")
-    if not results:
-        raise UserError(f"run {run_id} of {store.folder} is not finished, so it has no network yet")
-    return RunConfig.from_json(json.loads(runs["config"])), store.pack(results["pack_id"]).weights
+def _weights(store: Store, run_id: str) -> Path:
+    """The file that has a run's weights."""
+    return store.pack(_row(store, "results", run_id, "pack_id")).weights
 
 
-def _row(store: Store, table: str, run_id: str, column: str) -> dict[str, Any] | None:
+def _row(store: Store, table: str, run_id: str, column: str) -> str:
+    """A run's value of a text column."""
     path = store.table(table)
     if not path.exists():
         raise UserError(f"{path} is not there: collect the sweep's tables first")
     rows = pq.read_table(path, columns=[column], filters=pc.field("run_id") == run_id, partitioning=None)
-    found: list[dict[str, Any]] = rows.to_pylist()
-    return found[0] if found else None
+    if not len(rows):
+        raise UserError(f"run {run_id!r} is not in {path}: no such run, or not finished")
+    found: str = rows[column][0].as_py()
+    return found
 
 
 def _slice(path: Path, run_id: str) -> dict[str, Tensor]:

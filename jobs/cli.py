@@ -71,6 +71,12 @@ def parser() -> argparse.ArgumentParser:
     )
     figures = command("figures", "draw figures and print the table of results", _target(), store, data)
     figures.add_argument("--run", metavar="RUN_ID", help="of this run alone")
+    figures.add_argument(
+        "--layer",
+        default="penultimate",
+        metavar="NAME",
+        help="whose activations PCA and t-SNE show (default: the last hidden layer's)",
+    )
     figures.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
     _add_reproduce(
         command(

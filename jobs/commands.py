@@ -213,7 +213,7 @@ def figures(args: Namespace) -> int:
 
     store = _store(args)
     _collect(store)
-    drawn = draw_all(store, args.names, args.run, args.data_root)
+    drawn = draw_all(store, args.names, args.run, args.data_root, args.layer)
     table = results_table.results_table(Tables(store))
     results_table.write(table, store)
     _console().print(to_terminal(table))

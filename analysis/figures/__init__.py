@@ -39,6 +39,13 @@ FIGURES: dict[str, Kind] = {
     "loss_gap": Kind(shows="test loss minus training loss by epoch"),
     "accuracy_curves": Kind(shows="test accuracy by epoch"),
     "spectra": Kind(shows="singular values of every layer"),
+    "feature_maps": Kind(shows="what each convolution makes of one image", needs="networks"),
+    "activations_pca": Kind(shows="activations of a layer on principal axes", needs="networks"),
+    "activations_tsne": Kind(shows="activations of a layer by t-SNE", needs="networks"),
+    "saliency": Kind(shows="gradients of the true class's logit over images", needs="networks"),
+    "occlusion": Kind(shows="the drop of confidence where images are hidden", needs="networks"),
+    "decision_planes": Kind(shows="decision regions on random planes through images", needs="networks"),
+    "decision_triangle": Kind(shows="decision regions on the plane through three images", needs="networks"),
 }
 
 
@@ -63,7 +70,11 @@ def draw(name: str, subject: Subject) -> Iterator[Drawing]:
 
 
 def draw_all(
-    store: Store, names: Sequence[str] = (), run_id: str | None = None, data_root: Path | None = None
+    store: Store,
+    names: Sequence[str] = (),
+    run_id: str | None = None,
+    data_root: Path | None = None,
+    layer: str = "penultimate",
 ) -> Drawn:
     """Draw figures into `store.figures`: those named, else all; of the run `run_id`, else comparisons.
 
@@ -76,7 +87,7 @@ def draw_all(
 
     names = list(names) or [name for name, kind in FIGURES.items() if run_id is None or kind.one_run]
     _check(names, run_id)
-    parts, drawn = subjects(Tables(store), run_id, data_root), Drawn()
+    parts, drawn = subjects(Tables(store), run_id, data_root, layer), Drawn()
     for name in names:
         for subject in _scoped(name, parts):
             try:

@@ -23,12 +23,13 @@ class Subject:
     """The comparisons that a figure shows: one, or in figures of a whole sweep one for each problem.
 
     A single run is a comparison with one contender, and `slug` then names the run. `data_root` is
-    where images are, for figures that show some.
+    where images are, for figures that show some; `layer` is the one whose activations are shown.
     """
 
     comparisons: Sequence[Comparison]
     slug: str = ""
     data_root: Path | None = None
+    layer: str = "penultimate"
 
     @property
     def comparison(self) -> Comparison:
@@ -41,14 +42,16 @@ class Subject:
         return f"{figure}-{self.slug}" if self.slug else figure
 
 
-def subjects(tables: Tables, run_id: str | None = None, data_root: Path | None = None) -> list[Subject]:
+def subjects(
+    tables: Tables, run_id: str | None = None, data_root: Path | None = None, layer: str = "penultimate"
+) -> list[Subject]:
     """One subject for each problem, or one for the run `run_id`.
 
     Raises:
         UserError: no finished report run, or no such run.
     """
     found = comparisons(tables) if run_id is None else [one_run(tables, run_id)]
-    return [Subject(comparisons=[each], slug=each.slug, data_root=data_root) for each in found]
+    return [Subject(comparisons=[each], slug=each.slug, data_root=data_root, layer=layer) for each in found]
 
 
 def together(parts: Sequence[Subject]) -> Subject:

@@ -118,7 +118,7 @@ def test_a_model_that_changed_since_is_not_drawn(copy):
 
 
 def test_unknown_and_unfinished_runs(copy):
-    with pytest.raises(UserError, match=r"no run of .* has the id 'abc'"):
+    with pytest.raises(UserError, match=r"run 'abc' is not in .*results.parquet"):
         load(copy, "abc")
     copy.table("results").unlink()
     with pytest.raises(UserError, match="collect the sweep's tables first"):

@@ -1,0 +1,83 @@
+"""Decision regions on random planes through images, the same planes for every technique."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from analysis.comparison import Contender
+from analysis.examples import Examples, one_a_class
+from analysis.figures import classes
+from analysis.figures.plane_panels import (
+    Found,
+    data,
+    distances,
+    encircle,
+    medians,
+    paint,
+    radii,
+    seen_classes,
+)
+from analysis.figures.save import Drawing
+from analysis.figures.shown import Shown, images_shown, label
+from analysis.figures.subject import Subject
+from analysis.figures.tiles import Tiles, picture, under
+from analysis.planes import Plane, places, random_plane, regions
+
+CELLS = 61  # a side
+PLANES = 4
+
+
+def draw(subject: Subject) -> Iterator[Drawing]:
+    """A row for each technique, a column for each image, the robustness radius under each panel."""
+    shown = images_shown(subject)
+    examples = one_a_class(shown.batches, PLANES)
+    # At the edge of the plane the image has changed as by noise as strong as a pixel's range.
+    along = places(CELLS, math.sqrt(examples.x[0].numel()))
+    planes = [random_plane(image, number) for number, image in enumerate(examples.x)]
+    found = {
+        contender: [regions(trained, plane, along, plane.origin[None]) for plane in planes]
+        for contender, trained in shown.networks.items()
+    }
+    listed = medians(found, planes)
+    for suffix, contenders in shown.pages():
+        yield Drawing(
+            name=f"{subject.name('decision_planes')}{suffix}",
+            figure=_page(shown, examples, contenders, found, planes).figure,
+            data=data(found, planes, [[row] for row in examples.rows]),
+            caption=(
+                f"{shown.subject}: the class that a network sees (colour; paler where it is less sure) on "
+                f"planes through test images {examples.rows} (drawn by a hash, one a class) in two random "
+                f"directions, {along[-1]:.1f} to each side in Euclidean distance, pixels being in [0, 1]. "
+                "The cell in the centre is the image itself. r, and the circle: the distance to the "
+                "nearest cell of another class than the one seen there, to within "
+                f"{along[1] - along[0]:.2f}. {shown.notes}"
+            ),
+            alt=f"Maps of decision regions, a row for each technique. Median robustness radius: {listed}.",
+            summary=(
+                f"{shown.subject}, median robustness radius on {len(planes)} random planes: {listed}, "
+                "n = 1 network each"
+            ),
+            band="none: one network a technique",
+            n=shown.n,
+            inputs=shown.inputs,
+        )
+
+
+def _page(
+    shown: Shown, examples: Examples, contenders: list[Contender], found: Found, planes: list[Plane]
+) -> Tiles:
+    tiles = Tiles([label(c) for c in contenders], len(planes), below=0.13)
+    labels, images = examples.labels.tolist(), examples.pixels(shown.batches)
+    for heads in tiles.heads:
+        for axes, image, true in zip(heads, images, labels, strict=True):
+            picture(axes, image)
+            under(axes, f"class {true}")
+    for contender, row in zip(contenders, tiles.rows, strict=True):
+        for axes, panel, plane in zip(row, found[contender], planes, strict=True):
+            (radius,) = radii(panel, plane)
+            paint(axes, panel, shown.classes)
+            encircle(axes, plane.marks[0], radius)
+            under(axes, distances(panel, plane))
+    classes.legend(tiles.figure, seen_classes(p for c in contenders for p in found[c]), "s")
+    return tiles

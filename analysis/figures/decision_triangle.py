@@ -1,0 +1,112 @@
+"""Decision regions on the plane through three images, the same plane for every technique."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.comparison import Contender
+from analysis.examples import Examples, one_a_class
+from analysis.figures import classes, style
+from analysis.figures.plane_panels import (
+    Found,
+    data,
+    distances,
+    encircle,
+    medians,
+    paint,
+    radii,
+    seen_classes,
+)
+from analysis.figures.save import Drawing
+from analysis.figures.shown import Shown, images_shown, label
+from analysis.figures.subject import Subject
+from analysis.figures.tiles import bare, grey, show, under
+from analysis.planes import Array, Plane, places, plane_through, regions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CELLS = 81  # a side
+_MARGIN = 2.0  # of the plane's half width beyond the outermost image
+_COLUMNS = 5
+
+
+def draw(subject: Subject) -> Iterator[Drawing]:
+    """A panel for each technique; the three images stand before the first."""
+    shown = images_shown(subject)
+    examples = one_a_class(shown.batches, 3)
+    plane = plane_through(examples.x, shown.batches.pixel)
+    along = places(CELLS, _MARGIN * float(np.abs(plane.marks).max()))
+    found = {
+        contender: [regions(trained, plane, along, examples.x)]
+        for contender, trained in shown.networks.items()
+    }
+    named = ", ".join(map(str, examples.labels.tolist()))
+    listed = medians(found, [plane])
+    for suffix, contenders in shown.pages():
+        yield Drawing(
+            name=f"{subject.name('decision_triangle')}{suffix}",
+            figure=_page(shown, examples, contenders, found, plane),
+            data=data(found, [plane], [examples.rows]),
+            caption=(
+                f"{shown.subject}: the class that a network sees (colour; paler where it is less sure) on "
+                f"the plane through test images {examples.rows} (+; drawn by a hash, one a class). r, and "
+                "the circles: the Euclidean distances, pixels being in [0, 1], from each image to the "
+                "nearest cell of another class than the one seen there, to within "
+                f"{along[1] - along[0]:.2f}; for classes {named} in this order. {shown.notes}"
+            ),
+            alt=f"Maps of decision regions, one for each technique. Median robustness radius: {listed}.",
+            summary=(
+                f"{shown.subject}, median robustness radius on the plane through three images: {listed}, "
+                "n = 1 network each"
+            ),
+            band="none: one network a technique",
+            n=shown.n,
+            inputs=shown.inputs,
+        )
+
+
+def _page(
+    shown: Shown, examples: Examples, contenders: list[Contender], found: Found, plane: Plane
+) -> Figure:
+    from matplotlib.figure import Figure
+
+    columns = min(_COLUMNS, len(contenders) + 1)
+    rows = math.ceil((len(contenders) + 1) / columns)
+    width = style.TWO_COLUMNS if columns > 2 else style.ONE_COLUMN
+    figure = Figure(figsize=(width, rows * (width / columns + 0.35) + 0.45), layout="constrained")
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for unused in grid[len(contenders) + 1 :]:
+        unused.remove()
+    _triangle(grid[0], shown, examples, plane, found[contenders[0]][0].places)
+    for axes, contender in zip(grid[1:], contenders, strict=False):
+        (panel,) = found[contender]
+        bare(axes)
+        paint(axes, panel, shown.classes)
+        for mark, radius in zip(plane.marks, radii(panel, plane), strict=True):
+            encircle(axes, mark, radius)
+        axes.set_title(label(contender), pad=3, fontsize=7, linespacing=1.15)
+        under(axes, distances(panel, plane))
+    classes.legend(figure, seen_classes(found[c][0] for c in contenders), "s")
+    return figure
+
+
+def _triangle(axes: Axes, shown: Shown, examples: Examples, plane: Plane, along: Array) -> None:
+    """The three images where they lie on the plane."""
+    bare(axes)
+    low, high = along[0], along[-1]
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+    axes.set_title("Images", pad=3, fontsize=7)
+    half = 0.1 * (high - low)
+    labels = examples.labels.tolist()
+    for image, (x, y), true in zip(examples.pixels(shown.batches), plane.marks, labels, strict=True):
+        place = (x - half, x + half, y - half, y + half)
+        colours = image.transpose(1, 2, 0) if len(image) == 3 else grey(image)
+        show(axes, colours, cmap="gray", vmin=0, vmax=1, extent=place, zorder=2)
+        axes.text(x, y - half, f"class {true}", fontsize=6.5, ha="center", va="top")
+    axes.set(xlim=(low, high), ylim=(low, high))

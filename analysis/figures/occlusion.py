@@ -1,0 +1,48 @@
+"""How much the confidence in the true class drops where the image is hidden, the same for every technique."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from analysis import saliency
+from analysis.examples import one_a_class
+from analysis.figures.attribution import IMAGES, Maps
+from analysis.figures.save import Drawing
+from analysis.figures.shown import images_shown
+from analysis.figures.subject import Subject
+from analysis.figures.words import name
+
+
+def draw(subject: Subject) -> Iterator[Drawing]:
+    """Drops laid over the images, on one colour scale."""
+    from matplotlib.colors import Normalize
+
+    shown = images_shown(subject)
+    examples = one_a_class(shown.batches, IMAGES)
+    side = examples.x.shape[-1]
+    patch, stride = max(side // 4, 1), max(side // 28, 1)
+    maps = {
+        contender: saliency.occlusion(trained, examples.x, examples.labels, patch, stride).double().numpy()
+        for contender, trained in shown.networks.items()
+    }
+    largest = max(float(np.abs(found).max()) for found in maps.values())
+    listed = "; ".join(f"{name(c)} {found.max((1, 2)).mean():.2f}" for c, found in maps.items())
+    yield from Maps(
+        name="occlusion",
+        colours="RdBu_r",
+        norm=Normalize(-largest, largest),
+        scale="drop of the true class's probability (blue: hiding helps)",
+        shown=shown,
+        examples=examples,
+        maps=maps,
+        caption=(
+            f"{shown.subject}: by how much the true class's probability drops where a grey patch of "
+            f"{patch}×{patch} pixels, moved in steps of {stride}, hides the image; mean over the patches "
+            f"that cover a pixel. Test images {examples.rows} (drawn by a hash, one a class). "
+            f"{shown.notes} One colour scale for all."
+        ),
+        alt=f"Maps over {IMAGES} images, a row for each technique. Mean largest drops: {listed}.",
+        summary=f"{shown.subject}, largest drop under occlusion: {listed}, n = 1 network each",
+    ).draw(subject)

@@ -1,0 +1,166 @@
+"""The figures of trained networks, drawn from a store that was trained for real."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from analysis import figures
+from analysis.figures import FIGURES, draw_all
+from analysis.figures.classes import tinted
+from analysis.figures.feature_maps import gap, montage
+from analysis.figures.style import ONE_COLUMN, TWO_COLUMNS
+from analysis.figures.subject import subjects
+from analysis.tables import Tables
+from regularize.errors import UserError
+from regularize.store import Store
+from tests.analysis.trained import PLAIN, TERMS, runs_of, store_of
+
+NETWORKS = [name for name, kind in FIGURES.items() if kind.needs == "networks"]
+SUFFIXES = {
+    "feature_maps": ("-conv1", "-conv2"),
+    "activations_pca": ("-2d", "-3d"),
+    "activations_tsne": ("-2d", "-3d"),
+}
+SLUG = "digits-20-per-class-lenet5"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    """Fewer cells, examples and points than in print."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("analysis.figures.decision_planes.CELLS", 9)
+        patch.setattr("analysis.figures.decision_triangle.CELLS", 10)
+        patch.setattr("analysis.figures.embedding_panels.EXAMPLES", 40)
+        yield
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Store:
+    return store_of(tmp_path_factory.mktemp("shown") / "store", runs_of())
+
+
+@pytest.fixture(scope="module")
+def drawn(store):
+    return draw_all(store, NETWORKS)
+
+
+def stems(name: str, slug: str = SLUG) -> list[str]:
+    return [f"{name}-{slug}{suffix}" for suffix in SUFFIXES.get(name, ("",))]
+
+
+def test_all_are_drawn_and_the_same_when_drawn_again(store, drawn):
+    assert drawn.missing == {}
+    assert [path.stem for path in drawn.paths] == [stem for name in NETWORKS for stem in stems(name)]
+    first = {path.name: path.read_bytes() for path in store.figures.iterdir()}
+    assert len(first) == 4 * len(drawn.paths)
+    time.sleep(1.1)  # no time stamp of whole seconds gets in
+    draw_all(store, NETWORKS)
+    for name, data in first.items():
+        assert data == (store.figures / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_fonts_widths_and_words(store, drawn, name):
+    for stem in stems(name):
+        pdf = (store.figures / f"{stem}.pdf").read_bytes()
+        assert b"/Type3" not in pdf
+        assert any(b"/MediaBox [ 0 0 %g " % (72 * width) in pdf for width in (ONE_COLUMN, TWO_COLUMNS))
+        said = json.loads((store.figures / f"{stem}.json").read_text())
+        assert "have seed 1." in said["caption"]
+        assert said["n"] == {"no regularizer": 1, "L2 (λ = 0.01)": 1, "Dropout (p = 0.3)": 1}
+        data = pd.read_csv(store.figures / f"{stem}.csv", keep_default_na=False)
+        assert set(TERMS) <= set(data["regularizer"])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_text_leaves_the_page(store, name):
+    (subject,) = subjects(Tables(store))
+    for drawing in figures.draw(name, subject):
+        figure = drawing.figure
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        figure.draw(renderer)
+        for axes in figure.axes:
+            for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+                box = text.get_window_extent(renderer)
+                assert not text.get_text() or (box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1), text
+
+
+def test_one_run_alone(store):
+    run = runs_of()[3]
+    found = draw_all(store, ["saliency", "activations_pca", "decision_triangle"], run.run_id)
+    assert found.missing == {}
+    assert found.paths[0].stem == f"saliency-run-{run.run_id}"
+    said = json.loads(found.paths[0].with_suffix(".json").read_text())
+    assert said["n"] == {"L2 (λ = 0.01)": 1}
+    data = pd.read_csv(found.paths[0].with_suffix(".csv"))
+    assert set(data["regularizer"]) == {"l2", "random weights"}
+
+
+def test_any_layer(store):
+    found = draw_all(store, ["activations_pca"], layer="conv1")
+    assert [path.stem for path in found.paths] == [f"activations_pca-{SLUG}-conv1-{d}d" for d in (2, 3)]
+    assert (
+        "layer conv1 (1176 units)" in json.loads(found.paths[0].with_suffix(".json").read_text())["caption"]
+    )
+    missing = draw_all(store, ["activations_pca"], layer="fc7").missing
+    assert "no layer 'fc7'" in missing[f"activations_pca-{SLUG}"]
+
+
+def test_what_cannot_be_drawn_is_named_and_the_rest_is_drawn(store, tmp_path):
+    copy = Store(shutil.copytree(store.folder, tmp_path / "copy"))
+    for path in copy.packs.glob("*/weights.pt"):
+        path.unlink()
+    found = draw_all(copy, ["accuracy_curves", "saliency"])
+    assert [path.stem for path in found.paths] == [f"accuracy_curves-{SLUG}"]
+    assert "weights.pt is not there" in found.missing[f"saliency-{SLUG}"]
+
+
+def test_toy_models_and_networks_without_convolutions(tmp_path):
+    toy = replace(PLAIN, data=replace(PLAIN.data, name="clusters"), model="toy_plane")
+    store = store_of(tmp_path / "store", [toy, replace(PLAIN, model="mlp")])
+    found = draw_all(store, ["feature_maps", "saliency", "decision_planes", "activations_pca"])
+    points = "clusters-20-per-class-toy_plane"
+    assert {name: reason for name, reason in found.missing.items() if points in name}.keys() == {
+        f"{name}-{points}" for name in ("feature_maps", "saliency", "decision_planes")
+    }
+    assert "points, not images" in found.missing[f"saliency-{points}"]
+    assert "no convolutions" in found.missing["feature_maps-digits-20-per-class-mlp"]
+    assert f"activations_pca-{points}-3d" in {path.stem for path in found.paths}
+
+
+def test_a_module_of_someone_elses(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[3] / "examples")
+    store = store_of(tmp_path / "store", [replace(PLAIN, model="small_resnet:group_norm")])
+    found = draw_all(store, ["feature_maps", "saliency"])
+    assert found.missing == {}
+    assert "feature_maps-digits-20-per-class-small_resnet-group_norm-3.conv1" in {p.stem for p in found.paths}
+    assert "the first 16 of 32 channels" in " ".join(
+        json.loads(p.with_suffix(".json").read_text())["caption"] for p in found.paths
+    )
+
+
+def test_an_unknown_run(store):
+    with pytest.raises(UserError, match="has no result"):
+        draw_all(store, ["saliency"], "nowhere")
+
+
+def test_class_colours_are_fainter_where_the_network_is_less_sure():
+    found = tinted(np.array([[0, 0, 1]]), np.array([[0.1, 0.6, 1.0]]), 10)
+    assert found[0, 0, :3].tolist() == found[0, 1, :3].tolist() != found[0, 2, :3].tolist()
+    assert found[0, 0, 3] < found[0, 1, 3] < found[0, 2, 3] <= 1
+
+
+def test_a_montage_has_gaps():
+    found = montage(np.ones((3, 4, 10)))
+    assert found.shape == (4, 3 * 10 + 2 * gap(10))
+    assert np.isnan(found[:, 10]).all()
+    assert np.nansum(found) == 3 * 4 * 10
