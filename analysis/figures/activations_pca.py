@@ -23,7 +23,6 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             how="on each network's own principal axes; above the panels, the variance that they explain.",
             same_axes=False,
             extra={
-                contender: f"{100 * shares.sum():.0f}% of variance, "
-                for contender, (_, shares) in fits.items()
+                contender: f"variance {100 * shares.sum():.0f}%\n" for contender, (_, shares) in fits.items()
             },
         )

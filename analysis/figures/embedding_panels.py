@@ -76,7 +76,7 @@ def drawings(
     extra: Mapping[Contender, str],
     same_axes: bool,
 ) -> Iterator[Drawing]:
-    """The pages that show `places` [N, d]; `extra` is said above each panel, beside the purity."""
+    """The pages that show `places` [N, d]; `extra` is said above each panel, over the purity."""
     dimensions = next(iter(places.values())).shape[1]
     purities = {contender: purity(points, found.labels) for contender, points in found.points.items()}
     listed = "; ".join(f"{name(c)} {value:.2f}" for c, value in purities.items())
@@ -109,7 +109,7 @@ def _figure(
     columns = min(_COLUMNS, len(titles))
     rows = math.ceil(len(titles) / columns)
     width = style.TWO_COLUMNS if columns > 2 else style.ONE_COLUMN
-    figure = Figure(figsize=(width, rows * (width / columns + 0.42) + 0.3), layout="constrained")
+    figure = Figure(figsize=(width, rows * (width / columns + 0.5) + 0.3), layout="constrained")
     options: dict[str, Any] = {"projection": "3d"} if solid else {}
     grid = list(figure.subplots(rows, columns, squeeze=False, subplot_kw=options).flat)
     for unused in grid[len(titles) :]:

@@ -86,6 +86,7 @@ def picture(axes: Axes, image: NDArray[Any]) -> None:
 def scale(figure: Figure, norm: Normalize, colours: str, text: str, extend: str) -> None:
     """The colour scale that all images share, below them."""
     from matplotlib.cm import ScalarMappable
+    from matplotlib.ticker import MaxNLocator
 
     bar = figure.colorbar(
         ScalarMappable(norm, colours),
@@ -95,6 +96,7 @@ def scale(figure: Figure, norm: Normalize, colours: str, text: str, extend: str)
         aspect=45,
         pad=0.02,
         extend=extend,
+        ticks=MaxNLocator(5),
     )
     bar.set_label(text, labelpad=2)
     bar.outline.set_visible(False)

@@ -82,7 +82,7 @@ def test_fonts_widths_and_words(store, drawn, name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_no_text_leaves_the_page(store, name):
+def test_no_text_leaves_the_page_or_meets_another(store, name):
     (subject,) = subjects(Tables(store))
     for drawing in figures.draw(name, subject):
         figure = drawing.figure
@@ -92,6 +92,8 @@ def test_no_text_leaves_the_page(store, name):
             for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
                 box = text.get_window_extent(renderer)
                 assert not text.get_text() or (box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1), text
+        boxes = [axes.title.get_window_extent(renderer) for axes in figure.axes if axes.get_title()]
+        assert not any(box.overlaps(other) for box in boxes for other in boxes if box is not other)
 
 
 def test_one_run_alone(store):
