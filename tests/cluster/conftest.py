@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +32,9 @@ def slurm(cluster: TestCluster) -> Iterator[TestCluster]:
     """The cluster with an empty queue and four nodes, before and after."""
     yield cluster
     cluster.tidy()
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where data sets are decoded to, once."""
+    return tmp_path_factory.mktemp("data")

@@ -19,7 +19,7 @@ from tests.cluster.machines import SYSTEM_PATH, memory_groups, on_machine
 from tests.cluster.processes import Processes, free_ports, wait_for
 from tests.cluster.settings import LOGINS, NODES, Ports
 
-ACTIVE = ("PENDING", "CONFIGURED", "RUNNING", "COMPLETING", "REQUEUED", "SUSPENDED")
+ROOT = Path(__file__).parents[2]
 
 
 class TestCluster:
@@ -45,6 +45,7 @@ class TestCluster:
         self._max_submit_jobs: int | None = None
         self.environment = _clean(os.environ) | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}:{SYSTEM_PATH}",
+            "PYTHONPATH": str(ROOT),  # the nodes import from it what is only for tests
             "SLURM_CONF": str(self.folder / "slurm.conf"),
         }
         self._groups = memory_groups(self.folder.name)

@@ -1,0 +1,134 @@
+"""What can be wrong with a cluster is one clear error each, and nothing is half submitted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jobs.journal import read_journal
+from tests.cluster.processes import wait_for
+from tests.cluster.slurm import TestCluster
+from tests.cluster.tables import assert_same
+from tests.cluster.test_harm import SWEEP as SLOW
+from tests.cluster.trial import Said, Trial
+
+SWEEP = """\
+name: small
+dataset: {digits: {per_class: 20}}
+model: mlp
+training: {steps: 20, batch_size: 16}
+regularizers: {none: }
+seeds: 1
+"""
+
+
+def assert_refused(slurm: TestCluster, trial: Trial, said: Said, *words: str) -> None:
+    """One line that says what is wrong, nothing in the queue, and nothing that seems to be."""
+    assert said.code == 2
+    (line,) = [line for line in said.err.splitlines() if line.startswith("error: ")]
+    assert "Traceback" not in said.err
+    assert [word for word in words if word not in line] == []
+    assert slurm.queued() == []
+    if trial.store.journal.exists():
+        assert not [handed for handed in read_journal(trial.store.journal).handed if handed.open]
+
+
+def test_unknown_partition(slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
+    trial = Trial(tmp_path, data_root, SWEEP, partition="mian")
+    assert_refused(slurm, trial, trial.submit(), "mian")
+
+
+def test_more_than_any_node_has(slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
+    trial = Trial(tmp_path, data_root, SWEEP, memory="64G")
+    assert_refused(slurm, trial, trial.submit())
+
+
+def test_without_accounting_the_sweep_completes(slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
+    slurm.stop_accounting()
+    trial = Trial(tmp_path, data_root, SWEEP)
+    assert trial.submit().code == 0
+    assert "failed" not in trial.states()
+    slurm.wait_until_idle()
+    assert trial.states() == {"done": 1}
+
+
+def test_a_controller_that_is_away_is_waited_for(slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
+    trial = Trial(tmp_path, data_root, SWEEP)
+    slurm.stop_controller()
+    command = [sys.executable, "-c", "from jobs.cli import main; raise SystemExit(main())", "submit"]
+    options = [str(trial.sweep), "--store", str(trial.root), *trial.submit_options]
+    with subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout
+        said = next(line for line in process.stdout if "does not answer" in line)
+        slurm.start_controller()
+        said += process.stdout.read()
+    assert process.returncode == 0, said
+    assert "trying again in" in " ".join(said.split())
+    assert len(slurm.queued()) == 2
+    assert len([handed for handed in read_journal(trial.store.journal).handed if handed.open]) == 2
+
+
+def test_a_full_store(
+    slurm: TestCluster, tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, let_go = slurm.folder / "small", tmp_path / "let_go"
+    monkeypatch.setenv("LET_GO", str(let_go))
+    trial = Trial(tmp_path, data_root, SLOW)
+    trial.root, trial.store = small, type(trial.store)(small / "slow")
+    with filled(small):
+        assert_refused(slurm, trial, trial.submit(), "no space left")
+    assert trial.submit().code == 0
+    wait_for("training", lambda: any(trial.store.packs.glob("*/status.json")), 90)
+    with filled(small):
+        let_go.touch()
+        log = wait_for("the log", lambda: list(trial.store.logs.glob("*_0_log.out")))[0]
+        wait_for("the error", lambda: "error: no space left" in log.read_text(), 60)
+        assert "Traceback" not in log.read_text()
+        slurm.wait_until_idle()
+    assert trial.submit().code == 0
+    slurm.wait_until_idle()
+    assert_same(trial.store, trial.in_one_process(tmp_path / "alone"))
+
+
+def test_data_that_the_compute_node_lacks(slurm: TestCluster, tmp_path: Path) -> None:
+    images, labels = np.zeros((40, 8, 8), np.uint8), np.arange(40) % 2
+    with mounted(tmp_path / "data") as root:  # after the nodes were started: they do not see it
+        parts = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
+        np.savez(root / "own.npz", allow_pickle=False, **parts)
+        trial = Trial(tmp_path, root, SWEEP.replace("{digits: {per_class: 20}}", "own"))
+        assert trial.submit().code == 0
+        slurm.wait_until_idle()
+    said = trial.regularize("status")
+    assert trial.states() == {"failed": 1}
+    assert "own" in said.out
+    assert str(root) in said.out
+
+
+@contextmanager
+def filled(folder: Path) -> Iterator[None]:
+    """A file system without a byte left."""
+    path = folder / "filler"
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    yield
+    path.unlink()
+
+
+@contextmanager
+def mounted(path: Path) -> Iterator[Path]:
+    """A file system that only this machine sees."""
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(path)], check=True)
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", str(path)], check=True)

@@ -1,0 +1,56 @@
+"""Limits of the cluster make arrays smaller and slices larger; the sweep is trained all the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jobs.journal import read_journal
+from tests.cluster.slurm import TestCluster
+from tests.cluster.trial import Trial
+
+SWEEP = """\
+name: two-phase
+dataset: {digits: {per_class: 20}}
+model: mlp
+training: {steps: 20, batch_size: 16}
+regularizers:
+  none:
+  l2: {strength: [1e-3, 1e-2, 3e-2]}
+  dropout: {p: [0.2, 0.5]}
+  input_noise: {sigma: 0.1}
+seeds: {tune: 1, report: 2}
+select: {metric: validation_accuracy}
+"""
+TUNE, REPORT = 7, 8
+
+
+@pytest.fixture
+def trial(tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> Trial:
+    """One run a pack; each pack is worth an element, which otherwise takes a minute of training."""
+    monkeypatch.setattr("jobs.slurm.arrays.LEAST_SECONDS", 1e-6)
+    return Trial(tmp_path, data_root, SWEEP, pack_runs=1, array_parallelism=16, memory="900M")
+
+
+def elements(trial: Trial) -> list[int]:
+    """How many elements each array has that was handed over."""
+    return [len(handed.elements) for handed in read_journal(trial.store.journal).arrays]
+
+
+def test_arrays_are_cut_at_the_largest_index(slurm: TestCluster, trial: Trial) -> None:
+    slurm.set_config(MaxArraySize=5)
+    assert trial.submit().code == 0
+    assert elements(trial) == [5, 2]
+    assert len(slurm.queued()) == 8  # with the follow-up
+
+
+def test_under_the_tightest_limits_both_phases_complete_unattended(slurm: TestCluster, trial: Trial) -> None:
+    slurm.set_config(MaxArraySize=5)
+    slurm.set_max_submit_jobs(3)
+    assert trial.submit().code == 0
+    assert elements(trial) == [2]
+    slurm.wait_until_idle()
+    assert trial.states() == {"done": TUNE + REPORT}
+    assert trial.store.table("selection").exists()
+    assert {*elements(trial)} <= {1, 2}
