@@ -36,6 +36,7 @@ class Batches:
         """Examples [R, B] of the official `part` to inputs [R, B, *shape] and labels [R, B]."""
         runs, count = index.shape
         rows = index.t().reshape(-1)  # examples first: the memory order of a folded convolution
-        values = self.images[part][rows].view(count, runs, *self.images[part].shape[1:]).movedim(1, -2)
+        chosen = self.images[part].index_select(0, rows)  # a quarter of the time of [rows]
+        values = chosen.unflatten(0, (count, runs)).movedim(1, -2)
         x = values.to(self.dtype, memory_format=torch.contiguous_format) * self._scale - self._shift
         return x.movedim(-2, 0).movedim(-1, 2), self.labels[part][index]

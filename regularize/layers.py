@@ -48,8 +48,8 @@ def fold(x: Tensor) -> Tensor:
 
 def unfold(x: Tensor, runs: int) -> Tensor:
     """[B, R·C, H, W] to [R, B, C, H, W]."""
-    images, channels, height, width = x.shape
-    return x.view(images, runs, channels // runs, height, width).transpose(0, 1)
+    # Channels last while they are split: so the gradient that comes back is, too.
+    return x.permute(0, 2, 3, 1).unflatten(3, (runs, -1)).permute(3, 0, 4, 1, 2)
 
 
 class RunConv2d(nn.Module):
@@ -67,6 +67,15 @@ class RunConv2d(nn.Module):
     def link(self, x: Tensor) -> Link:
         weight = self.weight  # the one of this pass, which weight noise replaces
         return Link(self(x), lambda dx: self._convolved(dx, weight, None), (weight,))
+
+    def weigh(self, x: Tensor) -> Link:
+        """The convolution without its bias, for `shift` to add."""
+        weight = self.weight
+        return Link(self._convolved(x, weight, None), lambda dx: self._convolved(dx, weight, None), (weight,))
+
+    def shift(self, x: Tensor) -> Link:
+        """Adds the bias."""
+        return Link(x + self.bias.view(-1, 1, 1), lambda dx: dx)
 
     def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         folded = weight.flatten(0, 1).contiguous(memory_format=torch.channels_last)

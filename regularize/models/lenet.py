@@ -74,8 +74,7 @@ class LeNet(Chain):
     def layers(self, hidden: Hidden) -> Iterator[Layer]:
         yield linear(fold)
         for conv in (self.conv1, self.conv2):
-            yield conv.link
-            yield from self._pooled()
+            yield from self._stage(conv)
         yield linear(lambda h: unfold(h, self.runs).flatten(2))
         for name, layer in (("fc1", self.fc1), ("fc2", self.fc2)):
             yield layer.link
@@ -83,9 +82,11 @@ class LeNet(Chain):
             yield linear(partial(hidden, name))
         yield self.fc3.link
 
-    def _pooled(self) -> tuple[Layer, Layer]:
+    def _stage(self, conv: RunConv2d) -> tuple[Layer, ...]:
         form = self.form
-        return (form.pool, form.activation) if form.pool_first else (form.activation, form.pool)
+        if form.pool_first:  # of the bias, too: its gradient then sums a quarter of the numbers
+            return conv.weigh, form.pool, conv.shift, form.activation
+        return conv.link, form.activation, form.pool
 
 
 def build(name: str, seeds: Sequence[int], shape: tuple[int, ...], classes: int) -> Network:

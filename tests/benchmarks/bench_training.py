@@ -6,7 +6,8 @@ Three ways take turns in one process group, so that all see the same machine:
       multi-tensor SGD, default threads;
   (c) ours: as many one-thread worker processes as cores, the eight runs packed among them.
 Prints run-steps per second (one run-step: one optimizer step of one run, batch 128), minimum,
-median and maximum over the rounds, the ratios of medians, and the memory of a worker.
+median and maximum over the rounds, the ratios of medians, and the memory of a worker; the exit code
+is 1 if a target is missed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import gzip
 import os
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
@@ -31,6 +33,9 @@ from regularize.config import DataConfig, RunConfig, Training
 from regularize.data import data_root, load
 
 RUNS, BATCH = 8, 128
+# The least that (c) has to be of each, and the most that a worker may take, in MB.
+TARGETS = {"(a) DataLoader loop": 4.0, "(b) in-memory loop": 1.8}
+MOST_MEMORY = 1000
 
 
 def plain_network() -> nn.Module:
@@ -156,13 +161,27 @@ def main() -> None:
     for _ in range(options.rounds):
         for name, measure in ways.items():
             rates[name].append(RUNS * options.steps / measure(options.steps))
-    print("run-steps per second        min   median      max   (c) is")
+    sys.exit(report(rates, memory()) > 0)
+
+
+def report(rates: dict[str, list[float]], memory: float) -> int:
+    """Print what was measured; the number of targets missed."""
+    missed = 0
+    print("run-steps per second        min   median      max   (c) is   target")
     reference = statistics.median(rates["(c) packed workers"])
     for name, values in rates.items():
         median = statistics.median(values)
+        ratio, target = reference / median, TARGETS.get(name, 0.0)
         spread = f"{min(values):6.0f}   {median:6.0f}   {max(values):6.0f}"
-        print(f"{name:24s} {spread}   {reference / median:5.2f} x")
-    print(f"peak memory of a worker: {memory():.0f} MB")
+        print(f"{name:24s} {spread}   {ratio:5.2f} x   {_target(target, ratio < target)}")
+        missed += ratio < target
+    large = memory > MOST_MEMORY
+    print(f"peak memory of a worker: {memory:.0f} MB   {_target(MOST_MEMORY, large)}")
+    return missed + large
+
+
+def _target(target: float, missed: bool) -> str:
+    return f"{target:g}{' missed' if missed else ''}" if target else ""
 
 
 if __name__ == "__main__":

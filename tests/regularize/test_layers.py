@@ -31,6 +31,8 @@ def filled(module):
 IMAGES, ROWS = (4, 6, 8, 8), (2, 4, 5)  # folded images of 2 runs; examples of 2 runs
 LAYERS = {
     "conv": (filled(RunConv2d(2, 3, 5, 3, padding=1)).link, IMAGES),
+    "conv without bias": (filled(RunConv2d(2, 3, 5, 3, padding=1)).weigh, IMAGES),
+    "bias": (filled(RunConv2d(2, 3, 3, 3)).shift, IMAGES),
     "linear": (filled(RunLinear(2, 5, 7)).link, ROWS),
     "max_pool": (max_pool, IMAGES),
     "average_pool": (average_pool, IMAGES),
@@ -82,3 +84,10 @@ def test_maximum_pooling_is_torchs_and_in_float64_blind_to_the_last_bits(memory)
     flat = torch.ones(1, 1, 2, 2, dtype=torch.float64)
     flat[..., 1, 1] += 1e-12
     assert max_pool(flat).output.item() == 1.0, "the first of equals"
+
+
+def test_the_bias_may_wait_until_after_maximum_pooling():
+    conv = filled(RunConv2d(2, 3, 5, 3, padding=1))
+    x = torch.randn(IMAGES, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    late = conv.shift(max_pool(conv.weigh(x).output).output).output
+    torch.testing.assert_close(late, max_pool(conv(x)).output)
