@@ -37,6 +37,6 @@ class Batches:
         runs, count = index.shape
         rows = index.t().reshape(-1)  # examples first: the memory order of a folded convolution
         chosen = self.images[part].index_select(0, rows)  # a quarter of the time of [rows]
-        values = chosen.unflatten(0, (count, runs)).movedim(1, -2)
+        values = chosen.view(count, runs, *chosen.shape[1:]).movedim(1, -2)
         x = values.to(self.dtype, memory_format=torch.contiguous_format) * self._scale - self._shift
         return x.movedim(-2, 0).movedim(-1, 2), self.labels[part][index]

@@ -48,8 +48,10 @@ def fold(x: Tensor) -> Tensor:
 
 def unfold(x: Tensor, runs: int) -> Tensor:
     """[B, R·C, H, W] to [R, B, C, H, W]."""
+    images, channels, height, width = x.shape
     # Channels last while they are split: so the gradient that comes back is, too.
-    return x.permute(0, 2, 3, 1).unflatten(3, (runs, -1)).permute(3, 0, 4, 1, 2)
+    pixels = x.permute(0, 2, 3, 1).view(images, height, width, runs, channels // runs)
+    return pixels.permute(3, 0, 4, 1, 2)
 
 
 class RunConv2d(nn.Module):
