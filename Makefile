@@ -2,9 +2,10 @@
 PYTHON ?= python3
 DATASET ?= digits
 STORE ?= results
+FROM ?= $(STORE)/demo-$(DATASET)
 BIN := .venv/bin
 
-.PHONY: demo test check bench cluster clean
+.PHONY: demo gallery test check bench cluster clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.11"'
@@ -17,6 +18,10 @@ demo: .venv/ready
 	$(BIN)/regularize submit examples/demo.yaml --cluster local --store $(STORE) --set 'dataset={$(DATASET): {per_class: 20}}' \
 	  --set name=demo-$(DATASET)
 	$(BIN)/regularize figures $(STORE)/demo-$(DATASET)
+
+# docs/gallery.md: every figure of the sweep whose folder is FROM.
+gallery: .venv/ready
+	$(BIN)/regularize gallery $(FROM) --out docs
 
 test: check
 	$(BIN)/pytest -n auto --dist loadfile

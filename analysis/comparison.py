@@ -156,6 +156,13 @@ def _chosen(tables: Tables, report: pd.DataFrame) -> pd.Series:
     return pd.Series(kept.to_numpy(dtype=bool), index=report.index)
 
 
+def of_problem(frame: pd.DataFrame, problem: Problem) -> pd.Series:
+    """Which rows of a table are of one problem."""
+    few = frame["per_class"]
+    few = few.isna() if problem.per_class is None else few == problem.per_class
+    return (frame["dataset"] == problem.dataset) & few & (frame["model"] == problem.model)
+
+
 def _is(frame: pd.DataFrame, contender: Contender) -> pd.Series:
     return (frame["regularizer"] == contender.regularizer) & (frame["strength"] == contender.strength)
 

@@ -78,6 +78,8 @@ def parser() -> argparse.ArgumentParser:
         help="whose activations PCA and t-SNE show (default: the last hidden layer's)",
     )
     figures.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
+    gallery = command("gallery", "write a page with all figures, for documentation", _target(), store, data)
+    gallery.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to")
     _add_reproduce(
         command(
             "reproduce", "run a published comparison, print both numbers", store, data, cluster, _settings()

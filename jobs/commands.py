@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -219,9 +219,24 @@ def figures(args: Namespace) -> int:
     _console().print(to_terminal(table))
     for path in drawn.paths:
         print(f"{path}\n  {summary(path)}")
-    for name, reason in drawn.missing.items():
-        print(f"not drawn: {name}: {reason}", file=sys.stderr)
+    _say_missing(drawn.missing)
     return 1 if args.names and drawn.missing else 0
+
+
+def gallery(args: Namespace) -> int:
+    from analysis.gallery import gallery as write
+
+    store = _store(args)
+    _collect(store)
+    page, missing = write(store, args.out, args.data_root)
+    print(page)
+    _say_missing(missing)
+    return 0
+
+
+def _say_missing(figures: Mapping[str, str]) -> None:
+    for name, reason in figures.items():
+        print(f"not drawn: {name}: {reason}", file=sys.stderr)
 
 
 def animate(args: Namespace) -> int:

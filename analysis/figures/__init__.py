@@ -38,7 +38,23 @@ FIGURES: dict[str, Kind] = {
     "loss_curves": Kind(shows="training and test loss by epoch, every technique against the baseline"),
     "loss_gap": Kind(shows="test loss minus training loss by epoch"),
     "accuracy_curves": Kind(shows="test accuracy by epoch"),
+    "confidence_distributions": Kind(shows="how sure right and wrong predictions are"),
+    "reliability": Kind(shows="accuracy by confidence, the bins' counts, the calibration error"),
+    "entropy_distributions": Kind(shows="entropy of the predictions, of right and of wrong ones"),
+    "robustness_curves": Kind(shows="accuracy under white noise, FGSM and PGD by their size"),
     "spectra": Kind(shows="singular values of every layer"),
+    "strength_sensitivity": Kind(
+        shows="accuracy by strength, with the chosen one and its plateau", one_run=False
+    ),
+    "cost_accuracy": Kind(
+        shows="training time relative to the baseline's against accuracy", scope="sweep", one_run=False
+    ),
+    "forest": Kind(
+        shows="differences to the baseline with intervals, all problems", scope="sweep", one_run=False
+    ),
+    "weight_distributions": Kind(
+        shows="every layer's weights and their share of exact zeros", needs="weights"
+    ),
     "feature_maps": Kind(shows="what each convolution makes of one image", needs="networks"),
     "activations_pca": Kind(shows="activations of a layer on principal axes", needs="networks"),
     "activations_tsne": Kind(shows="activations of a layer by t-SNE", needs="networks"),

@@ -38,4 +38,4 @@ def band_line(
     colour = method(contender.regularizer).colour
     marker = marker or ("." if len(line) < 4 else "")
     axes.fill_between(line[x], line["low"], line["high"], color=colour, alpha=0.2, linewidth=0)
-    axes.plot(line[x], line["mean"], color=colour, linestyle=linestyle, marker=marker)
+    axes.plot(line[x], line["mean"], color=colour, linestyle=linestyle, marker=marker, markersize=2.8)

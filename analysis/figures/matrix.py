@@ -28,8 +28,12 @@ def matrix(
     y_label: str,
     handles: Sequence[Artist] = (),
     share_y: bool = True,
+    patch: bool = False,
 ) -> Figure:
-    """`draw` is called for the baseline and then the contender of each row; a column shares its x axis."""
+    """`draw` is called for the baseline and then the contender of each row; a column shares its x axis.
+
+    With `patch` the baseline is an area, else a line.
+    """
     from matplotlib.figure import Figure
 
     row = _TALL if len(panels) <= 6 else _LOW
@@ -49,5 +53,5 @@ def matrix(
         axes.set_title(style.plain(facet))
     figure.supxlabel(x_label, fontsize=8)
     figure.supylabel(y_label, fontsize=8)
-    legend(figure, comparison, handles)
+    legend(figure, comparison, handles, patch)
     return figure

@@ -24,9 +24,11 @@ _PANEL_HEIGHT = 1.35  # inches
 _TITLE = 24  # characters that fit above a panel
 
 
-def pages(comparison: Comparison, size: int = PANELS_A_PAGE) -> Iterator[tuple[str, list[Contender]]]:
-    """The panels of each page, with what tells its file name from the other pages'."""
-    panels = comparison.challengers or comparison.contenders
+def pages(
+    comparison: Comparison, size: int = PANELS_A_PAGE, panels: Sequence[Contender] = ()
+) -> Iterator[tuple[str, list[Contender]]]:
+    """The panels of each page, with what tells its file name from the other pages'; by default all."""
+    panels = list(panels) or comparison.challengers or comparison.contenders
     several = len(panels) > size
     for page, start in enumerate(range(0, len(panels), size), 1):
         yield f"-{page}" if several else "", panels[start : start + size]
@@ -39,8 +41,9 @@ def small_multiples(
     x_label: str,
     y_label: str,
     handles: Sequence[Artist] = (),
+    share_x: bool = True,
 ) -> Figure:
-    """A panel for each contender, in which `draw` first draws the baseline; the axes are shared.
+    """A panel for each contender, in which `draw` first draws the baseline; the y axis is shared.
 
     `handles` make the legend, with the baseline's grey after them.
     """
@@ -51,7 +54,7 @@ def small_multiples(
     width = style.TWO_COLUMNS if columns > 2 else style.ONE_COLUMN
     height = 0.75 + rows * (_PANEL_HEIGHT + 0.3) + (0.3 if columns <= 2 else 0)
     figure = Figure(figsize=(width, height), layout="constrained")
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    grid = figure.subplots(rows, columns, sharex=share_x, sharey=True, squeeze=False)
     for axes, contender in zip(grid.flat, panels, strict=False):
         for each in behind(comparison, contender):
             draw(axes, each)
@@ -96,13 +99,16 @@ def _hide_unused(grid: NDArray[Any], used: int) -> None:
         grid.flat[place - columns].xaxis.set_tick_params(labelbottom=True)
 
 
-def legend(figure: Figure, comparison: Comparison, handles: Sequence[Artist]) -> None:
-    """Above the panels: `handles`, and what is grey."""
+def legend(figure: Figure, comparison: Comparison, handles: Sequence[Artist], patch: bool = False) -> None:
+    """Above the panels: `handles`, and what is grey, a line or with `patch` an area."""
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     handles = list(handles)
     if comparison.baseline and comparison.challengers:
-        handles.append(Line2D([], [], color=style.GREY, label="no regularizer"))
+        words = "no regularizer"
+        area = Patch(facecolor=style.GREY, alpha=style.BEHIND, label=words)
+        handles.append(area if patch else Line2D([], [], color=style.GREY, label=words))
     if handles:
         ncols = len(handles) if figure.get_figwidth() > style.ONE_COLUMN else 2
         figure.legend(handles=handles, loc="outside upper center", ncols=ncols, columnspacing=1.4)

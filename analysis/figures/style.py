@@ -14,6 +14,7 @@ from typing import Any
 
 ONE_COLUMN, TWO_COLUMNS = 3.25, 6.75  # widths in inches
 GREY, INK = "#8C8C8C", "#262626"
+BEHIND = 0.45  # opacity of the baseline's filled areas, on which a contender's line must stand out
 _BLUE, _VERMILLION, _GREEN, _ORANGE, _PURPLE, _INDIGO = (
     "#0072B2",
     "#D55E00",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
-from analysis.comparison import BASELINE, Comparison, Contender
+from analysis.comparison import BASELINE, Comparison, Contender, contender_order
 from analysis.figures.style import method, problem_label, strength_label
 from analysis.intervals import Interval, interval
 from analysis.numbers import plus_minus
@@ -21,6 +21,11 @@ def name(contender: Contender) -> str:
     label = method(contender.regularizer).label
     strength = strength_label(contender.regularizer, contender.strength)
     return f"{label} ({strength})" if strength else label
+
+
+def in_order(contenders: Iterable[Contender]) -> list[Contender]:
+    """Each once, in the order of `METHODS`."""
+    return sorted(set(contenders), key=contender_order)
 
 
 def where(problem: Problem) -> str:
@@ -63,6 +68,15 @@ def _interval(comparison: Comparison, contender: Contender, score: Score) -> Int
 
 def _value(found: Interval, score: Score) -> str:
     return f"{plus_minus(found)}{score.unit}, n = {found.n}" if found.n else "no run that did not diverge"
+
+
+def intervals(comparison: Comparison, rows: pd.DataFrame, column: str) -> str:
+    """Every contender's mean and interval of a column that has one row a run."""
+    found = {}
+    for each in comparison.contenders:
+        mine = (rows["regularizer"] == each.regularizer) & (rows["strength"] == each.strength)
+        found[each] = interval(rows.loc[mine, column])
+    return "; ".join(f"{name(each)} {plus_minus(each_of)}" for each, each_of in found.items() if each_of.n)
 
 
 def counts(comparison: Comparison) -> dict[str, int]:

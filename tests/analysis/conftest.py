@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from regularize.config import DataConfig, Evaluation, RunConfig, Training
 from regularize.store import (
     METRICS,
     PREDICTIONS,
@@ -63,6 +65,15 @@ class Sweep:
                         }
 
     def run(self, dataset: str, regularizer: str, strength: str, seed: int, phase: str) -> dict[str, Any]:
+        config = RunConfig(
+            data=DataConfig(name=dataset, per_class=self.per_class),
+            model="lenet5",
+            regularizer="none",
+            terms=(),
+            training=Training(epochs=self.epochs),
+            evaluation=Evaluation(),
+            seed=seed,
+        )
         key = f"{dataset} {self.per_class} {regularizer} {strength} {seed}"
         return {
             "run_id": hashlib.blake2b(key.encode(), digest_size=8).hexdigest(),
@@ -76,7 +87,7 @@ class Sweep:
             "seed": seed,
             "pack_key": f"{dataset} {regularizer}",
             "planned": True,
-            "config": "{}",
+            "config": json.dumps(config.to_json()),
         }
 
 

@@ -18,8 +18,8 @@ from analysis import figures
 from analysis.collect import collect
 from analysis.figures import FIGURES, draw_all, summary
 from analysis.figures.save import Drawing, save
-from analysis.figures.style import ONE_COLUMN, TWO_COLUMNS
-from analysis.figures.subject import subjects
+from analysis.figures.style import METHODS, ONE_COLUMN, TWO_COLUMNS
+from analysis.figures.subject import subjects, together
 from analysis.results_table import results_table
 from analysis.results_text import to_latex
 from analysis.select import select
@@ -28,9 +28,15 @@ from regularize.errors import UserError
 from regularize.store import Store
 
 MakeStore = Callable[..., Store]
-TABLES = [name for name, kind in FIGURES.items() if kind.needs == "tables"]
 ENDINGS = (".pdf", ".png", ".csv", ".json")
 HOSTILE = r"l2_$x\frac"
+CURVES = ("loss_curves", "loss_gap", "accuracy_curves")
+NARROW = {*CURVES, "confidence_distributions", "entropy_distributions", "reliability", "strength_sensitivity"}
+TABLES = [name for name, kind in FIGURES.items() if kind.needs == "tables"]
+
+
+def stem(name: str) -> str:
+    return f"{name}-mnist-lenet5" if FIGURES[name].scope == "problem" else name
 
 
 @pytest.fixture
@@ -41,9 +47,9 @@ def store(make_store: MakeStore) -> Store:
 
 @pytest.fixture(scope="module")
 def drawn(make_module_store: MakeStore) -> Store:
-    """The same, with all figures drawn."""
+    """The same, with all figures drawn for which it has what they need."""
     store = hostile(make_module_store)
-    draw_all(store)
+    assert {name.partition("-")[0] for name in draw_all(store).missing} == FIGURES.keys() - TABLES
     return store
 
 
@@ -73,32 +79,45 @@ def streams(pdf: bytes) -> Iterator[bytes]:
 
 def test_four_files_the_same_when_drawn_again(drawn: Store) -> None:
     first = {path.name: path.read_bytes() for path in drawn.figures.iterdir()}
-    assert set(first) == {f"{name}-mnist-lenet5{ending}" for name in TABLES for ending in ENDINGS}
+    assert set(first) == {stem(name) + ending for name in TABLES for ending in ENDINGS}
     time.sleep(1.1)  # no time stamp of whole seconds gets in
-    assert draw_all(drawn).paths == [drawn.figures / f"{name}-mnist-lenet5.pdf" for name in TABLES]
+    assert draw_all(drawn, TABLES).paths == [drawn.figures / f"{stem(name)}.pdf" for name in TABLES]
     assert first == {path.name: path.read_bytes() for path in drawn.figures.iterdir()}
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_pdf_is_fit_for_print(drawn: Store, name: str) -> None:
-    pdf = drawn.figures / f"{name}-mnist-lenet5.pdf"
+    pdf = drawn.figures / f"{stem(name)}.pdf"
     data = b"".join(streams(pdf.read_bytes()))
     assert b"/CIDFontType2" in data or b"/TrueType" in data
     assert b"/Type3" not in data
     assert b"CreationDate" not in data
     box = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+) ([\d.]+) ?\]", data)
     assert box
-    assert float(box[1]) == ONE_COLUMN * 72
+    assert float(box[1]) == (ONE_COLUMN if name in NARROW else TWO_COLUMNS) * 72
     with Image.open(pdf.with_suffix(".png")) as image:
-        assert image.width == ONE_COLUMN * 300
+        assert image.width == float(box[1]) / 72 * 300
         assert "Software" not in image.info
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_words_and_numbers_beside_it(drawn: Store, name: str) -> None:
-    pdf = drawn.figures / f"{name}-mnist-lenet5.pdf"
+    pdf = drawn.figures / f"{stem(name)}.pdf"
     said = json.loads(pdf.with_suffix(".json").read_text())
     assert set(said) == {"caption", "alt", "summary", "band", "n", "inputs", "versions"}
+    assert "nan" not in said["alt"] + said["caption"] + said["summary"]
+    assert "MNIST (lenet5)" in said["caption"]
+    assert set(said["n"].values()) <= {3, 4, 5}
+    assert re.fullmatch(r"[0-9a-f]{32}", said["inputs"])
+    data = pd.read_csv(pdf.with_suffix(".csv"), keep_default_na=False)
+    assert {"regularizer", "strength"} < set(data.columns)
+    assert set(data["regularizer"]) >= {"dropout", HOSTILE}
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_curves_say_what_their_bands_are(drawn: Store, name: str) -> None:
+    pdf = drawn.figures / f"{stem(name)}.pdf"
+    said = json.loads(pdf.with_suffix(".json").read_text())
     assert said["n"] == {
         "no regularizer": 5,
         "Dropout (p = 0.5)": 4,
@@ -107,7 +126,6 @@ def test_words_and_numbers_beside_it(drawn: Store, name: str) -> None:
     assert "95% t-interval" in said["band"]
     assert "n = 4 to 5" in said["band"]
     assert "1 in all" in said["caption"]
-    assert re.fullmatch(r"[0-9a-f]{32}", said["inputs"])
     data = pd.read_csv(pdf.with_suffix(".csv"), keep_default_na=False)
     assert {"regularizer", "strength", "series", "epoch", "n", "mean", "low", "high"} == set(data.columns)
     assert set(data["n"]) == {4, 5}
@@ -133,7 +151,8 @@ def test_where_every_run_diverged_there_is_no_curve(make_store: MakeStore) -> No
     collect(store)
     drawn = draw_all(store)
     assert drawn.paths == []
-    assert drawn.missing == {f"{name}-mnist-lenet5": "every run diverged" for name in FIGURES}
+    assert set(drawn.missing) == {stem(name) for name in FIGURES}
+    assert drawn.missing["loss_gap-mnist-lenet5"] == "every run diverged"
     table = results_table(Tables(store))
     assert table["n"].tolist() == [0, 0]
     assert table["n_diverged"].tolist() == [2, 2]
@@ -221,3 +240,44 @@ def test_one_run_alone(store: Store) -> None:
 def test_unknown_run(store: Store) -> None:
     with pytest.raises(UserError, match="run 'nowhere' has no result"):
         draw_all(store, [], "nowhere")
+
+
+def test_what_a_store_lacks_is_named_and_the_rest_is_drawn(store: Store) -> None:
+    store.table("robustness").unlink()
+    drawn = draw_all(store, ["robustness_curves", "weight_distributions", "loss_gap"])
+    assert drawn.paths == [store.figures / "loss_gap-mnist-lenet5.pdf"]
+    assert set(drawn.missing) == {"robustness_curves-mnist-lenet5", "weight_distributions-mnist-lenet5"}
+    assert "robustness: true" in drawn.missing["robustness_curves-mnist-lenet5"]
+
+
+def test_a_comparison_of_one_run_is_refused(store: Store) -> None:
+    run = Tables(store).results["run_id"].iloc[0]
+    with pytest.raises(UserError, match="'forest' compares runs"):
+        draw_all(store, ["forest"], run)
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if FIGURES[name].one_run])
+def test_every_figure_of_one_run(store: Store, name: str) -> None:
+    run = Tables(store).results.query("regularizer == 'dropout' and phase == 'report'").iloc[0]
+    (path,) = draw_all(store, [name], run["run_id"]).paths
+    assert path == store.figures / f"{name}-run-{run['run_id']}.pdf"
+    assert set(pd.read_csv(path.with_suffix(".csv"))["regularizer"]) == {"dropout"}
+
+
+def test_thirteen_techniques_on_two_problems(make_store: MakeStore) -> None:
+    strengths = {name: [""] if name == "none" else ["0.1", "0.2"] for name in METHODS}
+    store = make_store(
+        datasets=["mnist", "cifar10"], strengths=strengths, epochs=2, tune=(1, 2), report=(3, 4)
+    )
+    collect(store)
+    select(store)
+    parts = subjects(Tables(store))
+    (forest,) = figures.draw("forest", together(parts))
+    assert [axes.get_title().partition("\n")[0] for axes in forest.figure.axes] == ["CIFAR-10", "MNIST"]
+    assert len(forest.figure.axes[0].get_yticks()) == 12
+    assert set(forest.data["dataset"]) == {"mnist", "cifar10"}
+    (cost,) = figures.draw("cost_accuracy", together(parts))
+    assert len(cost.figure.legends[0].get_texts()) == 13
+    (spectra,) = figures.draw("spectra", parts[0])
+    assert len(spectra.figure.axes) == 12 * 2
+    assert spectra.figure.get_figheight() < 9  # fits a page

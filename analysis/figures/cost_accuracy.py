@@ -1,0 +1,145 @@
+"""What accuracy costs: training time relative to the baseline's, against test accuracy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
+
+from analysis.comparison import Comparison, Contender
+from analysis.figures import style
+from analysis.figures.bands import of_contender
+from analysis.figures.save import Drawing
+from analysis.figures.subject import CannotDrawError, Subject
+from analysis.figures.words import in_order, name, where
+from analysis.intervals import Interval, interval
+from analysis.numbers import plus_minus
+from analysis.tables import digest
+
+_PROBLEMS_A_PAGE = 6
+_FEW = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
+_MANY = (0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2, 2.5, 3, 4)
+
+
+def draw(subject: Subject) -> Iterator[Drawing]:
+    """A panel a problem."""
+    found = [each for each in subject.comparisons if each.baseline and each.challengers]
+    tables = {each.slug: costs(each) for each in found}
+    found = [each for each in found if len(tables[each.slug])]
+    if not found:
+        raise CannotDrawError("no problem has finished runs both with and without a regularizer")
+    for page, start in enumerate(range(0, len(found), _PROBLEMS_A_PAGE), 1):
+        shown = found[start : start + _PROBLEMS_A_PAGE]
+        suffix = f"-{page}" if len(found) > _PROBLEMS_A_PAGE else ""
+        yield _drawing(subject.name("cost_accuracy") + suffix, shown, [tables[each.slug] for each in shown])
+
+
+def costs(comparison: Comparison) -> pd.DataFrame:
+    """A row a contender: `time`, its mean seconds over the baseline's, and accuracy in % with its half.
+
+    Runs of one pack share one measured time, so times have no interval over seeds; `packs` counts them.
+    Empty where the baseline has no run that did not diverge.
+    """
+    assert comparison.baseline
+    reference = comparison.done(comparison.baseline)["seconds"].mean()
+    rows = []
+    for contender in comparison.contenders:
+        done = comparison.done(contender)
+        accuracy = interval(100 * done["test_accuracy"])
+        if accuracy.n and reference > 0:
+            rows.append(
+                {
+                    **vars(comparison.problem),
+                    **vars(contender),
+                    "n": accuracy.n,
+                    "packs": done["pack_id"].nunique(),
+                    "time": done["seconds"].mean() / reference,
+                    "accuracy": accuracy.mean,
+                    "accuracy_half": accuracy.half,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _drawing(file: str, shown: Sequence[Comparison], tables: Sequence[pd.DataFrame]) -> Drawing:
+    data = pd.concat(tables, ignore_index=True)
+    said = "; ".join(_said(each, table) for each, table in zip(shown, tables, strict=True))
+    return Drawing(
+        name=file,
+        figure=_figure(shown, tables),
+        data=data,
+        caption=(
+            "Training time relative to training without a regularizer (a pack's time is shared out among "
+            "its runs; measurements are not in it) against test accuracy, means over seeds, accuracies with "
+            f"95% t-intervals, on {', '.join(where(each.problem) for each in shown)}. Times were taken as "
+            f"the runs came, on machines that may have been busy. Strengths: {shown[0].rule}."
+        ),
+        alt=f"Scatter plot of relative training time and test accuracy, a marker for each technique. {said}.",
+        summary=f"training time relative to no regularizer: {said}",
+        band="95% t-interval of the mean accuracy over seeds",
+        n={
+            f"{where(each.problem)}: {name(contender)}": len(each.done(contender))
+            for each in shown
+            for contender in each.contenders
+        },
+        inputs=digest(data),
+    )
+
+
+def _said(comparison: Comparison, table: pd.DataFrame) -> str:
+    parts = []
+    for contender in comparison.challengers:
+        for _, row in of_contender(table, contender).iterrows():
+            accuracy = plus_minus(Interval(row["n"], row["accuracy"], row["accuracy_half"]))
+            parts.append(f"{name(contender)} {row['time']:.2f} times, {accuracy} %")
+    return f"{where(comparison.problem)}: {'; '.join(parts)}"
+
+
+def _figure(shown: Sequence[Comparison], tables: Sequence[pd.DataFrame]) -> Figure:
+    columns = min(len(shown), 2 if len(shown) in (2, 4) else 3)
+    rows = math.ceil(len(shown) / columns)
+    figure = Figure(figsize=(style.TWO_COLUMNS, 0.5 + 2.3 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes, each, table in zip(grid.flat, shown, tables, strict=False):
+        for contender in each.contenders:
+            _mark(axes, of_contender(table, contender), contender)
+        _set_axis(axes, table)
+        axes.set_title(style.plain(where(each.problem)))
+    for axes in grid.flat[len(shown) :]:
+        axes.remove()
+    figure.supxlabel("Training time relative to no regularizer", fontsize=8)
+    figure.supylabel("Test accuracy (%)", fontsize=8)
+    order = in_order(contender for each in shown for contender in each.contenders)
+    looks = [style.method(regularizer) for regularizer in dict.fromkeys(each.regularizer for each in order)]
+    handles = [
+        Line2D([], [], color=look.colour, marker=look.marker, linestyle="", label=style.plain(look.label))
+        for look in looks
+    ]
+    figure.legend(handles=handles, loc="outside right center", labelspacing=0.6, handletextpad=0.3)
+    return figure
+
+
+def _mark(axes: Axes, row: pd.DataFrame, contender: Contender) -> None:
+    look = style.method(contender.regularizer)
+    for _, each in row.iterrows():
+        x, y, half = each["time"], each["accuracy"], each["accuracy_half"]
+        axes.vlines(x, y - half, y + half, color=look.colour, linewidth=0.7, alpha=0.5)
+        axes.plot(x, y, look.marker, color=look.colour, markersize=4.5)
+
+
+def _set_axis(axes: Axes, table: pd.DataFrame) -> None:
+    """Ratios are on a logarithmic axis: half the time is as far from 1 as twice the time."""
+    low, high = min(table["time"].min(), 0.9), max(table["time"].max(), 1.12)
+    reach = (high / low) ** 0.08
+    axes.set_xscale("log")
+    axes.set_xlim(low / reach, high * reach)
+    ticks = _FEW if high / low > 4 else _MANY
+    axes.set_xticks([tick for tick in ticks if low / reach <= tick <= high * reach])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.axvline(1, color=style.INK, linewidth=0.6)

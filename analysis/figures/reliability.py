@@ -1,0 +1,118 @@
+"""Reliability diagrams: accuracy by confidence, with the bins' counts and the calibration error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from analysis.calibration import BINS, calibration_error, equal_mass, equal_width, examples
+from analysis.comparison import Comparison, Contender
+from analysis.figures import style
+from analysis.figures.bands import of_contender
+from analysis.figures.panels import pages, small_multiples
+from analysis.figures.save import Drawing
+from analysis.figures.subject import CannotDrawError, Subject
+from analysis.figures.words import counts, intervals, of
+from analysis.tables import digest
+
+_BARS = 0.28  # of the panel's height is the bar of a bin that has all examples
+_TICKS = (0, 0.5, 1)
+FEWEST = 10  # examples of a bin that has a point: fewer say nothing about an accuracy
+_KEYS = ["regularizer", "strength", "seed"]
+
+
+def draw(subject: Subject) -> Iterator[Drawing]:
+    """A panel a contender; the bins hold the examples of all runs together, errors are means over runs."""
+    comparison = subject.comparison
+    rows = examples(comparison)
+    if rows.empty:
+        raise CannotDrawError("no predictions of these runs were kept")
+    data, errors = bins(rows), ece(rows)
+    said = "; ".join(
+        f"{what} {intervals(comparison, errors, column)}"
+        for what, column in (("bins of equal width:", "ece"), ("of equal mass:", "ece_mass"))
+    )
+    for suffix, panels in pages(comparison):
+        yield Drawing(
+            name=subject.name("reliability") + suffix,
+            figure=_figure(comparison, panels, data, errors),
+            data=data,
+            caption=(
+                f"{of(comparison)}: accuracy of the test examples in {BINS} bins of confidence of equal "
+                "width, the runs of all seeds together; on the diagonal confidence is what it claims to be. "
+                f"Bins of fewer than {FEWEST} examples have no point. Bars: the examples in each bin, "
+                "logarithmic. Below each panel: the expected calibration error (ECE) with bins of equal "
+                "width / of equal mass, in percent, as means over runs. "
+                f"Strengths: {comparison.rule}."
+            ),
+            alt=(
+                f"{len(panels)} small reliability diagrams, one for each regularizer, with the one without a "
+                f"regularizer in grey. Expected calibration error in percent, {said}."
+            ),
+            summary=f"{of(comparison)}, ECE in %: {intervals(comparison, errors, 'ece')}",
+            band="none",
+            n=counts(comparison),
+            inputs=digest(rows),
+        )
+
+
+def bins(rows: pd.DataFrame) -> pd.DataFrame:
+    """Columns: regularizer, strength, bin, low, high, count, confidence and accuracy (means)."""
+    keys = ["regularizer", "strength", "bin"]
+    binned = rows.assign(bin=equal_width(rows["confidence"].to_numpy()))
+    found = binned.groupby(keys).agg(
+        count=("right", "size"), confidence=("confidence", "mean"), accuracy=("right", "mean")
+    )
+    found = found.reset_index()
+    return found.assign(low=found["bin"] / BINS, high=(found["bin"] + 1) / BINS)
+
+
+def ece(rows: pd.DataFrame) -> pd.DataFrame:
+    """The expected calibration error of every run in percent, with bins of both kinds."""
+    found = []
+    for key, mine in rows.groupby(_KEYS):
+        confidence, right = mine["confidence"].to_numpy(), mine["right"].to_numpy()
+        width, mass = (
+            100 * calibration_error(confidence, right, binning(confidence))
+            for binning in (equal_width, equal_mass)
+        )
+        found.append({**dict(zip(_KEYS, key, strict=True)), "ece": width, "ece_mass": mass})
+    return pd.DataFrame(found)
+
+
+def _figure(
+    comparison: Comparison, panels: list[Contender], data: pd.DataFrame, errors: pd.DataFrame
+) -> Figure:
+    def draw(axes: Axes, contender: Contender) -> None:
+        mine = of_contender(data, contender)
+        behind = contender not in panels
+        _diagram(axes, mine, contender, behind)
+        if not behind and len(mine):
+            of_each = of_contender(errors, contender)[["ece", "ece_mass"]].mean()
+            words = "ECE {:.1f} / {:.1f} %".format(*of_each)
+            axes.set_xlabel(words, fontsize=7)
+
+    handles = [
+        Line2D([], [], color=style.INK, linestyle=":", linewidth=0.8, label="calibrated"),
+        Patch(facecolor=style.INK, alpha=0.25, label="examples in the bin"),
+    ]
+    figure = small_multiples(comparison, panels, draw, "Confidence", "Accuracy", handles)
+    figure.axes[0].set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=_TICKS, yticks=_TICKS)
+    figure.axes[0].xaxis.set_major_formatter("{x:g}")
+    return figure
+
+
+def _diagram(axes: Axes, mine: pd.DataFrame, contender: Contender, behind: bool) -> None:
+    look = style.method(contender.regularizer)
+    if not behind:
+        heights = _BARS * np.log1p(mine["count"]) / np.log1p(mine["count"].sum())
+        axes.bar(mine["low"], heights, 1 / BINS, align="edge", color=look.colour, alpha=0.25, linewidth=0)
+        axes.plot([0, 1], [0, 1], color=style.INK, linestyle=":", linewidth=0.8)
+    mine = mine[mine["count"] >= FEWEST]
+    axes.plot(mine["confidence"], mine["accuracy"], color=look.colour, marker=look.marker, markersize=2.8)

@@ -1,0 +1,104 @@
+"""Accuracy under white noise, FGSM and PGD, by their size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.comparison import Comparison, Contender
+from analysis.figures.bands import band_line, means, of_contender
+from analysis.figures.curves import limits
+from analysis.figures.matrix import ROWS_A_PAGE, matrix
+from analysis.figures.panels import band_handle, pages
+from analysis.figures.save import Drawing
+from analysis.figures.style import method
+from analysis.figures.subject import CannotDrawError, Subject
+from analysis.figures.words import band, counts, name, notes, of
+from analysis.numbers import number
+from analysis.tables import digest
+from regularize.evaluation.settings import ATTACKS
+
+LABELS = {"noise": "White noise (σ)", "fgsm": "FGSM (ε)", "pgd": "PGD (ε)"}
+
+
+def draw(subject: Subject) -> Iterator[Drawing]:
+    """A row a contender, a column an attack; means over seeds."""
+    comparison = subject.comparison
+    rows = comparison.rows("robustness") if comparison.tables.store.table("robustness").exists() else None
+    if rows is None or rows.empty:
+        raise CannotDrawError(
+            "accuracy under attack was not measured; a sweep with `evaluation: {robustness: true}` has it"
+        )
+    data = means(
+        rows.assign(percent=100 * rows["accuracy"]), ("regularizer", "strength", "attack", "size"), "percent"
+    )
+    attacks = [attack for attack in ATTACKS if (data["attack"] == attack).any()]
+    examples = int(rows["examples"].max())
+    for suffix, panels in pages(comparison, ROWS_A_PAGE):
+        yield Drawing(
+            name=subject.name("robustness_curves") + suffix,
+            figure=_figure(comparison, panels, attacks, data),
+            data=data,
+            caption=(
+                f"{of(comparison)}: accuracy on {examples} test images with white noise of standard "
+                "deviation σ, and under attacks that change no pixel by more than ε (FGSM, one step; PGD, "
+                f"many), in units of the range of a pixel. {notes(comparison)}"
+            ),
+            alt=(
+                f"Curves of accuracy that fall with the size of an attack, a row for each of {len(panels)} "
+                f"regularizers, a column for each attack, the curve without a regularizer in grey. "
+                f"Accuracy: {_ends(comparison, data)}."
+            ),
+            summary=f"{of(comparison)}, accuracy under attack: {_ends(comparison, data)}",
+            band=band(comparison),
+            n=counts(comparison),
+            inputs=digest(rows),
+        )
+
+
+def _figure(
+    comparison: Comparison, panels: list[Contender], attacks: list[str], data: pd.DataFrame
+) -> Figure:
+    def cell(axes: Axes, contender: Contender, label: str) -> None:
+        (attack,) = (attack for attack in attacks if LABELS[attack] == label)
+        line = of_contender(data, contender)
+        marker = method(contender.regularizer).marker
+        band_line(axes, line[line["attack"] == attack], "size", contender, marker=marker)
+
+    figure = matrix(
+        comparison,
+        panels,
+        [LABELS[attack] for attack in attacks],
+        cell,
+        "Size of the disturbance (range of a pixel: 1)",
+        "Accuracy (%)",
+        [band_handle(comparison)],
+        share_y=False,
+    )
+    for place, axes in enumerate(figure.axes):
+        low, high = limits(data[data["attack"] == attacks[place % len(attacks)]])
+        axes.set_ylim(max(low, -3), min(high, 103))
+        axes.set_xlim(left=0)
+        axes.locator_params(axis="x", nbins=4)
+        axes.locator_params(axis="y", nbins=3)
+        axes.xaxis.set_major_formatter("{x:g}")
+    return figure
+
+
+def _ends(comparison: Comparison, data: pd.DataFrame) -> str:
+    """Accuracies under the largest disturbance of each kind: without a regularizer, and the best."""
+    said = []
+    for attack, rows in data.groupby("attack", sort=False):
+        last = rows[rows["size"] == rows["size"].max()]
+        values = {
+            contender: of_contender(last, contender)["mean"].max() for contender in comparison.contenders
+        }
+        best = max(values, key=lambda contender: values[contender])
+        shown = dict.fromkeys([best, comparison.baseline or best])
+        words = " vs ".join(f"{name(each)} {number(values[each], 1)} %" for each in shown)
+        size = last["size"].iloc[0]
+        said.append(f"{attack} of size {size:.2g}: {words}")
+    return "; ".join(said)
