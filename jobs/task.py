@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,30 +83,28 @@ class Task:
         here = JobEnvironment()
         job = f"{here.job_id}_{here.global_rank}"
         train = prepare(self.threads, job)
-        self._join()
         store, slice_ = Store(self.folder), self._slice(element, here.global_rank)
         before = _progress(store, slice_)
-        if train_packs(store, slice_, train, data_root=self.data_root, stop=stop, late=late, job=job):
-            return 0
+        with self._ranks():
+            whole = train_packs(store, slice_, train, data_root=self.data_root, stop=stop, late=late, job=job)
         requeues = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
-        if requeues >= FRUITLESS and _progress(store, slice_) == before:
+        if not whole and requeues >= FRUITLESS and _progress(store, slice_) == before:
             return f"error: nothing was achieved after {requeues} requeues; does it need a longer time limit?"
-        return INTERRUPTED
+        return 0 if whole else INTERRUPTED
 
     def _slice(self, element: Element, rank: int) -> Slice:
         """What a process is to train; there may be fewer slices than processes."""
         place = 0 if self.mode == "ddp" else rank
         return element[place] if place < len(element) else ()
 
-    def _join(self) -> None:
-        """Tell torch of this process among those of the job, and form the group of ranks."""
+    def _ranks(self) -> AbstractContextManager[None]:
+        """Tell torch of this process among those of the job; in ddp they are the ranks of a group."""
         from submitit.helpers import TorchDistributedEnvironment
 
-        TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
-        if self.mode == "ddp":
-            from regularize.distributed import join
+        from regularize.distributed import process_group
 
-            join()
+        TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
+        return process_group() if self.mode == "ddp" else nullcontext()
 
     def _clock(self) -> Callable[[], bool]:
         """Whether too little is left of the time limit to begin a pack."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,16 +13,22 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-START_SECONDS = 600  # for all ranks to have started
+PATIENCE_SECONDS = 1800  # for all ranks to have started, and later for what one does alone
 
 
-def join() -> None:
-    """Form the process group that `MASTER_ADDR`, `RANK` and so on describe: gloo, or nccl on GPUs."""
+@contextmanager
+def process_group() -> Iterator[None]:
+    """The group that `MASTER_ADDR`, `RANK` and so on describe: gloo, or nccl on GPUs.
+
+    After an error it is left to the end of the process, as leaving it may wait for the others.
+    """
     backend = "gloo"
     if torch.cuda.is_available():
         backend = "nccl"
         torch.cuda.set_device(_device())
-    dist.init_process_group(backend, timeout=timedelta(seconds=START_SECONDS))
+    dist.init_process_group(backend, timeout=timedelta(seconds=PATIENCE_SECONDS))
+    yield
+    dist.destroy_process_group()
 
 
 def rank_lost(error: BaseException) -> bool:

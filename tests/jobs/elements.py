@@ -1,0 +1,68 @@
+"""The processes of an element as `srun` starts them, without Slurm: submitit's own program."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from submitit.core.utils import DelayedSubmission
+
+from jobs.task import Element, Task
+
+ROOT = Path(__file__).parents[2]
+JOB = "7_0"
+
+
+class Processes:
+    """Those of one attempt at an element."""
+
+    def __init__(self, task: Task, element: Element, count: int, **environment: str) -> None:
+        logs = task.folder / "logs"
+        logs.mkdir(exist_ok=True)
+        DelayedSubmission(task, element).dump(logs / f"{JOB}_submitted.pkl")
+        environment["MASTER_PORT"] = str(_free_port())  # else the same for all tests, as the job's id is
+        self.running = [_start(logs, rank, count, environment) for rank in range(count)]
+
+    def exit_codes(self, seconds: float = 300) -> list[int]:
+        return [process.wait(seconds) for process in self.running]
+
+    def errors(self) -> list[str]:
+        """What each said, once it has ended."""
+        return [process.communicate()[1] for process in self.running]
+
+    def kill(self) -> None:
+        for process in self.running:
+            process.kill()
+            process.communicate()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _start(logs: Path, rank: int, count: int, environment: dict[str, str]) -> subprocess.Popen[str]:
+    array, _, index = JOB.partition("_")
+    slurm = {
+        "SUBMITIT_EXECUTOR": "slurm",
+        "SLURM_JOB_ID": str(os.getpid()),
+        "SLURM_ARRAY_JOB_ID": array,
+        "SLURM_ARRAY_TASK_ID": index,
+        "SLURM_NTASKS": str(count),
+        "SLURM_JOB_NUM_NODES": "1",
+        "SLURM_JOB_NODELIST": "localhost",
+        "SLURM_NODEID": "0",
+        "SLURM_PROCID": str(rank),
+        "SLURM_LOCALID": str(rank),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "submitit.core._submit", str(logs)],
+        env=os.environ | slurm | {"PYTHONPATH": str(ROOT)} | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
