@@ -116,13 +116,13 @@ class Task:
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """End the process with one line on what is no fault of the code."""
-    from regularize.distributed import rank_lost
-
     try:
         yield
     except UserError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
+        from regularize.distributed import rank_lost
+
         if rank_lost(error):
             sys.exit(f"error: another rank is gone: {error}")
         raise
