@@ -20,7 +20,7 @@ class Processes:
     """Those of one attempt at an element."""
 
     def __init__(self, task: Task, element: Element, count: int, **environment: str) -> None:
-        logs = task.folder / "logs"
+        self._logs = logs = task.folder / "logs"
         logs.mkdir(exist_ok=True)
         DelayedSubmission(task, element).dump(logs / f"{JOB}_submitted.pkl")
         environment["MASTER_PORT"] = str(_free_port())  # else the same for all tests, as the job's id is
@@ -29,14 +29,18 @@ class Processes:
     def exit_codes(self, seconds: float = 300) -> list[int]:
         return [process.wait(seconds) for process in self.running]
 
-    def errors(self) -> list[str]:
-        """What each said, once it has ended."""
-        return [process.communicate()[1] for process in self.running]
+    def errors(self, rank: int) -> str:
+        """What a process has said, in this attempt and those before."""
+        return _log(self._logs, rank).read_text(encoding="utf-8")
 
     def kill(self) -> None:
         for process in self.running:
             process.kill()
-            process.communicate()
+            process.wait()
+
+
+def _log(logs: Path, rank: int) -> Path:
+    return logs / f"{JOB}_{rank}_log.err"
 
 
 def _free_port() -> int:
@@ -59,10 +63,11 @@ def _start(logs: Path, rank: int, count: int, environment: dict[str, str]) -> su
         "SLURM_PROCID": str(rank),
         "SLURM_LOCALID": str(rank),
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "submitit.core._submit", str(logs)],
-        env=os.environ | slurm | {"PYTHONPATH": str(ROOT)} | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    with _log(logs, rank).open("a", encoding="utf-8") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "submitit.core._submit", str(logs)],
+            env=os.environ | slurm | {"PYTHONPATH": str(ROOT)} | environment,
+            stdout=log,
+            stderr=log,
+            text=True,
+        )

@@ -149,7 +149,7 @@ def test_an_error_on_one_rank_ends_all_and_the_rest_of_the_slice_comes_after(
     sound, broken, task = packs[0], packs[-1], replace(task, mode="ddp")
     processes = start(task, [[broken, sound]], 2)
     assert processes.exit_codes() == [1, INTERRUPTED]
-    assert "error: another rank is gone" in processes.errors()[0]
+    assert "error: another rank is gone" in processes.errors(0)
     status = PackStatus.read(paths(task, broken).status)
     assert (status.state, status.job) == ("failed", f"{JOB}_1")
     assert paths(task, broken).error.read_text().endswith("ArithmeticError: rank 1 cannot count\n")
@@ -166,7 +166,7 @@ def test_a_killed_rank_ends_the_others_and_nothing_counts_as_failed(
     processes.running[1].kill()
     let_go.touch()
     assert processes.exit_codes() == [1, -signal.SIGKILL]
-    assert "error: another rank is gone" in processes.errors()[0]
+    assert "error: another rank is gone" in processes.errors(0)
     assert states(task) == ["running"]
     assert start(task, [packs[:1]], 2).exit_codes() == [0, 0]
 
