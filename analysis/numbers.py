@@ -43,3 +43,11 @@ def plus_minus(found: Interval, places: int | None = None, signed: bool = False)
     places = decimals(found.half) if places is None else places
     mean = number(found.mean, places, signed)
     return mean if math.isnan(found.half) else f"{mean} ± {number(found.half, places)}"
+
+
+def count(how_many: int, word: str) -> str:
+    """
+    >>> count(1, "run"), count(2000, "run")
+    ('1 run', '2,000 runs')
+    """
+    return f"{how_many:,} {word}" + "s" * (how_many != 1)

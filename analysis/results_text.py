@@ -22,7 +22,7 @@ STRENGTH = Column(header="Strength", tex="Strength", words=True, cells=plain("st
 N = Column(header="n", tex="$n$", cells=plain("n"))
 DIVERGED = Column(header="Div.", tex="Diverged", cells=plain("n_diverged"))
 
-_TABLE = TextTable(
+TABLE = TextTable(
     columns=(
         REGULARIZER,
         STRENGTH,
@@ -48,9 +48,9 @@ _TABLE = TextTable(
 
 def to_terminal(frame: pd.DataFrame) -> Group:
     """One table a problem, for `rich.print`; the best accuracy of each problem is bold."""
-    return _TABLE.to_terminal(by_problem(frame))
+    return TABLE.to_terminal(by_problem(frame))
 
 
 def to_latex(frame: pd.DataFrame) -> str:
     """A booktabs tabular; the best accuracy of each problem is bold."""
-    return _TABLE.to_latex(by_problem(frame))
+    return TABLE.to_latex(by_problem(frame))

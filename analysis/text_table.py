@@ -67,25 +67,26 @@ class TextTable:
                     table.add_column(column.header, min_width=max(map(len, words), default=0))
                 else:
                     table.add_column(column.header, justify="right", no_wrap=True)
-            for row in self._rows(group.frame):
+            for row in self.rows(group.frame):
                 table.add_row(*(Text(cell, "bold" if bold else "") for cell, bold in row))
-            parts += [table, *(Text(note) for note in _own(group, groups)), Text()]
-        return Group(*parts[:-1], *(Text(note, "dim") for note in [*_shared(groups), self.caption]))
+            parts += [table, *(Text(note) for note in own(group, groups)), Text()]
+        return Group(*parts[:-1], *(Text(note, "dim") for note in [*shared(groups), self.caption]))
 
     def to_latex(self, groups: Iterable[Rows]) -> str:
         """A booktabs tabular; what explains it stands above it as comments, for the caption."""
         groups = list(groups)
-        notes = [self.caption, *_shared(groups)]
-        notes += [f"{group.title}: {note}" for group in groups for note in _own(group, groups)]
+        notes = [self.caption, *shared(groups)]
+        notes += [f"{group.title}: {note}" for group in groups for note in own(group, groups)]
         found = [
-            (latex.escape(group.title), [self._tex(row) for row in self._rows(group.frame)])
+            (latex.escape(group.title), [self._tex(row) for row in self.rows(group.frame)])
             for group in groups
         ]
         alignment = "".join("l" if column.words else "r" for column in self.columns)
         tabular = latex.booktabs(alignment, [column.tex for column in self.columns], found)
         return "".join(f"% {' '.join(note.split())}\n" for note in notes) + tabular
 
-    def _rows(self, frame: pd.DataFrame) -> list[list[tuple[str, bool]]]:
+    def rows(self, frame: pd.DataFrame) -> list[list[tuple[str, bool]]]:
+        """The cells of each row, each with whether it is set in bold."""
         plain_rows = [False] * len(frame)
         columns = [
             zip(column.cells(frame), column.best(frame) if column.best else plain_rows, strict=True)
@@ -100,16 +101,17 @@ class TextTable:
         ]
 
 
-def _shared(groups: Sequence[Rows]) -> Cells:
+def shared(groups: Sequence[Rows]) -> Cells:
     """The notes that all groups have."""
     return (
         [note for note in groups[0].notes if all(note in group.notes for group in groups)] if groups else []
     )
 
 
-def _own(group: Rows, groups: Sequence[Rows]) -> Cells:
-    shared = _shared(groups)
-    return [note for note in group.notes if note not in shared]
+def own(group: Rows, groups: Sequence[Rows]) -> Cells:
+    """The notes that not all groups have."""
+    everywhere = shared(groups)
+    return [note for note in group.notes if note not in everywhere]
 
 
 def by_problem(frame: pd.DataFrame) -> Iterable[Rows]:

@@ -80,6 +80,8 @@ def parser() -> argparse.ArgumentParser:
     figures.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
     gallery = command("gallery", "write a page with all figures, for documentation", _target(), store, data)
     gallery.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to")
+    report = command("report", "a sweep as one HTML page", _target(), store, data)
+    report.add_argument("--tables-only", action="store_true", help="leave out figures that need the weights")
     _add_reproduce(
         command(
             "reproduce", "run a published comparison, print both numbers", store, data, cluster, _settings()

@@ -239,6 +239,23 @@ def _say_missing(figures: Mapping[str, str]) -> None:
         print(f"not drawn: {name}: {reason}", file=sys.stderr)
 
 
+def report(args: Namespace) -> int:
+    from analysis.conclusions import conclude
+    from analysis.figures import FIGURES, draw_all
+    from analysis.report import write_report
+    from analysis.tables import Tables
+
+    store = _store(args)
+    _collect(store)
+    for conclusion in conclude(Tables(store)):
+        conclusion.write(store)
+    names = [name for name, kind in FIGURES.items() if kind.needs == "tables" or not args.tables_only]
+    drawn = draw_all(store, names, data_root=args.data_root)
+    print(write_report(store, drawn))
+    _say_missing(drawn.missing)
+    return 0
+
+
 def animate(args: Namespace) -> int:
     from analysis.animate import animate as film
 

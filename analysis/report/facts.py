@@ -1,0 +1,113 @@
+"""What was run, by whom and how again: the report's facts as label and text."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import PurePath
+from typing import Any
+
+import pandas as pd
+
+from analysis.comparison import Contender, contender_order
+from analysis.figures.style import method, problem_label
+from regularize.store import Store, read_json
+
+Facts = list[tuple[str, str]]
+_SHOWN = (
+    "optimizer",
+    "lr",
+    "momentum",
+    "weight_decay",
+    "schedule",
+    "batch_size",
+    "epochs",
+    "steps",
+    "precision",
+)
+
+
+def what_was_run(runs: pd.DataFrame) -> Facts:
+    """Of the planned runs."""
+    problems = runs[["dataset", "per_class"]].drop_duplicates().itertuples(index=False)
+    datasets = [problem_label(name, None if pd.isna(few) else int(few)) for name, few in problems]
+    facts = [("Data sets", ", ".join(datasets)), ("Models", ", ".join(dict.fromkeys(runs["model"])))]
+    names = sorted(dict.fromkeys(runs["regularizer"]), key=lambda name: contender_order(Contender(name, "")))
+    techniques = [method(name).label for name in names]
+    facts.append((f"Regularizers ({len(techniques)})", ", ".join(techniques)))
+    facts += [(label, text) for label, text in _phases(runs)]
+    return facts + [("Training", text) for text in _trainings(runs)]
+
+
+def _phases(runs: pd.DataFrame) -> Facts:
+    found = []
+    for phase, rows in runs.groupby("phase", sort=False):
+        strengths = rows[["dataset", "per_class", "model", "regularizer", "strength"]].drop_duplicates()
+        seeds = rows["seed"].nunique()
+        found.append(
+            (
+                f"{str(phase).capitalize()} runs",
+                f"{len(rows):,}: {len(strengths)} cells with {seeds} seeds each",
+            )
+        )
+    return found
+
+
+def _trainings(runs: pd.DataFrame) -> list[str]:
+    """The different training settings, in words; none where the configurations do not say."""
+    found: dict[str, None] = {}
+    for config in runs["config"].drop_duplicates():
+        settings: Mapping[str, Any] = json.loads(config).get("training", {})
+        words = [f"{key.replace('_', ' ')} {settings[key]}" for key in _SHOWN if settings.get(key)]
+        if words:
+            found[", ".join(words)] = None
+    return list(found)
+
+
+def submissions(store: Store) -> list[dict[str, Any]]:
+    """What `provenance.json` says, oldest first; empty where there is none that can be read."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return [dict(each) for each in read_json(store.provenance)["submissions"]]
+    return []
+
+
+def provenance(submission: Mapping[str, Any]) -> Facts:
+    """One submission as label and text."""
+    libraries = ", ".join(f"{name} {version}" for name, version in submission.get("libraries", {}).items())
+    changed = (
+        f" with uncommitted changes ({submission['uncommitted']})" if submission.get("uncommitted") else ""
+    )
+    facts = [
+        ("Command", command(submission.get("command", ()))),
+        (
+            "Code",
+            f"version {submission.get('package', '')}, commit {submission.get('git_commit', '')}{changed}",
+        ),
+        ("Python", f"{submission.get('python', '')} on {submission.get('platform', '')}"),
+        ("Libraries", libraries),
+        ("Host", f"{submission.get('host', '')}, {submission.get('cores', '')} cores"),
+    ]
+    if jobs := submission.get("slurm_jobs"):
+        facts.append(("Slurm jobs", ", ".join(map(str, jobs))))
+    return facts
+
+
+def command(words: Sequence[str]) -> str:
+    """As it would be typed: paths from elsewhere, which mean nothing here, by their last part alone."""
+    paths = map(PurePath, words)
+    return shlex.join(
+        path.name if path.is_absolute() or ".." in path.parts else word
+        for word, path in zip(words, paths, strict=True)
+    )
+
+
+def again(store: Store) -> list[str]:
+    """Commands that make the store and this page again."""
+    last = submissions(store)[-1:]
+    settings = [word for each in last for value in each.get("set", ()) for word in ("--set", str(value))]
+    return [
+        shlex.join(["regularize", "submit", "sweep.yaml", *settings]),
+        shlex.join(["regularize", "report", "sweep.yaml"]),
+    ]

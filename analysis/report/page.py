@@ -1,0 +1,138 @@
+"""The page: what the tables and figures say, put into the template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from analysis.conclusions import Conclusion, conclude
+from analysis.figures import FIGURES, Drawn
+from analysis.report import facts
+from analysis.report.failures import failures
+from analysis.report.pictures import Picture, picture
+from analysis.report.sentences import Conclusions, conclusions
+from analysis.results_table import results_table
+from analysis.results_text import TABLE
+from analysis.scores import DEFAULT, score
+from analysis.tables import Tables, records
+from analysis.text_table import Rows, TextTable, by_problem, own, shared
+from regularize import __version__
+from regularize.store import Store
+
+_COMPARED = ("Against no regularizer", "Problems together", "How much the strength matters")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of the page: cells are texts, each with whether it is the best of its column."""
+
+    title: str
+    headers: list[str]
+    words: list[bool]
+    rows: list[list[tuple[str, bool]]]
+    notes: list[str]
+    shared: list[str]  # what is said of all tables of its kind
+
+
+def page(store: Store, drawn: Drawn) -> str:
+    """The HTML of a collected store.
+
+    Raises:
+        UserError: there is no finished report run.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("analysis.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(_context(store, drawn))
+
+
+def _context(store: Store, drawn: Drawn) -> dict[str, Any]:
+    tables = Tables(store)
+    concluded, results = conclude(tables), results_table(tables)
+    submissions = facts.submissions(store)
+    finished = set(tables.results["run_id"])
+    return {
+        "name": store.folder.name,
+        "version": __version__,
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "counts": _counts(tables),
+        "run": facts.what_was_run(tables.runs),
+        "sweep": _text(store),
+        "conclusions": _conclusions(concluded[0]),
+        "comparison": [
+            (title, _tables(each.text, each.groups))
+            for title, each in zip(_COMPARED, concluded, strict=True)
+            if each.groups
+        ],
+        "result_tables": _tables(TABLE, list(by_problem(results))),
+        "figures": _figures(drawn),
+        "missing": sorted(drawn.missing.items()),
+        "failures": failures(store, finished),
+        "diverged": _diverged(tables.results),
+        "submissions": [(each.get("time", ""), facts.provenance(each)) for each in submissions],
+        "again": facts.again(store),
+    }
+
+
+def _counts(tables: Tables) -> str:
+    planned, results = len(tables.runs), tables.results
+    diverged = int((results["state"] == "diverged").sum())
+    left = f", {planned - len(results):,} without a result" if planned > len(results) else ""
+    return f"{planned:,} runs: {len(results) - diverged:,} done, {diverged:,} diverged{left}"
+
+
+def _text(store: Store) -> str:
+    return store.sweep.read_text(encoding="utf-8") if store.sweep.exists() else ""
+
+
+def _conclusions(compared: Conclusion) -> list[tuple[str, Conclusions]]:
+    return [
+        (rows.title, conclusions(records(rows.frame), score(DEFAULT))) for rows in by_problem(compared.frame)
+    ]
+
+
+def _tables(text: TextTable, groups: list[Rows]) -> list[Table]:
+    return [
+        Table(
+            title=group.title,
+            headers=[column.header for column in text.columns],
+            words=[column.words for column in text.columns],
+            rows=text.rows(group.frame),
+            notes=own(group, groups),
+            shared=[*shared(groups), text.caption],
+        )
+        for group in groups
+    ]
+
+
+def _figures(drawn: Drawn) -> list[tuple[str, list[Picture]]]:
+    """Pictures under what they show, in the order of the table of figures."""
+    kinds: Mapping[str, list[Picture]] = {kind.shows: [] for kind in FIGURES.values()}
+    for path in drawn.paths:
+        kinds[FIGURES[_kind(path.stem)].shows].append(picture(path))
+    return [(shows, pictures) for shows, pictures in kinds.items() if pictures]
+
+
+def _kind(stem: str) -> str:
+    """The row of FIGURES that a file belongs to."""
+    return max((name for name in FIGURES if stem == name or stem.startswith(f"{name}-")), key=len)
+
+
+def _diverged(results: pd.DataFrame) -> list[dict[str, Any]]:
+    """How many runs of each cell diverged, and when the first did; nothing of cells without any."""
+    keys = ["dataset", "per_class", "model", "regularizer", "strength", "phase"]
+    bad = results[results["state"] == "diverged"].groupby(keys, dropna=False, sort=False)
+    cells = bad["diverged_step"].agg(n="size", step="min").reset_index()
+    return [
+        row | {"per_class": "all" if pd.isna(row["per_class"]) else int(row["per_class"])}
+        for row in records(cells)
+    ]

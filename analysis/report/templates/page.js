@@ -1,0 +1,31 @@
+"use strict";
+// Tables sort by the column whose heading is pressed: numbers by value, then the rest by text.
+function keyOf(cell) {
+  const text = cell.textContent.trim().replace(/\u2212/g, "-");
+  const number = /^[<+]?\s*(-?[\d.]+(?:e[-+]?\d+)?)/i.exec(text.replace(/,/g, ""));
+  return { text, number: number ? Number(number[1]) : NaN };
+}
+function compare(a, b) {
+  const numeric = [a, b].map((key) => !Number.isNaN(key.number));
+  if (numeric[0] && numeric[1]) return a.number - b.number;
+  if (numeric[0] !== numeric[1]) return numeric[0] ? -1 : 1;
+  return a.text.localeCompare(b.text);
+}
+for (const table of document.querySelectorAll("table.sortable")) {
+  const headings = [...table.tHead.rows[0].cells];
+  headings.forEach((heading, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...heading.childNodes);
+    heading.append(button);
+    button.addEventListener("click", () => {
+      const down = heading.getAttribute("aria-sort") === "ascending";
+      headings.forEach((other) => other.removeAttribute("aria-sort"));
+      heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const body = table.tBodies[0];
+      const rows = [...body.rows].map((row) => ({ row, key: keyOf(row.cells[column]) }));
+      rows.sort((a, b) => (down ? -1 : 1) * compare(a.key, b.key));
+      body.append(...rows.map(({ row }) => row));
+    });
+  });
+}

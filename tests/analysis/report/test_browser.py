@@ -1,0 +1,118 @@
+"""The report in a real Chromium: it sorts, fetches nothing, complains of nothing, and can be read by all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regularize.store import Store
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+WIDTHS = (390, 1280)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not chromium:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Any, built: tuple[Store, Path]) -> Iterator[Any]:
+    """The report, opened from its file; afterwards it must have neither complained nor fetched."""
+    complaints: list[str] = []
+    requests: list[str] = []
+    context = browser.new_context()
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url[:100]))
+    page.goto(built[1].as_uri())
+    yield page
+    context.close()
+    assert complaints == []
+    assert [url for url in requests if not url.startswith("data:")] == [built[1].as_uri()]
+
+
+def column(page: Any, heading: str) -> list[str]:
+    """A column of the first table of results."""
+    place = headings(page).index(heading)
+    cells = page.locator("#results table").first.locator(f"tbody td:nth-child({place + 1})")
+    return [text.strip() for text in cells.all_text_contents()]
+
+
+def headings(page: Any) -> list[str]:
+    found = page.locator("#results table").first.locator("thead th")
+    return [text.strip() for text in found.all_text_contents()]
+
+
+def means(cells: list[str]) -> list[float]:
+    return [float(cell.split(" ± ")[0].replace("−", "-")) for cell in cells if cell != "–"]
+
+
+def test_tables_sort_by_click(page: Any) -> None:
+    before = column(page, "Δ (pp)")
+    heading = page.locator("#results table").first.get_by_role("button", name="Δ (pp)")
+    heading.click()
+    up = column(page, "Δ (pp)")
+    assert means(up) == sorted(means(before))
+    assert up[-1] == "–"  # what has no number comes last
+    heading.click()
+    assert means(column(page, "Δ (pp)")) == sorted(means(before), reverse=True)
+    sorted_by = page.locator("#results table").first.locator("th[aria-sort=descending]")
+    assert sorted_by.all_text_contents()[0].strip() == "Δ (pp)"
+
+
+def test_tables_sort_by_keyboard(page: Any) -> None:
+    page.locator("#results table").first.get_by_role("button", name="Regularizer").focus()
+    page.keyboard.press("Enter")
+    names = column(page, "Regularizer")
+    assert names == sorted(names, key=str.casefold)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    active = page.evaluate("document.activeElement.closest('th').getAttribute('aria-sort')")
+    assert active == "ascending"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_wider_than_the_screen(page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_serious_accessibility_problem(page: Any, scheme: str, width: int) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    found = Axe().run(page).response["violations"]
+    serious = [
+        (problem["id"], [node["html"] for node in problem["nodes"]])
+        for problem in found
+        if problem["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+    assert dark == (scheme == "dark")

@@ -1,0 +1,102 @@
+"""The report's page as text: what it says, that nothing in it is taken for markup, that it needs nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from analysis.figures import Drawn
+from analysis.report import write_report
+from analysis.report.facts import command
+from jobs.cli import main
+from regularize.errors import UserError
+from regularize.store import Store
+from tests.analysis.report.pages import HOSTILE
+
+
+class Reader(HTMLParser):
+    """Tags with their attributes, and all text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def page(built: tuple[Store, Path]) -> Reader:
+    reader = Reader()
+    reader.feed(built[1].read_text(encoding="utf-8"))
+    return reader
+
+
+def test_it_says_what_was_run_and_how_again(page: Reader) -> None:
+    for words in (
+        "CIFAR-10, MNIST",
+        "1 diverged, 3 without a result",
+        "regularize submit sweep.yaml --set training.epochs=5",
+        "version 0.1.0, commit 0123abcd",
+        "17, 18",
+        "torch 2.14.1",
+        "Of 3 techniques compared with no regularizer in test accuracy",
+        "Holm over 3 comparisons",
+        "3 runs in 1 pack failed: ValueError",
+        "feature_maps-mnist",
+    ):
+        assert words in page.text, words
+
+
+def test_names_and_messages_are_text_never_markup(page: Reader) -> None:
+    assert page.text.count(HOSTILE) >= 4  # a table, the sweep file, an error, what was not drawn
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert not any("onload" in attributes for _, attributes in page.tags)
+
+
+def test_every_picture_is_inside_and_has_its_words(page: Reader) -> None:
+    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(pictures) == 4  # two figures of two problems
+    for picture in pictures:
+        assert str(picture["src"]).startswith("data:image/png;base64,")
+        assert len(str(picture["alt"])) > 40
+
+
+def test_nothing_is_fetched_from_anywhere(page: Reader, built: tuple[Store, Path]) -> None:
+    html = built[1].read_text(encoding="utf-8")
+    assert not re.search(r"(?:https?:)?//[a-z]|@import|url\(", re.sub(r"base64,[^\"]+", "", html))
+    links = {str(attributes["href"]) for tag, attributes in page.tags if tag == "a"}
+    files = {link for link in links if not link.startswith("#")}
+    assert files
+    assert all((built[0].folder / file).exists() for file in files)
+
+
+def test_a_command_is_shown_without_paths_that_mean_nothing_elsewhere() -> None:
+    assert command(["/opt/x/bin/regularize", "submit", "a b.yaml"]) == "regularize submit 'a b.yaml'"
+
+
+def test_the_command_writes_the_page(
+    make_store: Callable[..., Store], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = make_store(strengths={"none": [""], "l2": ["0.01"]}, tune=())
+    assert main(["report", str(store.folder), "--tables-only"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(store.report)
+    text = store.report.read_text(encoding="utf-8")
+    assert "Nothing is concluded on test accuracy." in text  # five seeds are too few
+    assert (store.tables / "comparison.parquet").exists()
+
+
+def test_without_finished_runs_there_is_no_page(make_store: Callable[..., Store]) -> None:
+    store = make_store(strengths={"none": [""]}, report=())
+    main(["collect", str(store.folder)])
+    with pytest.raises(UserError):
+        write_report(store, Drawn())
+    assert not store.report.exists()
