@@ -6,6 +6,7 @@ conclude on others, and taking seeds for independent blocks finds differences wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,9 @@ import pandas as pd
 import pyarrow as pa
 from scipy import stats
 
-from analysis.compare import compare
-from analysis.comparison import comparisons
+from analysis.comparison import Comparison, comparisons
 from analysis.duel import duels
-from analysis.scores import DEFAULT, score
+from analysis.scores import score
 from analysis.tables import Tables, to_frame
 
 ACROSS = pa.schema(
@@ -44,20 +44,18 @@ ACROSS = pa.schema(
 _RULE = "description of these problems; no inference to others"
 
 
-def across(tables: Tables, metric: str = DEFAULT) -> pd.DataFrame:
+def across(tables: Tables, compared: pd.DataFrame) -> pd.DataFrame:
     """One row a contender, the baseline's first; no row where there is only one problem.
 
-    Raises:
-        UserError: unknown metric, or there is no finished report run.
+    `compared` is what `analysis.compare.compare` finds in the same tables.
     """
-    frame = compare(tables, metric)
     found = comparisons(tables)
     if len(found) < 2:
         return to_frame([], ACROSS)
-    if tables.selection is not None:
-        frame["strength"] = ""
+    metric = str(compared["metric"].iloc[0])
+    frame = compared if tables.selection is None else compared.assign(strength="")
     names = ["regularizer", "strength"]
-    pooled = _differences(tables, metric)
+    pooled = _differences(tables, found, metric)
     ranks = mean_ranks(frame, len(found), score(metric).sign)
     rows = (
         {
@@ -86,9 +84,9 @@ def mean_ranks(frame: pd.DataFrame, problems: int, sign: int) -> dict[Any, float
     return {key: float(value) for key, value in means.items()}
 
 
-def _differences(tables: Tables, metric: str) -> dict[Any, list[float]]:
+def _differences(tables: Tables, found: Sequence[Comparison], metric: str) -> dict[Any, list[float]]:
     pooled: dict[Any, list[float]] = {}
-    for comparison in comparisons(tables):
+    for comparison in found:
         for duel in duels(comparison, score(metric)):
             strength = "" if tables.selection is not None else duel.contender.strength
             pooled.setdefault((duel.contender.regularizer, strength), []).extend(duel.differences)

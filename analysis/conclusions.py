@@ -48,8 +48,8 @@ def conclude(tables: Tables, metric: str = DEFAULT) -> list[Conclusion]:
     Raises:
         UserError: unknown metric, or there is no finished report run.
     """
-    compared, together = compare.compare(tables, metric), across(tables, metric)
-    strengths = sensitivity(tables)
+    compared = compare.compare(tables, metric)
+    together, strengths = across(tables, compared), sensitivity(tables)
     return [
         Conclusion(
             name=compare.name(metric),

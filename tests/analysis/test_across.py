@@ -25,6 +25,10 @@ def ready(store: Store) -> Tables:
     return Tables(store)
 
 
+def together(tables: Tables) -> pd.DataFrame:
+    return across(tables, compare(tables))
+
+
 def row_of(frame: pd.DataFrame, regularizer: str) -> pd.Series:
     return frame[frame["regularizer"] == regularizer].iloc[0]
 
@@ -81,7 +85,8 @@ def test_what_is_not_in_every_problem_is_not_ranked() -> None:
 
 def test_counts_and_the_interquartile_mean(make_store: MakeStore) -> None:
     tables = ready(make_store(datasets=DATASETS, report=range(1000, 1010)))
-    frame, compared = across(tables), compare(tables)
+    compared = compare(tables)
+    frame = across(tables, compared)
     assert frame["regularizer"].tolist() == ["none", "l2", "elastic_net", "dropout"]
     for regularizer in ("l2", "dropout"):
         row, rows = row_of(frame, regularizer), compared[compared["regularizer"] == regularizer]
@@ -100,7 +105,7 @@ def test_counts_and_the_interquartile_mean(make_store: MakeStore) -> None:
 
 def test_refusals_and_diverged_runs_are_counted(make_store: MakeStore) -> None:
     diverged = [("mnist", "l2", "0.0005", seed) for seed in range(1000, 1008)]
-    frame = across(ready(make_store(datasets=DATASETS, report=range(1000, 1010), diverged=diverged)))
+    frame = together(ready(make_store(datasets=DATASETS, report=range(1000, 1010), diverged=diverged)))
     assert frame.set_index("regularizer")["refused"].to_dict() == {
         "none": 0, "l2": 1, "elastic_net": 0, "dropout": 0
     }  # fmt: skip
@@ -109,11 +114,11 @@ def test_refusals_and_diverged_runs_are_counted(make_store: MakeStore) -> None:
 
 
 def test_one_problem_has_nothing_across(make_store: MakeStore) -> None:
-    assert across(ready(make_store())).empty
+    assert together(ready(make_store())).empty
 
 
 def test_strengths_without_tuning_stay_apart(make_store: MakeStore) -> None:
-    frame = across(ready(make_store(datasets=DATASETS, tune=())))
+    frame = together(ready(make_store(datasets=DATASETS, tune=())))
     assert len(frame) == 9
     assert frame["problems"].eq(3).all()
 
@@ -122,4 +127,4 @@ def test_order_of_rows_never_matters(make_store: MakeStore) -> None:
     tables = ready(make_store(datasets=DATASETS, report=range(1000, 1010)))
     shuffled = Tables(tables.store)
     shuffled.__dict__["results"] = tables.results.sample(frac=1, random_state=5)
-    pd.testing.assert_frame_equal(across(shuffled), across(tables), check_exact=True)
+    pd.testing.assert_frame_equal(together(shuffled), together(tables), check_exact=True)

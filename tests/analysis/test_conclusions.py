@@ -102,8 +102,10 @@ def test_latex_has_bold_best_daggers_and_escaped_names(found: dict[str, Conclusi
 
 
 @pytest.mark.parametrize("name", ["comparison", "across", "sensitivity"])
-def test_latex_compiles(found: dict[str, Conclusion], name: str, tmp_path: Path) -> None:
-    """With the real LaTeX where there is one; else its groups and mathematics are closed."""
+def test_latex_is_closed_and_compiles_where_there_is_latex(
+    found: dict[str, Conclusion], name: str, tmp_path: Path
+) -> None:
+    """Braces and mathematics are closed; with pdfLaTeX, where there is one, it compiles."""
     text = latex(found[name])
     body = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("%"))
     plain = body.replace(r"\$", "").replace(r"\{", "").replace(r"\}", "")
