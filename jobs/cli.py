@@ -101,8 +101,26 @@ def _add_jobs(command: Command) -> None:
     logs.add_argument("--lines", type=_positive, default=20, metavar="N", help="of each log (default: 20)")
     command("cancel", "take runs out of Slurm's queue", *parents)
     command("retry", "train again what failed or was given up", *parents)
+    _add_watch(command("watch", "watch a sweep in the terminal", _target(), _store()))
     efficiency = command("efficiency", "compare what jobs used with what they asked for", _target(), _store())
     efficiency.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_watch(watch: argparse.ArgumentParser) -> None:
+    watch.add_argument("--once", action="store_true", help="print the overview and end")
+    watch.add_argument(
+        "--every", type=_positive, default=10, metavar="SECONDS", help="look so often (default: 10)"
+    )
+    watch.add_argument(
+        "--notify",
+        metavar="COMMAND",
+        help="run it at the end and at the first failure, with a message behind it",
+    )
+    watch.add_argument(
+        "--theme", choices=("dark", "light"), help="ground of the terminal (default: by COLORFGBG)"
+    )
+    # What the laptop's `watch` asks the cluster's.
+    watch.add_argument("--answer", nargs="+", help=argparse.SUPPRESS)
 
 
 def _filters() -> argparse.ArgumentParser:

@@ -112,6 +112,13 @@ def retry(args: Namespace) -> int:
     return 0 if run(store, _filter(args, store), _console(stderr=True)) else 1
 
 
+def watch(args: Namespace) -> int:
+    from jobs.watch.command import local_source
+    from jobs.watch.command import watch as run
+
+    return run(args, local_source(_store(args)))
+
+
 def efficiency(args: Namespace) -> int:
     from jobs import saved
     from jobs.efficiency import advice, uses, view

@@ -66,7 +66,8 @@ class Overview:
 
     `progress` is the share of all planned runs' steps that is done, in [0, 1]. `broken` says what is
     wrong with packs whose status cannot be read, `left_out` how many runs are not handed over
-    again, by reason; `follow_up` is the job that goes on by itself. `time` is when it was so.
+    again, by reason; `follow_up` is the job that goes on by itself. `time` is when it was so. `states` and
+    `shares` (of its steps that is done) are of single runs, those that were begun or handed over.
     """
 
     phases: Mapping[str, Counter[str]]
@@ -80,6 +81,8 @@ class Overview:
     left_out: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = ()
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
+    states: Mapping[str, str] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def runs(self) -> Counter[str]:
@@ -139,6 +142,8 @@ def overview(
         queue=_queues(sight, planned) if sight else (),
         follow_up=_follow_up(sight) if sight else None,
         time=now,
+        states=states,
+        shares=shares,
     )
 
 
@@ -150,23 +155,32 @@ def read_overview(
     Raises:
         UserError: nothing was submitted to it, or its files are damaged.
     """
-    rows, journal, notes = read_rows(store), read_journal(store.journal), []
-    try:
-        sight = look(journal, Slurm(say=say, patience=PATIENCE))
-    except UserError as error:
-        notes.append(f"{error}; what Slurm has in hand is unknown")
-        sight = _unseen(journal)
+    rows = read_rows(store)
+    sight, notes = see(store, say)
     packs = read_packs(store)  # after the queue: whatever has left it has left its results
-    found = overview(rows, packs, store, sight, wanted=wanted)
-    left_out: Counter[str] = Counter()
+    left_out = given_up(store, sight, packs)
+    counts = Counter(left_out[row.run_id] for row in rows if row.run_id in left_out)
+    return replace(overview(rows, packs, store, sight, wanted=wanted), left_out=counts, notes=notes)
+
+
+def see(store: Store, say: Callable[[str], None] = lambda _: None) -> tuple[Sight, list[str]]:
+    """What Slurm has in hand, and what there is to say of it: where it does not answer, that is unknown."""
+    journal = read_journal(store.journal)
+    try:
+        return look(journal, Slurm(say=say, patience=PATIENCE)), []
+    except UserError as error:
+        return _unseen(journal), [f"{error}; what Slurm has in hand is unknown"]
+
+
+def given_up(store: Store, sight: Sight, packs: Packs) -> dict[str, str]:
+    """The unfinished runs that are not handed over again by themselves, and why."""
     with suppress(UserError):
         cluster = saved.load(store).cluster
         if cluster.kind == "slurm":
             done, live = packs.done(), sight.live_runs()
-            verdict = judge(journal, packs, cluster).left_out
-            planned = (row.run_id for row in rows)
-            left_out.update(verdict[i] for i in planned if i in verdict and i not in done and i not in live)
-    return replace(found, left_out=left_out, notes=notes)
+            verdict = judge(sight.journal, packs, cluster).left_out
+            return {i: why for i, why in verdict.items() if i not in done and i not in live}
+    return {}
 
 
 def _unseen(journal: Journal) -> Sight:
@@ -217,7 +231,8 @@ def _trains(status: PackStatus, states: Mapping[str, str], now: datetime) -> boo
 
 
 def _active(pack_id: str, status: PackStatus, now: datetime) -> Active:
-    steps_a_second = status.step / status.seconds if status.step and status.seconds > 0 else None
+    seconds = status.seconds + status.evaluation_seconds
+    steps_a_second = status.step / seconds if status.step and seconds > 0 else None
     return Active(
         pack_id=pack_id,
         runs=len(status.runs),

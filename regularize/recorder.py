@@ -225,6 +225,7 @@ class Recorder:
             epoch=trainer.epoch,
             epochs=trainer.timeline.epochs,
             seconds=self.training_time.read(),
+            evaluation_seconds=self.evaluation_time.read(),
             started_at=self.started_at,
             updated_at=now(),
             host=platform.node(),

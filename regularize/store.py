@@ -68,6 +68,7 @@ class PackStatus:
     host: str
     pid: int
     diverged: tuple[str, ...] = ()
+    evaluation_seconds: float = 0.0  # beside `seconds`
     job: str = ""  # what trains it on a cluster, as its log is named: array, element, process
 
     def write(self, path: Path) -> None:

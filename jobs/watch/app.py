@@ -1,0 +1,180 @@
+"""The terminal interface: asks a source now and then, shows its last answer, and how old that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import ClassVar, Literal
+
+from textual.app import App
+from textual.binding import BindingType
+
+from jobs.watch.freshness import Freshness
+from jobs.watch.gather import in_background
+from jobs.watch.look import STATES
+from jobs.watch.notify import escapes, news, run_hook
+from jobs.watch.picture import ALL, Picture, Run
+from jobs.watch.screens.confirm import Confirm
+from jobs.watch.screens.failures import FailuresPage
+from jobs.watch.screens.help import Help
+from jobs.watch.screens.log import LogPage
+from jobs.watch.screens.map import MapPage
+from jobs.watch.screens.page import Page
+from jobs.watch.screens.run import RunPage
+from jobs.watch.screens.runs import RunsPage
+from jobs.watch.source import Source
+from jobs.words import plural
+
+CANCELLABLE = ("queued", "running", "interrupted", "unknown")
+RETRIABLE = ("failed", "lost", "unknown", "interrupted")
+Severity = Literal["information", "warning", "error"]
+
+
+class WatchApp(App[None]):
+    """`every` is the number of seconds between looks, `hook` a command that gets told of news."""
+
+    TITLE = "regularize watch"
+    ENABLE_COMMAND_PALETTE = False
+    CSS = "Screen { background: $background; }"
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        every: float = 10.0,
+        hook: Sequence[str] = (),
+        dark: bool = True,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__()
+        self.source, self.every, self.hook, self.clock = source, every, hook, clock
+        self.theme = "textual-dark" if dark else "textual-light"
+        self.picture: Picture | None = None
+        self.asked: datetime | None = None  # since when an answer is waited for
+        self.answered: datetime | None = None
+        self.trouble = ""
+        self.paused = False
+
+    def on_mount(self) -> None:
+        self.push_screen(MapPage())
+        self.set_interval(1.0, self.tick)
+        self.action_look()
+
+    def tick(self) -> None:
+        """Every second: ask, if it is time to, and show how old the picture is."""
+        now = self.clock()
+        due = self.answered is None or (now - self.answered).total_seconds() >= self.every
+        if due and not self.paused:
+            self.action_look()
+        age = (now - self.picture.time).total_seconds() if self.picture else None
+        freshness = Freshness(
+            age=age,
+            every=self.every,
+            asked=(now - self.asked).total_seconds() if self.asked else None,
+            trouble=self.trouble,
+            paused=self.paused,
+        )
+        for page in self._pages():
+            page.tick(self.picture, freshness, now)
+
+    def _pages(self) -> list[Page]:
+        return [page for page in self.screen_stack if isinstance(page, Page) and page.is_mounted]
+
+    def action_look(self) -> None:
+        if self.asked is None:
+            self.asked = self.clock()
+            in_background(self, self._look, self._seen, self._missed)
+
+    def _look(self) -> Picture:
+        picture = self.source.look()
+        _ = picture.cells, picture.total  # worked out here rather than where keys are answered
+        return picture
+
+    def _seen(self, picture: Picture) -> None:
+        message = news(self.picture, picture)
+        self.picture, self.trouble = picture, ""
+        self._answer()
+        for page in self._pages():
+            if page.is_current:
+                page.show(picture)
+        if message:
+            self.announce(message)
+
+    def _missed(self, reason: str) -> None:
+        self.trouble = reason
+        self._answer()
+
+    def _answer(self) -> None:
+        self.asked, self.answered = None, self.clock()
+        self.tick()
+
+    def announce(self, message: str) -> None:
+        """Tell a person who may be looking elsewhere."""
+        self.say(message)
+        if self._driver:
+            self._driver.write(escapes(message))
+        if self.hook:
+            hook = self.hook
+            in_background(self, lambda: run_hook(hook, message), lambda _: None, self._failed)
+
+    def say(self, message: str, severity: Severity = "information") -> None:
+        self.notify(message, severity=severity, markup=False, timeout=8)
+
+    def open_runs(self, regularizer: str, dataset: str) -> None:
+        self.push_screen(RunsPage(regularizer, dataset, search=False))
+
+    def open_run(self, run_id: str) -> None:
+        self.push_screen(RunPage(run_id))
+
+    def open_log(self, runs: Sequence[Run]) -> None:
+        """The log of the run that tells most of these."""
+        if not runs:
+            self.say("no run is under the cursor", "warning")
+            return
+        self.push_screen(LogPage(min(runs, key=lambda run: STATES.index(run.state))))
+
+    def action_search(self) -> None:
+        page = self.screen
+        if isinstance(page, RunsPage):
+            page.start_search()
+        else:
+            self.push_screen(RunsPage(ALL, ALL, search=True))
+
+    def action_errors(self) -> None:
+        if not isinstance(self.screen, FailuresPage):
+            self.push_screen(FailuresPage())
+
+    def action_help(self) -> None:
+        self.push_screen(Help())
+
+    def action_pause(self) -> None:
+        self.paused = not self.paused
+        self.tick()
+
+    def ask(self, verb: str, runs: Sequence[Run]) -> None:
+        """Cancel or retry those of the runs that this can be done to, once a person says yes."""
+        states = CANCELLABLE if verb == "cancel" else RETRIABLE
+        chosen = [run.run_id for run in runs if run.state in states]
+        if not chosen:
+            self.say(
+                f"nothing to {verb} there: none of {plural(len(runs), 'run')} is {', '.join(states)}",
+                "warning",
+            )
+            return
+        others = f" ({len(runs) - len(chosen):,} others are left alone)" if len(chosen) < len(runs) else ""
+        question = f"{verb.capitalize()} {plural(len(chosen), 'run')}{others}?"
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                call = self.source.cancel if verb == "cancel" else self.source.retry
+                in_background(self, lambda: call(chosen), self._done, self._failed)
+
+        self.push_screen(Confirm(question, verb.capitalize()), answered)
+
+    def _done(self, message: str) -> None:
+        self.say(message)
+        self.action_look()
+
+    def _failed(self, reason: str) -> None:
+        self.say(reason, "error")

@@ -1,0 +1,188 @@
+"""All that is shown of a sweep at one moment; it travels as JSON, so that one round trip brings it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, NamedTuple
+
+GOING_ON = ("planned", "queued", "running", "interrupted", "unknown")
+"""States in which something may still come of a run by itself."""
+ALL = "all"
+"""The margin of the heat map: all regularizers, or all data sets."""
+
+
+class Run(NamedTuple):
+    """A run as it stands. `note` is why it waits, where it runs, or the last line of its error."""
+
+    run_id: str
+    phase: str  # tune | report
+    dataset: str
+    regularizer: str
+    strength: str
+    seed: int
+    state: str  # one of `jobs.watch.look.STATES`
+    share: float  # of its steps that is done, in [0, 1]
+    job: str  # `13_4` on Slurm, else empty
+    note: str
+
+    @property
+    def text(self) -> str:
+        """What a search looks at."""
+        return " ".join(str(value) for value in self).lower()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pack:
+    """Runs in training; `age` is the seconds since they last said so, `seconds_left` None while unknown."""
+
+    pack_id: str
+    runs: int
+    epoch: int
+    epochs: int
+    share: float
+    host: str
+    job: str
+    age: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """Jobs of one array in the same state for the same reason; `start` is the earliest expected, ISO 8601."""
+
+    job_id: str
+    state: str
+    reason: str
+    elements: int
+    runs: int
+    start: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failures:
+    """Packs whose errors end in the same line `message`, and the traceback of one of them."""
+
+    message: str
+    runs: int
+    packs: int
+    path: str
+    traceback: str
+
+    @property
+    def exception(self) -> str:
+        return self.message.partition(":")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """Some runs by state, and the mean share of their steps that is done."""
+
+    counts: Counter[str]
+    share: float
+
+    @classmethod
+    def of(cls, runs: Sequence[Run]) -> Tally:
+        share = sum(run.share for run in runs) / len(runs) if runs else 0.0
+        return cls(counts=Counter(run.state for run in runs), share=share)
+
+    @property
+    def finished(self) -> int:
+        return self.counts["done"] + self.counts["diverged"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A sweep at one moment. `speed` is in runs an hour; it and `seconds_left` are None while unknown."""
+
+    sweep: str
+    place: str
+    time: datetime
+    runs: tuple[Run, ...]
+    active: tuple[Pack, ...] = ()
+    queue: tuple[Queue, ...] = ()
+    failures: tuple[Failures, ...] = ()
+    warnings: tuple[str, ...] = ()
+    speed: float | None = None
+    seconds_left: float | None = None
+
+    @cached_property
+    def total(self) -> Tally:
+        return Tally.of(self.runs)
+
+    @cached_property
+    def regularizers(self) -> list[str]:
+        """In the sweep's order, before them `ALL` if there are several."""
+        return _with_margin(run.regularizer for run in self.runs)
+
+    @cached_property
+    def datasets(self) -> list[str]:
+        """As `regularizers`."""
+        return _with_margin(run.dataset for run in self.runs)
+
+    @cached_property
+    def cells(self) -> Mapping[tuple[str, str], Tally]:
+        """By regularizer and data set, with the margins `ALL`."""
+        found: dict[tuple[str, str], list[Run]] = {}
+        for run in self.runs:
+            for regularizer in (ALL, run.regularizer):
+                for dataset in (ALL, run.dataset):
+                    found.setdefault((regularizer, dataset), []).append(run)
+        return {cell: Tally.of(runs) for cell, runs in found.items()}
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left that would go on."""
+        return bool(self.runs) and not any(self.total.counts[state] for state in GOING_ON)
+
+    def of_cell(self, regularizer: str, dataset: str) -> list[Run]:
+        """The runs of a cell of the heat map; its margins are `ALL`."""
+        return [
+            run
+            for run in self.runs
+            if regularizer in (ALL, run.regularizer) and dataset in (ALL, run.dataset)
+        ]
+
+    def to_json(self) -> str:
+        """One line; runs are lists of values, or their names would be most of it."""
+        value = {
+            field: getattr(self, field) for field in ("sweep", "place", "warnings", "speed", "seconds_left")
+        }
+        value |= {"time": self.time.isoformat(), "runs": self.runs}
+        value |= {name: [asdict(each) for each in getattr(self, name)] for name in _PARTS}
+        return json.dumps(value, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Picture:
+        value = json.loads(text)
+        parts: dict[str, Any] = {
+            name: tuple(kind(**each) for each in value[name]) for name, kind in _PARTS.items()
+        }
+        return cls(
+            sweep=value["sweep"],
+            place=value["place"],
+            time=datetime.fromisoformat(value["time"]),
+            runs=tuple(Run(*each) for each in value["runs"]),
+            warnings=tuple(value["warnings"]),
+            speed=value["speed"],
+            seconds_left=value["seconds_left"],
+            **parts,
+        )
+
+
+_PARTS: dict[str, type[Any]] = {"active": Pack, "queue": Queue, "failures": Failures}
+
+
+def _with_margin(names: Iterable[str]) -> list[str]:
+    found = list(dict.fromkeys(names))
+    return [ALL, *found] if len(found) > 1 else found
+
+
+def found_by(runs: Iterable[Run], words: str) -> list[Run]:
+    """The runs that every one of the words is found in, whatever its case."""
+    wanted = words.lower().split()
+    return [run for run in runs if all(word in run.text for word in wanted)] if wanted else list(runs)

@@ -1,0 +1,147 @@
+"""Regularizers × data sets: colour and letter by state, progress inside the cell."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.reactive import reactive
+
+from jobs.watch.look import LETTERS, Look, leading, looks, trouble
+from jobs.watch.picture import Picture, Tally
+from jobs.watch.widgets.rows import Rows
+from jobs.watch.widgets.stacked import stacked
+
+WIDEST, NARROWEST, LABEL = 22, 11, 24
+
+
+class HeatMap(Rows):
+    """The first row and column are the margins: everything, and all of one data set or regularizer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "aside(-1)", "left", show=False),
+        Binding("right", "aside(1)", "right", show=False),
+    ]
+
+    column: reactive[int] = reactive(0)
+    picture: Picture | None = None
+
+    def show(self, picture: Picture) -> None:
+        self.picture = picture
+        self.column = self.validate_column(self.column)
+        self.changed()
+
+    @property
+    def lines(self) -> list[str]:
+        return self.picture.regularizers if self.picture else []
+
+    @property
+    def columns(self) -> list[str]:
+        return self.picture.datasets if self.picture else []
+
+    @property
+    def count(self) -> int:
+        return len(self.lines)
+
+    @property
+    def current(self) -> tuple[str, str] | None:
+        """The regularizer and data set under the cursor."""
+        if not self.lines:
+            return None
+        return self.lines[self.cursor], self.columns[self.column]
+
+    def validate_column(self, column: int) -> int:
+        return max(0, min(column, len(self.columns) - 1))
+
+    def watch_column(self) -> None:
+        self.refresh()
+        self.post_message(self.Moved())
+
+    def action_aside(self, by: int) -> None:
+        self.column += by
+
+    def at_click(self, event: events.Click) -> None:
+        label, cell = self._widths(self.scrollable_content_region.width)
+        if event.x >= label:
+            self.column = self._first(self.scrollable_content_region.width) + (event.x - label) // (cell + 1)
+
+    def _widths(self, width: int) -> tuple[int, int]:
+        """Of the label and of a cell."""
+        label = min(LABEL, max((len(name) for name in self.lines), default=0) + 2, width // 3)
+        wide = (width - label) // max(1, len(self.columns)) - 1
+        return label, max(NARROWEST, min(WIDEST, wide))
+
+    def _first(self, width: int) -> int:
+        """The leftmost column that is shown, so that the one under the cursor is."""
+        label, cell = self._widths(width)
+        fit = max(1, (width - label) // (cell + 1))
+        return max(0, min(self.column, len(self.columns) - fit) if self.column >= fit else 0)
+
+    def heading(self, width: int) -> Text:
+        label, cell = self._widths(width)
+        first = self._first(width)
+        text = Text(" regularizer".ljust(label) if self.lines else "")
+        for number, name in enumerate(self.columns[first:], first):
+            chosen = self.has_focus and number == self.column
+            text.append(
+                f" {_fitting(name, cell - 1)}".ljust(cell), style="underline" if chosen else ""
+            ).append(" ")
+        return text
+
+    def highlight(self, text: Text) -> None:
+        """The cell says so itself: its colours stay."""
+
+    def on_resize(self) -> None:
+        # A second line under each row, where there is room for all: the runs by state, side by side.
+        self.pitch = 2 if 2 * self.count < self.size.height else 1
+        super().on_resize()
+
+    def line(self, index: int, width: int, part: int = 0) -> Text:
+        assert self.picture is not None
+        label, cell = self._widths(width)
+        first, name = self._first(width), self.lines[index]
+        here = index == self.cursor and self.has_focus
+        text = Text(_fitting(name, label - 2) if part == 0 else "")
+        text = Text(" ").append_text(text)
+        text.truncate(label, pad=True)
+        text.stylize("bold" if here else "")
+        palette = looks(self.app.current_theme.dark)
+        for number, dataset in enumerate(self.columns[first:], first):
+            tally = self.picture.cells.get((name, dataset))
+            if tally is None:
+                text.append("·".center(cell) if part == 0 else " " * cell)
+            elif part == 0:
+                text.append_text(filled(tally, cell, palette[leading(tally)], here and number == self.column))
+            else:
+                text.append_text(stacked(tally, cell, palette))
+            text.append(" ")
+        return text
+
+
+def filled(tally: Tally, width: int, look: Look, chosen: bool) -> Text:
+    """`R 34/55  62%`, on a ground that shows the share; brighter and in brackets, if `chosen`."""
+    left, right = ("[", "]") if chosen else (" ", " ")
+    text = Text(f"{left}{said(tally, width - 2)}{right}", style="bold" if chosen else "")
+    split = round(width * tally.share)
+    full, rest = (look.ink, look.full) if chosen else (look.full, look.rest)
+    text.stylize(Style(bgcolor=full, color=look.rest if chosen else None), 0, split)
+    text.stylize(Style(bgcolor=rest), split)
+    return text
+
+
+def said(tally: Tally, width: int) -> str:
+    """As much as fits of: the leading state, runs finished, in trouble (!) and diverged (X), the share."""
+    letter, percent = LETTERS[leading(tally)], f"{int(100 * tally.share)}%"
+    count = f"{letter} {tally.finished:,}/{tally.counts.total():,}"
+    marks = [f"{n:,}{sign}" for n, sign in ((trouble(tally), "!"), (tally.counts["diverged"], "X")) if n]
+    for words in (" ".join([count, *marks]), " ".join([count, *marks[:1]]), count):
+        if len(words) + 1 + len(percent) <= width:
+            return words + percent.rjust(width - len(words))
+    return (count if len(count) <= width else f"{letter} {percent}").ljust(width)
+
+
+def _fitting(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"

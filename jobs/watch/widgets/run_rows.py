@@ -1,0 +1,167 @@
+"""The table of runs: a line for all seeds of a setting, below it the seeds of those that are open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+
+from jobs.watch.groups import Group
+from jobs.watch.look import LETTERS, looks
+from jobs.watch.picture import Run
+from jobs.watch.widgets.rows import Rows
+
+BAR = 8
+# Name, smallest width, and the width of the list from which on it is shown.
+_COLUMNS = (
+    ("state", 10, 0),
+    ("regularizer", 17, 0),
+    ("strength", 13, 0),
+    ("dataset", 13, 0),
+    ("phase", 6, 110),
+    ("done", BAR + 6, 0),
+    ("job", 16, 130),
+    ("note", 10, 0),
+)
+
+
+class RunRows(Rows):
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "mark", "mark", show=False)]
+
+    groups: Sequence[Group] = ()
+    order: str = ""
+    shown: Sequence[tuple[Group, Run | None]] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open_keys: set[tuple[str, ...]] = set()
+        self.marked: set[str] = set()  # run ids
+
+    def show(self, groups: Sequence[Group], order: str) -> None:
+        """The cursor stays on what it was on, wherever that is now."""
+        before = self._who(*self.shown[self.cursor]) if self.cursor < len(self.shown) else None
+        self.groups, self.order = groups, order
+        self._lay_out()
+        names = {self._who(group, run): number for number, (group, run) in enumerate(self.shown)}
+        self.on_resize()
+        self.cursor = names.get(before, self.cursor) if before else self.cursor
+        self.changed()
+
+    def _lay_out(self) -> None:
+        self.shown = [line for group in self.groups for line in self._lines_of(group)]
+
+    def _lines_of(self, group: Group) -> Iterable[tuple[Group, Run | None]]:
+        yield group, None
+        if group.key in self.open_keys:
+            yield from ((group, run) for run in group.runs)
+
+    @staticmethod
+    def _who(group: Group, run: Run | None) -> tuple[str, ...]:
+        return (*group.key, run.run_id if run else "")
+
+    @property
+    def count(self) -> int:
+        return len(self.shown)
+
+    @property
+    def current(self) -> tuple[Group, Run | None] | None:
+        return self.shown[self.cursor] if self.shown else None
+
+    @property
+    def selected(self) -> list[Run]:
+        """The marked runs, or else those under the cursor."""
+        if self.marked:
+            return [run for group in self.groups for run in group.runs if run.run_id in self.marked]
+        if not self.shown:
+            return []
+        group, run = self.shown[self.cursor]
+        return [run] if run else list(group.runs)
+
+    def toggle(self, group: Group) -> None:
+        """Show its seeds, or no longer."""
+        self.open_keys ^= {group.key}
+        self._lay_out()
+        self.changed()
+
+    def action_mark(self) -> None:
+        if self.shown:
+            group, run = self.shown[self.cursor]
+            ids = {run.run_id} if run else {each.run_id for each in group.runs}
+            self.marked = self.marked - ids if ids <= self.marked else self.marked | ids
+            self.cursor += 1
+            self.refresh()
+
+    def column_at(self, x: int) -> str:
+        """The heading at `x`."""
+        end = 2
+        for name, width in self._widths(self.scrollable_content_region.width):
+            end += width
+            if x < end:
+                return name
+        return ""
+
+    def _widths(self, width: int) -> list[tuple[str, int]]:
+        shown = [(name, least) for name, least, from_width in _COLUMNS if width >= from_width]
+        spare = max(0, width - 2 - sum(least for _, least in shown))
+        more = {
+            "regularizer": min(10, spare // 6),
+            "strength": min(24, spare // 4),
+            "dataset": min(12, spare // 8),
+        }
+        rest = spare - sum(more.values())
+        return [(name, least + more.get(name, rest if name == "note" else 0)) for name, least in shown]
+
+    def heading(self, width: int) -> Text:
+        text = Text("  ")
+        for name, wide in self._widths(width):
+            arrow = " ▾" if name == self.order else ""
+            text.append(f"{name}{arrow}".ljust(wide), style="underline" if arrow else "")
+        return text
+
+    def line(self, index: int, width: int, part: int = 0) -> Text:
+        group, run = self.shown[index]
+        ids = {run.run_id} if run else {each.run_id for each in group.runs}
+        mark = "●" if ids <= self.marked else "◐" if ids & self.marked else " "
+        text = Text(f"{mark} ")
+        values = self._of_run(run) if run else self._of_group(group)
+        for name, wide in self._widths(width):
+            value = values[name]
+            value.truncate(wide - 1, overflow="ellipsis", pad=True)
+            text.append_text(value).append(" ")
+        return text
+
+    def _of_group(self, group: Group) -> dict[str, Text]:
+        first, look = group.runs[0], looks(self.app.current_theme.dark)[group.state]
+        sign = "▾" if group.key in self.open_keys else "▸"
+        seeds = f"{group.tally.finished}/{len(group.runs)}"
+        return {
+            "state": Text(f"{sign} {LETTERS[group.state]} {seeds}", style=look.ink),
+            "regularizer": Text(first.regularizer),
+            "strength": Text(first.strength),
+            "dataset": Text(first.dataset),
+            "phase": Text(first.phase),
+            "done": bar(group.tally.share, look.ink),
+            "job": Text(group.jobs, style="dim"),
+            "note": Text(group.note, style=look.ink if group.state in ("failed", "lost") else "dim"),
+        }
+
+    def _of_run(self, run: Run) -> dict[str, Text]:
+        look = looks(self.app.current_theme.dark)[run.state]
+        return {
+            "state": Text(f"    {LETTERS[run.state]}", style=look.ink),
+            "regularizer": Text(f"  seed {run.seed}"),
+            "strength": Text(f"  {run.run_id}", style="dim"),
+            "dataset": Text(f"  {run.state}", style=look.ink),
+            "phase": Text(""),
+            "done": bar(run.share, look.ink),
+            "job": Text(run.job, style="dim"),
+            "note": Text(run.note, style="dim"),
+        }
+
+
+def bar(share: float, ink: str) -> Text:
+    filled = int(BAR * share)
+    text = Text("━" * filled, style=ink).append("┄" * (BAR - filled), style="dim")
+    return text.append(f" {int(100 * share):>3}%")

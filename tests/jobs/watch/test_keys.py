@@ -1,0 +1,203 @@
+"""Every key of the interface, by Textual's pilot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from textual.pilot import Pilot
+from textual.widgets import Input, Log
+
+from jobs.watch.app import WatchApp
+from jobs.watch.screens.confirm import Confirm
+from jobs.watch.screens.failures import FailuresPage
+from jobs.watch.screens.help import Help
+from jobs.watch.screens.log import LogPage
+from jobs.watch.screens.map import MapPage
+from jobs.watch.screens.run import RunPage
+from jobs.watch.screens.runs import RunsPage
+from jobs.watch.widgets.heatmap import HeatMap
+from jobs.watch.widgets.run_rows import RunRows
+from tests.jobs.watch.app import text, until, watching
+from tests.jobs.watch.synthetic import SyntheticSource, picture
+
+Steps = Callable[[WatchApp, Pilot[None]], Awaitable[None]]
+
+
+def play(steps: Steps, source: SyntheticSource, size: tuple[int, int] = (80, 24)) -> None:
+    async def run() -> None:
+        async with watching(source, size) as (app, pilot):
+            await steps(app, pilot)
+
+    asyncio.run(run())
+
+
+def test_letters_and_arrows_move_in_the_heat_map() -> None:
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        cells = app.screen.query_one(HeatMap)
+        assert cells.current == ("all", "all")
+        await pilot.press("j", "j", "right", "down")
+        assert cells.current == ("l2", "mnist")
+        await pilot.press("k", "left", "up")
+        assert cells.current == ("none", "all")
+        await pilot.press("G")
+        assert cells.current == ("all_combined", "all")
+        await pilot.press("g", "k")
+        assert cells.current == ("all", "all")
+
+    play(steps, SyntheticSource(picture(1000)))
+
+
+def test_enter_goes_from_the_cell_to_the_run_and_escape_back() -> None:
+    source = SyntheticSource(picture(1000))
+
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        await pilot.press("j", "j", "right", "enter")
+        assert isinstance(app.screen, RunsPage)
+        rows = app.screen.query_one(RunRows)
+        assert {group.key[:2] for group in rows.groups} == {("l1", "mnist")}
+        closed = rows.count
+        await pilot.press("enter", "j")
+        assert rows.count > closed
+        await pilot.press("enter")
+        assert isinstance(app.screen, RunPage)
+        run_id = rows.groups[0].runs[0].run_id
+        await until(pilot, lambda: f"run {run_id}" in text(app))
+        assert "epochs" in text(app)
+        assert "validation" not in text(app)
+        await pilot.press("G")
+        assert "momentum" in text(app)
+        await pilot.press("k", "j", "g", "escape")
+        assert app.screen.query_one(RunRows) is rows
+        await pilot.press("escape", "escape", "escape")
+        assert isinstance(app.screen, MapPage)
+
+    play(steps, source)
+    assert "detail" in {name for name, _ in source.calls}
+
+
+def test_search_filters_as_one_types_and_s_sorts() -> None:
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        await pilot.press("slash", *"svb cifar10")
+        rows = app.screen.query_one(RunRows)
+        assert {group.key[0] for group in rows.groups} == {"soft_svb", "hard_svb"}
+        assert {group.key[1] for group in rows.groups} == {"cifar10", "cifar100"}
+        await pilot.press("0", "enter", "j")
+        assert rows.has_focus
+        assert {group.key[1] for group in rows.groups} == {"cifar100"}
+        await pilot.press("escape")
+        assert app.screen.query_one(Input).value == ""
+        assert len({group.key[0] for group in rows.groups}) == 13
+        await pilot.press("s")
+        assert rows.order == "state"
+        assert rows.groups[0].state == "failed"
+        await pilot.press("s", "s")
+        names = [group.key[1] for group in rows.groups]
+        assert names == sorted(names)
+
+    play(steps, SyntheticSource(picture(1000)))
+
+
+def test_l_shows_the_end_of_the_log_and_follows_it() -> None:
+    source = SyntheticSource(picture(50))
+
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        await pilot.press("l")
+        assert isinstance(app.screen, LogPage)
+        await until(pilot, lambda: "epoch 2 of 50" in text(app))
+        assert app.screen.run.state == "running"  # of all of them the one that tells most
+        source.written += "\x1b[31mepoch 3\x1b[0m\nepoch 4\r 50%\repoch 4 done\n"
+        app.screen.follow()
+        await until(pilot, lambda: "epoch 4 done" in text(app))
+        assert "50%" not in text(app)
+        await pilot.press("k")
+        assert not app.screen.query_one(Log).auto_scroll
+        assert "not following" in text(app)
+        await pilot.press("g", "j", "G")
+        assert app.screen.query_one(Log).auto_scroll
+        await pilot.press("escape")
+        assert isinstance(app.screen, MapPage)
+
+    play(steps, source)
+
+
+def test_e_groups_failures_by_exception_with_a_traceback_each() -> None:
+    source = SyntheticSource(picture(1000))
+
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        await pilot.press("e")
+        assert isinstance(app.screen, FailuresPage)
+        shown = text(app)
+        assert "OutOfMemoryError" in shown
+        assert "ValueError: jacobian" in shown
+        assert shown.count("Traceback") == 1
+        await pilot.press("j", "R", "y")
+        await until(pilot, lambda: source.calls[-1][0] == "look")
+
+    play(steps, source)
+    failed = [run.run_id for run in source.shown.runs if run.note.startswith("ValueError")]
+    assert ("retry", failed) in source.calls
+
+
+def test_cancel_and_retry_ask_first_and_act_on_what_is_marked() -> None:
+    source = SyntheticSource(picture(1000))
+    queued = [run.run_id for run in source.shown.of_cell("dropout", "mnist") if run.strength == "0.1"]
+
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        await pilot.press("slash", *"dropout mnist 0.1 queued", "enter", "space", "x")
+        assert isinstance(app.screen, Confirm)
+        await pilot.press("escape")
+        await pilot.press("x", "n", "x", "enter")  # the button under the cursor says no
+        assert not [name for name, _ in source.calls if name == "cancel"]
+        await pilot.press("x", "y")
+        await until(pilot, lambda: "cancel" in {name for name, _ in source.calls})
+        await pilot.press("R")
+        assert not isinstance(app.screen, Confirm)  # nothing there has failed
+
+    play(steps, source)
+    (cancelled,) = [what for name, what in source.calls if name == "cancel"]
+    assert isinstance(cancelled, list)
+    assert set(cancelled) <= set(queued)
+    assert cancelled
+
+
+def test_r_looks_at_once_and_p_pauses() -> None:
+    source = SyntheticSource(picture(50))
+
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        before = len(source.calls)
+        await pilot.press("r")
+        await until(pilot, lambda: len(source.calls) > before and app.asked is None)
+        await pilot.press("p")
+        assert "paused" in text(app)
+        await pilot.press("p")
+        assert "paused" not in text(app)
+
+    play(steps, source)
+
+
+def test_help_and_quit() -> None:
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, Help)
+        assert "search as you type" in text(app)
+        await pilot.press("escape", "q")
+        await until(pilot, lambda: not app.is_running)
+
+    play(steps, SyntheticSource(picture(50)))
+
+
+def test_the_mouse_chooses_opens_and_sorts() -> None:
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        cells = app.screen.query_one(HeatMap)
+        await pilot.click(HeatMap, offset=(45, 3))
+        assert cells.current == ("l1", "fashion_mnist")
+        await pilot.click(HeatMap, offset=(45, 3), times=2)
+        await until(pilot, lambda: isinstance(app.screen, RunsPage))
+        rows = app.screen.query_one(RunRows)
+        await pilot.click(RunRows, offset=(3, 0))
+        assert rows.order == "state"
+        await pilot.click(RunRows, offset=(3, 0))
+        assert rows.order == ""
+
+    play(steps, SyntheticSource(picture(1000)))
