@@ -13,11 +13,11 @@ BIN := .venv/bin
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-# The main job on embedded data: plan, train, choose strengths, figures. DATASET=mnist where its files are.
+# The main job on embedded data: plan, train, choose strengths, figures, report. DATASET=mnist where its files are.
 demo: .venv/ready
 	$(BIN)/regularize submit examples/demo.yaml --cluster local --store $(STORE) --set 'dataset={$(DATASET): {per_class: 20}}' \
 	  --set name=demo-$(DATASET)
-	$(BIN)/regularize figures $(STORE)/demo-$(DATASET)
+	$(BIN)/regularize report $(STORE)/demo-$(DATASET) --tables-only
 
 # docs/gallery.md: every figure of the sweep whose folder is FROM.
 gallery: .venv/ready

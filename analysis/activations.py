@@ -28,9 +28,14 @@ def convolutions(network: Network) -> list[str]:
 
 def feature_maps(trained: Trained, x: Tensor, layer: str) -> Tensor:
     """What a convolution puts out for inputs [B, C, H, W], before pooling and activation: [B, C', H', W']."""
-    with _recording(trained.network, layer, given=False) as found:
+    import torch
+
+    with _recording(trained.network, layer, given=True) as found:
         _run(trained, x)
-    return found[-1]
+    # Not what it put out: a network may add the bias later, which is cheaper after pooling.
+    with torch.no_grad():
+        maps: Tensor = trained.network.module(layer)(found[-1])
+    return maps
 
 
 def activations(trained: Trained, x: Tensor, layer: str = PENULTIMATE) -> Tensor:

@@ -17,6 +17,7 @@ from regularize.store import Store
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from analysis.figures import Drawn
     from jobs.cluster import Cluster
     from jobs.filters import Filter
     from jobs.sweep import Sweep
@@ -214,7 +215,7 @@ def compare(args: Namespace) -> int:
 
 def figures(args: Namespace) -> int:
     from analysis import results_table
-    from analysis.figures import draw_all, summary
+    from analysis.figures import draw_all
     from analysis.results_text import to_terminal
     from analysis.tables import Tables
 
@@ -224,9 +225,7 @@ def figures(args: Namespace) -> int:
     table = results_table.results_table(Tables(store))
     results_table.write(table, store)
     _console().print(to_terminal(table))
-    for path in drawn.paths:
-        print(f"{path}\n  {summary(path)}")
-    _say_missing(drawn.missing)
+    _say_drawn(drawn)
     return 1 if args.names and drawn.missing else 0
 
 
@@ -239,6 +238,15 @@ def gallery(args: Namespace) -> int:
     print(page)
     _say_missing(missing)
     return 0
+
+
+def _say_drawn(drawn: Drawn) -> None:
+    """The figures' names, each with what it shows in a sentence."""
+    from analysis.figures import summary
+
+    for path in drawn.paths:
+        print(f"{path}\n  {summary(path)}")
+    _say_missing(drawn.missing)
 
 
 def _say_missing(figures: Mapping[str, str]) -> None:
@@ -258,8 +266,9 @@ def report(args: Namespace) -> int:
         conclusion.write(store)
     names = [name for name, kind in FIGURES.items() if kind.needs == "tables" or not args.tables_only]
     drawn = draw_all(store, names, data_root=args.data_root)
-    print(write_report(store, drawn))
-    _say_missing(drawn.missing)
+    _say_drawn(drawn)
+    path = write_report(store, drawn)
+    print(f"{path}\n  conclusions, tables, figures, failures and provenance on one page")
     return 0
 
 

@@ -63,8 +63,8 @@ class RunConv2d(nn.Module):
         self.weight = nn.Parameter(torch.zeros(runs, outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(runs, outputs))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self._convolved(x, self.weight, self.bias.flatten())
+    def forward(self, x: Tensor, biased: bool = True) -> Tensor:
+        return self._convolved(x, self.weight, self.bias.flatten() if biased else None)
 
     def link(self, x: Tensor) -> Link:
         weight = self.weight  # the one of this pass, which weight noise replaces
@@ -73,7 +73,7 @@ class RunConv2d(nn.Module):
     def weigh(self, x: Tensor) -> Link:
         """The convolution without its bias, for `shift` to add."""
         weight = self.weight
-        return Link(self._convolved(x, weight, None), lambda dx: self._convolved(dx, weight, None), (weight,))
+        return Link(self(x, biased=False), lambda dx: self._convolved(dx, weight, None), (weight,))
 
     def shift(self, x: Tensor) -> Link:
         """Adds the bias."""

@@ -32,7 +32,7 @@ TUNE, REPORT = range(5), range(1000, 1015)
 MEMORY = 2000  # MB
 
 # what is measured → the most seconds it may take
-LIMITS = {"collect": 60.0, "collect again": 5.0, "compare": 5.0}
+LIMITS = {"collect": 60.0, "collect again": 5.0, "compare": 5.0, "report": 90.0}
 
 
 def runs() -> Iterator[dict[str, Any]]:
@@ -120,6 +120,14 @@ def select(store: Store) -> None:
     module.select(store)
 
 
+def report(store: Store) -> None:
+    """The page with all figures that are drawn from tables."""
+    from analysis.figures import FIGURES, draw_all
+    from analysis.report import write_report
+
+    write_report(store, draw_all(store, [name for name, kind in FIGURES.items() if kind.needs == "tables"]))
+
+
 def measure(work: Callable[[], None]) -> tuple[float, float, float]:
     """Seconds, processor seconds, imports included in both, and peak memory in MB, of a new process."""
     context = mp.get_context("spawn")
@@ -154,6 +162,7 @@ def main() -> None:
         store = Store(Path(folder) / "bench")
         build(store, wanted)
         works = {"collect": collect, "collect again": collect, "select": select, "compare": compare}
+        works["report"] = report
         print(f"{wanted} runs × {EPOCHS} epochs        seconds  limit  processor   MB (limit {MEMORY})")
         for name, work in works.items():
             seconds, processor, memory = measure(partial(work, store))
