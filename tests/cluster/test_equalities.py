@@ -43,6 +43,7 @@ regularizers:
 seeds: 1
 """
 RUNS = 15
+FLOAT32_TOLERANCE = 1e-3  # of numbers after the first three steps; later, rounding grows without bound
 
 
 def all_techniques(steps: int, precision: str) -> str:
@@ -64,7 +65,9 @@ def test_spread_over_four_nodes_equals_one_process(
     assert_same(trial.store, trial.in_one_process(tmp_path / "alone"))
 
 
-@pytest.mark.parametrize(("precision", "steps", "tolerance"), [("float64", 6, 1e-9)])
+@pytest.mark.parametrize(
+    ("precision", "steps", "tolerance"), [("float64", 6, 1e-9), ("float32", 3, FLOAT32_TOLERANCE)]
+)
 def test_ddp_over_two_nodes_equals_one_process(
     precision: str, steps: int, tolerance: float, slurm: TestCluster, tmp_path: Path, data_root: Path
 ) -> None:

@@ -21,7 +21,7 @@ SWEEP = """\
 name: slow
 dataset: {digits: {per_class: 8}}
 model: tests.cluster.slow_network:build
-training: {steps: 120, batch_size: 16}
+training: {steps: 250, batch_size: 16}
 evaluation: {every: 10}
 regularizers:
   none:
@@ -33,7 +33,7 @@ MODES = ("spread", "ddp")
 
 
 def new_trial(folder: Path, data_root: Path, mode: str) -> Trial:
-    return Trial(folder, data_root, SWEEP, mode=mode, nodes=2, partition="low")
+    return Trial(folder, data_root, SWEEP, mode=mode, nodes=2, partition="low", signal_seconds=90)
 
 
 def requeue(slurm: TestCluster, trial: Trial, job_id: str) -> None:
@@ -45,8 +45,9 @@ def preempt(slurm: TestCluster, trial: Trial, job_id: str) -> None:
 
 
 def hit_the_time_limit(slurm: TestCluster, trial: Trial, job_id: str) -> None:
-    """The limit becomes what has passed; so Slurm's signal comes when it next looks."""
-    slurm.run("scontrol", "update", f"jobid={job_id}", "timelimit=1")
+    """With one to two minutes left, Slurm signals when it next looks, which it does every 30 s."""
+    minutes = int(slurm.run("squeue", "-h", "-o", "%M", "-j", job_id).split(":")[-2])
+    slurm.run("scontrol", "update", f"jobid={job_id}", f"timelimit={minutes + 2}")
     wait_for("the job to be requeued", lambda: slurm.state(job_id) == "PENDING", 90)
     slurm.run("scontrol", "update", f"jobid={job_id}", "timelimit=20")
 
@@ -100,7 +101,7 @@ def test_harm_in_training_changes_nothing(
     job_id = min(slurm.queued(), key=int)
     wait_for("a checkpoint", lambda: any(trial.store.packs.glob("*/checkpoint.pt")), 90)
     began = _steps(trial.store)
-    assert all(0 < step < 120 for step in began)
+    assert all(0 < step < 250 for step in began)
     harm(slurm, trial, job_id)
     let_go.touch()
     slurm.wait_until_idle()
