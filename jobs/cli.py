@@ -23,10 +23,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     args = parser().parse_args(argv)
     args.argv = list(sys.argv[1:] if argv is None else argv)
+    return run(args)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run one command, here or on the cluster that it names; returns the exit code."""
     try:
         from jobs import commands
 
-        code: int = getattr(commands, args.command)(args)
+        code = _there(args)
+        if code is None:
+            code = int(getattr(commands, args.command)(args))
         sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -38,6 +45,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
+
+
+def _there(args: argparse.Namespace) -> int | None:
+    if getattr(args, "cluster", None) in (None, "local") and args.command != "cluster":
+        return None
+    from jobs.remote.call import run_there
+
+    return run_there(args)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -102,6 +117,8 @@ def _add_jobs(command: Command) -> None:
     command("cancel", "take runs out of Slurm's queue", *parents)
     command("retry", "train again what failed or was given up", *parents)
     _add_watch(command("watch", "watch a sweep in the terminal", _target(), _store()))
+    sync = command("sync", "bring tables and logs of failures from a cluster", _sync_target(), _store())
+    sync.add_argument("--weights", action="store_true", help="trained weights too")
     efficiency = command("efficiency", "compare what jobs used with what they asked for", _target(), _store())
     efficiency.add_argument("--json", action="store_true", help="as JSON")
 
@@ -166,6 +183,15 @@ def _target() -> argparse.ArgumentParser:
     return parent
 
 
+def _sync_target() -> argparse.ArgumentParser:
+    parent = _parent()
+    parent.add_argument(
+        "target", type=Path, metavar="SWEEP", help="the sweep's YAML file, or its folder here"
+    )
+    parent.add_argument("--cluster", required=True, metavar="NAME", help="from this cluster")
+    return parent
+
+
 def _store() -> argparse.ArgumentParser:
     parent = _parent()
     parent.add_argument(
@@ -201,6 +227,13 @@ def _cluster() -> argparse.ArgumentParser:
     return parent
 
 
+def _at() -> argparse.ArgumentParser:
+    parent = _parent()
+    text = "in this cluster's data root (default: local)"
+    parent.add_argument("--cluster", default="local", metavar="NAME", help=text)
+    return parent
+
+
 def _add_train(train: argparse.ArgumentParser) -> None:
     for name in ("dataset", "regularizer", "strength"):
         train.add_argument(f"--{name}", help=f"of this {name} (default: the sweep's first)")
@@ -228,14 +261,23 @@ def _add_reproduce(reproduce: argparse.ArgumentParser) -> None:
 
 def _add_data(data: argparse.ArgumentParser) -> None:
     actions = data.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", help="show which there are", parents=[_data()])
-    fetch = actions.add_parser("fetch", help="download official data sets", parents=[_data()])
+    parents = [_data(), _at()]
+    actions.add_parser("list", help="show which there are", parents=parents)
+    fetch = actions.add_parser("fetch", help="download official data sets", parents=parents)
     fetch.add_argument("names", nargs="+", metavar="NAME")
 
 
 def _add_cluster_actions(cluster: argparse.ArgumentParser) -> None:
     actions = cluster.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("list", help="show which there are")
+    setup = actions.add_parser("setup", help="bring code, Python and data to one behind ssh")
+    setup.add_argument("name", metavar="NAME", help="a cluster config's name or path")
+    setup.add_argument(
+        "--index-url", metavar="URL", help="where pip there finds packages (default: $PIP_INDEX_URL)"
+    )
+    setup.add_argument(
+        "--data", action="append", default=[], metavar="NAME", help="fetch this data set (repeatable)"
+    )
     check = actions.add_parser("check", help="check one, live", parents=[_store(), _data()])
     check.add_argument("name", metavar="NAME", help="a cluster config's name or path")
     check.add_argument(

@@ -13,7 +13,7 @@ from regularize.errors import UserError, one_of
 
 CONFIGS = Path(__file__).parent.parent / "cluster_configs"
 MODES = ("spread", "ddp")
-PATHS = ("store", "scratch", "data_root")
+PATHS = ("store", "scratch", "data_root", "base")
 # How many elements of an array are thought to run at once where nothing limits them.
 UNLIMITED = 256
 
@@ -30,7 +30,8 @@ class Cluster:
     trains packs of its own, in mode `ddp` all tasks of a job train one pack together. `setup` are lines of
     the job's shell script; `sbatch` are further options, by name without dashes. `store`, `scratch` and
     `data_root` are folders there, None where the command line says. Slurm announces the end of the time
-    `signal_seconds` before. `max_jobs` limits the elements of an array, `host` is the name that ssh knows.
+    `signal_seconds` before. `max_jobs` limits the elements of an array, `host` is the
+    name that ssh knows, `base` the folder there for code and environment.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class Cluster:
     python: str | None = None
     signal_seconds: int = 120
     host: str | None = None
+    base: Path | None = None
 
     @property
     def ranks(self) -> int:
@@ -103,7 +105,7 @@ def load_cluster(name: str, max_tasks: int | None = None) -> Cluster:
     from jobs.cluster_file import read_cluster
     from jobs.yaml_text import parse_file, read_text
 
-    path = _find(name)
+    path = config_path(name)
     cluster = replace(read_cluster(parse_file(read_text(path), str(path))), name=path.stem)
     if max_tasks is not None:
         cluster = _limited(cluster, max_tasks)
@@ -117,7 +119,12 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _find(name: str) -> Path:
+def config_path(name: str) -> Path:
+    """The file of a cluster config: one's own by its path, or one of `cluster_configs/` by its name.
+
+    Raises:
+        UserError: there is none of that name.
+    """
     if name.endswith((".yaml", ".yml")):
         return Path(name)
     path = CONFIGS / f"{name}.yaml"

@@ -19,6 +19,7 @@ _TIME = re.compile(
 _MEMORY = re.compile(r"(\d+)([KMGT])", re.ASCII)
 _MEBIBYTES = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
 _WORD = re.compile(r"[^\s\x00-\x1f]+")
+_HOST = re.compile(r"(?:[\w.-]+@)?\w[\w.-]*", re.ASCII)
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
 # Options that have a key of their own, and those that the toolkit sets itself.
 KEYED = {
@@ -116,7 +117,7 @@ def _word(node: Node) -> str:
 
 
 def _host(node: Node) -> str:
-    if _word(node).startswith("-"):  # ssh would take it for an option
+    if not _HOST.fullmatch(_word(node)):  # ssh could take it for an option, and rsync for a path
         raise node.refused("the name of a host, as ssh knows it")
     return _word(node)
 
@@ -125,7 +126,15 @@ def _folder(node: Node) -> Path:
     text = node.text()
     if not text.startswith(("/", "~", "$")):
         raise node.refused("a full path (or one that begins with ~ or a $VARIABLE)")
+    if not text.isprintable():  # it would end a line of the job's script
+        raise node.refused("a path without line breaks")
     return Path(text)
+
+
+def _base(node: Node) -> Path:
+    if ":" in node.text():  # a list of folders of modules could not name it
+        raise node.refused("a path without ':'")
+    return _folder(node)
 
 
 def _mode(node: Node) -> str:
@@ -184,6 +193,7 @@ KINDS: dict[str, dict[str, Callable[[Node], Any]]] = {
         "signal_seconds": _at_least(10),
         "scratch": _optional(_folder),
         "host": _optional(_host),
+        "base": _optional(_base),
         **_BOTH,
     },
 }

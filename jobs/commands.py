@@ -114,10 +114,22 @@ def retry(args: Namespace) -> int:
 
 
 def watch(args: Namespace) -> int:
+    from jobs.cluster import load_cluster
     from jobs.watch.command import local_source
     from jobs.watch.command import watch as run
 
+    cluster = load_cluster(args.cluster) if args.cluster else None
+    if cluster and cluster.host:
+        from jobs.remote.source import remote_source
+
+        return run(args, remote_source(args, cluster))
     return run(args, local_source(_store(args)))
+
+
+def sync(args: Namespace) -> int:
+    from jobs.remote.commands import sync as run
+
+    return run(args)
 
 
 def efficiency(args: Namespace) -> int:
@@ -155,12 +167,14 @@ def reproduce(args: Namespace) -> int:
 
 
 def data(args: Namespace) -> int:
+    from jobs.cluster import load_cluster
     from jobs.data_sets import fetch_all, listing
 
+    root = data_folder(args.data_root, load_cluster(args.cluster))
     if args.action == "fetch":
-        fetch_all(args.names, args.data_root)
+        fetch_all(args.names, root)
     else:
-        _console().print(listing(args.data_root))
+        _console().print(listing(root))
     return 0
 
 
@@ -173,6 +187,10 @@ def cluster(args: Namespace) -> int:
         print(f"in {CONFIGS}; a path of a .yaml file of one's own is a cluster too")
         return 0
     found = load_cluster(args.name)
+    if args.action == "setup":
+        from jobs.remote.commands import setup
+
+        return setup(args, found)
     root = data_folder(args.data_root, found)
     store = store_root(args.store, found).absolute()
     return check(found, store, root.absolute() if root else None, wait=60.0 * args.wait, as_json=args.json)
@@ -310,13 +328,14 @@ def _filter(args: Namespace, store: Store) -> Filter:
 def _store(args: Namespace) -> Store:
     """The store of a sweep file, or the folder itself."""
     from jobs.cluster import load_cluster
+    from jobs.sweep import read_name
     from jobs.yaml_text import parse_file, read_text
 
     if args.target.is_dir():
         return Store(args.target)
     fields = parse_file(read_text(args.target), str(args.target)).mapping(required=("name",))
     cluster = load_cluster(args.cluster) if args.cluster else None
-    return Store(store_root(args.store, cluster) / fields["name"].text())
+    return Store(store_root(args.store, cluster) / read_name(fields["name"]))
 
 
 def _console(stderr: bool = False) -> Console:

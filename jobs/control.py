@@ -82,17 +82,25 @@ def retry(store: Store, wanted: Filter, console: Console) -> bool:
 
 def logs(store: Store, wanted: Filter, lines: int) -> Iterator[str]:
     """Errors of failed packs and ends of others' logs, each once; without a filter, those of trouble."""
-    sight = Sight(journal=read_journal(store.journal), live={}, gone={})
-    packs = read_packs(store)
-    states, _ = run_states(packs, sight if sight.journal.arrays else None, datetime.now(UTC))
-    chosen = _matching(read_rows(store), TROUBLE if wanted == EVERYTHING else wanted, states)
-    found = _log_files(store, [row.run_id for row in chosen], states, sight.journal, packs)
+    found = log_files(store, wanted)
     for path, runs in found.items():
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else "(not there)"
         shown = text.splitlines() if path.name == "error.txt" else text.splitlines()[-lines:]
         yield "\n".join((f"==> {path} ({plural(runs, 'run')})", *shown, ""))
     if not found:
         yield "nothing failed or was lost" if wanted == EVERYTHING else "these runs have no logs"
+
+
+def log_files(store: Store, wanted: Filter) -> dict[Path, int]:
+    """The file that tells most of each wanted run (without a filter, of those in trouble), and of how many.
+
+    Asks Slurm nothing.
+    """
+    sight = Sight(journal=read_journal(store.journal), live={}, gone={})
+    packs = read_packs(store)
+    states, _ = run_states(packs, sight if sight.journal.arrays else None, datetime.now(UTC))
+    chosen = _matching(read_rows(store), TROUBLE if wanted == EVERYTHING else wanted, states)
+    return _log_files(store, [row.run_id for row in chosen], states, sight.journal, packs)
 
 
 def _log_files(

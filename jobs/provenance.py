@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import regularize
-from regularize.store import Store, git_commit, read_json, write_json, write_whole
+from regularize.store import ORIGIN, Store, git_commit, read_json, write_json, write_whole
+
+UNCOMMITTED = "uncommitted.diff"
+"""Beside `ORIGIN`, where the code was not as committed."""
 
 LIBRARIES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "submitit")
 
@@ -29,7 +32,7 @@ def record(store: Store, overrides: Sequence[str], jobs: Sequence[str] = ()) -> 
     before: list[Any] = []
     with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
         before = list(read_json(store.provenance)["submissions"])
-    diff = _uncommitted()
+    diff = uncommitted()
     name = hashlib.sha256(diff).hexdigest()[:16] if diff else ""
     if name and not store.diff(name).exists():
         write_whole(store.diff(name), lambda path: path.write_bytes(diff))
@@ -60,10 +63,13 @@ def library_version(library: str) -> str:
         return ""
 
 
-def _uncommitted() -> bytes:
+def uncommitted() -> bytes:
     """What differs from the commit, nothing where there is none."""
+    root = Path(regularize.__file__).parent.parent
+    if (root / ORIGIN).exists():
+        return (root / UNCOMMITTED).read_bytes() if (root / UNCOMMITTED).exists() else b""
     if git_commit():
-        command = ["git", "-C", str(Path(regularize.__file__).parent.parent), "diff", "HEAD"]
+        command = ["git", "-C", str(root), "diff", "HEAD"]
         with suppress(OSError, subprocess.TimeoutExpired):
             return subprocess.run(command, capture_output=True, timeout=20, check=False).stdout
     return b""

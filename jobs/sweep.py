@@ -90,15 +90,19 @@ def load_sweep(
     return _sweep(tree, text, known_dataset or (lambda name: True))
 
 
+def read_name(node: Node) -> str:
+    """The name of a sweep, which is that of its folder."""
+    if not _NAME.fullmatch(node.text()):
+        raise node.refused("up to 64 letters, digits, '.', '_' and '-', and begin with a letter or digit")
+    return node.text()
+
+
 def _sweep(tree: Node, text: str, known_dataset: Callable[[str], bool]) -> Sweep:
     fields = tree.mapping((*_REQUIRED, *_OPTIONAL), _REQUIRED)
-    if not _NAME.fullmatch(fields["name"].text()):
-        raise fields["name"].refused(
-            "up to 64 letters, digits, '.', '_' and '-', and begin with a letter or digit"
-        )
+    name = read_name(fields["name"])
     tune, report = read_seeds(fields["seeds"])
     sweep = Sweep(
-        name=fields["name"].text(),
+        name=name,
         datasets=_datasets(fields, known_dataset),
         models=tuple(_model(item) for item in fields["model"].distinct()),
         evaluation=fields["evaluation"].build(Evaluation) if "evaluation" in fields else Evaluation(),

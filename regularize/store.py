@@ -44,6 +44,9 @@ __all__ = [
     "SPECTRA",
 ]
 
+ORIGIN = "snapshot.json"
+"""Beside the packages, where the code is a copy of a checkout: which commit it was."""
+
 PARQUET: dict[str, Any] = {"compression": "zstd", "row_group_size": 100_000, "write_page_checksum": True}
 """How every table is written; without the checksums most flipped bytes would be read as values."""
 
@@ -279,8 +282,11 @@ def table_metadata() -> dict[str, str]:
 
 @cache
 def git_commit() -> str:
-    """The commit of the code that runs, `` where it is not in a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    """The commit of the code that runs, `` where it is neither in a checkout nor a copy of one."""
+    folder = Path(__file__).parent
+    with suppress(OSError, ValueError, KeyError):
+        return str(read_json(folder.parent / ORIGIN)["commit"])
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
     with suppress(OSError, subprocess.TimeoutExpired):
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
         return done.stdout.strip()

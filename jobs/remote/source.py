@@ -1,0 +1,43 @@
+"""What `regularize watch` asks of a cluster behind ssh: one round trip a question."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import replace
+
+from jobs.cli import parser
+from jobs.cluster import Cluster
+from jobs.remote.call import Remote, remote
+from jobs.remote.request import request
+from jobs.watch.wire import AskingSource
+from regularize.errors import UserError
+
+
+def remote_source(args: Namespace, cluster: Cluster) -> AskingSource:
+    """The sweep of `args.target` on the cluster `args.cluster`.
+
+    ssh may ask the user for something now, but not later, when the terminal belongs to the interface.
+
+    Raises:
+        UserError: there is no connection.
+    """
+    place = remote(args.cluster, cluster)
+    if place.ssh.prompts:
+        place.ssh.ask("")
+    place = replace(place, ssh=replace(place.ssh, prompts=False))
+
+    def ask(words: Sequence[str]) -> str:
+        asked = parser().parse_args([*words, "--cluster", args.cluster])
+        asked.target, asked.store, asked.argv = args.target, args.store, list(words)
+        return _answer(place, request(asked, "cluster", cluster).to_bytes())
+
+    return AskingSource(ask, "SWEEP", cluster.name)
+
+
+def _answer(place: Remote, sent: bytes) -> str:
+    answer = place.ask(sent)
+    if answer.code:
+        lines = answer.err.splitlines() or [f"the command there ended with code {answer.code}"]
+        raise UserError(lines[-1].removeprefix("error: "))
+    return answer.out.decode(errors="replace") or answer.err

@@ -1,0 +1,125 @@
+"""A laptop in front of the cluster: own home, folder and environment, and an ssh whose line can be cut."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from tests.cluster.machines import SYSTEM_PATH
+
+REPOSITORY = Path(__file__).parents[2]
+
+# Notes what it was called for, then is ssh. A file `cut` (pattern, in or out, bytes) makes it lose the line,
+# once, after so many bytes to or from the cluster, the first time that the pattern is in its arguments.
+_SSH = """\
+#!/bin/bash
+case "$*" in "-G "*|*" -O "*) exec /usr/bin/ssh -F "{config}" "$@";; esac
+echo "$$ $*" >> "{folder}/calls"
+if read -r pattern way bytes 2>/dev/null < "{folder}/cut" && [[ "$*" == *"$pattern"* ]]; then
+  rm "{folder}/cut"
+  lose() {{ dd bs=1 count=$bytes status=none; kill -KILL $$; }}
+  if [ $way = in ]; then exec /usr/bin/ssh -F "{config}" "$@" < <(lose)
+  else exec /usr/bin/ssh -F "{config}" "$@" > >(lose); fi
+fi
+exec /usr/bin/ssh -F "{config}" "$@"
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """How a command ended, and what it cost in calls of ssh (rsync's too)."""
+
+    code: int
+    out: str
+    err: str
+    calls: int
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """`folder` is its working directory, `there` what it has on the cluster."""
+
+    folder: Path
+    there: Path
+    environment: dict[str, str]
+
+    def run(self, *words: str, stdin: int | None = subprocess.DEVNULL) -> Done:
+        """A `regularize` command, without a terminal."""
+        before = len(self.calls())
+        done = subprocess.run(
+            self.command(*words),
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            stdin=stdin,
+            start_new_session=True,
+        )
+        calls = len(self.calls()) - before
+        return Done(code=done.returncode, out=done.stdout, err=done.stderr, calls=calls)
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-c", "import sys; from jobs.cli import main; sys.exit(main())", *words]
+
+    def calls(self) -> list[str]:
+        path = self.folder / "calls"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def cut(self, pattern: str, way: str, size: int) -> None:
+        """Lose the line of the next ssh whose arguments have `pattern`, after `size` bytes `in` or `out`."""
+        (self.folder / "cut").write_text(f"{pattern} {way} {size}\n")
+
+    def write_cluster(self, name: str = "far", **keys: object) -> None:
+        right: dict[str, object] = {
+            "kind": "slurm",
+            "host": "test-login",
+            "base": str(self.there / "base"),
+            "data_root": str(self.there / "data"),
+            "python": sys.executable,
+            "partition": "main",
+            "time": 10,
+            "memory": "900M",
+            "pack_runs": 4,
+            "array_parallelism": 2,
+        }
+        (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(right | keys), encoding="utf-8")
+
+
+def make_laptop(folder: Path, ssh_config: str) -> Laptop:
+    """A laptop with this `~/.ssh/config`, and a cluster config `far.yaml`."""
+    here, there, bin_ = folder / "laptop it's", folder / "there", folder / "bin"
+    for path in (here, there, bin_, folder / "home"):
+        path.mkdir()
+    config = folder / "config"
+    config.write_text(ssh_config, encoding="utf-8")
+    (bin_ / "ssh").write_text(_SSH.format(config=config, folder=here), encoding="utf-8")
+    (bin_ / "ssh").chmod(0o755)
+    environment = {
+        "PATH": f"{bin_}:{SYSTEM_PATH}",
+        "HOME": str(folder / "home"),
+        "USER": "somebody",
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(REPOSITORY),
+        "REGULARIZE_DATA": str(folder / "home" / "data"),
+    }
+    laptop = Laptop(here, there, environment)
+    laptop.write_cluster()
+    return laptop
+
+
+def end_masters(laptop: Laptop, hosts: Sequence[str]) -> None:
+    """Close the connections that ssh has left open for later."""
+    from jobs.remote.ssh import control_folder
+
+    config = (laptop.folder.parent / "config").as_posix()
+    for host in hosts:
+        options = ["-F", config, "-o", f"ControlPath={control_folder()}/%C", "-O", "exit", host]
+        subprocess.run(["/usr/bin/ssh", *options], capture_output=True, check=False, env=os.environ)
