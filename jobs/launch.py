@@ -19,7 +19,7 @@ from regularize.store import Store
 
 POLL_SECONDS = 0.25
 # Time for the tasks to write their checkpoints; those that need longer finish alone.
-GRACE_SECONDS = 30.0
+GRACE_SECONDS = 60.0
 _YEAR = 365 * 24 * 60  # minutes; submitit would end a task after two of them
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -16,7 +16,7 @@ from jobs.states import run_states
 from tests.jobs.stores import status
 
 NOW = datetime.now(UTC)
-EARLIER, LATER = (NOW - timedelta(minutes=9)), (NOW + timedelta(minutes=9))
+EARLIER, LATER = (NOW - timedelta(minutes=9)), (NOW + timedelta(days=1))
 HANDED = Handed(token="t", name="rs-x-t", job_id="13", elements=(((("a",),),),))
 TASK = QueuedTask(
     job_id="13",
