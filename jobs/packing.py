@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from jobs.cost import Clock, Run, side_by_side
+from jobs.packs import share
 from regularize.config import pack_id
 from regularize.store import PackStatus
 
@@ -108,11 +109,6 @@ def _resumed(runs: Sequence[Run], statuses: Iterable[PackStatus], alone: Mapping
             whole = _whole(status.runs, alone)
             packs.append(Pack(runs=status.runs, whole=whole, share=share(status)))
     return packs
-
-
-def share(status: PackStatus) -> float:
-    """The share of a pack's steps that is done, in [0, 1]."""
-    return status.step / status.steps if status.steps else 0.0
 
 
 def _whole(runs: Sequence[str], alone: Mapping[str, float]) -> float:

@@ -78,6 +78,11 @@ def failure(paths: PackPaths) -> str:
     return lines[-1] if lines else "it left no message"
 
 
+def share(status: PackStatus) -> float:
+    """The share of a pack's steps that is done, in [0, 1]."""
+    return status.step / status.steps if status.steps else 0.0
+
+
 def _whole(paths: PackPaths) -> bool:
     names = {path.name for path in paths.folder.iterdir()}
     damaged = {name.removesuffix(".damaged") for name in names if name.endswith(".damaged")}

@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
 from jobs.failures import Failure
-from jobs.packing import Pack, share
-from jobs.packs import Packs
+from jobs.packs import Packs, share
 from jobs.status import Overview
 from jobs.words import duration, plural
+
+if TYPE_CHECKING:
+    from jobs.packing import Pack
 
 LINE_SECONDS = 30.0
 _SHOWN = ("running", "queued", "interrupted", "diverged", "failed", "lost", "unknown")

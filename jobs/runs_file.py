@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from jobs.grid import PlannedRun, runs_table
 from regularize.errors import UserError
 from regularize.store import RUNS, Store, write_table
+
+if TYPE_CHECKING:
+    from jobs.grid import PlannedRun
 
 
 def write_runs(store: Store, runs: Sequence[PlannedRun], *, complete: bool) -> None:
@@ -19,6 +21,10 @@ def write_runs(store: Store, runs: Sequence[PlannedRun], *, complete: bool) -> N
     Rows that were there and are not among the runs stay, as no longer planned; report runs stay as
     they were unless the runs are `complete`, that is, strengths have been chosen.
     """
+    import pyarrow.compute as pc
+
+    from jobs.grid import runs_table
+
     before, wanted = read_runs(store), runs_table(runs)
     kept = before.filter(pc.invert(pc.is_in(before["run_id"], value_set=wanted["run_id"])))
     still = pc.and_(kept["planned"], pc.and_(pc.equal(kept["phase"], "report"), not complete))
@@ -37,7 +43,8 @@ def read_runs(store: Store) -> pa.Table:
     try:
         # Not `read_table`, which imports pandas.
         with pq.ParquetFile(store.runs) as file:
-            return file.read().select(RUNS.names).cast(RUNS).replace_schema_metadata(None)
+            table = file.read().select(RUNS.names).replace_schema_metadata(None)
+        return table if table.schema == RUNS else table.cast(RUNS)  # which imports much
     except FileNotFoundError:
         return RUNS.empty_table()
     except (pa.ArrowInvalid, OSError, KeyError) as error:

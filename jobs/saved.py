@@ -5,11 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jobs.cluster import Cluster, from_json
-from jobs.sweep import Sweep, load_sweep
 from regularize.errors import UserError
 from regularize.store import Store, read_json, write_json, write_text
+
+if TYPE_CHECKING:
+    from jobs.sweep import Sweep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,4 +48,6 @@ def load(store: Store) -> Saved:
 
 def load_saved_sweep(store: Store) -> Sweep:
     """The sweep as it was last submitted."""
+    from jobs.sweep import load_sweep
+
     return load_sweep(store.sweep)

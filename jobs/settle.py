@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from jobs import journal
 from jobs.hand_over import clear_ended, place_pickles
 from jobs.journal import Ending, Handed, append, read_journal
-from jobs.packing import share
-from jobs.packs import Packs, read_packs
+from jobs.packs import Packs, read_packs, share
 from jobs.saved import Saved
 from jobs.sight import CANCELLED, UNKNOWN, Sight, look
 from jobs.slurm.commands import Slurm

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from jobs.lock import alive
-from jobs.packs import Packs
+from jobs.packs import Packs, share
 from jobs.sight import CANCELLED, UNKNOWN, Sight
 from jobs.slurm.queue import QueuedTask
 from regularize.store import PackStatus
@@ -46,7 +46,7 @@ def run_states(packs: Packs, sight: Sight | None, now: datetime) -> tuple[dict[s
     """The state and the share of its steps that is done, for every run that was begun or handed over."""
     told = _told(packs, now)
     states = {run_id: each.state for run_id, each in told.items()}
-    shares = {run_id: _share(each.status) for run_id, each in told.items()}
+    shares = {run_id: share(each.status) for run_id, each in told.items()}
     if sight:
         for run_id, fate in fates(sight).items():
             states[run_id] = _state(told.get(run_id), fate)
@@ -130,7 +130,3 @@ def _since(status: PackStatus, start: datetime | None) -> bool:
         return start is None or datetime.fromisoformat(status.updated_at) >= start.astimezone(UTC)
     except ValueError:
         return False
-
-
-def _share(status: PackStatus) -> float:
-    return status.step / status.steps if status.steps else 0.0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import signal
@@ -23,6 +24,7 @@ from tests.jobs.sweeps import BASE
 
 REPOSITORY = Path(__file__).parents[2]
 HEAVY = ("torch", "pandas", "matplotlib", "sklearn", "torchvision", "scipy")
+SUBMITTING = ("submitit", "pyarrow.compute", "jobs.sweep")
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +45,7 @@ def _signals() -> Iterator[None]:
 
 
 def imported(*arguments: str) -> set[str]:
-    """The heavy modules, pyarrow among them, that a command has imported when it ends."""
+    """The heavy modules, pyarrow and what submits among them, that a command has imported when it ends."""
     program = (
         "import sys\nfrom jobs.cli import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
@@ -57,7 +59,7 @@ def imported(*arguments: str) -> set[str]:
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
     )
     assert done.stdout
-    return set(done.stderr.split()) & {*HEAVY, "pyarrow", "numpy", "rich", "submitit"}
+    return set(done.stderr.split()) & {*HEAVY, *SUBMITTING, "pyarrow", "numpy", "rich"}
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -67,6 +69,11 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize("arguments", [("plan", "sweep.yaml"), ("data", "list")])
 def test_planning_needs_no_torch_and_no_pandas(arguments: tuple[str, ...]) -> None:
     assert imported(*arguments).isdisjoint(HEAVY)
+
+
+def test_a_status_needs_nothing_of_what_submits_and_trains() -> None:
+    write_runs(Store(Path("results/small")), tune_runs(load_sweep(Path("sweep.yaml"))), complete=False)
+    assert imported("status", "results/small").isdisjoint({*HEAVY, *SUBMITTING})
 
 
 @pytest.mark.parametrize(
@@ -167,7 +174,10 @@ def test_collect_and_figures_of_a_finished_store(capsys: pytest.CaptureFixture[s
     assert "runs have results, 0 diverged" in err
 
 
-def test_train_runs_one_run_of_the_sweep(capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_runs_one_run_of_the_sweep(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("jobs.foreground.LOOK_SECONDS", math.inf)  # on a slow machine it would say more
     few = ["--set", "training={steps: 2, batch_size: 8}", "--strength", "1.0e-4", "--out", "one"]
     assert main(["train", "sweep.yaml", *few]) == 0
     out = capsys.readouterr().out.splitlines()
