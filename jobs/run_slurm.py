@@ -14,9 +14,12 @@ from jobs.lock import LockedError, submit_lock
 from jobs.prepare import Submission, closing, prepare_data
 from jobs.slurm.commands import Slurm
 from jobs.turn import NoRoomError, Turn, take_turn
-from jobs.views import headline
+from jobs.views import headline, left_out_line
 from jobs.words import plural
 from regularize.store import Store
+
+# How long the follow-up waits for a controller that is away: nobody would try again.
+PATIENCE = 1200.0
 
 
 def submit_by_hand(submission: Submission, *, everything: bool = True) -> bool:
@@ -58,7 +61,7 @@ def go_on(folder: Path) -> bool:
     facts = prepare_data(submission.sweep, submission.data_root)
     try:
         with submit_lock(store.lock):
-            turn = take_turn(submission, facts, Slurm(say=console.print))
+            turn = take_turn(submission, facts, Slurm(say=console.print, patience=PATIENCE))
     except (LockedError, NoRoomError) as error:
         console.print(f"{error}; trying again later")
         return False
@@ -76,8 +79,7 @@ def _report(submission: Submission, turn: Turn) -> None:
     if plan.in_hand:
         console.print(f"{plural(plan.in_hand, 'run')} queued or running before", highlight=False)
     for reason, runs in turn.left_out.items():
-        line = f"{plural(runs, 'run')} left out: {reason}; `regularize retry` hands them over again"
-        console.print(line, style="red", markup=False, soft_wrap=True)
+        console.print(left_out_line(reason, runs), style="red", markup=False, soft_wrap=True)
     if turn.followed:
         console.print("what comes next is submitted by itself; see `regularize status`", highlight=False)
     elif turn.at_work:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from jobs.journal import Handed, Journal
+from jobs.journal import Handed, Journal, read_journal
 from jobs.slurm.accounting import PastTask
 from jobs.slurm.commands import Slurm
 from jobs.slurm.queue import QueuedTask
@@ -55,6 +56,15 @@ class Sight:
             for h in self.journal.open
             if not h.elements and (h.token, 0) in self.live
         ]
+
+
+def look_now(path: Path, slurm: Slurm) -> Sight:
+    """As `look`, at a journal that the follow-up may be writing: it may hand over its successor and end."""
+    while True:
+        journal = read_journal(path)
+        sight = look(journal, slurm)
+        if sight.live or len(read_journal(path).handed) == len(journal.handed):
+            return sight
 
 
 def look(journal: Journal, slurm: Slurm) -> Sight:

@@ -13,10 +13,11 @@ from jobs import saved
 from jobs.failures import Failure, failed_pack, grouped
 from jobs.filters import EVERYTHING, Filter
 from jobs.journal import Journal, read_journal
+from jobs.outlook import halted
 from jobs.packs import Packs, read_packs
 from jobs.retries import judge
 from jobs.rows import Row, read_rows
-from jobs.sight import UNKNOWN, Sight, look
+from jobs.sight import UNKNOWN, Sight, look_now
 from jobs.slurm.commands import Slurm
 from jobs.states import RUN_STATES, age, pack_state, run_states, waits
 from regularize.errors import UserError
@@ -66,8 +67,9 @@ class Overview:
 
     `progress` is the share of all planned runs' steps that is done, in [0, 1]. `broken` says what is
     wrong with packs whose status cannot be read, `left_out` how many runs are not handed over
-    again, by reason; `follow_up` is the job that goes on by itself. `time` is when it was so. `states` and
-    `shares` (of its steps that is done) are of single runs, those that were begun or handed over.
+    again, by reason; `follow_up` is the job that goes on by itself, `halted` what to do where none does
+    and something is left. `time` is when it was so. `states` and `shares` (of its steps that is done)
+    are of single runs, those that were begun or handed over.
     """
 
     phases: Mapping[str, Counter[str]]
@@ -78,6 +80,7 @@ class Overview:
     broken: Sequence[str] = ()
     queue: Sequence[Queue] = ()
     follow_up: Queue | None = None
+    halted: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = ()
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -105,6 +108,7 @@ class Overview:
             "failures": [group.to_json() for group in grouped(self.failures)],
             "queue": [vars(queue) for queue in self.queue],
             "follow_up": vars(self.follow_up) if self.follow_up else None,
+            "halted": self.halted,
             "left_out": dict(self.left_out),
             "broken": list(self.broken),
             "notes": list(self.notes),
@@ -160,16 +164,17 @@ def read_overview(
     packs = read_packs(store)  # after the queue: whatever has left it has left its results
     left_out = given_up(store, sight, packs)
     counts = Counter(left_out[row.run_id] for row in rows if row.run_id in left_out)
-    return replace(overview(rows, packs, store, sight, wanted=wanted), left_out=counts, notes=notes)
+    stopped = "" if notes else _halted(store, rows, sight, packs, left_out)
+    found = overview(rows, packs, store, sight, wanted=wanted)
+    return replace(found, left_out=counts, notes=notes, halted=stopped)
 
 
 def see(store: Store, say: Callable[[str], None] = lambda _: None) -> tuple[Sight, list[str]]:
     """What Slurm has in hand, and what there is to say of it: where it does not answer, that is unknown."""
-    journal = read_journal(store.journal)
     try:
-        return look(journal, Slurm(say=say, patience=PATIENCE)), []
+        return look_now(store.journal, Slurm(say=say, patience=PATIENCE)), []
     except UserError as error:
-        return _unseen(journal), [f"{error}; what Slurm has in hand is unknown"]
+        return _unseen(read_journal(store.journal)), [f"{error}; what Slurm has in hand is unknown"]
 
 
 def given_up(store: Store, sight: Sight, packs: Packs) -> dict[str, str]:
@@ -181,6 +186,15 @@ def given_up(store: Store, sight: Sight, packs: Packs) -> dict[str, str]:
             verdict = judge(sight.journal, packs, cluster).left_out
             return {i: why for i, why in verdict.items() if i not in done and i not in live}
     return {}
+
+
+def _halted(
+    store: Store, rows: Sequence[Row], sight: Sight, packs: Packs, left_out: Mapping[str, str]
+) -> str:
+    with suppress(UserError):
+        if saved.load(store).cluster.kind == "slurm":
+            return halted(rows, sight, packs.done(), left_out, store.logs)
+    return ""
 
 
 def _unseen(journal: Journal) -> Sight:

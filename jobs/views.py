@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -12,10 +13,13 @@ from rich.text import Text
 
 from jobs.failures import Group as Failures
 from jobs.failures import grouped
-from jobs.plan import Plan
+from jobs.outlook import remedy
 from jobs.progress import summary
 from jobs.status import Active, Overview, Queue
 from jobs.words import duration, plural, size
+
+if TYPE_CHECKING:
+    from jobs.plan import Plan
 
 MOST_LISTED = 12
 _STYLES = {
@@ -60,12 +64,15 @@ def status_view(overview: Overview) -> Group:
     lines += _listed([_active_line(active) for active in overview.active], "")
     lines += _listed([_queue_line(queue) for queue in overview.queue if queue.state != "RUNNING"], "")
     lines += _listed([_failures_line(group) for group in grouped(overview.failures)], "red")
-    lines += _listed(
-        [f"{plural(n, 'run')} left out: {reason}" for reason, n in overview.left_out.items()], "red"
-    )
+    lines += _listed([left_out_line(reason, runs) for reason, runs in overview.left_out.items()], "red")
     lines += _listed([*overview.broken, *overview.notes], "yellow")
     lines += _what_follows(overview)
     return _group(_grid(overview.cells, _status_cell), lines)
+
+
+def left_out_line(reason: str, runs: int) -> str:
+    """That runs are not handed over, and what hands them over."""
+    return f"{plural(runs, 'run')} left out: {reason}; `regularize {remedy(reason)}` hands them over again"
 
 
 def _group(table: Table, lines: Sequence[str | Text]) -> Group:
@@ -137,7 +144,7 @@ def _what_follows(overview: Overview) -> list[str | Text]:
         return [f"job {follow_up.job_id} goes on by itself when these have ended ({follow_up.state.lower()})"]
     if overview.queue:
         return [Text("no job goes on by itself when these have ended: submit again then", style="yellow")]
-    return []
+    return [Text(overview.halted, style="yellow")] if overview.halted else []
 
 
 def _listed(lines: list[str], style: str) -> list[str | Text]:

@@ -73,6 +73,7 @@ def test_the_small_job_waits_for_the_arrays_and_asks_for_no_gpu(tmp_path: Path) 
     text = script("true", str(tmp_path), small(FULL, name="a", after=["13", "14"]))
     options = _options(text)
     assert options["dependency"] == "afterany:13:14"
+    assert "requeue" in options  # after the loss of its node
     assert (options["nodes"], options["ntasks-per-node"], options["cpus-per-task"]) == ("1", "1", "1")
     assert not {"gres", "gpus-per-task", "constraint"} & options.keys()
     assert "srun" not in text

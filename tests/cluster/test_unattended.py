@@ -1,0 +1,110 @@
+"""What goes on without a person, what waits for one, and what is said of either."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jobs.journal import read_journal
+from tests.cluster.processes import wait_for
+from tests.cluster.slurm import TestCluster
+from tests.cluster.trial import Trial
+
+SWEEP = """\
+name: small
+dataset: {digits: {per_class: 20}}
+model: mlp
+training: {steps: 20, batch_size: 16}
+regularizers:
+  none:
+  l2: {strength: [1e-3, 1e-2]}
+seeds: {tune: 1, report: 1}
+"""
+TUNE, REPORT = 3, 2
+PICKY = SWEEP.replace("model: mlp", "model: tests.cluster.picky_network:build")
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.wait.REFRESH_SECONDS", 2.0)
+
+
+def follow_up(trial: Trial) -> str:
+    """The id of the last follow-up."""
+    return str(
+        [handed for handed in read_journal(trial.store.journal).handed if not handed.elements][-1].job_id
+    )
+
+
+def test_waiting_ends_when_both_phases_are_done(slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
+    trial = Trial(tmp_path, data_root, SWEEP)
+    said = trial.submit("--wait")
+    assert (said.code, slurm.queued()) == (0, [])
+    assert said.err.splitlines()[-1] == f"{TUNE + REPORT} of {TUNE + REPORT} runs done"
+    assert trial.store.table("selection").exists()
+
+
+def test_an_error_waits_for_retry_and_the_first_phase_for_it(
+    slurm: TestCluster, tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    permit = tmp_path / "permit"
+    monkeypatch.setenv("PERMIT", str(permit))
+    trial = Trial(tmp_path, data_root, PICKY)
+    waited = trial.submit("--wait")
+    assert waited.code == 1
+    held_back = f"{TUNE} runs left out: failed; `regularize retry` hands them over again"
+    assert waited.err.splitlines()[-1] == held_back
+    assert "RuntimeError: not yet permitted" in waited.err
+    assert "Traceback" in trial.regularize("logs").out
+
+    # A further submission changes nothing.
+    again = trial.submit()
+    assert (again.code, slurm.queued()) == (1, [])
+    assert held_back in again.err
+
+    permit.touch()
+    assert "3 runs to try again" in trial.regularize("retry").err
+    local = trial.regularize("submit", "--data-root", str(data_root))
+    assert (local.code, "this sweep is in Slurm's queue" in local.err) == (2, True)
+    slurm.wait_until_idle()
+    assert trial.states() == {"done": TUNE + REPORT}
+
+
+def test_a_follow_up_that_loses_its_node_is_brought_back(
+    slurm: TestCluster, tmp_path: Path, data_root: Path
+) -> None:
+    go = tmp_path / "go"
+    hold = f'test -z "$SLURM_JOB_DEPENDENCY" || until test -e {go}; do sleep 0.2; done'
+    trial = Trial(tmp_path, data_root, SWEEP, setup=[hold])
+    assert trial.submit().code == 0
+    job_id = follow_up(trial)
+    slurm.wait_for_state(job_id, "RUNNING", seconds=240)
+    node = slurm.run("squeue", "--noheader", f"--jobs={job_id}", "--format=%N").strip()
+    slurm.kill_node(node)
+    slurm.mark_down(node)
+    slurm.wait_for_state(job_id, "PENDING")
+    assert f"job {job_id} goes on by itself" in trial.regularize("status").out
+    go.touch()
+    slurm.wait_until_idle()
+    assert trial.states() == {"done": TUNE + REPORT}
+
+
+def test_a_follow_up_that_dies_is_named_with_what_continues(
+    slurm: TestCluster, tmp_path: Path, data_root: Path
+) -> None:
+    trial = Trial(tmp_path, data_root, SWEEP, sbatch={"hold": True})
+    assert trial.submit().code == 0
+    job_id = follow_up(trial)
+    saved = trial.store.submission.read_text(encoding="utf-8")
+    trial.store.submission.write_text("{", encoding="utf-8")
+    slurm.run("scontrol", "release", *{name.partition("_")[0] for name in slurm.queued()})
+    slurm.wait_until_idle()
+    trial.store.submission.write_text(saved, encoding="utf-8")
+    wait_for("the account of its end", lambda: "FAILED" in slurm.run("sacct", "-Xnj", job_id, "-o", "State"))
+    said = " ".join(trial.regularize("status").out.split())
+    assert f"nothing goes on by itself: job {job_id}, which was to see to that, ended as FAILED" in said
+    assert "`regularize submit` continues" in said
+    trial = Trial(tmp_path, data_root, SWEEP)
+    assert trial.submit("--wait").code == 0
+    assert trial.states() == {"done": TUNE + REPORT}
