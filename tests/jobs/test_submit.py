@@ -40,6 +40,13 @@ training: {steps: 500, batch_size: 16}
 regularizers: {none: }
 seeds: 1
 """
+# Heard as in a terminal, even where the tests run in the background, which ignores Ctrl-C for all it starts.
+PROGRAM = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from jobs.cli import main
+sys.exit(main())
+"""
 PATIENCE = 300.0  # seconds; on a busy machine a process takes one minute of them to start
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -57,8 +64,7 @@ def start(tmp_path: Path, data_root: Path) -> Iterator[Start]:
 
     def start(text: str, *options: str) -> subprocess.Popen[str]:
         (tmp_path / "sweep.yaml").write_text(text, encoding="utf-8")
-        program = "import sys; from jobs.cli import main; sys.exit(main())"
-        command = [sys.executable, "-c", program, "submit", "sweep.yaml", "--data-root", str(data_root)]
+        command = [sys.executable, "-c", PROGRAM, "submit", "sweep.yaml", "--data-root", str(data_root)]
         ours = {"PYTHONPATH": str(Path(__file__).parents[2]), "LET_GO": str(tmp_path / "let_go")}
         process = subprocess.Popen(
             [*command, "--max-tasks", "1", *options],
