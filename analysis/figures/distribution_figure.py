@@ -19,7 +19,7 @@ from analysis.figures.bands import LineStyle, of_contender
 from analysis.figures.panels import pages, small_multiples
 from analysis.figures.save import Drawing
 from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import counts, intervals, of
+from analysis.figures.words import counts, intervals, leader, of
 from analysis.tables import digest
 
 BINS = 20
@@ -47,7 +47,8 @@ class DistributionFigure:
             raise CannotDrawError("no predictions of these runs were kept")
         k = classes(comparison)
         data = self._shares(rows, np.linspace(*self._range(k), BINS + 1))
-        separation = self._separation(comparison, rows)
+        separation = self._separation(rows)
+        said = intervals(comparison, separation, "auroc")
         for suffix, panels in pages(comparison):
             yield Drawing(
                 name=subject.name(self.name) + suffix,
@@ -61,9 +62,12 @@ class DistributionFigure:
                 alt=(
                     f"{len(panels)} small panels of histograms, one for each regularizer, with the one "
                     f"without a regularizer in grey. Area under the ROC curve when {self.what} tells right "
-                    f"from wrong: {separation}."
+                    f"from wrong: {said}."
                 ),
-                summary=f"{of(comparison)}, AUROC of {self.what} for right against wrong: {separation}",
+                summary=(
+                    f"{of(comparison)}, AUROC of {self.column} for right against wrong: "
+                    f"{leader(comparison, separation, 'auroc', True)}"
+                ),
                 band="none",
                 n=counts(comparison),
                 inputs=digest(rows),
@@ -83,17 +87,14 @@ class DistributionFigure:
             found.append(pd.DataFrame(cell | bins))
         return pd.concat(found, ignore_index=True)
 
-    def _separation(self, comparison: Comparison, rows: pd.DataFrame) -> str:
-        """The area under the ROC curve, as mean and interval over seeds."""
+    def _separation(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The area under the ROC curve of every run, as the column `auroc`."""
         keys = ["regularizer", "strength", "seed"]
-        values = [
-            {
-                **dict(zip(keys, key, strict=True)),
-                "auroc": auroc(self.sign * each[self.column].to_numpy(), each["right"].to_numpy()),
-            }
-            for key, each in rows.groupby(keys)
+        found = [
+            (*key, auroc(self.sign * mine[self.column].to_numpy(), mine["right"].to_numpy()))
+            for key, mine in rows.groupby(keys)
         ]
-        return intervals(comparison, pd.DataFrame(values), "auroc")
+        return pd.DataFrame(found, columns=[*keys, "auroc"])
 
     def _figure(self, comparison: Comparison, panels: list[Contender], data: pd.DataFrame) -> Figure:
         floor = data.loc[data["share"] > 0, "share"].min() / 2

@@ -57,7 +57,7 @@ def _drawing(file: str, shown: Sequence[Comparison], rows: pd.DataFrame) -> Draw
             + f"Strengths: {mine['rule'].iloc[0]}."
         ),
         alt=f"Forest plot: a row for each regularizer, a column for each problem. {_said(shown, mine)}.",
-        summary=f"test accuracy against no regularizer: {_said(shown, mine)}",
+        summary=f"test accuracy against no regularizer: {_largest(shown, mine)}",
         band="95% t-interval of the mean difference over seeds",
         n={f"{problem}: {contender}": n for problem, contender, n, _ in _differences(shown, mine)},
         inputs=digest(mine),
@@ -150,3 +150,16 @@ def _said(shown: Sequence[Comparison], rows: pd.DataFrame) -> str:
     for problem, contender, _, words in _differences(shown, rows):
         said.setdefault(problem, []).append(f"{contender} {words}")
     return ". ".join(f"{problem}: {'; '.join(parts)}" for problem, parts in said.items())
+
+
+def _largest(shown: Sequence[Comparison], rows: pd.DataFrame) -> str:
+    """The largest difference of every problem, and how many are significant."""
+    said = []
+    for each in shown:
+        mine = rows[of_problem(rows, each.problem)]
+        best = mine.loc[[mine["difference"].idxmax()]]
+        significant = sum(value in (True,) for value in mine["significant"])
+        ((_, contender, _, words),) = _differences([each], best)
+        count = f"{significant} of {len(mine)} significant"
+        said.append(f"{where(each.problem)}: {contender} {words} is the largest, {count}")
+    return "; ".join(said)

@@ -18,7 +18,7 @@ from analysis.figures.bands import of_contender
 from analysis.figures.panels import pages, small_multiples
 from analysis.figures.save import Drawing
 from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import counts, intervals, of
+from analysis.figures.words import counts, intervals, leader, of
 from analysis.tables import digest
 
 _BARS = 0.28  # of the panel's height is the bar of a bin that has all examples
@@ -55,7 +55,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 f"{len(panels)} small reliability diagrams, one for each regularizer, with the one without a "
                 f"regularizer in grey. Expected calibration error in percent, {said}."
             ),
-            summary=f"{of(comparison)}, ECE in %: {intervals(comparison, errors, 'ece')}",
+            summary=f"{of(comparison)}, ECE in %: {leader(comparison, errors, 'ece', False)}",
             band="none",
             n=counts(comparison),
             inputs=digest(rows),

@@ -93,7 +93,7 @@ def _percent(share: float) -> str:
     percent = 100 * share
     if 0 < percent < 0.1:
         return "<0.1 %"
-    return f"{number(percent, 0 if 1 <= percent <= 99 or percent == 100 else 1)} %"
+    return f"{number(percent, 0 if 1 <= percent <= 99 or percent in (0, 100) else 1)} %"
 
 
 def _zeros(comparison: Comparison, data: pd.DataFrame) -> str:

@@ -72,11 +72,28 @@ def _value(found: Interval, score: Score) -> str:
 
 def intervals(comparison: Comparison, rows: pd.DataFrame, column: str) -> str:
     """Every contender's mean and interval of a column that has one row a run."""
+    found = _intervals(comparison, rows, column)
+    return "; ".join(f"{name(each)} {plus_minus(of_each)}" for each, of_each in found.items())
+
+
+def leader(comparison: Comparison, rows: pd.DataFrame, column: str, higher_is_better: bool) -> str:
+    """The best contender's mean and interval of such a column beside the baseline's."""
+    found = _intervals(comparison, rows, column)
+    rivals = [each for each in comparison.challengers if each in found]
+    best = (max if higher_is_better else min)(rivals, key=lambda each: found[each].mean, default=None)
+    shown = [each for each in (best, comparison.baseline) if each in found]
+    parts = [f"{name(each)} {plus_minus(found[each])}" for each in shown]
+    if len(rivals) > 1:
+        parts[0] += f" (best of {len(rivals)})"
+    return " vs ".join(parts)
+
+
+def _intervals(comparison: Comparison, rows: pd.DataFrame, column: str) -> dict[Contender, Interval]:
     found = {}
     for each in comparison.contenders:
         mine = (rows["regularizer"] == each.regularizer) & (rows["strength"] == each.strength)
         found[each] = interval(rows.loc[mine, column])
-    return "; ".join(f"{name(each)} {plus_minus(each_of)}" for each, each_of in found.items() if each_of.n)
+    return {each: of_each for each, of_each in found.items() if of_each.n}
 
 
 def counts(comparison: Comparison) -> dict[str, int]:

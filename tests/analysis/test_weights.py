@@ -65,7 +65,7 @@ def test_the_figure_says_how_many_are_zero(store: Store) -> None:
     (path,) = drawn.paths
     first = {path.with_suffix(end): path.with_suffix(end).read_bytes() for end in (".pdf", ".png")}
     said = json.loads(path.with_suffix(".json").read_text())
-    assert "L2 (λ = 0.01) 0 % to 17 % of a layer; none elsewhere" in said["summary"].replace("0.0 %", "0 %")
+    assert "L2 (λ = 0.01) 0 % to 17 % of a layer; none elsewhere" in said["summary"]
     data = pd.read_csv(path.with_suffix(".csv"), keep_default_na=False)
     (comparison,) = comparisons(Tables(store))
     assert len(of_contender(data, comparison.contenders[0])) == 5 * 60
