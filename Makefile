@@ -5,7 +5,7 @@ STORE ?= results
 FROM ?= $(STORE)/demo-$(DATASET)
 BIN := .venv/bin
 
-.PHONY: demo gallery test check bench cluster clean
+.PHONY: demo gallery screenshot test check bench cluster clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.11"'
@@ -33,6 +33,10 @@ check: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m tests.benchmarks
+
+# The picture of `regularize watch` in the README, from a sweep that nobody trained.
+screenshot: .venv/ready
+	$(BIN)/python -m tests.jobs.watch.screenshot docs/images/watch.svg
 
 # A shell on a throwaway Slurm of four nodes on this machine; as root.
 cluster: .venv/ready

@@ -1,0 +1,144 @@
+"""`regularize watch` of 10,000 runs: `python -m tests.benchmarks.bench_watch`.
+
+A store of 1,250 packs on this machine, read again without a pause while keys are pressed on the heat map and
+in the table of runs; and the same picture as it travels over ssh. Prints how long keys take until the
+screen shows what they did, and the peak memory of the process; exits with 1 if one is above its limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import itertools
+import json
+import multiprocessing as mp
+import resource
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from textual import events
+
+from jobs.watch.app import WatchApp
+from jobs.watch.local import LocalSource
+from jobs.watch.picture import Picture
+from regularize.store import RUNS, PackStatus, Store, write_table
+from tests.jobs.watch.synthetic import picture
+
+RUNS_SHOWN, PACK = 10_000, 8
+KEYS = 40  # of each kind
+KEY_MILLISECONDS, MEGABYTES = 100.0, 300.0
+
+
+def build(store: Store) -> None:
+    """The store of the synthetic sweep; statuses are written without waiting for the disk."""
+    runs = picture(RUNS_SHOWN).runs
+    shared = {"per_class": None, "model": "lenet5", "strength_value": None, "pack_key": "", "planned": True}
+    columns = ("run_id", "phase", "dataset", "regularizer", "strength", "seed")
+    rows = [{name: getattr(run, name) for name in columns} | shared | {"config": "{}"} for run in runs]
+    write_table(store.runs, rows, RUNS)
+    for number, pack in enumerate(runs[i : i + PACK] for i in range(0, len(runs), PACK)):
+        state = next((s for s in ("failed", "running", "done") if s in {run.state for run in pack}), None)
+        if state:
+            folder = store.packs / f"{number:016x}"
+            folder.mkdir(parents=True)
+            status = PackStatus(
+                state=state,
+                runs=tuple(run.run_id for run in pack),
+                step=50,
+                steps=100,
+                epoch=5,
+                epochs=10,
+                seconds=60.0,
+                started_at="2026-03-14T15:00:00+00:00",
+                updated_at="2026-03-14T15:09:00+00:00",
+                host=f"n{number % 12}",
+                pid=1,
+                job=f"4711_{number}_0",
+            )
+            (folder / "status.json").write_text(json.dumps(dataclasses.asdict(status)))
+            for name in ("metrics.parquet", "results.parquet"):
+                (folder / name).touch()
+
+
+class Busy(LocalSource):
+    """Counts its looks, each of which also goes through what a look over ssh goes through."""
+
+    looks = 0
+
+    def look(self) -> Picture:
+        found = Picture.from_json(super().look().to_json())
+        self.looks += 1
+        return found
+
+
+async def press_keys(store: Store) -> dict[str, list[float]]:
+    """Milliseconds of each key, while the source is asked without a pause."""
+    source = Busy(store, "bench")
+    app = WatchApp(source, every=0.0)
+    found: dict[str, list[float]] = {}
+    async with app.run_test(size=(200, 60)) as pilot:
+        while app.picture is None:
+            await asyncio.sleep(0.05)
+        app.set_interval(0.01, app.action_look)
+        for name, keys in (("heat map", "jk"), ("table", "jkGg"), ("sort", "s")):
+            if name == "table":
+                await pilot.press("enter")
+            pressed = itertools.islice(itertools.cycle(keys), KEYS)
+            found[name] = [await answered(app, key) for key in pressed]
+    print(f"{source.looks} looks at {RUNS_SHOWN:,} runs meanwhile")
+    return found
+
+
+async def answered(app: WatchApp, key: str) -> float:
+    """Milliseconds until a key has been handled and the screen drawn; the pilot would wait for idle threads."""
+    drawn = asyncio.Event()
+    focused = app.focused
+    assert focused is not None
+    began = time.perf_counter()
+    app.post_message(events.Key(key, key))
+    # Queued behind the key in the app, the screen and the widget, as each hands it on.
+    app.call_later(lambda: app.screen.call_later(lambda: focused.call_after_refresh(drawn.set)))
+    await drawn.wait()
+    milliseconds = 1000 * (time.perf_counter() - began)
+    await asyncio.sleep(0.02)
+    return milliseconds
+
+
+def measure(folder: Path) -> None:
+    """In a process of its own, so that its peak memory is that of the interface."""
+    began = time.perf_counter()
+    size = len(LocalSource(Store(folder), "bench").look().to_json())
+    print(f"first look {time.perf_counter() - began:.2f} s, {size / 1e6:.1f} MB of JSON")
+    missed = 0
+    for name, milliseconds in asyncio.run(press_keys(Store(folder))).items():
+        milliseconds.sort()
+        typical, slow = (
+            milliseconds[len(milliseconds) // 2],
+            milliseconds[int(0.95 * (len(milliseconds) - 1))],
+        )
+        over = slow > KEY_MILLISECONDS
+        missed += over
+        print(
+            f"{name:10} {typical:6.0f} ms, 95% {slow:6.0f}, worst {milliseconds[-1]:6.0f}"
+            f" (limit of 95% {KEY_MILLISECONDS:.0f}){'  missed' * over}"
+        )
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak memory {memory:.0f} MB (limit {MEGABYTES:.0f}){'  missed' * (memory > MEGABYTES)}")
+    heavy = [name for name in ("torch", "pandas") if name in sys.modules]
+    sys.exit(bool(missed or memory > MEGABYTES or heavy))
+
+
+def main() -> None:
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "bench")
+        build(store)
+        process = mp.get_context("spawn").Process(target=measure, args=(store.folder,))
+        process.start()
+        process.join()
+    sys.exit(process.exitcode)
+
+
+if __name__ == "__main__":
+    main()
