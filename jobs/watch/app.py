@@ -11,6 +11,7 @@ from textual.binding import BindingType
 
 from jobs.watch.freshness import Freshness
 from jobs.watch.gather import in_background
+from jobs.watch.groups import Group, grouped
 from jobs.watch.look import STATES
 from jobs.watch.notify import escapes, news, run_hook
 from jobs.watch.picture import ALL, Picture, Run
@@ -51,6 +52,7 @@ class WatchApp(App[None]):
         self.source, self.every, self.hook, self.clock = source, every, hook, clock
         self.theme = "textual-dark" if dark else "textual-light"
         self.picture: Picture | None = None
+        self.groups: list[Group] = []  # of its runs
         self.asked: datetime | None = None  # since when an answer is waited for
         self.answered: datetime | None = None
         self.trouble = ""
@@ -79,21 +81,26 @@ class WatchApp(App[None]):
             page.tick(self.picture, freshness, now)
 
     def _pages(self) -> list[Page]:
-        return [page for page in self.screen_stack if isinstance(page, Page) and page.is_mounted]
+        return [page for page in self.screen_stack if isinstance(page, Page) and page.ready]
 
     def action_look(self) -> None:
         if self.asked is None:
             self.asked = self.clock()
             in_background(self, self._look, self._seen, self._missed)
 
-    def _look(self) -> Picture:
+    def _look(self) -> tuple[Picture, list[Group]]:
+        """All that takes time is worked out here rather than where keys are answered."""
         picture = self.source.look()
-        _ = picture.cells, picture.total  # worked out here rather than where keys are answered
-        return picture
+        _ = picture.cells, picture.total
+        groups = grouped(picture.runs)
+        for group in groups:
+            _ = group.state
+        return picture, groups
 
-    def _seen(self, picture: Picture) -> None:
+    def _seen(self, found: tuple[Picture, list[Group]]) -> None:
+        picture = found[0]
         message = news(self.picture, picture)
-        self.picture, self.trouble = picture, ""
+        self.picture, self.groups, self.trouble = *found, ""
         self._answer()
         for page in self._pages():
             if page.is_current:

@@ -17,6 +17,8 @@ from jobs.watch.wire import answer
 from regularize.errors import UserError
 from regularize.store import Store
 
+SWITCH_SECONDS = 0.0005
+
 
 def watch(args: Namespace, source: Source) -> int:
     hook = parse_hook(args.notify)
@@ -31,6 +33,8 @@ def watch(args: Namespace, source: Source) -> int:
     else:
         from jobs.watch.app import WatchApp
 
+        # While a thread reads ten thousand runs, keys would wait for Python's usual 5 ms at every turn.
+        sys.setswitchinterval(SWITCH_SECONDS)
         WatchApp(source, every=args.every, hook=hook, dark=dark).run()
     return 0
 

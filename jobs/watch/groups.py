@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import groupby
 
 from jobs.watch.look import STATES, leading
-from jobs.watch.picture import Run, Tally
+from jobs.watch.picture import ALL, Run, Tally
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,11 @@ class Group:
     def key(self) -> tuple[str, ...]:
         run = self.runs[0]
         return (run.regularizer, run.dataset, run.strength, run.phase)
+
+    def of_cell(self, regularizer: str, dataset: str) -> bool:
+        """Whether it is of this cell of the heat map, whose margins are `ALL`."""
+        run = self.runs[0]
+        return regularizer in (ALL, run.regularizer) and dataset in (ALL, run.dataset)
 
     @cached_property
     def tally(self) -> Tally:
@@ -43,6 +48,20 @@ class Group:
     def telling(self) -> Run:
         """The run whose log tells most of them all."""
         return min(self.runs, key=lambda run: STATES.index(run.state))
+
+
+def holding(groups: Iterable[Group], words: str) -> list[Group]:
+    """The groups with those of their runs that every one of the words is found in, whatever its case."""
+    wanted = words.lower().split()
+    if not wanted:
+        return list(groups)
+    found = ((group, tuple(run for run in group.runs if _has(run, wanted))) for group in groups)
+    return [Group(runs) if len(runs) < len(group.runs) else group for group, runs in found if runs]
+
+
+def _has(run: Run, words: Sequence[str]) -> bool:
+    text = run.text
+    return all(word in text for word in words)
 
 
 def grouped(runs: Iterable[Run]) -> list[Group]:

@@ -180,9 +180,3 @@ _PARTS: dict[str, type[Any]] = {"active": Pack, "queue": Queue, "failures": Fail
 def _with_margin(names: Iterable[str]) -> list[str]:
     found = list(dict.fromkeys(names))
     return [ALL, *found] if len(found) > 1 else found
-
-
-def found_by(runs: Iterable[Run], words: str) -> list[Run]:
-    """The runs that every one of the words is found in, whatever its case."""
-    wanted = words.lower().split()
-    return [run for run in runs if all(word in run.text for word in wanted)] if wanted else list(runs)

@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from textual import events
 
 from jobs.watch.app import WatchApp
+from jobs.watch.command import SWITCH_SECONDS
 from jobs.watch.local import LocalSource
 from jobs.watch.picture import Picture
 from regularize.store import RUNS, PackStatus, Store, write_table
@@ -78,13 +79,14 @@ async def press_keys(store: Store) -> dict[str, list[float]]:
     source = Busy(store, "bench")
     app = WatchApp(source, every=0.0)
     found: dict[str, list[float]] = {}
-    async with app.run_test(size=(200, 60)) as pilot:
+    async with app.run_test(size=(200, 60)):
         while app.picture is None:
             await asyncio.sleep(0.05)
         app.set_interval(0.01, app.action_look)
         for name, keys in (("heat map", "jk"), ("table", "jkGg"), ("sort", "s")):
             if name == "table":
-                await pilot.press("enter")
+                app.open_runs("all", "all")
+                await asyncio.sleep(2.0)
             pressed = itertools.islice(itertools.cycle(keys), KEYS)
             found[name] = [await answered(app, key) for key in pressed]
     print(f"{source.looks} looks at {RUNS_SHOWN:,} runs meanwhile")
@@ -92,7 +94,7 @@ async def press_keys(store: Store) -> dict[str, list[float]]:
 
 
 async def answered(app: WatchApp, key: str) -> float:
-    """Milliseconds until a key has been handled and the screen drawn; the pilot would wait for idle threads."""
+    """Milliseconds until a key was handled and drawn; the pilot would wait for idle threads too."""
     drawn = asyncio.Event()
     focused = app.focused
     assert focused is not None
@@ -108,6 +110,7 @@ async def answered(app: WatchApp, key: str) -> float:
 
 def measure(folder: Path) -> None:
     """In a process of its own, so that its peak memory is that of the interface."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     began = time.perf_counter()
     size = len(LocalSource(Store(folder), "bench").look().to_json())
     print(f"first look {time.perf_counter() - began:.2f} s, {size / 1e6:.1f} MB of JSON")

@@ -56,7 +56,19 @@ class Page(Screen[None]):
     def tick(self, picture: Picture | None, freshness: Freshness, now: datetime) -> None:
         self.query_one(Headline).show(picture, freshness, now)
 
+    @property
+    def ready(self) -> bool:
+        """Whether all its parts are there: an answer may come before."""
+        return bool(self.query(Footer))
+
+    def on_mount(self) -> None:
+        self._catch_up()
+
     def on_screen_resume(self) -> None:
+        if self.ready:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
         self.home.tick()
         if self.home.picture:
             self.show(self.home.picture)

@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from jobs.watch.groups import ORDERS, Group, grouped, in_order
-from jobs.watch.picture import ALL, Picture, Run, found_by
+from jobs.watch.groups import ORDERS, Group, holding, in_order
+from jobs.watch.picture import ALL, Picture, Run
 from jobs.watch.screens.page import Page
 from jobs.watch.widgets.rows import Rows
 from jobs.watch.widgets.run_rows import RunRows
@@ -41,10 +41,10 @@ class RunsPage(Page):
         (self.query_one(Input) if self.search else self.query_one(RunRows)).focus()
 
     def show(self, picture: Picture) -> None:
-        of_cell = picture.of_cell(self.regularizer, self.dataset)
-        found = found_by(of_cell, self.query_one(Input).value)
-        self.found, self.of_cell = len(found), len(of_cell)
-        self.query_one(RunRows).show(in_order(grouped(found), self.order), self.order)
+        of_cell = [group for group in self.home.groups if group.of_cell(self.regularizer, self.dataset)]
+        found = holding(of_cell, self.query_one(Input).value)
+        self.found, self.of_cell = (sum(len(group.runs) for group in groups) for groups in (found, of_cell))
+        self.query_one(RunRows).show(in_order(found, self.order), self.order)
 
     def selected(self) -> Sequence[Run]:
         return self.query_one(RunRows).selected

@@ -91,6 +91,10 @@ class HeatMap(Rows):
             ).append(" ")
         return text
 
+    def watch_cursor(self, before: int, now: int) -> None:
+        super().watch_cursor(before, now)
+        self.refresh()
+
     def highlight(self, text: Text) -> None:
         """The cell says so itself: its colours stay."""
 

@@ -81,11 +81,14 @@ class Rows(ScrollView, can_focus=True):
     def validate_cursor(self, cursor: int) -> int:
         return max(0, min(cursor, self.count - 1))
 
-    def watch_cursor(self) -> None:
+    def watch_cursor(self, before: int, now: int) -> None:
         # One line more above: the heading covers it.
-        region = Region(0, self.cursor * self.pitch, 1, self.pitch + 1)
-        self.scroll_to_region(region, animate=False, force=True)
-        self.refresh()
+        region = Region(0, now * self.pitch, 1, self.pitch + 1)
+        if self.scroll_to_region(region, animate=False, force=True):
+            self.refresh()
+        for row in (before, now):
+            y = 1 + row * self.pitch - self.scroll_offset.y
+            self.refresh(Region(0, y, self.size.width, self.pitch))
         self.post_message(self.Moved())
 
     def render_line(self, y: int) -> Strip:

@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from jobs.watch.detail import Detail, Piece
-from jobs.watch.groups import grouped, in_order
+from jobs.watch.groups import grouped, holding, in_order
 from jobs.watch.look import DARK, LETTERS, LIGHT, leading
-from jobs.watch.picture import Picture, Tally, found_by
+from jobs.watch.picture import Picture, Tally
 from jobs.watch.plot import plot
 from jobs.watch.widgets.heatmap import said
 from jobs.watch.widgets.stacked import stacked
@@ -43,10 +43,11 @@ def test_an_order_keeps_all_groups_and_that_of_the_sweep_among_equals(order: str
 
 
 def test_all_words_of_a_search_must_be_found() -> None:
-    runs = picture(1000).runs
-    assert found_by(runs, "") == list(runs)
-    assert {run.regularizer for run in found_by(runs, "SVB mnist")} == {"soft_svb", "hard_svb"}
-    assert found_by(runs, "svb no-such-word") == []
+    groups = grouped(picture(1000).runs)
+    assert holding(groups, "") == groups
+    assert {group.key[0] for group in holding(groups, "SVB mnist")} == {"soft_svb", "hard_svb"}
+    assert {run.state for group in holding(groups, "failed") for run in group.runs} == {"failed"}
+    assert holding(groups, "svb no-such-word") == []
 
 
 def test_a_cell_looks_like_what_most_wants_to_be_seen() -> None:
