@@ -328,11 +328,12 @@ def _filter(args: Namespace, store: Store) -> Filter:
 def _store(args: Namespace) -> Store:
     """The store of a sweep file, or the folder itself."""
     from jobs.cluster import load_cluster
-    from jobs.sweep import read_name
     from jobs.yaml_text import parse_file, read_text
 
     if args.target.is_dir():
         return Store(args.target)
+    from jobs.sweep import read_name
+
     fields = parse_file(read_text(args.target), str(args.target)).mapping(required=("name",))
     cluster = load_cluster(args.cluster) if args.cluster else None
     return Store(store_root(args.store, cluster) / read_name(fields["name"]))
