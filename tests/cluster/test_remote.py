@@ -134,11 +134,19 @@ def test_cancel_retry_and_logs_of_failures_through_the_jump_host(laptop: Laptop,
     slurm.wait_until_idle()
 
 
-def test_no_connection_without_a_question(laptop: Laptop) -> None:
+def test_no_connection_without_a_question_unless_one_is_open(laptop: Laptop) -> None:
     config = laptop.folder.parent / "config"
-    config.write_text(re.sub(r"IdentityFile .*", "IdentityFile /dev/null", config.read_text()))
+    right = config.read_text()
+    wrong = re.sub(r"IdentityFile .*", "IdentityFile /dev/null", right)
+    config.write_text(wrong)
     done = laptop.run("status", "sweep.yaml", *FAR)
     assert done.code == 2
     assert "Permission denied" in done.err
     assert re.search(r"open one in a terminal, .*: ssh -o ControlPath=\S+ .*test-login true", done.err)
     assert "Traceback" not in done.err
+    config.write_text(right)
+    good(laptop.run("plan", "sweep.yaml", *FAR))
+    config.write_text(wrong)
+    good(laptop.run("plan", "sweep.yaml", *FAR))  # over the master that the one before left open
+    end_masters(laptop, ["test-login"])
+    assert laptop.run("plan", "sweep.yaml", *FAR).code == 2
