@@ -29,6 +29,7 @@ class RunsPage(Page):
         super().__init__()
         self.regularizer, self.dataset, self.search = regularizer, dataset, search
         self.order = ""
+        self.described = ""
         self.found = self.of_cell = 0  # runs that are shown, and those there are
 
     def body(self) -> Iterable[Widget]:
@@ -93,7 +94,10 @@ class RunsPage(Page):
         count = plural(self.found, "run") + (f" of {self.of_cell:,}" if self.found != self.of_cell else "")
         marked = len(self.query_one(RunRows).marked)
         chosen = f", {marked:,} marked" if marked else ""
-        self.query_one("#what", Static).update(f"{' on '.join(parts)}: {count}{chosen}")
+        words = f"{' on '.join(parts)}: {count}{chosen}"
+        if words != self.described:  # each update lays out the page anew
+            self.described = words
+            self.query_one("#what", Static).update(words)
 
     def _again(self) -> None:
         if self.home.picture:
