@@ -29,11 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int:
     """Run one command, here or on the cluster that it names; returns the exit code."""
     try:
-        from jobs import commands
+        from jobs import commands, result_commands
 
         code = _there(args)
         if code is None:
-            code = int(getattr(commands, args.command)(args))
+            home = commands if hasattr(commands, args.command) else result_commands
+            code = int(getattr(home, args.command)(args))
         sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
