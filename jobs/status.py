@@ -164,9 +164,9 @@ def read_overview(
     packs = read_packs(store)  # after the queue: whatever has left it has left its results
     left_out = given_up(store, sight, packs)
     counts = Counter(left_out[row.run_id] for row in rows if row.run_id in left_out)
-    stopped = "" if notes else _halted(store, rows, sight, packs, left_out)
+    halt = "" if notes else stopped(store, rows, sight, packs, left_out)
     found = overview(rows, packs, store, sight, wanted=wanted)
-    return replace(found, left_out=counts, notes=notes, halted=stopped)
+    return replace(found, left_out=counts, notes=notes, halted=halt)
 
 
 def see(store: Store, say: Callable[[str], None] = lambda _: None) -> tuple[Sight, list[str]]:
@@ -188,9 +188,10 @@ def given_up(store: Store, sight: Sight, packs: Packs) -> dict[str, str]:
     return {}
 
 
-def _halted(
+def stopped(
     store: Store, rows: Sequence[Row], sight: Sight, packs: Packs, left_out: Mapping[str, str]
 ) -> str:
+    """Why nothing goes on by itself, and which command continues; `` where something does."""
     with suppress(UserError):
         if saved.load(store).cluster.kind == "slurm":
             return halted(rows, sight, packs.done(), left_out, store.logs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from jobs.packs import Packs, read_packs
 from jobs.rows import Row, rows
 from jobs.runs_file import read_runs
 from jobs.sight import Sight
-from jobs.status import Active, Overview, given_up, overview, see
+from jobs.status import Active, Overview, given_up, overview, see, stopped
 from jobs.watch.detail import Detail, Piece
 from jobs.watch.notes import jobs_of, note_of
 from jobs.watch.picture import GOING_ON, Failures, Pack, Picture, Queue, Run
@@ -46,7 +46,9 @@ class LocalSource:
         self.packs = read_packs(self.store, self.packs)  # after the queue: what has left it is there
         now = datetime.now(UTC)
         found = overview(self.rows, self.packs, self.store, sight, now=now)
-        runs = self._runs(found)
+        left_out = given_up(self.store, sight, self.packs)
+        halt = "" if notes else stopped(self.store, self.rows, sight, self.packs, left_out)
+        runs = self._runs(found, left_out)
         return Picture(
             sweep=self.store.folder.resolve().name,
             place=self.place,
@@ -55,7 +57,7 @@ class LocalSource:
             active=tuple(_pack(active) for active in found.active),
             queue=tuple(Queue(**vars(queue)) for queue in found.queue),
             failures=tuple(_failures(found)),
-            warnings=(*notes, *found.broken),
+            warnings=(*notes, *[halt] * bool(halt), *found.broken),
             **_pace(runs, found),
         )
 
@@ -101,9 +103,8 @@ class LocalSource:
         if run_id not in self.table:
             raise UserError(f"the sweep has no run {run_id}")
 
-    def _runs(self, found: Overview) -> list[Run]:
+    def _runs(self, found: Overview, left_out: Mapping[str, str]) -> list[Run]:
         assert self.sight is not None
-        left_out = given_up(self.store, self.sight, self.packs)
         jobs = jobs_of(self.sight, self.packs)
         messages = {failed.pack_id: failed.message for failed in found.failures}
         return [

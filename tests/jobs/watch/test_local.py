@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from jobs.cli import main
+from jobs.cluster import load_cluster
 from jobs.grid import PlannedRun, report_runs
 from jobs.journal import Handed, append, submitting
 from jobs.runs_file import write_runs
 from jobs.watch.local import LocalSource
 from regularize.errors import UserError
-from regularize.store import METRICS, Store, write_table, write_text
+from regularize.store import METRICS, Store, write_json, write_table, write_text
 from tests.jobs.stores import write_pack
 from tests.jobs.sweeps import BASE, load
 
@@ -121,6 +122,16 @@ def test_what_slurm_was_handed_and_knows_no_more_is_unknown_not_failed(store: St
     assert (lost.state, lost.job, lost.note) == ("lost", "13_0", "job ended: TIMEOUT")
     assert (unknown.state, unknown.job) == ("unknown", "13_1")
     assert [a.outcome for a in source.detail(ids[6]).attempts] == ["TIMEOUT"]
+
+
+def test_where_nothing_goes_on_by_itself_the_picture_says_so(store: Store) -> None:
+    ids = [run.run_id for run in LocalSource(store, "here").look().runs]
+    write_json(store.submission, {"cluster": load_cluster("cpu-cluster").to_json(), "data_root": None})
+    submitting(store.journal, Handed(token="t", name="rs-small-t", elements=((((ids[6],),),),)))
+    append(store.journal, "submitted", token="t", job_id="13")
+    append(store.journal, "ended", token="t", elements={"0": ["TIMEOUT", True]})
+    (warning,) = LocalSource(store, "here").look().warnings
+    assert warning == "nothing goes on by itself: `regularize submit` continues"
 
 
 def test_once_and_a_pipe_print_the_same_plain_text(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
