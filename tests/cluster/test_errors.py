@@ -99,7 +99,7 @@ def test_a_full_store(
 
 
 def test_data_that_the_compute_node_lacks(slurm: TestCluster, tmp_path: Path) -> None:
-    images, labels = np.zeros((40, 8, 8), np.uint8), np.arange(40) % 2
+    images, labels = (np.arange(40 * 8 * 8) % 251).astype(np.uint8).reshape(40, 8, 8), np.arange(40) % 2
     with mounted(tmp_path / "data") as root:  # after the nodes were started: they do not see it
         parts = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
         np.savez(root / "own.npz", allow_pickle=False, **parts)
