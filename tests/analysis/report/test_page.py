@@ -88,7 +88,7 @@ def test_the_command_writes_the_page(
 ) -> None:
     store = make_store(strengths={"none": [""], "l2": ["0.01"]}, tune=())
     assert main(["report", str(store.folder), "--tables-only"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == str(store.report)
+    assert str(store.report) in capsys.readouterr().out.splitlines()
     text = store.report.read_text(encoding="utf-8")
     assert "Nothing is concluded on test accuracy." in text  # five seeds are too few
     assert (store.tables / "comparison.parquet").exists()
