@@ -11,7 +11,6 @@ from analysis.figures import FIGURES, draw_all
 from regularize.store import Store, read_json, write_text, write_whole
 
 WIDTH = 1350  # pixels: 200 dpi of two columns
-_COLOURS = 64  # of a palette: figures have few, and photographs of digits are grey
 
 
 def gallery(store: Store, folder: Path, data_root: Path | None = None) -> tuple[Path, dict[str, str]]:
@@ -33,7 +32,7 @@ def _fill(content: bytes, file: Path) -> None:
 
 
 def shrink(png: Path) -> bytes:
-    """The picture with fewer pixels and colours, a fifth of the size; the same bytes every time."""
+    """The picture with fewer pixels and 256 colours, a fraction of the size; the same bytes every time."""
     from PIL import Image
 
     with Image.open(png) as whole:
@@ -42,7 +41,9 @@ def shrink(png: Path) -> bytes:
         height = round(picture.height * WIDTH / picture.width)
         picture = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
     file = io.BytesIO()
-    picture.quantize(_COLOURS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    # Maximum coverage: colours of thin lines keep their look, which the median cut takes from them.
+    palette = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    palette.save(file, "PNG", optimize=True)
     return file.getvalue()
 
 

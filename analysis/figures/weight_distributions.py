@@ -72,6 +72,7 @@ def _figure(comparison: Comparison, panels: list[Contender], layers: list[str], 
         axes.yaxis.set_minor_locator(NullLocator())
         axes.spines["left"].set_visible(False)
         axes.margins(x=0)
+    for axes in figure.axes[: len(layers) if data["zeros"].any() else 0]:  # a column shares its axis
         low, high = axes.get_ylim()
         axes.set_ylim(low, high * (high / low) ** 0.2)  # room for the words about zeros
     return figure

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from analysis.collect import collect
@@ -27,4 +28,9 @@ def test_a_page_with_small_pictures_and_words(make_store: Callable[..., Store], 
         file, whole = page.parent / path, store.figures / Path(path).name
         with Image.open(file) as image:
             assert image.width <= WIDTH
+            small = np.asarray(image.convert("RGB"), dtype=int)
+        with Image.open(whole) as image:
+            size = small.shape[1], small.shape[0]
+            large = np.asarray(image.convert("RGB").resize(size, Image.Resampling.LANCZOS), dtype=int)
+        assert np.abs(small - large).max() < 32  # colours are what tells techniques apart
         assert file.stat().st_size < whole.stat().st_size / 2
