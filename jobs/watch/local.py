@@ -18,7 +18,7 @@ from jobs.sight import Sight
 from jobs.status import Active, Overview, given_up, overview, see, stopped
 from jobs.watch.detail import Detail, Piece
 from jobs.watch.notes import jobs_of, note_of
-from jobs.watch.picture import GOING_ON, Failures, Pack, Picture, Queue, Run
+from jobs.watch.picture import GOING_ON, Failures, Pack, Picture, Run
 from jobs.watch.run_files import attempts, configuration, facts, log_of, piece, points
 from regularize.errors import UserError
 from regularize.store import Store
@@ -55,7 +55,7 @@ class LocalSource:
             time=now,
             runs=tuple(runs),
             active=tuple(_pack(active) for active in found.active),
-            queue=tuple(Queue(**vars(queue)) for queue in found.queue),
+            queue=tuple(found.queue),
             failures=tuple(_failures(found)),
             warnings=(*notes, *[halt] * bool(halt), *found.broken),
             **_pace(runs, found),

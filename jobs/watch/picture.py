@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from jobs.status import Queue
+
 GOING_ON = ("planned", "queued", "running", "interrupted", "unknown")
 """States in which something may still come of a run by itself."""
 ALL = "all"
@@ -49,18 +51,6 @@ class Pack:
     job: str
     age: float
     seconds_left: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Queue:
-    """Jobs of one array in the same state for the same reason; `start` is the earliest expected, ISO 8601."""
-
-    job_id: str
-    state: str
-    reason: str
-    elements: int
-    runs: int
-    start: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from rich.text import Text
 
+from jobs.status import Queue
 from jobs.watch.look import LETTERS, Look, trouble
-from jobs.watch.picture import Pack, Picture, Queue, Tally
+from jobs.watch.picture import Pack, Picture, Tally
 from jobs.words import duration, plural
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")

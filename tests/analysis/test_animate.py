@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from regularize.config import DataConfig, Evaluation, RunConfig, Term, Training,
 from regularize.errors import UserError
 from regularize.store import RUNS, Store, write_table
 from regularize.train import train_pack
+from tests.analysis.trained import row
 
 L2 = (Term.build("l2", {"strength": 0.01}),)
 PLAIN = RunConfig(
@@ -36,22 +36,6 @@ def store_of(folder: Path, runs: list[RunConfig]) -> Store:
         train_pack([config], store.pack(pack_id([config.run_id])))
     write_table(store.runs, [row(config) for config in runs], RUNS)
     return store
-
-
-def row(config: RunConfig) -> dict[str, object]:
-    return {
-        "run_id": config.run_id,
-        "phase": "report",
-        "dataset": config.data.name,
-        "per_class": config.data.per_class,
-        "model": config.model,
-        "regularizer": config.regularizer,
-        "strength": config.strength,
-        "seed": config.seed,
-        "pack_key": config.pack_key,
-        "planned": True,
-        "config": json.dumps(config.to_json()),
-    }
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from jobs.status import Queue
 from jobs.watch.detail import Attempt, Detail, Piece, Point
-from jobs.watch.picture import Failures, Pack, Picture, Queue, Run
+from jobs.watch.picture import Failures, Pack, Picture, Run
 from regularize.errors import UserError
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
