@@ -28,8 +28,9 @@ class Cluster:
     CPUs and `gpus_per_task` GPUs, at most `array_parallelism` of them at once. `time` is in minutes,
     `memory` and `max_memory` (what a retry may ask for) in MiB a node. In mode `spread` each task
     trains packs of its own, in mode `ddp` all tasks of a job train one pack together. `setup` are lines of
-    the job's shell script; `sbatch` are further options, by name without dashes. `store`, `scratch` and
-    `data_root` are folders there, None where the command line says. Slurm announces the end of the time
+    the job's shell script; `sbatch` are further options, by name without dashes. `store` and `data_root`
+    are folders there, None where the command line says; `scratch` is one of each node's own, which data
+    are copied to and read from. Slurm announces the end of the time
     `signal_seconds` before. `max_jobs` limits the elements of an array, `host` is the
     name that ssh knows, `base` the folder there for code and environment.
     """

@@ -145,6 +145,7 @@ def _function(store: Store, saved: Saved, handed: Handed) -> Callable[..., None]
         mode=cluster.mode,
         minutes=cluster.time,
         signal_seconds=cluster.signal_seconds,
+        scratch=cluster.scratch,
     )
 
 

@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from jobs.packs import read_pack
-from jobs.worker import Stop, prepare, train_packs
-from regularize.config import pack_id
+from jobs.worker import Stop, Train, prepare, train_packs
+from regularize.config import RunConfig, pack_id
 from regularize.errors import UserError
-from regularize.store import Store
+from regularize.store import PackPaths, PackStatus, Store
 
 Pack = Sequence[str]  # run ids
 Slice = Sequence[Pack]
@@ -56,7 +57,8 @@ that would be the job's exit code, whatever the process with the error ended wit
 class Task:
     """Give it to submitit, with the elements to map it over.
 
-    `minutes` is the time limit, `signal_seconds` how long before it Slurm sends USR2.
+    `minutes` is the time limit, `signal_seconds` how long before it Slurm sends USR2. `scratch` is a
+    folder of the node that data are read from, None: they are read where they are.
     """
 
     folder: Path  # of the store
@@ -65,6 +67,7 @@ class Task:
     mode: str = "spread"  # or "ddp"
     minutes: int | None = None
     signal_seconds: int = 120
+    scratch: Path | None = None
 
     def __call__(self, element: Element) -> None:
         """Train this process's slice; ends the process with an exit code if work is left."""
@@ -83,6 +86,8 @@ class Task:
         here = JobEnvironment()
         job = f"{here.job_id}_{here.global_rank}"
         train = prepare(self.threads, job)
+        if self.scratch:
+            train = _near(train, self.scratch)
         store, slice_ = Store(self.folder), self._slice(element, here.global_rank)
         before = _progress(store, slice_)
         with self._ranks():
@@ -124,8 +129,32 @@ def _plain_errors() -> Iterator[None]:
         from regularize.distributed import rank_lost
 
         if rank_lost(error):
-            sys.exit(f"error: another rank is gone: {error}")
+            _end(f"error: another rank is gone: {error}")
         raise
+
+
+def _end(message: str) -> NoReturn:
+    """End at once: torch aborts about one process in ten that winds up with its group broken."""
+    print(message, file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def _near(train: Train, scratch: Path) -> Train:
+    """Let it read its data from a folder of the node; where that cannot be, from where they are."""
+    from regularize.data import staged
+
+    def train_near(
+        runs: Sequence[RunConfig], paths: PackPaths, *, data_root: Path | None, stop: Callable[[], bool]
+    ) -> PackStatus:
+        try:
+            data_root = staged(runs[0].data.name, data_root, scratch)
+        except UserError as error:
+            print(f"warning: {error}; data are read from where they are", file=sys.stderr)
+        return train(runs, paths, data_root=data_root, stop=stop)
+
+    return train_near
 
 
 def _progress(store: Store, slice_: Slice) -> tuple[int, int]:

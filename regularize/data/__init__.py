@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from regularize.data.prepare import describe, prepared
 from regularize.data.registry import data_root, known, names
 from regularize.data.source import Facts, MissingDataError
+from regularize.data.stage import staged
 
 if TYPE_CHECKING:
     from regularize.data.dataset import Dataset, load
@@ -30,6 +31,7 @@ __all__ = [
     "order",
     "prepared",
     "split",
+    "staged",
 ]
 
 _WITH_TORCH = {

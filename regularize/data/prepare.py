@@ -89,7 +89,7 @@ def prepared(name: str, root: Path | str | None = None) -> Prepared:
     if ready := _current(folder, identity):
         return ready
     try:
-        with _alone(folder):
+        with alone(folder):
             return _current(folder, identity) or _prepare(name, source, folder, identity)
     except OSError as error:
         raise UserError(
@@ -121,8 +121,8 @@ def _identity(source: Source, root: Path) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process decodes and the others wait. Where files cannot be locked all decode, to no harm."""
+def alone(folder: Path) -> Iterator[None]:
+    """One process works there and the others wait. Where files cannot be locked all do, to no harm."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         with suppress(OSError):
@@ -146,10 +146,15 @@ def _prepare(name: str, source: Source, folder: Path, identity: str) -> Prepared
     )
     sizes = {array: _write(ready.path(array), content) for array, content in contents.items()}
     ready = dataclasses.replace(ready, sizes=sizes)
+    write_meta(ready)
+    return ready
+
+
+def write_meta(ready: Prepared) -> None:
+    """Say that all arrays are there."""
     meta = dataclasses.asdict(ready) | {"format": FORMAT}
     del meta["folder"]
-    write_json(folder / "meta.json", meta)
-    return ready
+    write_json(ready.folder / "meta.json", meta)
 
 
 def _write(path: Path, array: npt.NDArray[Any]) -> int:

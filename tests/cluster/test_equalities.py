@@ -57,11 +57,14 @@ def test_the_sweep_has_every_technique() -> None:
 def test_spread_over_four_nodes_equals_one_process(
     slurm: TestCluster, tmp_path: Path, data_root: Path
 ) -> None:
-    trial = Trial(tmp_path, data_root, all_techniques(6, "float32"), nodes=4)
+    near = tmp_path / "near"  # of one disk here, so that the four nodes share what they copy
+    near.mkdir()
+    trial = Trial(tmp_path, data_root, all_techniques(6, "float32"), nodes=4, scratch=str(near))
     assert trial.submit().code == 0
     slurm.wait_until_idle()
     assert trial.states() == {"done": RUNS}
     assert {row["host"] for row in _results(trial)} == set(NODES)
+    assert [path.parent.name for path in near.glob("*/*/prepared/*/meta.json")] == ["digits"]
     assert_same(trial.store, trial.in_one_process(tmp_path / "alone"))
 
 

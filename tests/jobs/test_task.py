@@ -201,6 +201,21 @@ def test_near_the_time_limit_no_further_pack_is_begun(
     assert start(late, [packs[:2]], 1).exit_codes() == [0]
 
 
+def test_data_are_read_from_the_node_or_else_from_where_they_are(
+    task: Task, packs: list[list[str]], start: Start, let_go: Path, tmp_path: Path
+) -> None:
+    let_go.touch()
+    near = replace(task, scratch=Path("$NODE_DISK"))
+    processes = start(near, [packs[:1]], 1)
+    assert processes.exit_codes() == [0]
+    assert "warning: scratch is $NODE_DISK" in processes.errors(0)
+    assert "data are read from where they are" in processes.errors(0)
+    (tmp_path / "near").mkdir()
+    assert start(near, [packs[1:2]], 1, NODE_DISK=str(tmp_path / "near")).exit_codes() == [0]
+    assert [path.parent.name for path in (tmp_path / "near").glob("*/*/prepared/*/meta.json")] == ["digits"]
+    assert states(task) == ["done", "done"]
+
+
 def test_requeues_that_achieve_nothing_come_to_an_end(
     task: Task, packs: list[list[str]], start: Start
 ) -> None:

@@ -1,0 +1,61 @@
+"""Copies of prepared data on a disk of the node itself, so that training reads nothing over the network.
+
+<scratch>/regularize-<user's number>/<data root>/prepared/<name>/     as below a data root
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from regularize.data.prepare import ARRAYS, Prepared, alone, prepared, write_meta
+from regularize.data.registry import PREPARED, data_root
+from regularize.errors import UserError
+from regularize.store import write_whole
+
+
+def staged(name: str, root: Path | str | None, scratch: Path) -> Path:
+    """A data root on the node that has the data set, copied from `root` unless it is there already.
+
+    `~` and variables in `scratch` are this node's. Any number of processes may call this at once;
+    one copies and the others wait.
+
+    Raises:
+        UserError: `scratch` cannot be written or has no room, is somebody else's, or as `prepared`.
+    """
+    ready = prepared(name, root)
+    near = _folder(scratch) / hashlib.blake2b(bytes(data_root(root)), digest_size=8).hexdigest()
+    try:
+        with alone(near / PREPARED / name):
+            _copy(ready, near / PREPARED / name)
+    except OSError as error:
+        raise UserError(f"cannot copy {name} to {near}: {error.strerror or error}") from error
+    return near
+
+
+def _folder(scratch: Path) -> Path:
+    """This user's folder there; what others may have put into a shared one is never read."""
+    folder = Path(os.path.expandvars(scratch.expanduser())) / f"regularize-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.stat(follow_symlinks=False)
+    except OSError as error:
+        raise UserError(f"scratch is {scratch}, but {folder}: {error.strerror or error}") from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise UserError(f"scratch is {scratch}, but {folder} is not a folder")
+    if status.st_uid != os.getuid():
+        raise UserError(f"scratch is {scratch}, but {folder} is somebody else's")
+    return folder
+
+
+def _copy(ready: Prepared, folder: Path) -> None:
+    near = replace(ready, folder=folder)
+    if not near.complete():
+        for array in ARRAYS:
+            write_whole(near.path(array), partial(shutil.copyfile, ready.path(array)))
+    write_meta(near)
