@@ -10,6 +10,7 @@ from jobs.cli import parser
 from jobs.cluster import Cluster
 from jobs.remote.call import Remote, remote
 from jobs.remote.request import request
+from jobs.watch.source import LEFT_OUT
 from jobs.watch.wire import AskingSource
 from regularize.errors import UserError
 
@@ -28,8 +29,9 @@ def remote_source(args: Namespace, cluster: Cluster) -> AskingSource:
     place = replace(place, ssh=replace(place.ssh, prompts=False))
 
     def ask(words: Sequence[str]) -> str:
-        asked = parser().parse_args([*words, "--cluster", args.cluster])
-        asked.target, asked.store, asked.argv = args.target, args.store, list(words)
+        asked = parser().parse_args(words)
+        asked.cluster, asked.target, asked.store = args.cluster, args.target, args.store
+        asked.argv = [*words, f"--cluster={args.cluster}"]
         return _answer(place, request(asked, "cluster", cluster).to_bytes())
 
     return AskingSource(ask, "SWEEP", cluster.name)
@@ -37,7 +39,7 @@ def remote_source(args: Namespace, cluster: Cluster) -> AskingSource:
 
 def _answer(place: Remote, sent: bytes) -> str:
     answer = place.ask(sent)
-    if answer.code:
+    if answer.code not in (0, LEFT_OUT):
         lines = answer.err.splitlines() or [f"the command there ended with code {answer.code}"]
         raise UserError(lines[-1].removeprefix("error: "))
     return answer.out.decode(errors="replace") or answer.err

@@ -109,6 +109,8 @@ class WatchApp(App[None]):
             self.announce(message)
 
     def _missed(self, reason: str) -> None:
+        if not self.trouble:  # in full, once: it may name what to do
+            self.say(reason, "warning")
         self.trouble = reason
         self._answer()
 

@@ -20,6 +20,7 @@ from jobs.watch.detail import Detail, Piece
 from jobs.watch.notes import jobs_of, note_of
 from jobs.watch.picture import GOING_ON, Failures, Pack, Picture, Run
 from jobs.watch.run_files import attempts, configuration, facts, log_of, piece, points
+from jobs.watch.source import LEFT_OUT
 from regularize.errors import UserError
 from regularize.store import Store
 
@@ -137,7 +138,7 @@ class LocalSource:
         except subprocess.TimeoutExpired:
             raise UserError(f"{verb} did not end within {COMMAND_SECONDS:.0f} s") from None
         lines = (done.stdout + done.stderr).strip().splitlines()
-        if done.returncode:
+        if done.returncode not in (0, LEFT_OUT):
             raise UserError(
                 lines[-1].removeprefix("error: ") if lines else f"{verb} failed ({done.returncode})"
             )

@@ -8,6 +8,9 @@ from typing import Protocol
 from jobs.watch.detail import Detail, Piece
 from jobs.watch.picture import Picture
 
+LEFT_OUT = 1
+"""Exit code of a command that has done what it was told, and says which runs are left out all the same."""
+
 
 class Source(Protocol):
     """Every call may take long, or raise `UserError`; each is made in a thread of its own."""
