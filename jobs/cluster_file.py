@@ -19,7 +19,7 @@ _TIME = re.compile(
 _MEMORY = re.compile(r"(\d+)([KMGT])", re.ASCII)
 _MEBIBYTES = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
 _WORD = re.compile(r"[^\s\x00-\x1f]+")
-_HOST = re.compile(r"(?:[\w.-]+@)?\w[\w.-]*", re.ASCII)
+_HOST = re.compile(r"(?:\w[\w.-]*@)?\w[\w.-]*", re.ASCII)
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
 # Options that have a key of their own, and those that the toolkit sets itself.
 KEYED = {

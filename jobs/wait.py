@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from jobs.hangup import interrupted_by_hangup
 from jobs.prepare import Submission
 from jobs.progress import display, summary
 from jobs.status import Overview, read_overview
@@ -16,11 +17,12 @@ def wait(submission: Submission) -> bool:
     """Wait until nothing goes on; whether all runs are done then.
 
     Raises:
-        KeyboardInterrupt: it was to end; the jobs go on.
+        KeyboardInterrupt: it was to end, or nobody is there any more; the jobs go on.
     """
     console = submission.console
     try:
-        found = _last(submission)
+        with interrupted_by_hangup():
+            found = _last(submission)
     except KeyboardInterrupt:
         console.print("the jobs go on; `regularize cancel` ends them", highlight=False)
         raise

@@ -12,6 +12,7 @@ from typing import Any
 
 from jobs.check import probe
 from jobs.cluster import Cluster
+from jobs.hangup import interrupted_by_hangup
 from jobs.slurm.accounting import PastTask
 from jobs.slurm.commands import Slurm
 from jobs.slurm.queue import QueuedTask
@@ -54,7 +55,8 @@ def run(slurm: Slurm, text: str, folder: Path, patience: float, say: Callable[[s
     job_id = slurm.submit(text)
     say(f"job {job_id} tries a compute node")
     try:
-        waiting = _await_end(slurm, job_id, folder, patience, say)
+        with interrupted_by_hangup():
+            waiting = _await_end(slurm, job_id, folder, patience, say)
     except BaseException:
         slurm.cancel([job_id])
         raise

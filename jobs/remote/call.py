@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from argparse import Namespace
 from dataclasses import dataclass
@@ -54,9 +55,9 @@ class Remote:
         print(f"sending this state of the code to {self.ssh.host}", file=sys.stderr)
         upload(self.ssh, self.cluster, self.snapshot)
 
-    def _script(self) -> str:
+    def _script(self, *words: str) -> str:
         snapshot = self.snapshot
-        return shell.run(self.cluster, snapshot.name, snapshot.folders, "jobs.remote.there")
+        return shell.run(self.cluster, snapshot.name, snapshot.folders, "jobs.remote.there", *words)
 
     def _check(self, code: int) -> None:
         if code in (shell.NO_PYTHON, 126, 127):
@@ -99,7 +100,15 @@ def run_there(args: Namespace) -> int | None:
         those = ", ".join(THERE)
         raise UserError(f"`regularize {args.command}` does not run on another host; those that do: {those}")
     sent = request(args, argument, cluster).to_bytes()
-    return remote(name, cluster).run(sent)
+    try:
+        return remote(name, cluster).run(sent)
+    except KeyboardInterrupt:
+        again = shlex.join(["regularize", *args.argv])
+        print(
+            f"jobs, and a submission that had begun, go on at {cluster.host}; to continue: {again}",
+            file=sys.stderr,
+        )
+        raise
 
 
 def _config_argument(args: Namespace) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -36,16 +37,17 @@ class Request:
     environment: Mapping[str, str]
 
     def to_bytes(self) -> bytes:
-        return json.dumps(asdict(self)).encode()
+        """One line."""
+        return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Request:
         return cls(**json.loads(content))
 
-    def unpack(self, base: Path) -> tuple[Namespace, Path]:
-        """The arguments as they are there, and the folder of the files, which is theirs alone."""
+    def unpack(self, sent: Path) -> tuple[Namespace, Path]:
+        """The arguments as they are there, and the folder of their own files, below `sent`."""
         digest = hashlib.sha256(json.dumps([self.sweep, self.config]).encode()).hexdigest()[:16]
-        folder = base / "sent" / digest
+        folder = sent / digest
         arguments = dict(self.arguments)
         for key in self.paths:
             arguments[key] = Path(arguments[key])
@@ -103,6 +105,6 @@ def _look() -> dict[str, str]:
     """Width and colours of the terminal, for a table that is drawn elsewhere."""
     if not (os.isatty(1) and os.isatty(2)):
         return {}
-    look = {"COLUMNS": str(os.get_terminal_size(1).columns)}
+    look = {"COLUMNS": str(shutil.get_terminal_size().columns)}  # 80 where the terminal does not know
     look |= {key: os.environ[key] for key in ("TERM", "COLORTERM", "NO_COLOR") if key in os.environ}
     return look if "NO_COLOR" in look else look | {"FORCE_COLOR": "1"}

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from jobs.remote.shell import LOGIN
 from regularize.errors import UserError
@@ -21,6 +22,8 @@ FAILED = 255
 
 # The user's config is for a shell: no terminal, no command and no forwarded ports of its own here.
 _ALWAYS = ("-T", "-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes")
+# A host that does not answer is given up soon; not where the silence may be a jump host's question.
+_SILENT = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=20")
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,17 @@ class Ssh:
     @property
     def command(self) -> list[str]:
         """The argument list, but for the host."""
-        return ["ssh", *_ALWAYS, *([] if self.prompts else ["-o", "BatchMode=yes"]), *self.options]
+        return ["ssh", *_ALWAYS, *([] if self.prompts else _SILENT), *self.options]
 
     def run(self, script: str, sent: bytes = b"") -> int:
         """Run a script, its streams being ours, and give it `sent` to read; its exit code.
 
+        What reads `sent` sees no end after it before we are gone, or the line is.
+
         Raises:
             UserError: there is no connection, or it was lost.
         """
-        done = _run([*self.command, "--", self.host, LOGIN], script.encode() + sent)
+        done = _run([*self.command, "--", self.host, LOGIN], script.encode() + sent, held=bool(sent))
         if done.returncode == FAILED or done.returncode < 0:
             raise self.lost()
         return done.returncode
@@ -65,7 +70,7 @@ class Ssh:
         # Not a pipe: a master that ssh leaves behind may hold it open.
         with tempfile.TemporaryFile() as err:
             command = [*self.command, "--", self.host, LOGIN]
-            done = _run(command, script.encode() + sent, stdout=subprocess.PIPE, stderr=err)
+            done = _run(command, script.encode() + sent, held=bool(sent), stdout=subprocess.PIPE, stderr=err)
             err.seek(0)
             said = err.read().decode(errors="replace").strip()
         if done.returncode == FAILED or done.returncode < 0:
@@ -107,8 +112,8 @@ class Ssh:
 def connect(host: str) -> Ssh:
     """The way to a host, with questions where there is a terminal to ask at.
 
-    The user's own `ControlPath` is used as it is configured. Without one, or without a master of its
-    own making, ours are added.
+    The user's own `ControlPath` is used as it is configured. Without one, without a master of its own
+    making, or with one that would end with the first command, ours are added: else each would ask anew.
 
     Raises:
         UserError: there is no ssh, or its config is wrong.
@@ -127,7 +132,9 @@ def options(config: dict[str, str], folder: Path | None = None) -> tuple[str, ..
     if config.get("controlpath", "none") == "none":
         values["ControlPath"] = f"{folder or control_folder()}/%C"
     if config.get("controlmaster", "false") in ("false", "no"):
-        values |= {"ControlMaster": "auto", "ControlPersist": PERSIST}
+        values["ControlMaster"] = "auto"
+    if config.get("controlpersist", "no") in ("false", "no"):
+        values["ControlPersist"] = PERSIST
     if config.get("serveraliveinterval", "0") == "0":
         values["ServerAliveInterval"] = "15"
     return tuple(word for key, value in values.items() for word in ("-o", f"{key}={value}"))
@@ -158,9 +165,25 @@ def _terminal() -> bool:
 
 
 def _run(
-    command: Sequence[str], sent: bytes = b"", stdout: int | None = None, stderr: object = None
+    command: Sequence[str],
+    sent: bytes = b"",
+    *,
+    held: bool = False,
+    stdout: int | None = None,
+    stderr: int | IO[bytes] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
+    """Run a program that reads `sent`; then its input ends, unless it is `held` open until it has ended."""
     try:
-        return subprocess.run(command, input=sent, stdout=stdout, stderr=stderr, check=False)  # type: ignore[call-overload,no-any-return]
+        process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr)
     except FileNotFoundError:
         raise UserError(f"{command[0]} is not installed here") from None
+    with process:
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended without reading everything
+            left = memoryview(sent)
+            while left:
+                left = left[process.stdin.write(left) :]
+        if not held:
+            process.stdin.close()
+        said = process.stdout.read() if process.stdout else b""
+        return subprocess.CompletedProcess(command, process.wait(), said)

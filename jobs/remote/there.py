@@ -1,4 +1,7 @@
-"""Run on the cluster, in a snapshot: the command whose request is on the standard input."""
+"""Run on the cluster, in a snapshot: the command whose request is the first line of the standard input.
+
+The rest of it says nothing, but that somebody is there.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,26 @@ import sys
 from pathlib import Path
 
 from jobs.cli import run
+from jobs.hangup import hang_up_at_end_of
 from jobs.remote.request import Request
+from regularize.errors import UserError
 
-BASE = Path(__file__).parents[4]  # <base>/snapshots/<name>/jobs/remote/there.py
+SNAPSHOT = Path(__file__).parents[2]
+BASE = SNAPSHOT.parents[1]  # <base>/snapshots/<name>
 
 
 def main() -> int:
     for stream in (sys.stdout, sys.stderr):  # whatever the locale there
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8")
-    request = Request.from_bytes(sys.stdin.buffer.read())
-    args, folder = request.unpack(BASE)
-    os.chdir(folder)  # where jobs start: nodes see it too
+    request = Request.from_bytes(sys.stdin.buffer.readline())
+    hang_up_at_end_of(sys.stdin.fileno())
+    try:
+        args, folder = request.unpack(BASE / "sent" / SNAPSHOT.name)
+        os.chdir(folder)  # where jobs start: nodes see it too
+    except (UserError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     os.environ.update(request.environment)
     sys.argv = ["regularize", *args.argv]  # what the store remembers
     return run(args)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.laptop import Laptop, end_masters, make_laptop
 from tests.cluster.machines import what_lacks
+from tests.cluster.settings import LOGINS
 from tests.cluster.slurm import TestCluster
 
 
@@ -32,6 +34,15 @@ def slurm(cluster: TestCluster) -> Iterator[TestCluster]:
     """The cluster with an empty queue and four nodes, before and after."""
     yield cluster
     cluster.tidy()
+
+
+@pytest.fixture
+def laptop(slurm: TestCluster, tmp_path: Path) -> Iterator[Laptop]:
+    """One whose ssh config says nothing of masters."""
+    lines = (slurm.folder / "ssh" / "config").read_text().splitlines()
+    made = make_laptop(tmp_path, "\n".join(line for line in lines if "Control" not in line) + "\n")
+    yield made
+    end_masters(made, [*(f"test-{name}" for name in LOGINS), "test-behind-jump"])
 
 
 @pytest.fixture(scope="session")

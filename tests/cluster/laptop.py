@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import select
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import termios
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from jobs.remote.ssh import control_folder
+from regularize.store import Store
 from tests.cluster.machines import SYSTEM_PATH
 
 REPOSITORY = Path(__file__).parents[2]
+FAR = ("--cluster", "far.yaml")
+SWEEP = """\
+name: far-away
+dataset: digits
+model: mlp
+training: {steps: 20, batch_size: 32, lr: 0.1}
+regularizers:
+  none:
+  l2: {strength: 1e-4}
+seeds: 2
+"""
 
 # Notes what it was called for, then is ssh. A file `cut` (pattern, in or out, bytes) makes it lose the line,
 # once, after so many bytes to or from the cluster, the first time that the pattern is in its arguments.
@@ -66,6 +86,77 @@ class Laptop:
         calls = len(self.calls()) - before
         return Done(code=done.returncode, out=done.stdout, err=done.stderr, calls=calls)
 
+    def good(self, *words: str) -> Done:
+        """As `run`, and it must end well."""
+        done = self.run(*words)
+        assert done.code == 0, done.err
+        return done
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """As `run`, without waiting for it; what it says goes to the file `said`."""
+        with (self.folder / "said").open("wb") as said:
+            return subprocess.Popen(
+                self.command(*words),
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+
+    def at_terminal(self, *words: str, answers: Mapping[str, str]) -> tuple[int, str]:
+        """As `run`, at a terminal, where each question (a part of it) gets its answer; all that was there."""
+        ours, its = pty.openpty()
+        process = subprocess.Popen(
+            self.command(*words),
+            cwd=self.folder,
+            env=self.environment | {"TERM": "xterm"},
+            stdin=its,
+            stdout=its,
+            stderr=its,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(its)
+        shown, seen, deadline = "", 0, time.monotonic() + 120
+        while (running := process.poll() is None) or select.select([ours], [], [], 0)[0]:
+            assert time.monotonic() < deadline, shown
+            if running and not select.select([ours], [], [], 0.1)[0]:
+                continue
+            try:
+                shown += os.read(ours, 4096).decode(errors="replace")
+            except OSError:  # nobody has it open any more
+                process.wait(20)
+                break
+            for question, answer in answers.items():
+                if question in shown[seen:]:
+                    seen = len(shown)
+                    os.write(ours, f"{answer}\n".encode())
+        os.close(ours)
+        return process.returncode, shown
+
+    def lose_line(self) -> None:
+        """Kill the ssh that was called last, and what was left open for later."""
+        with suppress(ProcessLookupError):
+            os.kill(int(self.calls()[-1].split()[0]), signal.SIGKILL)
+        end_masters(self, ["test-login"])
+
+    @property
+    def store(self) -> Store:
+        """That of `SWEEP` on the cluster."""
+        return Store(self.there / "base" / "results" / "far-away")
+
+    def processes(self) -> list[str]:
+        """Commands of this laptop's that run on the cluster."""
+        found = []
+        for process in Path("/proc").iterdir():
+            with suppress(OSError):
+                words = (process / "cmdline").read_bytes().decode(errors="replace")
+                if "jobs.remote.there" in words and (process / "cwd").readlink().is_relative_to(self.there):
+                    found.append(words)
+        return found
+
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-c", "import sys; from jobs.cli import main; sys.exit(main())", *words]
 
@@ -94,7 +185,7 @@ class Laptop:
 
 
 def make_laptop(folder: Path, ssh_config: str) -> Laptop:
-    """A laptop with this `~/.ssh/config`, and a cluster config `far.yaml`."""
+    """A laptop with this `~/.ssh/config`, a cluster config `far.yaml` and a sweep `sweep.yaml`."""
     here, there, bin_ = folder / "laptop it's", folder / "there", folder / "bin"
     for path in (here, there, bin_, folder / "home"):
         path.mkdir()
@@ -112,13 +203,12 @@ def make_laptop(folder: Path, ssh_config: str) -> Laptop:
     }
     laptop = Laptop(here, there, environment)
     laptop.write_cluster()
+    (here / "sweep.yaml").write_text(SWEEP, encoding="utf-8")
     return laptop
 
 
 def end_masters(laptop: Laptop, hosts: Sequence[str]) -> None:
     """Close the connections that ssh has left open for later."""
-    from jobs.remote.ssh import control_folder
-
     config = (laptop.folder.parent / "config").as_posix()
     for host in hosts:
         options = ["-F", config, "-o", f"ControlPath={control_folder()}/%C", "-O", "exit", host]

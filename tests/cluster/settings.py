@@ -8,7 +8,8 @@ from pathlib import Path
 
 NODES = ("n1", "n2", "n3", "n4")
 CPUS, MEMORY_MB = 4, 4000  # that each node claims to have
-LOGINS = ("login", "jump")
+LOGINS = ("login", "jump", "guarded")  # the last one asks for a code, too
+CODE = "424242"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +20,7 @@ class Ports:
     slurmdbd: int
     slurmctld: int
     nodes: tuple[int, ...]
-    login: int
-    jump: int
+    logins: tuple[int, ...]
 
 
 def slurm_conf(folder: Path, host: str, ports: Ports, options: Mapping[str, object]) -> str:
@@ -110,18 +110,35 @@ def sshd_config(folder: Path, name: str, port: int) -> str:
     )
 
 
+# sshd takes the first value of a keyword.
+GUARDED = (
+    "UsePAM yes\nKbdInteractiveAuthentication yes\nPermitRootLogin yes\n"
+    "AuthenticationMethods publickey,keyboard-interactive\n"
+)
+
+
+def pam(folder: Path) -> str:
+    """PAM's rules for the sshd that asks for a code: a program of ours says whether it is right."""
+    return (
+        f"auth required pam_exec.so expose_authtok quiet {folder / 'ssh' / 'code'}\n"
+        "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n"
+    )
+
+
+CHECK_CODE = f"#!/bin/sh\ntest \"$(tr -d '\\0')\" = {CODE}\n"
+
+
 def ssh_config(folder: Path, user: str, ports: Ports) -> str:
-    """A user's `~/.ssh/config`: a login node reached directly, and the same one behind a jump host."""
+    """A user's `~/.ssh/config`: login nodes reached directly, and the first one behind a jump host."""
     common = (
         f"  HostName 127.0.0.1\n  User {user}\n  IdentityFile {folder / 'ssh' / 'key'}\n"
         f"  IdentitiesOnly yes\n  UserKnownHostsFile {folder / 'ssh' / 'known_hosts'}\n"
         f"  ControlMaster auto\n  ControlPath {folder / 'ssh' / 'master-%C'}\n  ControlPersist 60\n"
     )
-    return (
-        f"Host test-login\n  Port {ports.login}\n{common}"
-        f"Host test-jump\n  Port {ports.jump}\n{common}"
-        f"Host test-behind-jump\n  Port {ports.login}\n  ProxyJump test-jump\n{common}"
-    )
+    login, *_ = ports.logins
+    direct = (f"Host test-{name}\n  Port {port}\n" for name, port in zip(LOGINS, ports.logins, strict=True))
+    behind = f"Host test-behind-jump\n  Port {login}\n  ProxyJump test-jump\n"
+    return "".join(f"{host}{common}" for host in (*direct, behind))
 
 
 def hosts(host: str) -> str:

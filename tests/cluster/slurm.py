@@ -31,14 +31,13 @@ class TestCluster:
         # A short path: that of a Unix socket has at most 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="slurm-"))
         self.folder.chmod(0o755)
-        database, slurmdbd, slurmctld, login, jump, *nodes = free_ports(5 + len(NODES))
+        database, slurmdbd, slurmctld, *others = free_ports(3 + len(NODES) + len(LOGINS))
         self._ports = Ports(
             database=database,
             slurmdbd=slurmdbd,
             slurmctld=slurmctld,
-            nodes=tuple(nodes),
-            login=login,
-            jump=jump,
+            nodes=tuple(others[: len(NODES)]),
+            logins=tuple(others[len(NODES) :]),
         )
         self._host = socket.gethostname().partition(".")[0]
         self._options: dict[str, object] = {}
@@ -131,6 +130,14 @@ class TestCluster:
         """Tell slurmctld that a node is down, so that nobody waits until it notices."""
         self.run("scontrol", "update", f"nodename={name}", "state=down", "reason=test")
 
+    def kill_login(self) -> None:
+        """End the login node, and all that runs there."""
+        self._processes.kill("login")
+
+    def start_login(self) -> None:
+        self._start_sshd("login")
+        self._processes.await_port("login", self._ports.logins[0])
+
     def stop_controller(self) -> None:
         self._processes.kill("slurmctld", signal.SIGTERM)
 
@@ -162,6 +169,8 @@ class TestCluster:
             self.start_accounting()
         if not self._processes.running("slurmctld"):
             self.start_controller()
+        if not self._processes.running("login"):
+            self.start_login()
         for name in NODES:
             if not self._processes.running(name):
                 self._start_node(name)
@@ -210,9 +219,14 @@ class TestCluster:
             self.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "ssh" / name))
         shutil.copy(folder / "ssh" / "key.pub", folder / "ssh" / "authorized_keys")
         key = (folder / "ssh" / "host_key.pub").read_text()
-        known = "".join(f"[127.0.0.1]:{port} {key}" for port in (ports.login, ports.jump))
+        known = "".join(f"[127.0.0.1]:{port} {key}" for port in ports.logins)
         self._write("ssh/known_hosts", known)
         self._write("ssh/config", settings.ssh_config(folder, "root", ports), 0o600)
+        for name, port in zip(LOGINS, ports.logins, strict=True):
+            more = settings.GUARDED if name == "guarded" else ""
+            self._write(f"ssh/sshd-{name}", more + settings.sshd_config(folder, name, port))
+        self._write("ssh/pam", settings.pam(folder))
+        self._write("ssh/code", settings.CHECK_CODE, 0o755)
         self._mount(folder / "small", "8m")  # soon full; mounted before the nodes, so that they see it too
 
     def _mount(self, path: Path, size: str) -> None:
@@ -223,10 +237,8 @@ class TestCluster:
         self.run("mariadb-install-db", *self._database_options(), "--skip-test-db")
         self._processes.start("munged", self._munged())
         self._processes.start("mariadbd", self._mariadbd())
-        for name, port in zip(LOGINS, (self._ports.login, self._ports.jump), strict=True):
-            config = self.folder / "ssh" / f"sshd-{name}"
-            config.write_text(settings.sshd_config(self.folder, name, port))
-            self._on_machine(name, ["/usr/sbin/sshd", "-D", "-e", "-f", str(config)])
+        for name in LOGINS:
+            self._start_sshd(name)
         self._processes.await_port("mariadbd", self._ports.database)
         wait_for("munged", (self.folder / "munge" / "socket").exists)
         self.start_accounting()
@@ -238,8 +250,13 @@ class TestCluster:
         for name in NODES:
             self._start_node(name)
         wait_for("four idle nodes", lambda: set(self.node_states().values()) == {"idle"}, 60)
-        for name, port in zip(LOGINS, (self._ports.login, self._ports.jump), strict=True):
+        for name, port in zip(LOGINS, self._ports.logins, strict=True):
             self._processes.await_port(name, port)
+
+    def _start_sshd(self, name: str) -> None:
+        become = 'mount --bind "$1" /etc/pam.d/sshd; exec /usr/sbin/sshd -D -e -f "$2"'
+        files = (self.folder / "ssh" / "pam", self.folder / "ssh" / f"sshd-{name}")
+        self._on_machine(name, ["sh", "-ec", become, "sh", *map(str, files)])
 
     def _start_node(self, name: str) -> None:
         self._on_machine(name, ["slurmd", "-D", "-N", name])

@@ -7,52 +7,17 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from os import kill
-from pathlib import Path
-
-import pytest
 
 from jobs.journal import read_journal
 from regularize.store import Store
-from tests.cluster.laptop import Done, Laptop, end_masters, make_laptop
+from tests.cluster.laptop import FAR, Laptop, end_masters
 from tests.cluster.processes import wait_for
 from tests.cluster.slurm import TestCluster
 
-FAR = ("--cluster", "far.yaml")
-SWEEP = """\
-name: far-away
-dataset: digits
-model: mlp
-training: {steps: 20, batch_size: 32, lr: 0.1}
-regularizers:
-  none:
-  l2: {strength: 1e-4}
-seeds: 2
-"""
-
-
-@pytest.fixture
-def laptop(slurm: TestCluster, tmp_path: Path) -> Iterator[Laptop]:
-    """One whose ssh config says nothing of masters."""
-    lines = (slurm.folder / "ssh" / "config").read_text().splitlines()
-    made = make_laptop(tmp_path, "\n".join(line for line in lines if "Control" not in line) + "\n")
-    (made.folder / "sweep.yaml").write_text(SWEEP, encoding="utf-8")
-    yield made
-    end_masters(made, ["test-login", "test-jump", "test-behind-jump"])
-
-
-def store(laptop: Laptop) -> Store:
-    return Store(laptop.there / "base" / "results" / "far-away")
-
-
-def good(done: Done) -> Done:
-    assert done.code == 0, done.err
-    return done
-
 
 def counts(laptop: Laptop) -> dict[str, int]:
-    found: dict[str, int] = json.loads(good(laptop.run("status", "sweep.yaml", *FAR, "--json")).out)["runs"]
+    found: dict[str, int] = json.loads(laptop.good("status", "sweep.yaml", *FAR, "--json").out)["runs"]
     return {state: number for state, number in found.items() if number}
 
 
@@ -64,7 +29,7 @@ def test_a_line_that_drops_at_every_stage_and_what_comes_home(laptop: Laptop, sl
     assert "the same command goes on" in lost.err
     (partial,) = snapshots.iterdir()
     assert partial.name.endswith(".partial")
-    planned = good(laptop.run("plan", "sweep.yaml", *FAR, "--json"))
+    planned = laptop.good("plan", "sweep.yaml", *FAR, "--json")
     assert json.loads(planned.out)["to_do"] == 4
     (snapshot,) = snapshots.iterdir()
     assert partial.name == f".{snapshot.name}.partial"
@@ -73,7 +38,7 @@ def test_a_line_that_drops_at_every_stage_and_what_comes_home(laptop: Laptop, sl
     with subprocess.Popen(
         command, cwd=laptop.folder, env=laptop.environment, start_new_session=True
     ) as going:
-        wait_for("the journal", store(laptop).journal.exists, 60, pause=0.01)
+        wait_for("the journal", laptop.store.journal.exists, 60, pause=0.01)
         kill(int(laptop.calls()[-1].split()[0]), signal.SIGKILL)  # the ssh
     assert going.returncode != 0
 
@@ -83,7 +48,7 @@ def test_a_line_that_drops_at_every_stage_and_what_comes_home(laptop: Laptop, sl
         return done.code == 0
 
     wait_for("the same command to be let in", submitted, 60)
-    assert len(read_journal(store(laptop).journal).arrays) == 1  # nothing twice
+    assert len(read_journal(laptop.store.journal).arrays) == 1  # nothing twice
 
     laptop.cut("BatchMode", "out", 10)
     lost = laptop.run("status", "sweep.yaml", *FAR, "--json")
@@ -92,45 +57,48 @@ def test_a_line_that_drops_at_every_stage_and_what_comes_home(laptop: Laptop, sl
     before = len(laptop.calls())
     assert counts(laptop) == {"done": 4}
     assert len(laptop.calls()) == before + 1  # one round trip
-    shown = good(laptop.run("watch", "sweep.yaml", *FAR, "--once"))
+    used = json.loads(laptop.good("efficiency", "sweep.yaml", *FAR, "--json").out)
+    (array,) = read_journal(laptop.store.journal).arrays
+    assert [(job["job_id"], job["attempts"]) for job in used["jobs"]] == [(array.job_id, array.jobs)]
+    shown = laptop.good("watch", "sweep.yaml", *FAR, "--once")
     assert (shown.calls, "4" in shown.out) == (1, True)
 
     laptop.cut("rsync", "out", 20_000)
     lost = laptop.run("sync", "sweep.yaml", *FAR)
     assert lost.code == 2
     assert "the same command goes on" in lost.err
-    brought = good(laptop.run("sync", "sweep.yaml", *FAR))
+    brought = laptop.good("sync", "sweep.yaml", *FAR)
     assert "far-away" in brought.out
-    assert "0 files" in good(laptop.run("sync", "sweep.yaml", *FAR)).out  # all is here
-    drawn = good(laptop.run("figures", "sweep.yaml", "accuracy_curves"))
+    assert "0 files" in laptop.good("sync", "sweep.yaml", *FAR).out  # all is here
+    drawn = laptop.good("figures", "sweep.yaml", "accuracy_curves")
     assert (laptop.folder / "results/far-away/figures/accuracy_curves-digits-mlp.pdf").exists(), drawn.out
 
     home = Store(laptop.folder / "results" / "far-away")
     assert not list(home.packs.glob("*/weights.pt"))
-    good(laptop.run("sync", "sweep.yaml", *FAR, "--weights"))
+    laptop.good("sync", "sweep.yaml", *FAR, "--weights")
     for path in (next(home.packs.glob("*/results.parquet")), next(home.packs.glob("*/weights.pt"))):
-        assert path.read_bytes() == (store(laptop).packs / path.relative_to(home.packs)).read_bytes()
+        assert path.read_bytes() == (laptop.store.packs / path.relative_to(home.packs)).read_bytes()
 
 
 def test_cancel_retry_and_logs_of_failures_through_the_jump_host(laptop: Laptop, slurm: TestCluster) -> None:
     laptop.write_cluster(host="test-behind-jump", sbatch={"begin": "now+1hour"})
-    good(laptop.run("submit", "sweep.yaml", *FAR))
+    laptop.good("submit", "sweep.yaml", *FAR)
     assert counts(laptop) == {"queued": 4}
-    assert "4 runs" in good(laptop.run("cancel", "sweep.yaml", *FAR)).out
+    assert "4 runs" in laptop.good("cancel", "sweep.yaml", *FAR).out
     assert counts(laptop) == {"planned": 4}
     assert slurm.queued() == []
     laptop.write_cluster(host="test-behind-jump")
     failing = (*FAR, "--set", "model=tests.cluster.failing_network:build")
-    shutil.rmtree(store(laptop).folder)
-    good(laptop.run("submit", "sweep.yaml", *failing))
+    shutil.rmtree(laptop.store.folder)
+    laptop.good("submit", "sweep.yaml", *failing)
     slurm.wait_until_idle()
     assert counts(laptop) == {"failed": 4}
-    good(laptop.run("sync", "sweep.yaml", *FAR))
+    laptop.good("sync", "sweep.yaml", *FAR)
     here, there = laptop.run("logs", "sweep.yaml"), laptop.run("logs", "sweep.yaml", *FAR)
     assert "RuntimeError: on purpose" in here.out
     assert f"{laptop.there}/base/snapshots/" in here.out  # the code that trained
     assert re.sub("==> .*/packs", "", here.out) == re.sub("==> .*/packs", "", there.out)
-    assert "4 runs to try again" in good(laptop.run("retry", "sweep.yaml", *FAR)).err
+    assert "4 runs to try again" in laptop.good("retry", "sweep.yaml", *FAR).err
     slurm.wait_until_idle()
 
 
@@ -145,8 +113,8 @@ def test_no_connection_without_a_question_unless_one_is_open(laptop: Laptop) -> 
     assert re.search(r"open one in a terminal, .*: ssh -o ControlPath=\S+ .*test-login true", done.err)
     assert "Traceback" not in done.err
     config.write_text(right)
-    good(laptop.run("plan", "sweep.yaml", *FAR))
+    laptop.good("plan", "sweep.yaml", *FAR)
     config.write_text(wrong)
-    good(laptop.run("plan", "sweep.yaml", *FAR))  # over the master that the one before left open
+    laptop.good("plan", "sweep.yaml", *FAR)  # over the master that the one before left open
     end_masters(laptop, ["test-login"])
     assert laptop.run("plan", "sweep.yaml", *FAR).code == 2

@@ -23,8 +23,11 @@ def test_without_a_master_of_the_users_ours_is_opened_in_a_private_folder() -> N
 
 def test_the_users_own_master_and_settings_stay() -> None:
     own = {"controlpath": "/home/me/.ssh/%C", "controlmaster": "auto", "serveraliveinterval": "60"}
+    own |= {"controlpersist": "600"}
     assert options(own) == ()
-    assert "ControlPath" not in " ".join(options(own | {"controlmaster": "no"}))
+    assert options(own | {"controlmaster": "no"}) == ("-o", "ControlMaster=auto")
+    # One that ends with its first command would ask for each.
+    assert options(own | {"controlpersist": "no"}) == ("-o", "ControlPersist=10m")
 
 
 def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
