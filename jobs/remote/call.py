@@ -38,7 +38,7 @@ class Remote:
         code = self.ssh.run(self._script(), sent)
         if code == shell.NO_SNAPSHOT:
             self.send()
-            code = self.ssh.run(self._script(), sent)
+            code = self.ssh.run(self._script(shell.FIRST), sent)
         self._check(code)
         return code
 
@@ -47,7 +47,7 @@ class Remote:
         answer = self.ssh.ask(self._script(), sent)
         if answer.code == shell.NO_SNAPSHOT:
             upload(self.ssh, self.cluster, self.snapshot)
-            answer = self.ssh.ask(self._script(), sent)
+            answer = self.ssh.ask(self._script(shell.FIRST), sent)
         self._check(answer.code)
         return answer
 

@@ -14,6 +14,9 @@ BASE = "~/regularize"
 NO_SNAPSHOT, NO_PYTHON, DAMAGED = 93, 94, 95
 """Exit codes of the scripts: what is to be done first."""
 
+FIRST = "first"
+"""Said to the module that runs in a snapshot that has just come."""
+
 LOGIN = "exec /bin/sh -c 'exec bash -l -s 3>&1 1>&2'"
 """The one command that ssh is given: bash with its profile (for `module`), which reads a script from stdin.
 

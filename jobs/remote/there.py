@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jobs.cli import run
 from jobs.hangup import hang_up_at_end_of
+from jobs.remote import shell
 from jobs.remote.request import Request
 from regularize.errors import UserError
 
@@ -28,9 +29,15 @@ def main() -> int:
     try:
         args, folder = request.unpack(BASE / "sent" / SNAPSHOT.name)
         os.chdir(folder)  # where jobs start: nodes see it too
+        os.utime(SNAPSHOT)  # it is used
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if shell.FIRST in sys.argv[1:]:
+        from jobs.remote.tidy import tidy
+        from jobs.slurm.commands import Slurm
+
+        tidy(BASE, Slurm(patience=0))
     os.environ.update(request.environment)
     sys.argv = ["regularize", *args.argv]  # what the store remembers
     return run(args)

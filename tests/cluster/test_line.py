@@ -14,6 +14,7 @@ import pytest
 
 from jobs.cluster import load_cluster
 from jobs.journal import Journal, read_journal
+from jobs.remote.snapshot import take
 from jobs.remote.source import remote_source
 from jobs.watch.wire import AskingSource
 from tests.cluster.laptop import FAR, Laptop
@@ -179,3 +180,29 @@ def test_a_line_that_is_lost_while_watching_shows_and_comes_back_by_itself(
             assert "STALE" not in text(app).splitlines()[0]
 
     asyncio.run(run())
+
+
+def test_code_that_nothing_uses_goes_and_what_a_queued_job_began_with_stays(
+    laptop: Laptop, slurm: TestCluster
+) -> None:
+    laptop.write_cluster(sbatch={"hold": True})
+    laptop.good(*SUBMIT)
+    snapshots, sent = laptop.there / "base" / "snapshots", laptop.there / "base" / "sent"
+    (used,) = snapshots.iterdir()
+    month = datetime.now(UTC).timestamp() - 31 * 86400
+    old, recent, partial = "0" * 16, "1" * 16, f".{'2' * 16}.partial"
+    for name in (old, recent, partial, "mine"):
+        (snapshots / name / "jobs").mkdir(parents=True)
+    for name in (old, recent):
+        (sent / name / "cluster").mkdir(parents=True)
+    for name in (used.name, old, partial, "mine"):
+        os.utime(snapshots / name, (month, month))
+    code = laptop.folder.parent / "code"
+    take().write(code)
+    (code / "jobs" / "more.py").touch()
+    laptop.environment["PYTHONPATH"] = str(code)
+    laptop.good("plan", "sweep.yaml", *FAR)
+    left = {path.name for path in snapshots.iterdir()}
+    (new,) = left - {used.name, recent, "mine"}
+    assert len(left) == 4
+    assert {path.name for path in sent.iterdir()} == {used.name, recent, new}
