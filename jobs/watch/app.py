@@ -77,11 +77,13 @@ class WatchApp(App[None]):
             trouble=self.trouble,
             paused=self.paused,
         )
-        for page in self._pages():
+        if page := self._page():
             page.tick(self.picture, freshness, now)
 
-    def _pages(self) -> list[Page]:
-        return [page for page in self.screen_stack if isinstance(page, Page) and page.ready]
+    def _page(self) -> Page | None:
+        """The page that is seen, maybe behind a question; none while the interface ends, part by part."""
+        pages = [screen for screen in self.screen_stack if isinstance(screen, Page)]
+        return pages[-1] if self.is_running and pages and pages[-1].ready else None
 
     def action_look(self) -> None:
         if self.asked is None:
@@ -91,7 +93,7 @@ class WatchApp(App[None]):
     def _look(self) -> tuple[Picture, list[Group]]:
         """All that takes time is worked out here rather than where keys are answered."""
         picture = self.source.look()
-        _ = picture.cells, picture.total
+        _ = picture.cells, picture.total, picture.regularizers, picture.datasets
         groups = grouped(picture.runs)
         for group in groups:
             _ = group.state
@@ -102,9 +104,8 @@ class WatchApp(App[None]):
         message = news(self.picture, picture)
         self.picture, self.groups, self.trouble = *found, ""
         self._answer()
-        for page in self._pages():
-            if page.is_current:
-                page.show(picture)
+        if page := self._page():
+            page.show(picture)
         if message:
             self.announce(message)
 

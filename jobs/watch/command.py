@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from argparse import Namespace
@@ -31,12 +32,19 @@ def watch(args: Namespace, source: Source) -> int:
         picture = source.look()
         print_once(Console(highlight=False), picture, picture.time, dark=dark)
     else:
+        from jobs.watch.apart import Apart
         from jobs.watch.app import WatchApp
 
-        # While a thread reads ten thousand runs, keys would wait for Python's usual 5 ms at every turn.
-        sys.setswitchinterval(SWITCH_SECONDS)
-        WatchApp(source, every=args.every, hook=hook, dark=dark).run()
+        favour_keys()
+        shown = Apart(source) if isinstance(source, LocalSource) else source  # far ones are apart already
+        WatchApp(shown, every=args.every, hook=hook, dark=dark).run()
     return 0
+
+
+def favour_keys() -> None:
+    """Let the thread that answers keys not wait for one that takes in ten thousand runs."""
+    sys.setswitchinterval(SWITCH_SECONDS)  # usually 5 ms, at every turn
+    gc.freeze()  # what is imported by now stays, and need not be looked through at every collection
 
 
 def local_source(store: Store) -> LocalSource:

@@ -80,6 +80,14 @@ class Tally:
         share = sum(run.share for run in runs) / len(runs) if runs else 0.0
         return cls(counts=Counter(run.state for run in runs), share=share)
 
+    @classmethod
+    def sum(cls, tallies: Sequence[Tally]) -> Tally:
+        """Of the runs of all of them."""
+        counts: Counter[str] = sum((tally.counts for tally in tallies), Counter())
+        total = counts.total()
+        share = sum(tally.share * tally.counts.total() for tally in tallies) / total if total else 0.0
+        return cls(counts=counts, share=share)
+
     @property
     def finished(self) -> int:
         return self.counts["done"] + self.counts["diverged"]
@@ -117,12 +125,14 @@ class Picture:
     @cached_property
     def cells(self) -> Mapping[tuple[str, str], Tally]:
         """By regularizer and data set, with the margins `ALL`."""
-        found: dict[tuple[str, str], list[Run]] = {}
+        alone: dict[tuple[str, str], list[Run]] = {}
         for run in self.runs:
-            for regularizer in (ALL, run.regularizer):
-                for dataset in (ALL, run.dataset):
-                    found.setdefault((regularizer, dataset), []).append(run)
-        return {cell: Tally.of(runs) for cell, runs in found.items()}
+            alone.setdefault((run.regularizer, run.dataset), []).append(run)
+        found: dict[tuple[str, str], list[Tally]] = {}
+        for (regularizer, dataset), tally in ((cell, Tally.of(runs)) for cell, runs in alone.items()):
+            for cell in ((ALL, ALL), (ALL, dataset), (regularizer, ALL), (regularizer, dataset)):
+                found.setdefault(cell, []).append(tally)
+        return {cell: Tally.sum(tallies) for cell, tallies in found.items()}
 
     @property
     def over(self) -> bool:
@@ -156,7 +166,7 @@ class Picture:
             sweep=value["sweep"],
             place=value["place"],
             time=datetime.fromisoformat(value["time"]),
-            runs=tuple(Run(*each) for each in value["runs"]),
+            runs=tuple(map(Run._make, value["runs"])),
             warnings=tuple(value["warnings"]),
             speed=value["speed"],
             seconds_left=value["seconds_left"],

@@ -18,26 +18,21 @@ from jobs.words import plural
 
 
 class FailureRows(Rows):
-    failures: Sequence[Failures] = ()
+    shown: Sequence[Failures] = ()
 
     def show(self, failures: Sequence[Failures]) -> None:
-        self.failures = failures
         self.styles.height = len(failures) + 1
-        self.changed()
-
-    @property
-    def count(self) -> int:
-        return len(self.failures)
+        self.replace(failures)
 
     @property
     def current(self) -> Failures | None:
-        return self.failures[self.cursor] if self.failures else None
+        return self.shown[self.cursor] if self.shown else None
 
     def heading(self, width: int) -> Text:
         return Text(f" {'runs':>6}  {'packs':>6}  error")
 
     def line(self, index: int, width: int, part: int = 0) -> Text:
-        group = self.failures[index]
+        group = self.shown[index]
         text = Text(f" {group.runs:>6,}  {group.packs:>6,}  ")
         ink = looks(self.app.current_theme.dark)["failed"].ink
         return text.append(group.exception, style=f"bold {ink}").append(group.message[len(group.exception) :])

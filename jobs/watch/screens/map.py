@@ -46,8 +46,9 @@ class MapPage(Page):
         super().tick(picture, freshness, now)
         nothing = self.query_one("#nothing", Static)
         nothing.display = picture is None or not picture.runs
-        reason = NO_RUNS if picture else freshness.trouble or "asking for the sweep …"
-        nothing.update(f"{reason}\n\nThis page looks again by itself.")
+        if nothing.display:  # each update lays out the page anew
+            reason = NO_RUNS if picture else freshness.trouble or "asking for the sweep …"
+            nothing.update(f"{reason}\n\nThis page looks again by itself.")
 
     def show(self, picture: Picture) -> None:
         self.query_one(HeatMap).show(picture)

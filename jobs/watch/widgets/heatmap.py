@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.style import Style
@@ -27,24 +28,17 @@ class HeatMap(Rows):
     ]
 
     column: reactive[int] = reactive(0)
-    picture: Picture | None = None
+    lines: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    shown: Sequence[Sequence[Tally | None]] = ()  # by line and column
 
     def show(self, picture: Picture) -> None:
-        self.picture = picture
+        if (self.lines, self.columns) != (picture.regularizers, picture.datasets):
+            self.lines, self.columns = picture.regularizers, picture.datasets
+            self.refresh()  # the widths are others
         self.column = self.validate_column(self.column)
-        self.changed()
-
-    @property
-    def lines(self) -> list[str]:
-        return self.picture.regularizers if self.picture else []
-
-    @property
-    def columns(self) -> list[str]:
-        return self.picture.datasets if self.picture else []
-
-    @property
-    def count(self) -> int:
-        return len(self.lines)
+        cells = picture.cells
+        self.replace([[cells.get((name, dataset)) for dataset in self.columns] for name in self.lines])
 
     @property
     def current(self) -> tuple[str, str] | None:
@@ -91,20 +85,18 @@ class HeatMap(Rows):
             ).append(" ")
         return text
 
-    def watch_cursor(self, before: int, now: int) -> None:
-        super().watch_cursor(before, now)
-        self.refresh()
-
     def highlight(self, text: Text) -> None:
         """The cell says so itself: its colours stay."""
 
     def on_resize(self) -> None:
         # A second line under each row, where there is room for all: the runs by state, side by side.
-        self.pitch = 2 if 2 * self.count < self.size.height else 1
+        pitch = 2 if 2 * self.count < self.size.height else 1
+        if pitch != self.pitch:
+            self.pitch = pitch
+            self.refresh()
         super().on_resize()
 
     def line(self, index: int, width: int, part: int = 0) -> Text:
-        assert self.picture is not None
         label, cell = self._widths(width)
         first, name = self._first(width), self.lines[index]
         here = index == self.cursor and self.has_focus
@@ -113,8 +105,7 @@ class HeatMap(Rows):
         text.truncate(label, pad=True)
         text.stylize("bold" if here else "")
         palette = looks(self.app.current_theme.dark)
-        for number, dataset in enumerate(self.columns[first:], first):
-            tally = self.picture.cells.get((name, dataset))
+        for number, tally in enumerate(self.shown[index][first:], first):
             if tally is None:
                 text.append("·".center(cell) if part == 0 else " " * cell)
             elif part == 0:

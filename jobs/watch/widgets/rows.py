@@ -1,7 +1,8 @@
-"""A list with a cursor that draws only the lines on the screen, however many it has."""
+"""A list with a cursor that draws only the lines on the screen, and anew only those that changed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -17,7 +18,10 @@ from textual.strip import Strip
 
 
 class Rows(ScrollView, can_focus=True):
-    """Below a heading that stays, `count` rows of `pitch` lines, drawn by `line`; `Opened`: one is wanted."""
+    """Below a heading that stays, a row of `pitch` lines for each of `shown`; `Opened`: one is wanted.
+
+    A row is drawn by `line`, from what `shown` has for it: where that stays equal, so does the row.
+    """
 
     DEFAULT_CSS = "Rows { overflow-x: hidden; scrollbar-size-vertical: 1; }"
 
@@ -31,7 +35,8 @@ class Rows(ScrollView, can_focus=True):
         Binding("enter", "open", "Open"),
     ]
 
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)  # two rows change with it, not all
+    shown: Sequence[object] = ()
     pitch = 1
 
     class Opened(Message):
@@ -53,7 +58,7 @@ class Rows(ScrollView, can_focus=True):
 
     @property
     def count(self) -> int:
-        raise NotImplementedError
+        return len(self.shown)
 
     @property
     def current(self) -> object:
@@ -71,12 +76,20 @@ class Rows(ScrollView, can_focus=True):
         """Show that the cursor is on this line."""
         text.stylize(Style(bgcolor="#2b4a66" if self.app.current_theme.dark else "#c6def3", bold=True))
 
-    def changed(self) -> None:
-        """Show what has become of the lines."""
+    def replace(self, shown: Sequence[object]) -> None:
+        """Show these, the cursor in the row of the same number."""
+        before, self.shown = self.shown, shown
         self.on_resize()
         self.cursor = self.validate_cursor(self.cursor)
-        self.refresh()
+        first = self.scroll_offset.y // self.pitch
+        visible = range(first, first + self.size.height // self.pitch + 1)
+        other = [self._region(row) for row in visible if before[row : row + 1] != shown[row : row + 1]]
+        self.refresh(Region(0, 0, self.size.width, 1), *other)  # the heading, and what is not as it was
         self.post_message(self.Moved())
+
+    def _region(self, row: int) -> Region:
+        """Where it is on the screen."""
+        return Region(0, 1 + row * self.pitch - self.scroll_offset.y, self.size.width, self.pitch)
 
     def validate_cursor(self, cursor: int) -> int:
         return max(0, min(cursor, self.count - 1))
@@ -86,9 +99,7 @@ class Rows(ScrollView, can_focus=True):
         region = Region(0, now * self.pitch, 1, self.pitch + 1)
         if self.scroll_to_region(region, animate=False, force=True):
             self.refresh()
-        for row in (before, now):
-            y = 1 + row * self.pitch - self.scroll_offset.y
-            self.refresh(Region(0, y, self.size.width, self.pitch))
+        self.refresh(self._region(before), self._region(now))
         self.post_message(self.Moved())
 
     def render_line(self, y: int) -> Strip:

@@ -45,12 +45,10 @@ class RunRows(Rows):
         self.groups, self.order = groups, order
         self._lay_out()
         names = {self._who(group, run): number for number, (group, run) in enumerate(self.shown)}
-        self.on_resize()
         self.cursor = names.get(before, self.cursor) if before else self.cursor
-        self.changed()
 
     def _lay_out(self) -> None:
-        self.shown = [line for group in self.groups for line in self._lines_of(group)]
+        self.replace([line for group in self.groups for line in self._lines_of(group)])
 
     def _lines_of(self, group: Group) -> Iterable[tuple[Group, Run | None]]:
         yield group, None
@@ -60,10 +58,6 @@ class RunRows(Rows):
     @staticmethod
     def _who(group: Group, run: Run | None) -> tuple[str, ...]:
         return (*group.key, run.run_id if run else "")
-
-    @property
-    def count(self) -> int:
-        return len(self.shown)
 
     @property
     def current(self) -> tuple[Group, Run | None] | None:
@@ -83,7 +77,7 @@ class RunRows(Rows):
         """Show its seeds, or no longer."""
         self.open_keys ^= {group.key}
         self._lay_out()
-        self.changed()
+        self.refresh()
 
     def action_mark(self) -> None:
         if self.shown:

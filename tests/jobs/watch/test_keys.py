@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
+import pytest
+from rich.text import Text
 from textual.pilot import Pilot
 from textual.widgets import Input, Log
 
@@ -201,3 +204,31 @@ def test_the_mouse_chooses_opens_and_sorts() -> None:
         assert rows.order == ""
 
     play(steps, SyntheticSource(picture(1000)))
+
+
+def test_only_what_changed_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, drawn = SyntheticSource(picture(1000)), list[str]()
+    line = RunRows.line
+
+    def noted(rows: RunRows, index: int, width: int, part: int = 0) -> Text:
+        drawn.append(rows.shown[index][0].runs[0].run_id)
+        return line(rows, index, width, part)
+
+    monkeypatch.setattr(RunRows, "line", noted)
+
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        await pilot.press("slash", "enter")
+        rows = app.screen.query_one(RunRows)
+        first, second, third = (group.runs[0] for group in rows.groups[:3])
+        drawn.clear()
+        await pilot.press("j")
+        assert sorted(set(drawn)) == sorted([first.run_id, second.run_id])
+        drawn.clear()
+        changed = third._replace(state="failed", note="ValueError: no")
+        runs = tuple(changed if run == third else run for run in source.shown.runs)
+        source.shown = replace(source.shown, runs=runs)
+        await pilot.press("r")
+        await until(pilot, lambda: "ValueError: no" in text(app))
+        assert drawn == [third.run_id]
+
+    play(steps, source, (200, 60))
