@@ -13,7 +13,7 @@ from typing import Any
 import submitit
 from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError, JobPaths
 
-from jobs import journal
+from jobs import journal, shell_words
 from jobs.cluster import Cluster
 from jobs.follow import FollowUp
 from jobs.journal import Element, Handed, Journal, append
@@ -105,7 +105,8 @@ def clear_ended(store: Store, known: Journal) -> None:
 
 def _submitted(store: Store, saved: Saved, handed: Handed, slurm: Slurm, parallel: int | None) -> str:
     """The job's id, after as many attempts as it takes while Slurm does not answer."""
-    executor = submitit.SlurmExecutor(folder=store.logs, python=saved.cluster.python)
+    python = saved.cluster.python and shell_words.path(saved.cluster.python)
+    executor = submitit.SlurmExecutor(folder=store.logs, python=python)
     executor.update_parameters(**_parameters(saved.cluster, handed, parallel))
     waited, wait = 0.0, FIRST_WAIT
     while True:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jobs import shell_words
 from jobs.check import probe
 from jobs.cluster import Cluster
 from jobs.hangup import interrupted_by_hangup
@@ -46,7 +47,7 @@ def job(cluster: Cluster, folder: Path, data_root: Path | None) -> str:
     asked |= {"nodes": 1, "ntasks_per_node": 1, "time": min(MINUTES, cluster.time), "signal_delay_s": 0}
     scratch = str(cluster.scratch or "")
     arguments = shlex.join(["-m", "jobs.check.probe", str(folder), str(data_root or ""), scratch])
-    python = cluster.python or shlex.quote(sys.executable)
+    python = shell_words.path(cluster.python) if cluster.python else shlex.quote(sys.executable)
     return script(f"{python} {arguments}", str(folder), asked)
 
 

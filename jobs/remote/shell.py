@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from shlex import quote
 
+from jobs import shell_words
 from jobs.cluster import Cluster
 
 BASE = "~/regularize"
@@ -24,31 +24,11 @@ What profiles print goes to stderr; the script's own output goes to file descrip
 to every login shell, csh included.
 """
 
-_TILDE = re.compile(r"~[A-Za-z0-9_.-]*(?=/|$)")
-_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", re.ASCII)
-
-
-def path(text: str) -> str:
-    """A path as a shell word: `~` at its beginning and variables are replaced there, all else is literal.
-
-    A variable that is not set ends the script.
-    """
-    tilde = _TILDE.match(text)
-    begin = tilde[0] if tilde else ""
-    rest = text[len(begin) :]
-    if begin and rest.startswith("/"):
-        begin, rest = f"{begin}/", rest[1:]
-    words, end = [begin], 0
-    for found in _VARIABLE.finditer(rest):
-        words += [_literal(rest[end : found.start()]), f'"${{{found[1] or found[2]}:?is not set}}"']
-        end = found.end()
-    return "".join([*words, _literal(rest[end:])]) or "''"
-
 
 def begin(cluster: Cluster) -> list[str]:
     """Lines that set `$base`, and go through the config's `setup` with nothing to read."""
     return [
-        f"base={path(base(cluster))}",
+        f"base={shell_words.path(base(cluster))}",
         "{ :",
         *cluster.setup,
         "} </dev/null",
@@ -58,7 +38,10 @@ def begin(cluster: Cluster) -> list[str]:
 def python(cluster: Cluster) -> list[str]:
     """Lines that set `$python`: the config's own, or that of the environment that `cluster setup` builds."""
     if cluster.python:
-        return [f"python={path(cluster.python)}", f'command -v "$python" >/dev/null || exit {NO_PYTHON}']
+        return [
+            f"python={shell_words.path(cluster.python)}",
+            f'command -v "$python" >/dev/null || exit {NO_PYTHON}',
+        ]
     return ['python="$base/venv/bin/python"', f'test -x "$python" || exit {NO_PYTHON}']
 
 
@@ -88,7 +71,3 @@ def lines(script: Sequence[str]) -> str:
 
 def base(cluster: Cluster) -> str:
     return str(cluster.base) if cluster.base else BASE
-
-
-def _literal(text: str) -> str:
-    return quote(text) if text else ""

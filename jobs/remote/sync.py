@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
+from jobs import shell_words
 from jobs.cluster import Cluster
 from jobs.control import log_files
 from jobs.filters import EVERYTHING
@@ -61,7 +62,7 @@ def _folder(ssh: Ssh, cluster: Cluster, there: str, name: str) -> str:
     """The store's full path on the cluster."""
     script = [
         *shell.begin(cluster),
-        f"cd {shell.path(there)}/{quote(name)} || exit 1",
+        f"cd {shell_words.path(there)}/{quote(name)} || exit 1",
         'printf "%s" "$(pwd -P)" >&3',
     ]
     answer = ssh.ask(shell.lines(script))

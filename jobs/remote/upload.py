@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from jobs import shell_words
 from jobs.cluster import Cluster
 from jobs.remote import shell
 from jobs.remote.snapshot import Snapshot
@@ -69,6 +70,6 @@ def _finish(cluster: Cluster, name: str) -> str:
 
 def _inside(cluster: Cluster) -> list[str]:
     return [
-        f"base={shell.path(shell.base(cluster))}",
+        f"base={shell_words.path(shell.base(cluster))}",
         'mkdir -p "$base/snapshots" && cd "$base/snapshots" || exit 1',
     ]

@@ -164,7 +164,8 @@ def test_a_store_that_the_nodes_do_not_see(check: Run, mount: Callable[[str], Pa
     ("keys", "words"),
     [
         ({"python": "/nowhere/python"}, "/nowhere/python"),
-        ({"python": "/usr/bin/env -i /usr/bin/python3"}, "No module named"),
+        ({"python": "/usr/bin/python3", "setup": "['export PYTHONPATH=']"}, "No module named"),
+        ({"python": "$HOME/it is; touch pwned/$(touch pwned)"}, "/it is; touch pwned/$(touch pwned)"),
         ({"setup": "['exit 5']"}, "exit code 5"),
     ],
 )

@@ -7,7 +7,9 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from os import kill
+from pathlib import Path
 
 from jobs.journal import read_journal
 from regularize.store import Store
@@ -100,6 +102,21 @@ def test_cancel_retry_and_logs_of_failures_through_the_jump_host(laptop: Laptop,
     assert re.sub("==> .*/packs", "", here.out) == re.sub("==> .*/packs", "", there.out)
     assert "4 runs to try again" in laptop.good("retry", "sweep.yaml", *FAR).err
     slurm.wait_until_idle()
+
+
+def test_hostile_names_of_folders_and_python_go_into_the_job(laptop: Laptop, slurm: TestCluster) -> None:
+    place = laptop.there / '-it\'s "so" $(touch pwned);`touch pwned` & ünï #'
+    (place / "bin").mkdir(parents=True)
+    (place / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (place / "bin" / "python").chmod(0o755)
+    folders = {key: str(place / key) for key in ("base", "store", "data_root")}
+    laptop.write_cluster(name="far", python=str(place / "bin" / "python"), **folders)
+    laptop.good("submit", "sweep.yaml", *FAR)
+    slurm.wait_until_idle()
+    assert counts(laptop) == {"done": 4}
+    assert "far-away" in laptop.good("sync", "sweep.yaml", *FAR).out
+    assert {path.name for path in laptop.there.iterdir()} == {place.name}
+    assert not [*laptop.folder.parent.rglob("pwned"), *Path.home().glob("pwned")]
 
 
 def test_no_connection_without_a_question_unless_one_is_open(laptop: Laptop) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs import shell_words
 from jobs.cluster import Cluster
 from jobs.remote import shell
 
@@ -53,7 +54,9 @@ def test_a_path_is_literal_but_for_its_beginning_and_variables(tmp_path: Path, n
         (f"$PLACE/{name}/$PLACE", f"/the $(place)/{name}/the $(place)"),
         (f"/a/${{PLACE}}{name}", f"/a/the $(place){name}"),
     ):
-        script = f"base={shell.path(text)}\nprintf %s \"$base\"\nprintf '|%s' {shell.path(text)}\n"
+        script = (
+            f"base={shell_words.path(text)}\nprintf %s \"$base\"\nprintf '|%s' {shell_words.path(text)}\n"
+        )
         said = bash(script, tmp_path, HOME="/home/it's me", PLACE="the $(place)")
         expected = expected.replace("/the $(place)/", "the $(place)/", text.startswith("$PLACE"))
         assert said == f"{expected}|{expected}"
@@ -61,7 +64,7 @@ def test_a_path_is_literal_but_for_its_beginning_and_variables(tmp_path: Path, n
 
 def test_a_variable_that_is_not_set_ends_the_script(tmp_path: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError) as error:
-        bash(f'base={shell.path("$NOWHERE/x")}\necho "$base"\n', tmp_path)
+        bash(f'base={shell_words.path("$NOWHERE/x")}\necho "$base"\n', tmp_path)
     assert "NOWHERE: is not set" in error.value.stderr
     assert error.value.stdout == ""
 
