@@ -53,11 +53,11 @@ class Request:
             arguments[key] = Path(arguments[key])
         if self.sweep:
             name, text = self.sweep
-            write_text(folder / name, text)
+            _place(folder / name, text)
             arguments |= {key: Path(name) for key in _SWEEPS if key in arguments}
         name, text = self.config
         config = folder / "cluster" / f"{name}.yaml"
-        write_text(config, text)
+        _place(config, text)
         arguments[self.config_argument] = str(config)
         return Namespace(**arguments), folder
 
@@ -83,6 +83,12 @@ def request(args: Namespace, config_argument: str, cluster: Cluster) -> Request:
         config_argument=config_argument,
         environment=_look() if values["command"] in ("plan", "status", "efficiency") else {},
     )
+
+
+def _place(path: Path, text: str) -> None:
+    """A file of a folder that is named by its contents: once it is there it is whole, and the same."""
+    if not path.exists():
+        write_text(path, text)
 
 
 def sweep_text(target: Path) -> tuple[str, str]:
