@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 AGAIN_SECONDS = 1.0
@@ -46,8 +46,9 @@ def hang_up_at_end_of(stream: int) -> None:
 
 
 def _watch(stream: int) -> None:
-    while os.read(stream, 4096):
-        pass
+    with suppress(OSError):  # as good as an end
+        while os.read(stream, 4096):
+            pass
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
         os.dup2(nowhere, number)

@@ -20,6 +20,7 @@ from regularize.store import write_text
 
 _SWEEPS = ("sweep", "target")
 _ROOTS = ("store", "data_root")
+_DRAWN = ("plan", "status", "efficiency", "cluster", "data")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,7 @@ def request(args: Namespace, config_argument: str, cluster: Cluster) -> Request:
         sweep=None if target is None else sweep_text(target),
         config=(cluster.name, config_text(values[config_argument], cluster)),
         config_argument=config_argument,
-        environment=_look() if values["command"] in ("plan", "status", "efficiency") else {},
+        environment=_look() if values["command"] in _DRAWN else {},
     )
 
 

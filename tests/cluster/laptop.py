@@ -121,7 +121,10 @@ class Laptop:
         os.close(its)
         shown, seen, deadline = "", 0, time.monotonic() + 120
         while (running := process.poll() is None) or select.select([ours], [], [], 0)[0]:
-            assert time.monotonic() < deadline, shown
+            if time.monotonic() > deadline:
+                process.kill()
+                process.wait()
+                raise AssertionError(f"it did not end:\n{shown}")
             if running and not select.select([ours], [], [], 0.1)[0]:
                 continue
             try:

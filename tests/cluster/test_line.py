@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from argparse import Namespace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,6 +107,7 @@ def test_cluster_check_from_the_laptop_and_its_job_when_the_line_is_lost(
     laptop: Laptop, slurm: TestCluster
 ) -> None:
     (laptop.there / "data").mkdir()
+    assert laptop.good("cluster", "setup", "far.yaml").out.startswith(f"{sys.executable} 3.")
     checked = json.loads(laptop.good("cluster", "check", "far.yaml", "--json").out)
     states = {finding["name"]: finding["state"] for finding in checked["findings"]}
     assert (states.pop("data"), set(states.values())) == ("warn", {"pass"}), checked

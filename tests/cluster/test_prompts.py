@@ -60,6 +60,14 @@ def test_a_passphrase_is_asked_for_once_and_the_next_command_uses_the_connection
     code, shown = laptop.at_terminal(*PLAN, answers={})
     assert (code, question in shown) == (0, False), shown
 
+    laptop.write_cluster(sbatch={"hold": True})
+    laptop.good("submit", "sweep.yaml", *FAR)
+    end_masters(laptop, ["test-login"])
+    answers = {question: SECRET, "JobHeldUser": "q"}
+    code, shown = laptop.at_terminal("watch", "sweep.yaml", *FAR, answers=answers)
+    assert (code, shown.count(question)) == (0, 1), shown  # before the interface has the terminal
+    assert "0 of 4 runs done" in shown
+
 
 def test_a_second_factor_is_asked_for_once_even_where_the_users_master_ends_with_its_command(
     laptop: Laptop, slurm: TestCluster
