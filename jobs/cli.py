@@ -115,7 +115,7 @@ def _add_jobs(command: Command) -> None:
     status.add_argument("--json", action="store_true", help="as JSON")
     logs = command("logs", "show errors and the ends of logs", *parents)
     logs.add_argument("--lines", type=_positive, default=20, metavar="N", help="of each log (default: 20)")
-    command("cancel", "take runs out of Slurm's queue", *parents)
+    command("cancel", "take runs out of Slurm's queue, or end their training on this machine", *parents)
     command("retry", "train again what failed or was given up", *parents)
     _add_watch(command("watch", "watch a sweep in the terminal", _target(), _store()))
     sync = command("sync", "bring tables and logs of failures from a cluster", _sync_target(), _store())

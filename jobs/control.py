@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +23,7 @@ from jobs.rows import Row, read_rows
 from jobs.settle import settle
 from jobs.sight import Place, Sight
 from jobs.slurm.commands import Slurm
-from jobs.states import run_states
+from jobs.states import processes_here, run_states
 from jobs.submit import submit
 from jobs.words import plural
 from regularize.store import Store
@@ -32,12 +35,15 @@ def cancel(store: Store, wanted: Filter, console: Console) -> None:
     """Take the wanted runs out of Slurm's queue; they stay out until the sweep is submitted again.
 
     A job ends if one of the runs it is to train is wanted; its others go on with the follow-up. If
-    all are, the follow-up is cancelled too.
+    all are, the follow-up is cancelled too. On this machine, those in training end with a checkpoint.
     """
-    rows = read_rows(store)
+    rows, known = read_rows(store), saved.load(store)
+    if known.cluster.kind == "local":
+        _end_here(store, rows, wanted, console)
+        return
     with submit_lock(store.lock):
         slurm = Slurm(say=console.print)
-        sight, packs = settle(store, saved.load(store), slurm)
+        sight, packs = settle(store, known, slurm)
         states, _ = run_states(packs, sight, datetime.now(UTC))
         live, done = sight.live_runs(), packs.done()
         matching = {row.run_id for row in _matching(rows, wanted, states)}
@@ -54,8 +60,24 @@ def cancel(store: Store, wanted: Filter, console: Console) -> None:
         console.print(f"{plural(len(others), 'run')} of these jobs go on with the follow-up")
 
 
+def _end_here(store: Store, rows: list[Row], wanted: Filter, console: Console) -> None:
+    """Tell the processes that train the wanted runs to write a checkpoint and end; others go on."""
+    packs, now = read_packs(store), datetime.now(UTC)
+    runs = {row.run_id for row in _matching(rows, wanted, run_states(packs, None, now)[0])}
+    meant = {i: status for i, status in packs.statuses.items() if not runs.isdisjoint(status.runs)}
+    pids = processes_here(Packs(meant), now)
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    ended = sum(len(s.runs) for s in meant.values() if s.state == "running" and s.pid in pids)
+    console.print(f"{plural(ended, 'run')} in training here told to write a checkpoint and end")
+
+
 def retry(store: Store, wanted: Filter, console: Console) -> bool:
-    """Forget the failures of the wanted runs and submit the sweep as it was submitted last."""
+    """Forget the failures of the wanted runs and submit the sweep as it was submitted last.
+
+    Cancelled ones are taken up again only if a filter names them.
+    """
     known = saved.load(store)
     submission = Submission(
         sweep=saved.load_saved_sweep(store),
@@ -73,7 +95,9 @@ def retry(store: Store, wanted: Filter, console: Console) -> bool:
         sight, packs = settle(store, known, Slurm(say=console.print))
         states, _ = run_states(packs, sight, datetime.now(UTC))
         left_out = judge(sight.journal, packs, known.cluster).left_out
-        again = {run_id for run_id, reason in left_out.items() if reason != "cancelled"}
+        again = {
+            run_id for run_id, reason in left_out.items() if reason != "cancelled" or wanted != EVERYTHING
+        }
         runs = [row.run_id for row in _matching(read_rows(store), wanted, states) if row.run_id in again]
         append(store.journal, "retried", runs=runs)
     console.print(f"{plural(len(runs), 'run')} to try again")

@@ -79,7 +79,7 @@ class Handed:
 
 @dataclass(frozen=True, kw_only=True)
 class Journal:
-    """All lines together. `cancelled` runs are left out until a person asks for everything again.
+    """All lines together. `cancelled` runs are left out until a person asks for everything, or for them.
 
     `asked` is the last line that did. `retried` is for each run the last line that said to forget
     its failures, and that line's time. `ended_by_us` are the elements (token, index) that were ended for
@@ -163,7 +163,8 @@ def _after(journal: Journal, event: Mapping[str, Any], line: int) -> Journal:
             return replace(journal, cancelled=journal.cancelled.union(event["runs"]), ended_by_us=ours)
         case "retried":
             again = dict.fromkeys(event["runs"], (line, str(event["time"])))
-            return replace(journal, retried={**journal.retried, **again})
+            cancelled = journal.cancelled.difference(again)
+            return replace(journal, cancelled=cancelled, retried={**journal.retried, **again})
         case _:
             return journal  # of a later version
 

@@ -57,6 +57,14 @@ def submit_lock(path: Path) -> Iterator[None]:
                 path.unlink()
 
 
+def holder(path: Path) -> int | None:
+    """The process that holds the lock, whatever its host; None where nobody does."""
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8"))["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def alive(pid: int) -> bool:
     """Whether a process with this number runs on this host."""
     try:

@@ -11,7 +11,7 @@ from jobs.hand_over import clear_ended, place_pickles
 from jobs.journal import Ending, Handed, append, read_journal
 from jobs.packs import Packs, read_packs, share
 from jobs.saved import Saved
-from jobs.sight import CANCELLED, UNKNOWN, Sight, look
+from jobs.sight import UNKNOWN, Sight, look
 from jobs.slurm.commands import Slurm
 from regularize.config import pack_id
 from regularize.store import Store
@@ -68,8 +68,6 @@ def _endings(sight: Sight, packs: Packs) -> dict[str, dict[int, Ending]]:
     requests = {handed.token: handed for handed in sight.journal.handed}
     found: dict[str, dict[int, Ending]] = defaultdict(dict)
     for (token, index), state in sight.gone.items():
-        if state == UNKNOWN and (token, index) in sight.journal.ended_by_us:
-            state = CANCELLED  # while it was pending: then there is no account of it
         found[token][index] = Ending(state, _progress(requests[token], index, packs))
     return found
 

@@ -26,7 +26,8 @@ ENDED = frozenset(_ENDED.split(" "))
 class Sight:
     """The jobs that are in the queue, and how those ended that have left it since the journal was written.
 
-    An end of which Slurm keeps no account, or none yet, is `UNKNOWN`; `accounted` is whether it keeps one.
+    An end of which Slurm keeps no account, or none yet, is `UNKNOWN`, but `CANCELLED` where we brought it
+    about: of an element that never ran it keeps none. `accounted` is whether it keeps any.
     """
 
     journal: Journal
@@ -85,7 +86,10 @@ def look(journal: Journal, slurm: Slurm) -> Sight:
     past = slurm.accounting([str(handed.job_id) for handed in asked]) if asked else ()
     states = last_states(past or ())
     gone = {
-        (handed.token, index): states.get((str(handed.job_id), index), UNKNOWN)
+        (handed.token, index): states.get(
+            (str(handed.job_id), index),
+            CANCELLED if (handed.token, index) in journal.ended_by_us else UNKNOWN,
+        )
         for handed in asked
         for index in vanished[handed.token]
     }

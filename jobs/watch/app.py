@@ -165,7 +165,8 @@ class WatchApp(App[None]):
     def ask(self, verb: str, runs: Sequence[Run]) -> None:
         """Cancel or retry those of the runs that this can be done to, once a person says yes."""
         states = CANCELLABLE if verb == "cancel" else RETRIABLE
-        chosen = [run.run_id for run in runs if run.state in states]
+        held = verb == "retry"  # a planned run with a note was cancelled, or given up
+        chosen = [r.run_id for r in runs if r.state in states or (held and r.state == "planned" and r.note)]
         if not chosen:
             self.say(
                 f"nothing to {verb} there: none of {plural(len(runs), 'run')} is {', '.join(states)}",

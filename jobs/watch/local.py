@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +13,7 @@ from typing import Any
 
 from jobs import saved
 from jobs.failures import grouped
+from jobs.lock import holder
 from jobs.packs import Packs, read_packs
 from jobs.rows import Row, rows
 from jobs.runs_file import read_runs
@@ -137,26 +140,34 @@ class LocalSource:
             )
         except subprocess.TimeoutExpired:
             raise UserError(f"{verb} did not end within {COMMAND_SECONDS:.0f} s") from None
-        lines = (done.stdout + done.stderr).strip().splitlines()
-        if done.returncode not in (0, LEFT_OUT):
-            raise UserError(
-                lines[-1].removeprefix("error: ") if lines else f"{verb} failed ({done.returncode})"
-            )
-        return "\n".join(lines[-3:])
+        return _last_words(verb, done.returncode, done.stdout + done.stderr)
 
     def _begin(self, verb: str, run_ids: Sequence[str]) -> str:
         """Training on this machine goes on when the interface is closed."""
         log = self.store.logs / f"{verb}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as file:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 self._arguments(verb, run_ids),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        threading.Thread(target=process.wait, daemon=True).start()  # or it stays as a zombie
+        while process.returncode is None and holder(self.store.lock) != process.pid:
+            time.sleep(0.1)
+        if process.returncode is not None:  # it was refused, or had nothing to do
+            return _last_words(verb, process.returncode, log.read_text(encoding="utf-8", errors="replace"))
         return f"begun on this machine; it goes on when this is closed, and writes to {log}"
+
+
+def _last_words(verb: str, code: int, output: str) -> str:
+    """The end of what a command said; raised, where it failed."""
+    lines = output.strip().splitlines()
+    if code not in (0, LEFT_OUT):
+        raise UserError(lines[-1].removeprefix("error: ") if lines else f"{verb} failed ({code})")
+    return "\n".join(lines[-3:])
 
 
 def _pack(active: Active) -> Pack:

@@ -75,6 +75,12 @@ def test_retries_count_from_their_line(path: Path) -> None:
     assert {run: line for run, (line, _) in read_journal(path).retried.items()} == {"a": 2, "b": 3}
 
 
+def test_a_cancelled_run_that_is_retried_is_cancelled_no_more(path: Path) -> None:
+    append(path, "cancelled", runs=["a", "b"], elements=[["t1", 0]])
+    append(path, "retried", runs=["b"])
+    assert read_journal(path).cancelled == {"a"}
+
+
 @pytest.mark.parametrize("kept", [0, 1, 20])
 def test_a_torn_line_says_nothing_and_the_next_one_is_whole(path: Path, kept: int) -> None:
     journal.submitting(path, ARRAY)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobs.journal import Handed, append, submitting
-from jobs.sight import UNKNOWN, look_now
+from jobs.sight import CANCELLED, UNKNOWN, look_now
 from jobs.slurm.commands import Done, Slurm
 
 
@@ -40,3 +40,13 @@ def test_an_idle_sweep_is_looked_at_once(tmp_path: Path) -> None:
 
     assert look_now(path, Slurm(run=run)).live == {}
     assert asked == ["squeue", "sacct"]
+
+
+def test_what_we_cancelled_while_it_was_pending_is_not_unknown_though_slurm_keeps_no_account(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    hand_over(path, "first", "13")
+    append(path, "cancelled", runs=["a"], elements=[["first", 0]])
+    sight = look_now(path, Slurm(run=lambda *_: Done(code=0, out="", err="")))
+    assert sight.gone == {("first", 0): CANCELLED}

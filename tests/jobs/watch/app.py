@@ -22,25 +22,27 @@ async def watching(
     source: Source,
     size: tuple[int, int] = (80, 24),
     clock: Callable[[], datetime] = lambda: NOW,
+    notifications: bool = False,
     **options: Any,
 ) -> AsyncIterator[tuple[WatchApp, Pilot[None]]]:
     """The interface after its first answer, if one is to be had."""
     app = WatchApp(source, clock=clock, **options)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=notifications) as pilot:
         await until(pilot, lambda: app.answered is not None)
         yield app, pilot
 
 
-async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
+async def until(pilot: Pilot[None], true: Callable[[], bool], seconds: float = WAIT) -> None:
     """Wait for what another thread brings."""
-    end = time.monotonic() + WAIT
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         await pilot.pause()
         if true():
             await pilot.pause()
             return
         await pilot.pause(0.02)
-    raise AssertionError("it did not come to that")
+    assert isinstance(pilot.app, WatchApp)
+    raise AssertionError(f"it did not come to that:\n{text(pilot.app)}")
 
 
 def text(app: WatchApp) -> str:
