@@ -15,11 +15,11 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.collect import strength_order
-from analysis.comparison import Contender, contender_order
+from analysis.comparison import Contender, contender_order, of_problem
 from analysis.intervals import half_width
 from analysis.scores import SCORES, Score
 from analysis.select import choose
-from analysis.tables import Tables, records, to_frame
+from analysis.tables import Problem, Tables, records, to_frame
 
 SENSITIVITY = pa.schema(
     [
@@ -52,25 +52,29 @@ _UNTUNED = "validation_accuracy"
 _ROUNDING = 1e-9
 
 
-def sensitivity(tables: Tables) -> pd.DataFrame:
-    """One row a problem, regularizer and strength, the regularizers in the order of comparisons.
+def sensitivity(tables: Tables, problem: Problem | None = None) -> pd.DataFrame:
+    """One row a problem (all, or that one), regularizer and strength, regularizers in the usual order.
 
     Columns as in `SENSITIVITY`.
     """
     selection = tables.selection
     if selection is None:
         report = tables.results[tables.results["phase"] == "report"]
-        selection = pd.DataFrame(choose(records(report), _UNTUNED))
+        selection = pd.DataFrame(choose(records(_of(report, problem)), _UNTUNED))
         if selection.empty:
             return to_frame([], SENSITIVITY)
     tuned = tables.selection is not None
     rows = [
         row
-        for _, problem in selection.groupby(_PROBLEM, dropna=False, sort=False)
-        for _, cell in sorted(problem.groupby("regularizer"), key=lambda item: _order(item[0]))
+        for _, mine in _of(selection, problem).groupby(_PROBLEM, dropna=False, sort=False)
+        for _, cell in sorted(mine.groupby("regularizer"), key=lambda item: _order(item[0]))
         for row in _rows(cell, tuned)
     ]
     return to_frame(rows, SENSITIVITY)
+
+
+def _of(frame: pd.DataFrame, problem: Problem | None) -> pd.DataFrame:
+    return frame if problem is None else frame[of_problem(frame, problem)]
 
 
 def _order(regularizer: object) -> tuple[object, ...]:

@@ -34,7 +34,7 @@ class Problem:
         return re.sub(r"[^\w.-]+", "-", f"{self.dataset}{few}-{self.model}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tables:
     """What `collect` and `select` wrote; each table is read when it is first asked for."""
 
@@ -50,10 +50,22 @@ class Tables:
 
     @cached_property
     def selection(self) -> pd.DataFrame | None:
-        """None unless strengths were chosen for this sweep as it is now."""
-        two_phases = (self.runs["phase"] == "tune").any()
-        there = self.store.table("selection").exists()
-        return self.read("selection") if two_phases and there else None
+        """None in a sweep without tune seeds, and while they train.
+
+        Raises:
+            UserError: there are finished report runs, but not the table that says how they were chosen.
+        """
+        path = self.store.table("selection")
+        if not (self.runs["phase"] == "tune").any():
+            return None
+        if path.exists():
+            return self.read("selection")
+        if (self.results["phase"] == "report").any():
+            raise UserError(
+                f"{path} is not there, so which strengths were chosen, and by what rule, is not known; "
+                "`regularize submit` of the sweep chooses them again from its tune runs"
+            )
+        return None
 
     @cached_property
     def problems(self) -> list[Problem]:

@@ -13,7 +13,7 @@ from analysis.networks import load
 
 Array = NDArray[np.float64]
 BINS = 60
-_MOST_RUNS = 10  # of a contender: more add weeks to no eye's certainty
+MOST_RUNS = 10  # of a contender: more add weeks to no eye's certainty
 
 
 def layers(comparison: Comparison, contender: Contender) -> Iterator[dict[str, Array]]:
@@ -22,7 +22,7 @@ def layers(comparison: Comparison, contender: Contender) -> Iterator[dict[str, A
     Raises:
         UserError: the weights are missing or damaged.
     """
-    for run_id in comparison.done(contender)["run_id"].head(_MOST_RUNS):
+    for run_id in comparison.done(contender)["run_id"].head(MOST_RUNS):
         found = load(comparison.tables.store, run_id).network.weights()
         yield {
             layer.removesuffix(".weight"): weight.detach().double().flatten().numpy()

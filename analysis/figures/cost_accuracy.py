@@ -16,7 +16,7 @@ from analysis.figures import style
 from analysis.figures.bands import of_contender
 from analysis.figures.save import Drawing
 from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import in_order, name, where
+from analysis.figures.words import in_order, name, span, where
 from analysis.intervals import Interval, interval
 from analysis.numbers import plus_minus
 from analysis.tables import digest
@@ -69,17 +69,22 @@ def costs(comparison: Comparison) -> pd.DataFrame:
 def _drawing(file: str, shown: Sequence[Comparison], tables: Sequence[pd.DataFrame]) -> Drawing:
     data = pd.concat(tables, ignore_index=True)
     said = "; ".join(_said(each, table) for each, table in zip(shown, tables, strict=True))
+    n = span(data["n"])
     return Drawing(
         name=file,
         figure=_figure(shown, tables),
         data=data,
         caption=(
             "Training time relative to training without a regularizer (a pack's time is shared out among "
-            "its runs; measurements are not in it) against test accuracy, means over seeds, accuracies with "
-            f"95% t-intervals, on {', '.join(where(each.problem) for each in shown)}. Times were taken as "
+            "its runs; measurements are not in it) against test accuracy, means over seeds "
+            f"({n}), accuracies with 95% t-intervals, on "
+            f"{', '.join(where(each.problem) for each in shown)}. Times were taken as "
             f"the runs came, on machines that may have been busy. Strengths: {shown[0].rule}."
         ),
-        alt=f"Scatter plot of relative training time and test accuracy, a marker for each technique. {said}.",
+        alt=(
+            "Scatter plot of relative training time and test accuracy, a marker for each technique, "
+            f"means over seeds ({n}). {said}."
+        ),
         summary=f"training time relative to no regularizer: {said}",
         band="95% t-interval of the mean accuracy over seeds",
         n={

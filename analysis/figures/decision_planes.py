@@ -53,7 +53,10 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 "nearest cell of another class than the one seen there, to within "
                 f"{along[1] - along[0]:.2f}. {shown.notes}"
             ),
-            alt=f"Maps of decision regions, a row for each technique. Median robustness radius: {listed}.",
+            alt=(
+                f"Maps of decision regions, a row for each technique. Median robustness radius: {listed}, "
+                "n = 1 network each."
+            ),
             summary=(
                 f"{shown.subject}, median robustness radius on {len(planes)} random planes: {listed}, "
                 "n = 1 network each"

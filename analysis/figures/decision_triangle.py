@@ -60,7 +60,10 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 "nearest cell of another class than the one seen there, to within "
                 f"{along[1] - along[0]:.2f}; for classes {named} in this order. {shown.notes}"
             ),
-            alt=f"Maps of decision regions, one for each technique. Median robustness radius: {listed}.",
+            alt=(
+                f"Maps of decision regions, one for each technique. Median robustness radius: {listed}, n "
+                "= 1 network each."
+            ),
             summary=(
                 f"{shown.subject}, median robustness radius on the plane through three images: {listed}, "
                 "n = 1 network each"

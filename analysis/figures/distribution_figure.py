@@ -19,7 +19,7 @@ from analysis.figures.bands import LineStyle, of_contender
 from analysis.figures.panels import pages, small_multiples
 from analysis.figures.save import Drawing
 from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import counts, intervals, leader, of
+from analysis.figures.words import counts, intervals, leader, of, seeds
 from analysis.tables import digest
 
 BINS = 20
@@ -57,12 +57,12 @@ class DistributionFigure:
                 caption=(
                     f"{of(comparison)}: {self.what} of the test examples that are classified right (solid) "
                     "and wrong (dotted), as shares of each kind, on a logarithmic axis; the runs of all "
-                    f"seeds together. Strengths: {comparison.rule}."
+                    f"seeds together ({seeds(comparison)}). Strengths: {comparison.rule}."
                 ),
                 alt=(
                     f"{len(panels)} small panels of histograms, one for each regularizer, with the one "
                     f"without a regularizer in grey. Area under the ROC curve when {self.what} tells right "
-                    f"from wrong: {said}."
+                    f"from wrong, means over seeds ({seeds(comparison)}): {said}."
                 ),
                 summary=(
                     f"{of(comparison)}, AUROC of {self.column} for right against wrong: "

@@ -92,7 +92,10 @@ def drawings(
                 f"hash, {how} Purity: the mean share of an example's {NEIGHBOURS} nearest neighbours, by "
                 f"all units, that have its class. {found.shown.notes}"
             ),
-            alt=f"Scatter plots, one for each technique, a colour for each class. Purity: {listed}.",
+            alt=(
+                f"Scatter plots, one for each technique, a colour for each class. Purity: {listed}, n = 1 "
+                "network each."
+            ),
             summary=f"{found.shown.subject}, {found.what}, kNN purity: {listed}, n = 1 network each",
             band="none: one network a technique",
             n=found.shown.n,

@@ -63,7 +63,10 @@ def _pages(subject: Subject, shown: Shown, example: Examples, layer: str, maps: 
                 f"{shown.notes} The networks started from the same weights, so a column shows what became "
                 "of the same filter. One colour scale for all, cut at the 99.5th percentile."
             ),
-            alt=f"Small maps, a row for each technique. Standard deviations of their values: {spread}.",
+            alt=(
+                f"Small maps, a row for each technique. Standard deviations of their values: {spread}, n "
+                "= 1 network each."
+            ),
             summary=f"{shown.subject}, {layer}: spread of the feature maps: {spread}, n = 1 network each",
             band="none: one network a technique",
             n=shown.n,

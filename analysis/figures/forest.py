@@ -17,7 +17,7 @@ from analysis.comparison import BASELINE, Comparison, Contender, of_problem
 from analysis.figures import style
 from analysis.figures.save import Drawing
 from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import in_order, name, where
+from analysis.figures.words import in_order, name, span, where
 from analysis.intervals import Interval
 from analysis.numbers import plus_minus
 from analysis.tables import digest
@@ -42,21 +42,25 @@ def draw(subject: Subject) -> Iterator[Drawing]:
 
 def _drawing(file: str, shown: Sequence[Comparison], rows: pd.DataFrame) -> Drawing:
     mine = pd.concat([rows[of_problem(rows, each.problem)] for each in shown], ignore_index=True)
-    pairs = f"{mine['n_pairs'].min()} to {mine['n_pairs'].max()}"
+    pairs = span(mine["n_pairs"])
     refused = mine["refused"].dropna()
     return Drawing(
         name=file,
         figure=_figure(shown, mine),
         data=mine,
         caption=(
-            f"Difference in test accuracy to training without a regularizer, paired by seed ({pairs} pairs), "
+            f"Difference in test accuracy to training without a regularizer, paired by seed ({pairs} "
+            "pairs of runs), "
             f"with 95% t-intervals, on {', '.join(where(each.problem) for each in shown)}. Filled and †: "
             f"significant at 5% ({mine['test'].iloc[0]}; {mine['correction'].iloc[0]} of a problem). "
             f"Shaded: the region of practical equivalence, ±{mine['rope'].iloc[0]:g} percentage points. "
             + (f"Without a conclusion where seeds are too few: {refused.iloc[0]}. " if len(refused) else "")
             + f"Strengths: {mine['rule'].iloc[0]}."
         ),
-        alt=f"Forest plot: a row for each regularizer, a column for each problem. {_said(shown, mine)}.",
+        alt=(
+            f"Forest plot: a row for each regularizer, a column for each problem; {pairs} pairs of runs. "
+            f"{_said(shown, mine)}."
+        ),
         summary=f"test accuracy against no regularizer: {_largest(shown, mine)}",
         band="95% t-interval of the mean difference over seeds",
         n={f"{problem}: {contender}": n for problem, contender, n, _ in _differences(shown, mine)},

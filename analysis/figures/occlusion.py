@@ -43,6 +43,9 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             f"that cover a pixel. Test images {examples.rows} (drawn by a hash, one a class). "
             f"{shown.notes} One colour scale for all."
         ),
-        alt=f"Maps over {IMAGES} images, a row for each technique. Mean largest drops: {listed}.",
+        alt=(
+            f"Maps over {IMAGES} images, a row for each technique. Mean largest drops: {listed}, n = 1 "
+            "network each."
+        ),
         summary=f"{shown.subject}, largest drop under occlusion: {listed}, n = 1 network each",
     ).draw(subject)

@@ -18,7 +18,7 @@ from analysis.figures.bands import of_contender
 from analysis.figures.panels import pages, small_multiples
 from analysis.figures.save import Drawing
 from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import counts, intervals, leader, of
+from analysis.figures.words import counts, intervals, leader, of, seeds
 from analysis.tables import digest
 
 _BARS = 0.28  # of the panel's height is the bar of a bin that has all examples
@@ -45,7 +45,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             data=data,
             caption=(
                 f"{of(comparison)}: accuracy of the test examples in {BINS} bins of confidence of equal "
-                "width, the runs of all seeds together; on the diagonal confidence is what it claims to be. "
+                f"width, the runs of all seeds together ({seeds(comparison)}); on the diagonal confidence "
+                "is what it claims to be. "
                 f"Bins of fewer than {FEWEST} examples have no point. Bars: the examples in each bin, "
                 "logarithmic. Below each panel: the expected calibration error (ECE) with bins of equal "
                 "width / of equal mass, in percent, as means over runs. "
@@ -53,7 +54,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             ),
             alt=(
                 f"{len(panels)} small reliability diagrams, one for each regularizer, with the one without a "
-                f"regularizer in grey. Expected calibration error in percent, {said}."
+                "regularizer in grey. Expected calibration error in percent, means over seeds "
+                f"({seeds(comparison)}), {said}."
             ),
             summary=f"{of(comparison)}, ECE in %: {leader(comparison, errors, 'ece', False)}",
             band="none",

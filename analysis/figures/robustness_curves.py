@@ -16,7 +16,7 @@ from analysis.figures.panels import band_handle, pages
 from analysis.figures.save import Drawing
 from analysis.figures.style import method
 from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import band, counts, name, notes, of
+from analysis.figures.words import band, counts, name, notes, of, seeds
 from analysis.numbers import number
 from analysis.tables import digest
 from regularize.evaluation.settings import ATTACKS
@@ -50,7 +50,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             alt=(
                 f"Curves of accuracy that fall with the size of an attack, a row for each of {len(panels)} "
                 f"regularizers, a column for each attack, the curve without a regularizer in grey. "
-                f"Accuracy: {_ends(comparison, data)}."
+                f"Mean accuracy over seeds ({seeds(comparison)}): {_ends(comparison, data)}."
             ),
             summary=f"{of(comparison)}, accuracy under attack: {_ends(comparison, data)}",
             band=band(comparison),

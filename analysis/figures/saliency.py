@@ -46,6 +46,9 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             "training, on a scale of its own, whose map must look different if the others show what was "
             "learnt."
         ),
-        alt=f"Heat maps over {IMAGES} images, a row for each technique. Mean absolute gradients: {listed}.",
+        alt=(
+            f"Heat maps over {IMAGES} images, a row for each technique. Mean absolute gradients: "
+            f"{listed}, n = 1 network each."
+        ),
         summary=f"{shown.subject}, mean absolute gradient of the true logit: {listed}, n = 1 network each",
     ).draw(subject)

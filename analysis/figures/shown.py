@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from textwrap import wrap
 from typing import Any
@@ -57,7 +58,9 @@ class Shown:
     @property
     def notes(self) -> str:
         """What a reader must know of any of these figures."""
-        said = f"All networks have seed {self.seed}. Strengths: {self.comparison.rule}."
+        said = (
+            f"One network a technique (n = 1); all have seed {self.seed}. Strengths: {self.comparison.rule}."
+        )
         if self.comparison.run_id is not None:
             said = "A single run."
         if self.left_out:
@@ -87,8 +90,9 @@ class Shown:
             yield suffix, every[start : start + MOST_CONTENDERS]
 
 
+@lru_cache(maxsize=1)
 def shown(subject: Subject) -> Shown:
-    """The networks to show of a comparison, or that of a single run.
+    """The networks to show of a comparison, or that of a single run; loaded once for all its figures.
 
     Raises:
         CannotDrawError: every run diverged.

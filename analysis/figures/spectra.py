@@ -14,7 +14,7 @@ from analysis.figures.matrix import ROWS_A_PAGE, matrix
 from analysis.figures.panels import band_handle, pages
 from analysis.figures.save import Drawing
 from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import band, counts, layer_pages, name, notes, of
+from analysis.figures.words import band, counts, layer_pages, name, notes, of, seeds
 from analysis.numbers import number
 from analysis.tables import digest
 
@@ -39,7 +39,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 alt=(
                     f"Curves of falling singular values, a row for each of {len(panels)} regularizers, a "
                     f"column for each of the layers {', '.join(layers)}; the curve without a regularizer is "
-                    f"grey. Largest to smallest: {_ranges(comparison, data)}."
+                    f"grey; means over seeds ({seeds(comparison)}). Largest to smallest: "
+                    f"{_ranges(comparison, data)}."
                 ),
                 summary=f"{of(comparison)}, singular values: {_ranges(comparison, data)}",
                 band=band(comparison),

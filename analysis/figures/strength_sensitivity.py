@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.comparison import BASELINE, Comparison, Contender, of_problem
+from analysis.comparison import BASELINE, Comparison, Contender
 from analysis.figures import style
 from analysis.figures.panels import pages, small_multiples
 from analysis.figures.save import Drawing
@@ -32,8 +32,8 @@ _BELOW: dict[str, Any] = {"marker": 11, "markersize": 6}  # a caret that points 
 def draw(subject: Subject) -> Iterator[Drawing]:
     """A panel a regularizer; the baseline is a line in each."""
     comparison = subject.comparison
-    rows = sensitivity(comparison.tables)
-    rows = rows[of_problem(rows, comparison.problem) & rows["mean"].map(isfinite)].reset_index(drop=True)
+    rows = sensitivity(comparison.tables, comparison.problem)
+    rows = rows[rows["mean"].map(isfinite)].reset_index(drop=True)
     if not (rows.groupby("regularizer")["strength"].nunique() > 1).any():
         raise CannotDrawError("no regularizer has more than one strength")
     score = SCORES[rows["metric"].iloc[0]]
@@ -53,7 +53,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             ),
             alt=(
                 f"{len(page)} small panels, one for each regularizer, with {score.what} by strength and the "
-                f"score without a regularizer as a grey line. {_said(data, panels)}."
+                f"score without a regularizer as a grey line; means over {_seeds(rows)} seeds. "
+                f"{_said(data, panels)}."
             ),
             summary=f"{of(comparison)}, plateaus: {_said(data, panels)}",
             band="95% t-interval of the mean over seeds",

@@ -16,10 +16,10 @@ from analysis.figures.matrix import ROWS_A_PAGE, matrix
 from analysis.figures.panels import pages
 from analysis.figures.save import Drawing
 from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import counts, layer_pages, name, of
+from analysis.figures.words import counts, layer_pages, name, of, seeds
 from analysis.numbers import number
 from analysis.tables import digest
-from analysis.weights import distributions
+from analysis.weights import MOST_RUNS, distributions
 
 
 def draw(subject: Subject) -> Iterator[Drawing]:
@@ -28,7 +28,9 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     if not any(len(comparison.done(contender)) for contender in comparison.contenders):
         raise CannotDrawError("every run diverged")
     data = distributions(comparison)
-    zeros = _zeros(comparison, data)
+    zeros, shown = _zeros(comparison, data), seeds(comparison, MOST_RUNS)
+    if max(counts(comparison).values()) > MOST_RUNS:
+        shown += f": of each technique the first {MOST_RUNS} by seed"
     for suffix, panels in pages(comparison, ROWS_A_PAGE):
         for more, layers in layer_pages(data["layer"]):
             yield Drawing(
@@ -37,17 +39,19 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 data=data,
                 caption=(
                     f"{of(comparison)}: density of each layer's weights (without biases) at the end of "
-                    "training, on a logarithmic axis, as the mean over runs. Weights that are exactly zero "
+                    f"training, on a logarithmic axis, as the mean over runs ({shown}). Weights that are "
+                    "exactly zero "
                     "are not in the density; where there are any, their share is written in the panel. "
                     f"Strengths: {comparison.rule}."
                 ),
                 alt=(
                     f"Histograms of weights, a row for each of {len(panels)} regularizers, a column for each "
-                    f"of the layers {', '.join(layers)}; grey: without a regularizer. Exact zeros: {zeros}."
+                    f"of the layers {', '.join(layers)}; grey: without a regularizer; {shown}. Exact "
+                    f"zeros: {zeros}."
                 ),
                 summary=f"{of(comparison)}, weights that are exactly zero: {zeros}",
                 band="none",
-                n=counts(comparison),
+                n={each: min(n, MOST_RUNS) for each, n in counts(comparison).items()},
                 inputs=digest(data),
             )
 

@@ -112,10 +112,19 @@ def band(comparison: Comparison) -> str:
     """What the shaded bands are."""
     if comparison.run_id is not None:
         return "none: a single run"
-    counts = [len(comparison.done(contender)) for contender in comparison.contenders]
-    span = f"n = {min(counts)}" if min(counts) == max(counts) else f"n = {min(counts)} to {max(counts)}"
-    single = "; a single seed has no band" if 1 in counts else ""
-    return f"95% t-interval of the mean over seeds ({span}{single})"
+    single = "; a single seed has no band" if 1 in counts(comparison).values() else ""
+    return f"95% t-interval of the mean over seeds ({seeds(comparison)}{single})"
+
+
+def seeds(comparison: Comparison, most: int | None = None) -> str:
+    """How many runs a contender has (no more than `most` are shown), e.g. `n = 8` or `n = 6 to 8`."""
+    return span(min(n, most or n) for n in counts(comparison).values())
+
+
+def span(counts: Iterable[int]) -> str:
+    """E.g. `n = 8` or `n = 6 to 8`."""
+    found = sorted(counts)
+    return f"n = {found[0]}" + f" to {found[-1]}" * (found[0] != found[-1])
 
 
 def notes(comparison: Comparison) -> str:

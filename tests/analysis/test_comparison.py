@@ -66,6 +66,13 @@ def test_without_report_runs_there_is_nothing_to_compare(make_store: MakeStore) 
         comparisons(tables_of(make_store(report=())))
 
 
+def test_without_the_selection_nothing_passes_for_untuned(make_store: MakeStore) -> None:
+    tables = tables_of(make_store())
+    tables.store.table("selection").unlink()
+    with pytest.raises(UserError, match=r"selection\.parquet is not there, .* chooses them again"):
+        comparisons(Tables(tables.store))
+
+
 def test_digest_names_the_content(make_store: MakeStore) -> None:
     one, two = (comparisons(tables_of(make_store(name)))[0] for name in ("one", "two"))
     assert one.digest == two.digest

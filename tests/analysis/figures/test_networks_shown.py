@@ -22,6 +22,7 @@ from analysis.figures.subject import subjects
 from analysis.tables import Tables
 from regularize.errors import UserError
 from regularize.store import Store
+from tests.analysis.figures.pdf import drawn as pdf_drawn
 from tests.analysis.trained import PLAIN, TERMS, runs_of, store_of
 
 NETWORKS = [name for name, kind in FIGURES.items() if kind.needs == "networks"]
@@ -73,6 +74,11 @@ def test_fonts_widths_and_words(store, drawn, name):
     for stem in stems(name):
         pdf = (store.figures / f"{stem}.pdf").read_bytes()
         assert b"/Type3" not in pdf
+        # What is dense (points of a cloud, cells of a map) is in pictures, so that files stay small.
+        images, others = pdf_drawn(pdf)
+        assert images >= len(TERMS)
+        assert others < 100 * len(TERMS)
+        assert len(pdf) < 300_000
         assert any(b"/MediaBox [ 0 0 %g " % (72 * width) in pdf for width in (ONE_COLUMN, TWO_COLUMNS))
         said = json.loads((store.figures / f"{stem}.json").read_text())
         assert "have seed 1." in said["caption"]
