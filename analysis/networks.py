@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from regularize.batches import Batches
     from regularize.models.network import Network
 
+AT_ONCE = 256  # inputs that go through a network together
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trained:

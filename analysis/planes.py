@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.networks import Trained
+from analysis.networks import AT_ONCE, Trained
 from regularize.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-AT_ONCE = 256  # cells that go through a network together
 
 Array = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from analysis.networks import Trained
+from analysis.networks import AT_ONCE, Trained
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,11 +46,16 @@ def occlusion(trained: Trained, x: Tensor, labels: Tensor, patch: int, stride: i
     places = list(_places(x.shape[-2:], patch, stride))
     drops, covered = torch.zeros_like(x[:, 0]), torch.zeros_like(x[0, 0])
     before = _confidence(trained, x, labels)
-    for rows, columns in places:
-        hidden = x.clone()
-        hidden[..., rows, columns] = grey
-        drops[:, rows, columns] += (before - _confidence(trained, hidden, labels))[:, None, None]
-        covered[rows, columns] += 1
+    at_once = max(1, AT_ONCE // len(x))
+    for start in range(0, len(places), at_once):
+        some = places[start : start + at_once]
+        hidden = x.repeat(len(some), *[1] * x.ndim)
+        for images, (rows, columns) in zip(hidden, some, strict=True):
+            images[..., rows, columns] = grey
+        after = _confidence(trained, hidden.flatten(0, 1), labels.repeat(len(some)))
+        for drop, (rows, columns) in zip(before - after.reshape(len(some), -1), some, strict=True):
+            drops[:, rows, columns] += drop[:, None, None]
+            covered[rows, columns] += 1
     return drops / covered
 
 

@@ -18,7 +18,7 @@ class CannotDrawError(UserError):
     """Why a figure cannot be drawn of a subject, for people; other figures are drawn nevertheless."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Subject:
     """The comparisons that a figure shows: one, or in figures of a whole sweep one for each problem.
 
