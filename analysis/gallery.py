@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from analysis.figures import FIGURES, draw_all
+from analysis.small_png import shrink
 from regularize.store import Store, read_json, write_text, write_whole
-
-WIDTH = 1350  # pixels: 200 dpi of two columns
 
 
 def gallery(store: Store, folder: Path, data_root: Path | None = None) -> tuple[Path, dict[str, str]]:
@@ -20,8 +18,8 @@ def gallery(store: Store, folder: Path, data_root: Path | None = None) -> tuple[
     """
     drawn = draw_all(store, data_root=data_root)
     for path in drawn.paths:
-        image = shrink(path.with_suffix(".png"))
-        write_whole(folder / "gallery" / f"{path.stem}.png", partial(_fill, image))
+        small = shrink(path.with_suffix(".png"))
+        write_whole(folder / "gallery" / f"{path.stem}.png", partial(_fill, small.content))
     page = folder / "gallery.md"
     write_text(page, "\n".join(_page(store, drawn.paths, drawn.missing)))
     return page, drawn.missing
@@ -29,22 +27,6 @@ def gallery(store: Store, folder: Path, data_root: Path | None = None) -> tuple[
 
 def _fill(content: bytes, file: Path) -> None:
     file.write_bytes(content)
-
-
-def shrink(png: Path) -> bytes:
-    """The picture with fewer pixels and 256 colours, a fraction of the size; the same bytes every time."""
-    from PIL import Image
-
-    with Image.open(png) as whole:
-        picture = whole.convert("RGB")
-    if picture.width > WIDTH:
-        height = round(picture.height * WIDTH / picture.width)
-        picture = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    # Maximum coverage: colours of thin lines keep their look, which the median cut takes from them.
-    palette = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    palette.save(file, "PNG", optimize=True)
-    return file.getvalue()
 
 
 def _page(store: Store, paths: Sequence[Path], missing: dict[str, str]) -> Iterator[str]:

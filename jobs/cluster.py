@@ -113,13 +113,6 @@ def load_cluster(name: str, max_tasks: int | None = None) -> Cluster:
     return cluster if cluster.host else _expanded(cluster)
 
 
-def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def config_path(name: str) -> Path:
     """The file of a cluster config: one's own by its path, or one of `cluster_configs/` by its name.
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jobs.cluster import MODES, Cluster, cores
+from jobs.cluster import MODES, Cluster
 from jobs.yaml_tree import Node
+from regularize.cores import cores
 
 _TIME = re.compile(
     r"(?:(?P<d>\d+)-(?P<dh>\d+)(?::(?P<dm>\d+)(?::(?P<ds>\d+))?)?"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +10,10 @@ import jinja2
 import pandas as pd
 
 from analysis.conclusions import Conclusion, conclude
-from analysis.figures import FIGURES, Drawn
+from analysis.figures import Drawn
 from analysis.report import facts
 from analysis.report.failures import failures
-from analysis.report.pictures import Picture, picture
+from analysis.report.pictures import groups, missing
 from analysis.report.sentences import Conclusions, conclusions
 from analysis.results_table import results_table
 from analysis.results_text import TABLE
@@ -74,8 +73,8 @@ def _context(store: Store, drawn: Drawn) -> dict[str, Any]:
             if each.groups
         ],
         "result_tables": _tables(TABLE, list(by_problem(results))),
-        "figures": _figures(drawn),
-        "missing": sorted(drawn.missing.items()),
+        "figures": groups(drawn, tables.problems),
+        "missing": missing(drawn),
         "failures": failures(store, finished),
         "diverged": _diverged(tables.results),
         "submissions": [(each.get("time", ""), facts.provenance(each)) for each in submissions],
@@ -112,19 +111,6 @@ def _tables(text: TextTable, groups: list[Rows]) -> list[Table]:
         )
         for group in groups
     ]
-
-
-def _figures(drawn: Drawn) -> list[tuple[str, list[Picture]]]:
-    """Pictures under what they show, in the order of the table of figures."""
-    kinds: Mapping[str, list[Picture]] = {kind.shows: [] for kind in FIGURES.values()}
-    for path in drawn.paths:
-        kinds[FIGURES[_kind(path.stem)].shows].append(picture(path))
-    return [(shows, pictures) for shows, pictures in kinds.items() if pictures]
-
-
-def _kind(stem: str) -> str:
-    """The row of FIGURES that a file belongs to."""
-    return max((name for name in FIGURES if stem == name or stem.startswith(f"{name}-")), key=len)
 
 
 def _diverged(results: pd.DataFrame) -> list[dict[str, Any]]:

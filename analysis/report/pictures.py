@@ -1,15 +1,25 @@
-"""Figures for the page: their PNG at a page's width, inside it, with the words that belong to them."""
+"""Figures for the page: their PNG at a page's width, inside it, with the words that belong to them.
+
+Of a few problems the figures of a kind stand below each other, so that problems can be compared. Of many,
+each problem has a section that is opened by who wants to see it.
+"""
 
 from __future__ import annotations
 
 import base64
-import io
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.figures import FIGURES, Drawn
+from analysis.figures.words import where
+from analysis.small_png import shrink
+from analysis.tables import Problem
+from regularize.cores import cores
 from regularize.store import read_json
 
-_PIXELS_PER_INCH = 200  # sharp on screens of twice the usual density
+_FEW = 3  # problems whose figures of a kind stand below each other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,22 +34,72 @@ class Picture:
     files: list[tuple[str, str]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Pictures by what they show; `folded` until the reader opens it. No `title`: all there are."""
+
+    title: str
+    folded: bool
+    kinds: list[tuple[str, list[Picture]]]
+
+    def __len__(self) -> int:
+        return sum(len(pictures) for _, pictures in self.kinds)
+
+
+def groups(drawn: Drawn, problems: Sequence[Problem]) -> list[Group]:
+    """The pictures of all figures, in the order of `FIGURES`."""
+    with ThreadPoolExecutor(cores()) as pool:
+        found = dict(zip(drawn.paths, pool.map(picture, drawn.paths), strict=True))
+    if len(problems) <= _FEW:
+        return [Group(title="", folded=False, kinds=_by_kind(found))]
+    parts: dict[Problem | None, dict[Path, Picture]] = {None: {}} | {problem: {} for problem in problems}
+    for path, shown in found.items():
+        parts[_problem(path.stem, problems)][path] = shown
+    titles = {None: "All problems together"} | {problem: where(problem) for problem in problems}
+    return [
+        Group(title=titles[problem], folded=problem is not None, kinds=_by_kind(mine))
+        for problem, mine in parts.items()
+        if mine
+    ]
+
+
+def _by_kind(found: Mapping[Path, Picture]) -> list[tuple[str, list[Picture]]]:
+    kinds: Mapping[str, list[Picture]] = {kind.shows: [] for kind in FIGURES.values()}
+    for path, shown in found.items():
+        kinds[FIGURES[_kind(path.stem)].shows].append(shown)
+    return [(shows, pictures) for shows, pictures in kinds.items() if pictures]
+
+
+def _kind(stem: str) -> str:
+    """The row of FIGURES that a file belongs to."""
+    return max((name for name in FIGURES if stem == name or stem.startswith(f"{name}-")), key=len)
+
+
+def _problem(stem: str, problems: Sequence[Problem]) -> Problem | None:
+    """The problem that a file is of; None where it shows all."""
+    rest = f"{stem.removeprefix(_kind(stem))}-"
+    mine = [problem for problem in problems if rest.startswith(f"-{problem.slug}-")]
+    return max(mine, key=lambda problem: len(problem.slug), default=None)
+
+
+def missing(drawn: Drawn) -> list[tuple[str, str]]:
+    """What was not drawn, in words, and why; figures of one kind with one reason are counted."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for name, reason in sorted(drawn.missing.items()):
+        names.setdefault((_kind(name), reason), []).append(name)
+    return [
+        (f"{kind} of {len(mine)} problems" if len(mine) > 1 else mine[0], reason)
+        for (kind, reason), mine in names.items()
+    ]
+
+
 def picture(pdf: Path) -> Picture:
     """The figure whose PDF this is, with what stands beside it."""
-    from PIL import Image
-
-    words = read_json(pdf.with_suffix(".json"))
-    with Image.open(pdf.with_suffix(".png")) as image:
-        inches = image.width / float(image.info.get("dpi", (300, 300))[0])
-        width = min(image.width, round(inches * _PIXELS_PER_INCH))
-        size = (width, round(image.height * width / image.width))
-        small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    small.save(buffer, "PNG", optimize=True)
+    words, small = read_json(pdf.with_suffix(".json")), shrink(pdf.with_suffix(".png"))
     return Picture(
         name=pdf.stem,
-        source=f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}",
-        width=inches,
+        source=f"data:image/png;base64,{base64.b64encode(small.content).decode('ascii')}",
+        width=small.width,
         alt=words["alt"],
         caption=words["caption"],
         files=[(kind.upper(), f"{pdf.parent.name}/{pdf.stem}.{kind}") for kind in ("pdf", "csv", "json")],

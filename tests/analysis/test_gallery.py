@@ -8,8 +8,10 @@ import numpy as np
 from PIL import Image
 
 from analysis.collect import collect
-from analysis.gallery import WIDTH, gallery
+from analysis.figures.style import TWO_COLUMNS
+from analysis.gallery import gallery
 from analysis.select import select
+from analysis.small_png import PIXELS_PER_INCH
 from regularize.store import Store
 
 
@@ -27,7 +29,7 @@ def test_a_page_with_small_pictures_and_words(make_store: Callable[..., Store], 
     for _, path in pictures:
         file, whole = page.parent / path, store.figures / Path(path).name
         with Image.open(file) as image:
-            assert image.width <= WIDTH
+            assert image.width <= TWO_COLUMNS * PIXELS_PER_INCH
             small = np.asarray(image.convert("RGB"), dtype=int)
         with Image.open(whole) as image:
             size = small.shape[1], small.shape[0]

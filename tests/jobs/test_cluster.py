@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cluster import Cluster, cores, load_cluster
+from jobs.cluster import Cluster, load_cluster
+from regularize.cores import cores
 from regularize.errors import UserError
 
 

@@ -1,4 +1,8 @@
 "use strict";
+// On paper nothing can be opened.
+addEventListener("beforeprint", () => {
+  for (const section of document.querySelectorAll("details")) section.open = true;
+});
 // Tables sort by the column whose heading is pressed: numbers by value, then the rest by text.
 function keyOf(cell) {
   const text = cell.textContent.trim().replace(/\u2212/g, "-");

@@ -100,6 +100,13 @@ def test_nothing_is_wider_than_the_screen(page: Any, width: int) -> None:
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
 
 
+def test_paper_shows_what_is_folded(page: Any) -> None:
+    assert page.locator("details").count() > 0
+    assert page.locator("details[open]").count() == 0
+    page.pdf()
+    assert page.locator("details:not([open])").count() == 0
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_serious_accessibility_problem(page: Any, scheme: str, width: int) -> None:

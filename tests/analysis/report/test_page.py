@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.figures import Drawn
+from analysis.collect import collect
+from analysis.figures import Drawn, draw_all
 from analysis.report import write_report
 from analysis.report.facts import command
 from jobs.cli import main
@@ -92,6 +93,26 @@ def test_the_command_writes_the_page(
     text = store.report.read_text(encoding="utf-8")
     assert "Nothing is concluded on test accuracy." in text  # five seeds are too few
     assert (store.tables / "comparison.parquet").exists()
+
+
+def test_of_many_problems_each_has_a_section_to_open(make_store: Callable[..., Store]) -> None:
+    store = make_store(
+        datasets=("cifar10", "digits", "mnist", "svhn"),
+        strengths={"none": [""], "l2": ["0.01"]},
+        tune=(),
+        report=(1, 2),
+        epochs=2,
+    )
+    collect(store)
+    drawn = draw_all(store, ["loss_gap", "forest", "robustness_curves", "strength_sensitivity"])
+    html = write_report(store, drawn).read_text(encoding="utf-8")
+    part = html[html.index('<section id="figures">') : html.index('<section id="failures">')]
+    together, *problems = part.split('<details class="problem">')
+    assert re.findall(r'figure id="([\w-]+)"', together) == ["forest-1", "forest-2"]
+    for problem, name in zip(problems, ("cifar10", "digits", "mnist", "svhn"), strict=True):
+        figures = [f"loss_gap-{name}-lenet5", f"robustness_curves-{name}-lenet5"]
+        assert re.findall(r'figure id="([\w-]+)"', problem) == figures
+    assert "<code>strength_sensitivity of 4 problems</code>: " in part
 
 
 def test_without_finished_runs_there_is_no_page(make_store: Callable[..., Store]) -> None:
