@@ -5,6 +5,8 @@ The same definitions as in `regularize.evaluation.calibration`, example by examp
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -16,11 +18,12 @@ Index = NDArray[np.int64]
 BINS = 15
 
 
+@lru_cache(maxsize=1)
 def examples(comparison: Comparison) -> pd.DataFrame:
     """One row for each test example of each run that did not diverge.
 
     Columns: regularizer, strength, seed, right, confidence (the largest probability), entropy (nats).
-    Empty where the store has no predictions.
+    Empty where the store has no predictions. Read once for all figures of the same comparison.
     """
     if not comparison.tables.store.table("predictions").exists():
         return pd.DataFrame()

@@ -23,9 +23,9 @@ class Contender:
     strength: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
-    """The finished report runs of one problem.
+    """The finished report runs of one problem. What is read of them is read once, and shared by all who ask.
 
     `results` holds them all; in a sweep with tune seeds only those at the chosen strengths. In a
     sweep without, every strength is a contender of its own. With `run_id`, that run is all there is.
@@ -44,8 +44,7 @@ class Comparison:
     @cached_property
     def contenders(self) -> list[Contender]:
         """The baseline first, then in the order of `METHODS`, strengths ascending."""
-        pairs = self.results[["regularizer", "strength"]].drop_duplicates().itertuples(index=False)
-        return sorted((Contender(*pair) for pair in pairs), key=contender_order)
+        return sorted(self._by_contender, key=contender_order)
 
     @cached_property
     def baseline(self) -> Contender | None:
@@ -60,14 +59,21 @@ class Comparison:
 
     def of(self, contender: Contender) -> pd.DataFrame:
         """The results of one contender, indexed by seed; diverged runs are among them."""
-        rows = self.results[_is(self.results, contender)]
-        assert rows["seed"].is_unique
-        return rows.set_index("seed").sort_index()
+        return self._by_contender[contender][0]
 
     def done(self, contender: Contender) -> pd.DataFrame:
         """The results of one contender's runs that did not diverge, indexed by seed."""
-        rows = self.of(contender)
-        return rows[rows["state"] == "done"]
+        return self._by_contender[contender][1]
+
+    @cached_property
+    def _by_contender(self) -> dict[Contender, tuple[pd.DataFrame, pd.DataFrame]]:
+        """What `of` and `done` say; figures ask for it hundreds of times."""
+        found = {}
+        for (regularizer, strength), rows in self.results.groupby(["regularizer", "strength"], sort=False):
+            assert rows["seed"].is_unique
+            rows = rows.set_index("seed").sort_index()
+            found[Contender(str(regularizer), str(strength))] = rows, rows[rows["state"] == "done"]
+        return found
 
     def n_diverged(self, contender: Contender) -> int:
         return int((self.of(contender)["state"] == "diverged").sum())
@@ -161,10 +167,6 @@ def of_problem(frame: pd.DataFrame, problem: Problem) -> pd.Series:
     few = frame["per_class"]
     few = few.isna() if problem.per_class is None else few == problem.per_class
     return (frame["dataset"] == problem.dataset) & few & (frame["model"] == problem.model)
-
-
-def _is(frame: pd.DataFrame, contender: Contender) -> pd.Series:
-    return (frame["regularizer"] == contender.regularizer) & (frame["strength"] == contender.strength)
 
 
 def contender_order(contender: Contender) -> tuple[object, ...]:

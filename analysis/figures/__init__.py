@@ -97,20 +97,11 @@ def draw_all(
     Raises:
         UserError: unknown name or run, a figure that compares asked of one run, nothing to draw yet.
     """
-    from analysis.figures.save import save
-    from analysis.figures.subject import subjects
-    from analysis.tables import Tables
+    from analysis.figures.request import Request
 
     names = list(names) or [name for name, kind in FIGURES.items() if run_id is None or kind.one_run]
     _check(names, run_id)
-    parts, drawn = subjects(Tables(store), run_id, data_root, layer), Drawn()
-    for name in names:
-        for subject in _scoped(name, parts):
-            try:
-                drawn.paths += [save(drawing, store.figures) for drawing in draw(name, subject)]
-            except UserError as reason:
-                drawn.missing[subject.name(name)] = str(reason)
-    return drawn
+    return Request(store=store, names=names, run_id=run_id, data_root=data_root, layer=layer).draw()
 
 
 def summary(path: Path) -> str:
@@ -125,9 +116,3 @@ def _check(names: Sequence[str], run_id: str | None) -> None:
         if run_id is not None and not FIGURES[name].one_run:
             single = [other for other, kind in FIGURES.items() if kind.one_run]
             raise UserError(f"figure {name!r} compares runs; of one run: {', '.join(single)}")
-
-
-def _scoped(name: str, parts: Sequence[Subject]) -> Sequence[Subject]:
-    from analysis.figures.subject import together
-
-    return parts if FIGURES[name].scope == "problem" else [together(parts)]

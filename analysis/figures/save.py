@@ -1,17 +1,21 @@
 """A figure and what belongs to it, as four files beside each other.
 
-`<name>.pdf`, `<name>.png` (300 dpi), `<name>.csv` (the plotted numbers), `<name>.json` (what it is
-made of, and words for it). Drawn again from the same tables they are the same byte for byte.
+`<name>.pdf`, `<name>.png` (300 dpi, laid out as the PDF is), `<name>.csv` (the plotted numbers),
+`<name>.json` (what it is made of, and words for it). Drawn again from the same tables they are the
+same byte for byte.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 
 from analysis.figures.style import paper
 from regularize import __version__
@@ -19,6 +23,8 @@ from regularize.store import write_json, write_text, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+DPI = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +51,10 @@ def save(drawing: Drawing, folder: Path) -> Path:
     """Write the four files; the path of the PDF."""
     import matplotlib
 
-    def image(kind: str, metadata: Mapping[str, None]) -> Path:
-        path = folder / f"{drawing.name}.{kind}"
-        write_whole(path, lambda file: drawing.figure.savefig(file, format=kind, dpi=300, metadata=metadata))
-        return path
-
+    pdf = folder / f"{drawing.name}.pdf"
     with paper():
-        pdf = image("pdf", {"CreationDate": None})
-        image("png", {"Software": None})
+        write_whole(pdf, partial(_pdf, drawing.figure))
+        write_whole(pdf.with_suffix(".png"), partial(_png, drawing.figure))
     write_text(folder / f"{drawing.name}.csv", drawing.data.to_csv(index=False, lineterminator="\n"))
     description = {
         "caption": drawing.caption,
@@ -65,3 +67,18 @@ def save(drawing: Drawing, folder: Path) -> Path:
     }
     write_json(folder / f"{drawing.name}.json", description)
     return pdf
+
+
+# Not `Figure.savefig`, which for each file computes the layout again, and draws the figure once for nothing.
+
+
+def _pdf(figure: Figure, path: Path) -> None:
+    figure.dpi = DPI  # of what is rasterised
+    FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})  # type: ignore[no-untyped-call]
+
+
+def _png(figure: Figure, path: Path) -> None:
+    """With the layout of the PDF, which is drawn first."""
+    figure.set_layout_engine("none")
+    figure.dpi = DPI
+    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})  # type: ignore[no-untyped-call]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +15,7 @@ from PIL import Image
 
 from analysis import figures
 from analysis.collect import collect
-from analysis.figures import FIGURES, draw_all, summary
+from analysis.figures import FIGURES, draw_all, request, summary
 from analysis.figures.save import Drawing, save
 from analysis.figures.style import METHODS, ONE_COLUMN, TWO_COLUMNS
 from analysis.figures.subject import subjects, together
@@ -26,6 +25,7 @@ from analysis.select import select
 from analysis.tables import Tables
 from regularize.errors import UserError
 from regularize.store import Store
+from tests.analysis.figures.pdf import streams
 
 MakeStore = Callable[..., Store]
 ENDINGS = (".pdf", ".png", ".csv", ".json")
@@ -67,16 +67,6 @@ def hostile(make_store: MakeStore) -> Store:
     return store
 
 
-def streams(pdf: bytes) -> Iterator[bytes]:
-    """A PDF's text, and its compressed streams where they can be decompressed."""
-    yield pdf
-    for match in re.finditer(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL):
-        try:
-            yield zlib.decompress(match[1])
-        except zlib.error:
-            continue
-
-
 def test_four_files_the_same_when_drawn_again(drawn: Store) -> None:
     first = {path.name: path.read_bytes() for path in drawn.figures.iterdir()}
     assert set(first) == {stem(name) + ending for name in TABLES for ending in ENDINGS}
@@ -107,6 +97,8 @@ def test_words_and_numbers_beside_it(drawn: Store, name: str) -> None:
     assert set(said) == {"caption", "alt", "summary", "band", "n", "inputs", "versions"}
     assert "nan" not in said["alt"] + said["caption"] + said["summary"]
     assert "MNIST (lenet5)" in said["caption"]
+    for words in (said["caption"], said["alt"]):
+        assert re.search(r"n = \d|\d seeds", words), words
     assert set(said["n"].values()) <= {3, 4, 5}
     assert re.fullmatch(r"[0-9a-f]{32}", said["inputs"])
     data = pd.read_csv(pdf.with_suffix(".csv"), keep_default_na=False)
@@ -209,6 +201,35 @@ def test_no_text_leaves_the_page_or_meets_another(store: Store) -> None:
             assert not any(legend.overlaps(box) for box in boxes)
 
 
+def test_many_problems_are_drawn_by_several_processes_to_the_same_bytes(
+    make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = ("cifar10", "digits", "mnist", "svhn")
+    store = make_store(
+        datasets=datasets, strengths={"none": [""], "l2": ["0.1"]}, tune=(), report=(1, 2), epochs=2
+    )
+    collect(store)
+    names = ["loss_gap", "forest", "strength_sensitivity", "spectra"]
+    found = []
+    for workers in (1, 2):
+        monkeypatch.setattr(request, "cores", lambda workers=workers: workers)
+        drawn = draw_all(store, names)
+        found.append((drawn, {path.name: path.read_bytes() for path in store.figures.iterdir()}))
+        for path in store.figures.iterdir():
+            path.unlink()
+    assert found[0] == found[1]
+    slugs = [f"{name}-lenet5" for name in datasets]
+    drawn, files = found[0]
+    assert [path.stem for path in drawn.paths] == [
+        *(f"loss_gap-{slug}" for slug in slugs),
+        "forest-1",
+        "forest-2",
+        *(f"spectra-{slug}" for slug in slugs),
+    ]
+    assert list(drawn.missing) == [f"strength_sensitivity-{slug}" for slug in slugs]
+    assert len(files) == 4 * len(drawn.paths)
+
+
 def test_unknown_figure(store: Store) -> None:
     with pytest.raises(UserError, match="did you mean 'loss_curves'"):
         draw_all(store, ["loss_curve"])
@@ -220,7 +241,7 @@ def test_nothing_half_written_is_left(store: Store, tmp_path: Path, monkeypatch:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("disk full")
 
-    monkeypatch.setattr(drawing.figure, "savefig", fail)
+    monkeypatch.setattr(drawing.figure, "draw", fail)
     with pytest.raises(RuntimeError):
         save(drawing, tmp_path / "figures")
     assert list((tmp_path / "figures").iterdir()) == []

@@ -1,0 +1,77 @@
+"""What is to be drawn of a store, part by part: each of its problems, and all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from analysis.figures import FIGURES, Drawn, draw
+from analysis.figures.save import save
+from analysis.figures.subject import Subject, subjects, together
+from analysis.tables import Tables
+from regularize.cores import cores
+from regularize.errors import UserError
+from regularize.store import Store
+
+Part = Mapping[str, Drawn]  # by the name of the figure
+_MOST_WORKERS = 4  # each takes up to 0.4 GB
+_PROBLEMS_A_WORKER = 2  # at least: fewer are drawn before a worker has started
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The figures `names` of every problem, or of the run `run_id` alone."""
+
+    store: Store
+    names: Sequence[str]
+    run_id: str | None
+    data_root: Path | None
+    layer: str
+
+    def subjects(self) -> list[Subject]:
+        return subjects(Tables(self.store), self.run_id, self.data_root, self.layer)
+
+    def draw(self) -> Drawn:
+        """Draw everything, figure by figure; many problems in several processes.
+
+        Raises:
+            UserError: there is nothing to draw yet, or no such run.
+        """
+        problems = range(len(self.subjects()))
+        workers = min(len(problems) // _PROBLEMS_A_WORKER, cores(), _MOST_WORKERS)
+        if workers < 2:
+            return self._joined(map(self.part, [*problems, None]))
+        # Not by fork: a library's threads may hold locks, which a copy of the process would wait for.
+        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+            return self._joined(pool.map(self.part, [*problems, None]))
+
+    def part(self, problem: int | None) -> Part:
+        """Draw what belongs to one problem, or with None to all of them.
+
+        What has been read for its figures is shared by them, and forgotten with the part.
+        """
+        scope = "sweep" if problem is None else "problem"
+        names = [name for name in self.names if FIGURES[name].scope == scope]
+        if not names:
+            return {}
+        found = self.subjects()
+        subject = together(found) if problem is None else found[problem]
+        return {name: self._drawn(name, subject) for name in names}
+
+    def _drawn(self, name: str, subject: Subject) -> Drawn:
+        try:
+            return Drawn([save(drawing, self.store.figures) for drawing in draw(name, subject)])
+        except UserError as reason:
+            return Drawn(missing={subject.name(name): str(reason)})
+
+    def _joined(self, parts: Iterable[Part]) -> Drawn:
+        whole, parts = Drawn(), list(parts)
+        for name in self.names:
+            for part in parts:
+                if name in part:
+                    whole.paths += part[name].paths
+                    whole.missing |= part[name].missing
+        return whole
