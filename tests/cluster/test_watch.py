@@ -56,7 +56,11 @@ def test_x_takes_the_selection_out_of_the_queue_and_r_brings_it_back(
         async with watching(source, (120, 40), notifications=True) as (app, pilot):
             await come_to(app, pilot, none="queued", l2="queued")
             assert "BeginTime" in text(app)
-            await pilot.press("j", "x", "n")
+            await pilot.press("enter", "enter", "j", "enter")
+            await until(pilot, lambda: "PENDING, BeginTime" in text(app), PATIENCE)
+            assert "expected start" in text(app)
+            assert "attempts" in text(app)
+            await pilot.press("escape", "escape", "j", "x", "n")
             assert queued(slurm) == 4
             await pilot.press("x", "y")
             await until(pilot, lambda: "2 runs of 2 jobs cancelled" in text(app), PATIENCE)
