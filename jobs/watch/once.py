@@ -15,24 +15,30 @@ from jobs.watch.picture import Picture, Tally
 from jobs.watch.widgets.heatmap import said
 from jobs.watch.wording import active, counts, done, pace, plain, waiting
 
-CELL = 18
+WIDEST, NARROWEST, GAP = 18, 7, 2  # of a cell, and between cells
+PAPER = 10_000  # columns of what is no terminal
 MOST_LISTED = 12
 
 
 def print_once(console: Console, picture: Picture, now: datetime, *, dark: bool) -> None:
     """With colours on a terminal only, and never wrapped: what reads it may count columns."""
     palette = looks(dark) if console.is_terminal else None
-    console.print(overview(picture, now, palette), soft_wrap=not console.is_terminal)
+    if not console.is_terminal:
+        console.width = PAPER
+    console.print(overview(picture, now, palette, console.width), soft_wrap=not console.is_terminal)
 
 
-def overview(picture: Picture, now: datetime, palette: Mapping[str, Look] | None) -> Group:
+def overview(picture: Picture, now: datetime, palette: Mapping[str, Look] | None, width: int) -> Group:
     title = (
         f"{picture.sweep} on {picture.place}: {done(picture)}, {int(100 * picture.total.share)}% of all steps"
     )
     parts: list[RenderableType] = [Text(title, style="bold")]
-    parts += [counts(picture.total, palette)] if picture.runs else [Text("no runs are planned")]
+    states = counts(picture.total, palette)
+    if states.cell_len > width:
+        states = counts(picture.total, palette, short=True)
+    parts += [states] if picture.runs else [Text("no runs are planned")]
     parts += [Text(words)] if (words := pace(picture, now)) else []
-    parts += [Text(), _grid(picture, palette)] if picture.runs else []
+    parts += [Text(), _grid(picture, palette, width)] if picture.runs else []
     lists = [
         (
             "needs you",
@@ -48,16 +54,20 @@ def overview(picture: Picture, now: datetime, palette: Mapping[str, Look] | None
     return Group(*parts)
 
 
-def _grid(picture: Picture, palette: Mapping[str, Look] | None) -> Table:
-    table = Table("regularizer", box=None, pad_edge=False)
+def _grid(picture: Picture, palette: Mapping[str, Look] | None, width: int) -> Table:
+    label = max(len(name) for name in ("regularizer", *picture.regularizers))
+    cell = max(NARROWEST, min(WIDEST, (width - label) // len(picture.datasets) - GAP))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("regularizer", min_width=label)
     for dataset in picture.datasets:
-        table.add_column(Text(dataset), no_wrap=True)
+        table.add_column(Text(dataset), width=cell, no_wrap=True)
     for regularizer in picture.regularizers:
-        cells = (picture.cells.get((regularizer, dataset)) for dataset in picture.datasets)
-        table.add_row(Text(regularizer), *(_cell(tally, palette) if tally else Text("·") for tally in cells))
+        tallies = (picture.cells.get((regularizer, dataset)) for dataset in picture.datasets)
+        cells = (_cell(tally, palette, cell) if tally else Text("·") for tally in tallies)
+        table.add_row(Text(regularizer), *cells)
     return table
 
 
-def _cell(tally: Tally, palette: Mapping[str, Look] | None) -> Text:
+def _cell(tally: Tally, palette: Mapping[str, Look] | None, width: int) -> Text:
     style = Style(color=palette[leading(tally)].ink) if palette else ""
-    return Text(said(tally, CELL), style=style)
+    return Text(said(tally, width), style=style)
