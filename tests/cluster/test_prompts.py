@@ -104,3 +104,16 @@ def test_an_agent_holds_the_key(laptop: Laptop, locked: Path, agent: Path, slurm
     end_masters(laptop, ["test-login"])
     code, shown = laptop.at_terminal(*PLAN, answers={})
     assert (code, "passphrase" in shown) == (0, False), shown
+
+
+def test_a_master_that_the_user_has_opened_is_used(laptop: Laptop, slurm: TestCluster) -> None:
+    config = laptop.folder.parent / "config"
+    place = f"  ControlPath {slurm.folder}/mine-%C\n"
+    config.write_text(config.read_text().replace("Host test-login\n", f"Host test-login\n{place}"))
+    master = ["/usr/bin/ssh", "-F", str(config), "-MN", "-o", "ControlPersist=no", "test-login"]
+    with subprocess.Popen(master) as opened:
+        wait_for("the master", lambda: list(slurm.folder.glob("mine-*")))
+        use_key(laptop, Path("/dev/null"))
+        laptop.good(*PLAN)
+        opened.terminate()
+    assert laptop.run(*PLAN).code == 2
