@@ -13,6 +13,7 @@ class Batches:
 
     Attributes:
         shape: of one example, (C, H, W) or (D,).
+        class_names: by number, empty where classes have numbers only.
         pixel: [C, 1, 1] or [D], what a change of one full pixel range amounts to in the inputs; of
             one unit, for points.
         bounds: the inputs of a black and a white pixel, [C, 1, 1] each; None for points.
@@ -22,7 +23,7 @@ class Batches:
         self.dtype, self.device = dtype, device
         self.images = {"train": dataset.train_images.to(device), "test": dataset.test_images.to(device)}
         self.labels = {"train": dataset.train_labels.to(device), "test": dataset.test_labels.to(device)}
-        self.shape = dataset.shape
+        self.shape, self.class_names = dataset.shape, dataset.class_names
         mean = torch.tensor(dataset.mean, dtype=torch.float64, device=device)
         std = torch.tensor(dataset.std, dtype=torch.float64, device=device)
         unit = 255 if dataset.train_images.dtype == torch.uint8 else 1

@@ -38,13 +38,18 @@ def tinted(classes: NDArray[np.int64], confidence: NDArray[np.float64], total: i
     return np.concatenate([table[classes], 0.15 + 0.6 * certain[..., None]], axis=-1)
 
 
-def legend(figure: Figure, classes: Sequence[int], marker: str) -> None:
-    """Class numbers and colours, above the figure."""
+def name(label: int, names: Sequence[str]) -> str:
+    """What to call a class; `names` are those of the data set, empty where it has none."""
+    return names[label] if names else f"class {label}"
+
+
+def legend(figure: Figure, classes: Sequence[int], names: Sequence[str], marker: str) -> None:
+    """Classes and their colours, above the figure."""
     from matplotlib.lines import Line2D
 
     look: dict[str, Any] = {"marker": marker, "linestyle": "", "markersize": 5}
     wheel = colours(classes)
-    handles = [Line2D([], [], color=wheel[label], label=f"class {label}", **look) for label in classes]
+    handles = [Line2D([], [], color=wheel[label], label=name(label, names), **look) for label in classes]
     ncols = len(handles) if figure.get_figwidth() > ONE_COLUMN else 4
     figure.legend(
         handles=handles,

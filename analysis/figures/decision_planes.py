@@ -75,12 +75,14 @@ def _page(
     for heads in tiles.heads:
         for axes, image, true in zip(heads, images, labels, strict=True):
             picture(axes, image)
-            under(axes, f"class {true}")
+            under(axes, classes.name(true, shown.batches.class_names))
     for contender, row in zip(contenders, tiles.rows, strict=True):
         for axes, panel, plane in zip(row, found[contender], planes, strict=True):
             (radius,) = radii(panel, plane)
             paint(axes, panel, shown.classes)
             encircle(axes, plane.marks[0], radius)
             under(axes, distances(panel, plane))
-    classes.legend(tiles.figure, seen_classes(p for c in contenders for p in found[c]), "s")
+    classes.legend(
+        tiles.figure, seen_classes(p for c in contenders for p in found[c]), shown.batches.class_names, "s"
+    )
     return tiles

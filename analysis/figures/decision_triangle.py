@@ -46,7 +46,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         contender: [regions(trained, plane, along, examples.x)]
         for contender, trained in shown.networks.items()
     }
-    named = ", ".join(map(str, examples.labels.tolist()))
+    named = ", ".join(classes.name(each, shown.batches.class_names) for each in examples.labels.tolist())
     listed = medians(found, [plane])
     for suffix, contenders in shown.pages():
         yield Drawing(
@@ -58,7 +58,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 f"the plane through test images {examples.rows} (+; drawn by a hash, one a class). r, and "
                 "the circles: the Euclidean distances, pixels being in [0, 1], from each image to the "
                 "nearest cell of another class than the one seen there, to within "
-                f"{along[1] - along[0]:.2f}; for classes {named} in this order. {shown.notes}"
+                f"{along[1] - along[0]:.2f}; for {named} in this order. {shown.notes}"
             ),
             alt=(
                 f"Maps of decision regions, one for each technique. Median robustness radius: {listed}, n "
@@ -95,7 +95,7 @@ def _page(
             encircle(axes, mark, radius)
         axes.set_title(label(contender), pad=3, fontsize=7, linespacing=1.15)
         under(axes, distances(panel, plane))
-    classes.legend(figure, seen_classes(found[c][0] for c in contenders), "s")
+    classes.legend(figure, seen_classes(found[c][0] for c in contenders), shown.batches.class_names, "s")
     return figure
 
 
@@ -111,5 +111,7 @@ def _triangle(axes: Axes, shown: Shown, examples: Examples, plane: Plane, along:
         place = (x - half, x + half, y - half, y + half)
         colours = image.transpose(1, 2, 0) if len(image) == 3 else grey(image)
         show(axes, colours, cmap="gray", vmin=0, vmax=1, extent=place, zorder=2)
-        axes.text(x, y - half, f"class {true}", fontsize=6.5, ha="center", va="top")
+        axes.text(
+            x, y - half, classes.name(true, shown.batches.class_names), fontsize=6.5, ha="center", va="top"
+        )
     axes.set(xlim=(low, high), ylim=(low, high))

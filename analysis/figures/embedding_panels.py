@@ -121,7 +121,7 @@ def _figure(
     for axes, (contender, title) in zip(grid, titles.items(), strict=False):
         _scatter(axes, places[contender], found.labels, limits)
         axes.set_title(title, fontsize=7, pad=3, linespacing=1.15)
-    classes.legend(figure, sorted(set(found.labels.tolist())), "o")
+    classes.legend(figure, sorted(set(found.labels.tolist())), found.shown.batches.class_names, "o")
     return figure
 
 

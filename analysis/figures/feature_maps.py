@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analysis.activations import convolutions, feature_maps
 from analysis.comparison import Contender
 from analysis.examples import Examples, one_a_class
-from analysis.figures import style
+from analysis.figures import classes, style
 from analysis.figures.save import Drawing
 from analysis.figures.shown import Shown, images_shown, label, map_rows
 from analysis.figures.subject import CannotDrawError, Subject
@@ -91,7 +91,7 @@ def _figure(
     (image,) = grey(example.pixels(shown.batches))
     bare(head)
     show(head, montage([image, *[np.full_like(image, np.nan)] * (channels - 1)]), cmap="gray", vmin=0, vmax=1)
-    name_row(head, f"Image, class {int(example.labels[0])}")
+    name_row(head, f"Image, {classes.name(int(example.labels[0]), shown.batches.class_names)}")
     for axes, contender in zip(rows, contenders, strict=True):
         bare(axes)
         show(axes, montage(maps[contender]), cmap="RdBu_r", vmin=-largest, vmax=largest)

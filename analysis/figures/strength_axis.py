@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LOG_FROM = 8  # the ratio of largest to smallest strength
+_CHARACTERS = 18  # of the labels of four ticks
 
 
 def place(rows: pd.DataFrame) -> pd.DataFrame:
@@ -47,8 +48,11 @@ def set_axis(axes: Axes, mine: pd.DataFrame) -> None:
     values = sorted(set(mine["x"]))
     log = values[0] > 0 and values[-1] >= _LOG_FROM * values[0]
     axes.set_xscale("log" if log else "linear")
-    ticks = values if len(values) <= 4 else [values[0], values[len(values) // 2], values[-1]]
-    axes.set_xticks(ticks, [_number(value) for value in ticks])
+    labels = [_number(value) for value in values]
+    if len(values) > 4 or len("".join(labels)) > _CHARACTERS:  # they would run into each other
+        kept = [0, len(values) // 2, -1]
+        values, labels = [values[i] for i in kept], [labels[i] for i in kept]
+    axes.set_xticks(values, labels)
     axes.minorticks_off()
     axes.margins(x=0.12)
 

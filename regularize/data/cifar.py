@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -159,7 +160,7 @@ def _read_archive(archive: Path, layout: Layout) -> Arrays:
 
 
 def _arrays(layout: Layout, content: Callable[[str], tuple[Path, bytes]]) -> Arrays:
-    parts = {}
+    parts: dict[str, Any] = {}
     for part, expected in (("train", layout.train), ("test", layout.test)):
         batches = [_checked(*content(name), proof, layout) for name, proof in expected.items()]
         parts[f"{part}_images"] = np.concatenate([images for images, _ in batches])

@@ -18,7 +18,8 @@ class Dataset:
 
     The tensors are memory-mapped: all processes of a node share them, and only the pages in use
     take memory. `mean` and `std` are per channel, of the training part, for pixels in [0, 1];
-    0 and 1 for points, which stay in their own units.
+    0 and 1 for points, which stay in their own units. `class_names` are empty where classes have
+    numbers only.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Dataset:
     test_labels: Tensor
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    class_names: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -46,4 +48,11 @@ def load(name: str, root: Path | str | None = None) -> Dataset:
     ready = prepared(name, root)
     # Copy-on-write ("c"), since torch has no tensors that are only to be read.
     maps = {array: torch.from_numpy(np.load(ready.path(array), mmap_mode="c")) for array in ARRAYS}
-    return Dataset(name=name, classes=ready.facts.classes, mean=ready.mean, std=ready.std, **maps)
+    return Dataset(
+        name=name,
+        classes=ready.facts.classes,
+        mean=ready.mean,
+        std=ready.std,
+        class_names=ready.class_names,
+        **maps,
+    )

@@ -64,6 +64,7 @@ def _read(train: Listing, test: Listing) -> Arrays:
     test_images, test_labels = _stack(test, first, shape)
     return Arrays(
         classes=len(train),
+        class_names=list(train),
         train_images=train_images,
         train_labels=train_labels,
         test_images=test_images,

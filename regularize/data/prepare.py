@@ -28,7 +28,7 @@ from regularize.data.source import Facts, Features, MissingDataError, Source
 from regularize.errors import UserError
 from regularize.store import read_json, write_json, write_whole
 
-FORMAT = 1  # of these files; another one is decoded anew
+FORMAT = 2  # of these files; another one is decoded anew
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 AT_ONCE = 1000  # images whose statistics are taken together, so that memory stays small
 
@@ -37,12 +37,14 @@ AT_ONCE = 1000  # images whose statistics are taken together, so that memory sta
 class Prepared:
     """What `meta.json` says. `mean` and `std` are of the training part's channels, pixels in [0, 1].
 
+    `class_names` are empty where classes have numbers only.
     `source` stands for the names, sizes and times of the files that were decoded, `checksum` for
     what came out, `sizes` are the arrays' files in bytes.
     """
 
     folder: Path
     facts: Facts
+    class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     source: str
@@ -104,7 +106,8 @@ def _current(folder: Path, identity: str | None) -> Prepared | None:
         meta = read_json(folder / "meta.json")
         if meta.pop("format") != FORMAT:
             return None
-        meta |= {"facts": Facts(**meta["facts"]), "mean": tuple(meta["mean"]), "std": tuple(meta["std"])}
+        meta["facts"] = Facts(**meta["facts"])
+        meta |= {key: tuple(meta[key]) for key in ("class_names", "mean", "std")}
         ready = Prepared(folder=folder, **meta)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -138,6 +141,7 @@ def _prepare(name: str, source: Source, folder: Path, identity: str) -> Prepared
     ready = Prepared(
         folder=folder,
         facts=arrays.facts,
+        class_names=OFFICIAL[name].class_names if name in OFFICIAL else tuple(arrays.class_names),
         mean=mean,
         std=std,
         source=identity,

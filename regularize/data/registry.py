@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from regularize.data import cifar, clusters, digits, folders, idx, npz
+from regularize.data import cifar, class_names, clusters, digits, folders, idx, npz
 from regularize.data.source import Facts, MissingDataError, Source
 from regularize.errors import UserError, one_of
 
@@ -20,11 +20,15 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 @dataclass(frozen=True, kw_only=True)
 class Official:
-    """A data set of the literature. `torchvision` is its class there, None: nothing to download."""
+    """A data set of the literature. `torchvision` is its class there, None: nothing to download.
+
+    `class_names` are empty where classes have numbers only.
+    """
 
     facts: Facts
     source: Callable[[Path], Source]
     torchvision: str | None
+    class_names: tuple[str, ...] = ()
 
 
 OFFICIAL: dict[str, Official] = {
@@ -47,16 +51,19 @@ OFFICIAL: dict[str, Official] = {
         facts=Facts(train=60_000, test=10_000, classes=10, side=28, channels=1),
         source=partial(idx.source, layout=idx.FASHION_MNIST),
         torchvision="FashionMNIST",
+        class_names=class_names.FASHION_MNIST,
     ),
     "cifar10": Official(
         facts=Facts(train=50_000, test=10_000, classes=10, side=32, channels=3),
         source=partial(cifar.source, layouts=cifar.CIFAR10),
         torchvision="CIFAR10",
+        class_names=class_names.CIFAR10,
     ),
     "cifar100": Official(
         facts=Facts(train=50_000, test=10_000, classes=100, side=32, channels=3),
         source=partial(cifar.source, layouts=cifar.CIFAR100),
         torchvision="CIFAR100",
+        class_names=class_names.CIFAR100,
     ),
 }
 

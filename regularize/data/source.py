@@ -5,7 +5,7 @@ Free of torch, like all of this package but `dataset` and `splits`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,10 +46,11 @@ class Facts:
 class Arrays:
     """A decoded data set: images uint8 [N, H, W, C] or points float32 [N, D], labels int64 [N].
 
-    Labels are in [0, classes).
+    Labels are in [0, classes). `class_names` are empty where classes have numbers only.
     """
 
     classes: int
+    class_names: Sequence[str] = ()
     train_images: Features
     train_labels: Labels
     test_images: Features

@@ -24,6 +24,7 @@ def test_real_images_in_folders(jpeg_root: Path) -> None:
         with Image.open(jpeg_root / "cifar10-jpeg" / "test" / name / "0007.jpg") as image:
             np.testing.assert_array_equal(images.test_images[20 * label + 7].numpy(), np.asarray(image))
     assert all(0.3 < mean < 0.6 for mean in images.mean)
+    assert list(images.class_names) == CIFAR10
 
 
 def pixels(*shape: int) -> np.ndarray:
@@ -47,6 +48,7 @@ def test_grey_images_in_folders(folder: Path) -> None:
     assert describe("own", folder.parent) == Facts(train=6, test=4, classes=2, side=6, channels=1)
     own = load("own", folder.parent)
     assert own.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert load("own", folder.parent).class_names == ("no", "yes")  # as read from what was prepared
     with Image.open(folder / "train" / "yes" / "0.png") as image:
         np.testing.assert_array_equal(own.train_images[3, :, :, 0].numpy(), np.asarray(image))
 

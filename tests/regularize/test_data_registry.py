@@ -37,6 +37,15 @@ def test_official_names_and_facts(tmp_path: Path) -> None:
     )
 
 
+def test_classes_have_names_or_else_numbers() -> None:
+    for name, official in OFFICIAL.items():
+        assert len(set(official.class_names)) in (0, official.facts.classes), name
+    hundred = OFFICIAL["cifar100"].class_names  # which are numbered in the order of the alphabet
+    assert [hundred[0], hundred[99], *hundred[47:49]] == ["apple", "worm", "maple tree", "motorcycle"]
+    assert list(hundred) == sorted(hundred)
+    assert OFFICIAL["cifar10"].class_names[9] == "truck"
+
+
 def test_own_names(tmp_path: Path) -> None:
     for folder in ("birds/train", "Upper/train", "prepared/gone", "prepared/train", "not-a-set"):
         (tmp_path / folder).mkdir(parents=True)

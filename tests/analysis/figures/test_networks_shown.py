@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from PIL import Image
 
 from analysis import figures
 from analysis.figures import FIGURES, draw_all
@@ -20,6 +22,7 @@ from analysis.figures.feature_maps import gap, montage
 from analysis.figures.style import ONE_COLUMN, TWO_COLUMNS
 from analysis.figures.subject import subjects
 from analysis.tables import Tables
+from regularize.data.class_names import CIFAR10
 from regularize.errors import UserError
 from regularize.store import Store
 from tests.analysis.figures.pdf import drawn as pdf_drawn
@@ -143,6 +146,30 @@ def test_toy_models_and_networks_without_convolutions(tmp_path):
     assert "points, not images" in found.missing[f"saliency-{points}"]
     assert "no convolutions" in found.missing["feature_maps-digits-20-per-class-mlp"]
     assert f"activations_pca-{points}-3d" in {path.stem for path in found.paths}
+
+
+def test_classes_that_have_names(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    for name in CIFAR10:
+        for part, count in (("train", 6), ("test", 2)):
+            folder = tmp_path / "data" / "photos" / part / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = random.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    monkeypatch.setenv("REGULARIZE_DATA", str(tmp_path / "data"))
+    photos = replace(PLAIN, data=replace(PLAIN.data, name="photos", per_class=4))
+    (subject,) = subjects(Tables(store_of(tmp_path / "store", [photos])))
+    for name in ("decision_planes", "saliency", "activations_pca", "decision_triangle", "feature_maps"):
+        for drawing in figures.draw(name, subject):
+            renderer = FigureCanvasAgg(drawing.figure).get_renderer()
+            drawing.figure.draw(renderer)
+            said = {text.get_text() for text in drawing.figure.findobj(Text)}
+            assert said & {*CIFAR10, *(f"Image, {name}" for name in CIFAR10)}, drawing.name
+            assert not any(text.startswith("class ") for text in said), drawing.name
+            for legend in drawing.figure.legends:
+                box = legend.get_window_extent(renderer)
+                assert -1 <= box.x0 < box.x1 <= drawing.figure.bbox.x1 + 1, drawing.name
 
 
 def test_a_module_of_someone_elses(tmp_path, monkeypatch):
