@@ -17,7 +17,7 @@ from regularize.errors import UserError
 from regularize.store import Store
 
 Part = Mapping[str, Drawn]  # by the name of the figure
-_MOST_WORKERS = 4  # each takes up to 0.4 GB
+_MOST_WORKERS = 3  # each takes up to 0.6 GB
 _PROBLEMS_A_WORKER = 2  # at least: fewer are drawn before a worker has started
 
 

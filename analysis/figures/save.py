@@ -81,4 +81,8 @@ def _png(figure: Figure, path: Path) -> None:
     """With the layout of the PDF, which is drawn first."""
     figure.set_layout_engine("none")
     figure.dpi = DPI
-    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})  # type: ignore[no-untyped-call]
+    FigureCanvasAgg(figure).print_png(  # type: ignore[no-untyped-call]
+        path,
+        metadata={"Software": None},
+        pil_kwargs={"compress_level": 3},  # twice as fast as the default, for a tenth more bytes
+    )
