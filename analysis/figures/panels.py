@@ -55,10 +55,14 @@ def small_multiples(
     height = 0.75 + rows * (_PANEL_HEIGHT + 0.3) + (0.3 if columns <= 2 else 0)
     figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(rows, columns, sharex=share_x, sharey=True, squeeze=False)
+    for axes in grid.flat:
+        axes.autoscale(False)  # until all is drawn: each band would set the limits of all panels again
     for axes, contender in zip(grid.flat, panels, strict=False):
         for each in behind(comparison, contender):
             draw(axes, each)
         axes.set_title(title(comparison, contender), linespacing=1.15)
+    for axes in grid.flat:
+        axes.autoscale(True)
     _hide_unused(grid, len(panels))
     figure.supxlabel(x_label, fontsize=8)
     figure.supylabel(y_label, fontsize=8)
