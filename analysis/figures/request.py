@@ -18,7 +18,7 @@ from regularize.store import Store
 
 Part = Mapping[str, Drawn]  # by the name of the figure
 _MOST_WORKERS = 3  # each takes up to 0.6 GB
-_PROBLEMS_A_WORKER = 2  # at least: fewer are drawn before a worker has started
+_PROBLEMS_A_WORKER = 2  # at least, of figures from tables: fewer are drawn before a worker has started
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +35,14 @@ class Request:
         return subjects(Tables(self.store), self.run_id, self.data_root, self.layer)
 
     def draw(self) -> Drawn:
-        """Draw everything, figure by figure; many problems in several processes.
+        """Draw everything, figure by figure; what takes long in several processes.
 
         Raises:
             UserError: there is nothing to draw yet, or no such run.
         """
         problems = range(len(self.subjects()))
-        workers = min(len(problems) // _PROBLEMS_A_WORKER, cores(), _MOST_WORKERS)
+        quick = all(FIGURES[name].needs == "tables" for name in self.names)
+        workers = min(len(problems) // (_PROBLEMS_A_WORKER if quick else 1), cores(), _MOST_WORKERS)
         if workers < 2:
             return self._joined(map(self.part, [*problems, None]))
         # Not by fork: a library's threads may hold locks, which a copy of the process would wait for.
