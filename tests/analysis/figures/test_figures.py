@@ -15,7 +15,7 @@ from PIL import Image
 
 from analysis import figures
 from analysis.collect import collect
-from analysis.figures import FIGURES, draw_all, request, summary
+from analysis.figures import FIGURES, draw_all, summary
 from analysis.figures.save import Drawing, save
 from analysis.figures.style import METHODS, ONE_COLUMN, TWO_COLUMNS
 from analysis.figures.subject import subjects, together
@@ -199,35 +199,6 @@ def test_no_text_leaves_the_page_or_meets_another(store: Store) -> None:
             assert legend.x0 >= 0
             assert legend.x1 <= page.x1
             assert not any(legend.overlaps(box) for box in boxes)
-
-
-def test_many_problems_are_drawn_by_several_processes_to_the_same_bytes(
-    make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    datasets = ("cifar10", "digits", "mnist", "svhn")
-    store = make_store(
-        datasets=datasets, strengths={"none": [""], "l2": ["0.1"]}, tune=(), report=(1, 2), epochs=2
-    )
-    collect(store)
-    names = ["loss_gap", "forest", "strength_sensitivity", "spectra"]
-    found = []
-    for workers in (1, 2):
-        monkeypatch.setattr(request, "cores", lambda workers=workers: workers)
-        drawn = draw_all(store, names)
-        found.append((drawn, {path.name: path.read_bytes() for path in store.figures.iterdir()}))
-        for path in store.figures.iterdir():
-            path.unlink()
-    assert found[0] == found[1]
-    slugs = [f"{name}-lenet5" for name in datasets]
-    drawn, files = found[0]
-    assert [path.stem for path in drawn.paths] == [
-        *(f"loss_gap-{slug}" for slug in slugs),
-        "forest-1",
-        "forest-2",
-        *(f"spectra-{slug}" for slug in slugs),
-    ]
-    assert list(drawn.missing) == [f"strength_sensitivity-{slug}" for slug in slugs]
-    assert len(files) == 4 * len(drawn.paths)
 
 
 def test_unknown_figure(store: Store) -> None:

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from analysis import figures
-from analysis.figures import FIGURES, draw_all, request
+from analysis.figures import FIGURES, draw_all
 from analysis.figures.classes import tinted
 from analysis.figures.feature_maps import gap, montage
 from analysis.figures.style import ONE_COLUMN, TWO_COLUMNS
@@ -170,18 +170,6 @@ def test_classes_that_have_names(tmp_path, monkeypatch):
             for legend in drawing.figure.legends:
                 box = legend.get_window_extent(renderer)
                 assert -1 <= box.x0 < box.x1 <= drawing.figure.bbox.x1 + 1, drawing.name
-
-
-def test_two_problems_are_drawn_side_by_side_to_the_same_bytes(tmp_path, monkeypatch):
-    store = store_of(tmp_path / "store", [PLAIN, replace(PLAIN, model="mlp")])
-    found = []
-    for workers in (1, 2):
-        monkeypatch.setattr(request, "cores", lambda workers=workers: workers)
-        paths = draw_all(store, ["saliency", "activations_tsne"]).paths
-        found.append([path.with_suffix(end).read_bytes() for path in paths for end in (".pdf", ".png")])
-        shutil.rmtree(store.figures)
-    assert len(found[0]) == 2 * 2 * 3
-    assert found[0] == found[1]
 
 
 def test_a_module_of_someone_elses(tmp_path, monkeypatch):

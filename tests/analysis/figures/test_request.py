@@ -1,0 +1,60 @@
+"""Figures drawn by several processes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.collect import collect
+from analysis.figures import draw_all, request
+from regularize.store import Store
+from tests.analysis.trained import PLAIN, store_of
+
+MakeStore = Callable[..., Store]
+
+
+def test_many_problems_are_drawn_by_several_processes_to_the_same_bytes(
+    make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = ("cifar10", "digits", "mnist", "svhn")
+    store = make_store(
+        datasets=datasets, strengths={"none": [""], "l2": ["0.1"]}, tune=(), report=(1, 2), epochs=2
+    )
+    collect(store)
+    names = ["loss_gap", "forest", "strength_sensitivity", "spectra"]
+    found = []
+    for workers in (1, 2):
+        monkeypatch.setattr(request, "cores", lambda workers=workers: workers)
+        drawn = draw_all(store, names)
+        found.append((drawn, {path.name: path.read_bytes() for path in store.figures.iterdir()}))
+        for path in store.figures.iterdir():
+            path.unlink()
+    assert found[0] == found[1]
+    slugs = [f"{name}-lenet5" for name in datasets]
+    drawn, files = found[0]
+    assert [path.stem for path in drawn.paths] == [
+        *(f"loss_gap-{slug}" for slug in slugs),
+        "forest-1",
+        "forest-2",
+        *(f"spectra-{slug}" for slug in slugs),
+    ]
+    assert list(drawn.missing) == [f"strength_sensitivity-{slug}" for slug in slugs]
+    assert len(files) == 4 * len(drawn.paths)
+
+
+def test_networks_of_two_problems_are_drawn_side_by_side_to_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = store_of(tmp_path / "store", [PLAIN, replace(PLAIN, model="mlp")])
+    found = []
+    for workers in (1, 2):
+        monkeypatch.setattr(request, "cores", lambda workers=workers: workers)
+        paths = draw_all(store, ["saliency", "activations_pca"]).paths
+        found.append([path.with_suffix(end).read_bytes() for path in paths for end in (".pdf", ".png")])
+        shutil.rmtree(store.figures)
+    assert len(found[0]) == 2 * 2 * 3
+    assert found[0] == found[1]
