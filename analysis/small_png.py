@@ -28,7 +28,8 @@ def shrink(png: Path) -> SmallPng:
         height = round(picture.height * width / picture.width)
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     file = io.BytesIO()
-    # Maximum coverage: colours of thin lines keep their look, which the median cut takes from them.
-    palette = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    # Maximum coverage: colours of thin lines keep their look, which the median cut takes from them. A pass of
+    # k-means from there: so do large pale areas, which would otherwise get the tint of something near.
+    palette = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
     palette.save(file, "PNG")
     return SmallPng(file.getvalue(), inches)

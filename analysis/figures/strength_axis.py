@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from analysis.figures.style import method, power_of_ten
@@ -49,8 +50,10 @@ def set_axis(axes: Axes, mine: pd.DataFrame) -> None:
     log = values[0] > 0 and values[-1] >= _LOG_FROM * values[0]
     axes.set_xscale("log" if log else "linear")
     labels = [_number(value) for value in values]
-    if len(values) > 4 or len("".join(labels)) > _CHARACTERS:  # they would run into each other
-        kept = [0, len(values) // 2, -1]
+    if len(values) > 4 or (len(values) > 2 and len("".join(labels)) > _CHARACTERS):  # they would overlap
+        places = np.log(values) if log else np.array(values)
+        middle = int(np.abs(places[1:-1] - places[[0, -1]].mean()).argmin()) + 1
+        kept = [0, middle, -1]
         values, labels = [values[i] for i in kept], [labels[i] for i in kept]
     axes.set_xticks(values, labels)
     axes.minorticks_off()
