@@ -16,8 +16,8 @@ class Column:
         measure: a column of `results`; ones of accuracy are shown in percent.
         attack: instead, the accuracy under an attack of this name and size.
         published: mean and half the width of its interval, by regularizer.
-        status: of the published numbers: verified against the source; unverified, so that no conclusion
-            follows from a miss; or rough, what such networks are commonly said to reach.
+        status: of the published numbers: verified, as notes on the source quote them; unverified, so that no
+            conclusion follows from a miss; or rough, what such networks are commonly said to reach.
     """
 
     title: str
