@@ -22,6 +22,8 @@ UNLIMITED = 256
 class Cluster:
     """How much is trained at a time, and what has to be asked for it; packs of `pack_runs` runs.
 
+    While a pack trains, a checkpoint is written every `checkpoint_minutes` at the latest.
+
     A `local` one is this machine: `tasks` processes of `threads` threads, which share `gpus` of its GPUs.
 
     A `slurm` one is asked for arrays of jobs of `nodes` × `tasks_per_node` tasks, each of `threads`
@@ -41,6 +43,7 @@ class Cluster:
     threads: int = 1
     gpus: int = 0
     pack_runs: int = 8
+    checkpoint_minutes: int = 5
     store: Path | None = None
     scratch: Path | None = None
     data_root: Path | None = None

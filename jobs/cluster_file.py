@@ -167,6 +167,7 @@ def _sbatch(node: Node) -> dict[str, str | int | bool]:
 _FIELDS = {"cpus_per_task": "threads"}
 _BOTH: dict[str, Callable[[Node], Any]] = {
     "pack_runs": _at_least(1),
+    "checkpoint_minutes": _at_least(1),
     "store": _optional(_folder),
     "data_root": _optional(_folder),
 }

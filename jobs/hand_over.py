@@ -146,6 +146,7 @@ def _function(store: Store, saved: Saved, handed: Handed) -> Callable[..., None]
         mode=cluster.mode,
         minutes=cluster.time,
         signal_seconds=cluster.signal_seconds,
+        checkpoint_minutes=cluster.checkpoint_minutes,
         scratch=cluster.scratch,
     )
 

@@ -39,6 +39,7 @@ def launch(
     executor = submitit.LocalExecutor(folder=store.logs)
     executor.update_parameters(timeout_min=_YEAR, gpus_per_node=cluster.gpus)
     options = {"data_root": data_root, "threads": cluster.threads, "submitter": os.getpid()}
+    options["checkpoint_minutes"] = cluster.checkpoint_minutes
     with _interruptible():
         with _deaf():
             jobs = [executor.submit(work, store.folder, _ids(slice_), **options) for slice_ in slices]

@@ -67,6 +67,7 @@ class Task:
     mode: str = "spread"  # or "ddp"
     minutes: int | None = None
     signal_seconds: int = 120
+    checkpoint_minutes: int = 5
     scratch: Path | None = None
 
     def __call__(self, element: Element) -> None:
@@ -85,7 +86,7 @@ class Task:
 
         here = JobEnvironment()
         job = f"{here.job_id}_{here.global_rank}"
-        train = prepare(self.threads, job)
+        train = prepare(self.threads, self.checkpoint_minutes, job)
         if self.scratch:
             train = _near(train, self.scratch)
         store, slice_ = Store(self.folder), self._slice(element, here.global_rank)

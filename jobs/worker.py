@@ -67,6 +67,7 @@ def work(
     *,
     data_root: Path | None = None,
     threads: int = 1,
+    checkpoint_minutes: int = 5,
     submitter: int | None = None,
     train: Train | None = None,
 ) -> None:
@@ -75,10 +76,12 @@ def work(
     `submitter` is a process of this host without which the work is not to go on.
     """
     stop = Stop(submitter, signal.SIGTERM)
-    train_packs(Store(folder), packs, train or prepare(threads), data_root=data_root, stop=stop)
+    train_packs(
+        Store(folder), packs, train or prepare(threads, checkpoint_minutes), data_root=data_root, stop=stop
+    )
 
 
-def prepare(threads: int, job: str = "") -> Train:
+def prepare(threads: int, checkpoint_minutes: int, job: str = "") -> Train:
     """The real training function, in a process that keeps to its share of the cores."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     import torch
@@ -86,7 +89,7 @@ def prepare(threads: int, job: str = "") -> Train:
     from regularize.train import train_pack
 
     torch.set_num_threads(threads)
-    return partial(train_pack, job=job)
+    return partial(train_pack, job=job, checkpoint_seconds=60.0 * checkpoint_minutes)
 
 
 def never() -> bool:

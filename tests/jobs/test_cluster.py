@@ -88,6 +88,12 @@ def test_time_is_written_as_for_slurm(tmp_path: Path, text: str, minutes: int | 
             _slurm(tmp_path, *lines)
 
 
+def test_how_often_checkpoints_are_written(tmp_path: Path) -> None:
+    assert _slurm(tmp_path, "checkpoint_minutes: 30").checkpoint_minutes == 30
+    (tmp_path / "here.yaml").write_text("kind: local\ncheckpoint_minutes: 2\n", encoding="utf-8")
+    assert load_cluster(str(tmp_path / "here.yaml")).checkpoint_minutes == 2
+
+
 @pytest.mark.parametrize(("text", "mebibytes"), [("4G", 4096), ("500M", 500), ("1T", 2**20), ("2048K", 2)])
 def test_memory_has_a_unit(tmp_path: Path, text: str, mebibytes: int) -> None:
     assert _slurm(tmp_path, f"memory: {text}").memory == mebibytes
@@ -115,6 +121,7 @@ def test_memory_has_a_unit(tmp_path: Path, text: str, mebibytes: int) -> None:
         ),
         (["memory: 4G", "max_memory: 2G"], "mine.yaml:3: max_memory is '2G', but must be at least memory"),
         (["max_memory: 2G"], "max_memory needs memory"),
+        (["checkpoint_minutes: 0"], "checkpoint_minutes is 0, but must be an integer from 1"),
         (["time: 1"], "signal_seconds is 120, but the time limit is 60 seconds"),
         (["sbatch: {partition: x}"], "partition has a key of its own: partition"),
         (["sbatch: {ntasks-per-node: 2}"], "ntasks-per-node has a key of its own: tasks_per_node"),

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,22 @@ def test_packs_are_trained_in_order_and_their_runs_in_the_order_of_ids(store: St
     work(store.folder, [ids[2:4], ids[:2][::-1]], train=train)
     assert train.packs == [tuple(sorted(ids[2:4])), tuple(sorted(ids[:2]))]
     assert states(store) == dict.fromkeys(ids[:4], "done")
+
+
+def test_checkpoints_are_written_as_often_as_the_cluster_config_says(
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def train(runs: Sequence[RunConfig], paths: PackPaths, **given: Any) -> PackStatus:
+        asked.append(given["checkpoint_seconds"])
+        write_pack(store, [run.run_id for run in runs], "done")
+        return status([run.run_id for run in runs], "done")
+
+    monkeypatch.setattr("regularize.train.train_pack", train)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    work(store.folder, [ids[:2]], checkpoint_minutes=7)
+    assert asked == [420]
 
 
 def test_a_failure_is_recorded_and_the_next_pack_begun(store: Store, ids: list[str]) -> None:
