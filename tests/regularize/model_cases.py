@@ -1,4 +1,4 @@
-"""Several techniques at once, on every model but the LeNets, which have the cases of the techniques.
+"""Several techniques at once, on every model but LeNet-5 in its usual form, which has the cases of the techniques.
 
 Trained in a group of two processes by `python -m tests.regularize.model_cases FOLDER`.
 """
@@ -28,14 +28,22 @@ ALL = together(
     each("input_noise", "sigma", 0.05, 0.1),
     each("weight_noise", "sigma", 0.01, 0.02),
 )
-PACKED = ("mlp", "toy_mlp", "toy_plane", "toy_rnn")
+# model → what it trains on
+PACKED = {
+    "lenet5_tanh": "digits",
+    "lenet_prime": "digits",
+    "mlp": "clusters",
+    "toy_mlp": "clusters",
+    "toy_plane": "clusters",
+    "toy_rnn": "clusters",
+}
 
 
 def pack(model: str, *, steps: int = STEPS, **training: object) -> list[RunConfig]:
     """Two strengths with one seed, and another seed."""
     weak, strong = ALL
     return [
-        run(terms, seed, steps=steps, model=model, data="clusters", **training)
+        run(terms, seed, steps=steps, model=model, data=PACKED[model], **training)
         for terms, seed in ((weak, 0), (strong, 0), (strong, 1))
     ]
 

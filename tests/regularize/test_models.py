@@ -24,6 +24,10 @@ from tests.regularize.cases import run, trained
 from tests.regularize.model_cases import EXAMPLES, PACKED, pack, resnet
 
 
+def test_every_model_is_held_to_the_contract():
+    assert {*PACKED, "lenet5"} == set(MODELS)  # LeNet-5 by the cases of the techniques
+
+
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
     """model → weights of the pack after 100 steps in float64, trained once."""
@@ -77,6 +81,49 @@ def test_toy_models_solve_the_toy_problem(model, tmp_path):
     network = models.build(model, [0], shape=(2,), classes=4)
     network.load_state_dict(weights)
     assert network(torch.tensor([CENTRES], dtype=torch.float32)).argmax(-1).tolist() == [[0, 1, 2, 3]]
+
+
+class Squash(nn.Module):
+    """LeCun's: odd, 1 at 1, −1 at −1."""
+
+    def forward(self, x):
+        return 1.7159 * torch.tanh(2 * x / 3)
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+@pytest.mark.parametrize("side", [28, 32])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("model", "activation", "pool"),
+    [
+        ("lenet5", nn.ReLU(), nn.MaxPool2d(2)),
+        ("lenet5_tanh", Squash(), nn.AvgPool2d(2)),
+        ("lenet_prime", nn.Tanh(), nn.MaxPool2d(2)),
+    ],
+)
+def test_each_lenet_is_the_usual_chain_of_layers(model, activation, pool, channels, side, classes):
+    network = models.build(model, [3, 4], shape=(channels, side, side), classes=classes).double()
+    source = torch.Generator().manual_seed(0)
+    for name in network.weight_layers:  # some of which start at 0
+        network.get_parameter(f"{name}.bias").data.uniform_(-0.3, 0.3, generator=source)
+    x = torch.randn(2, 5, channels, side, side, generator=source, dtype=torch.float64)
+    logits = network(x)
+    assert logits.shape == (2, 5, classes)
+    for run in range(2):
+        layers = [
+            nn.Conv2d(channels, 6, 5, padding=2 if side == 28 else 0),
+            nn.Conv2d(6, 16, 5),
+            nn.Linear(400, 120),
+            nn.Linear(120, 84),
+            nn.Linear(84, classes),
+        ]
+        for layer, name in zip(layers, network.weight_layers, strict=True):
+            layer.weight.data = network.get_parameter(f"{name}.weight")[run]
+            layer.bias.data = network.get_parameter(f"{name}.bias")[run]
+        conv1, conv2, fc1, fc2, fc3 = layers
+        convolutions = nn.Sequential(conv1, activation, pool, conv2, activation, pool, nn.Flatten())
+        plain = nn.Sequential(convolutions, fc1, activation, fc2, activation, fc3)
+        torch.testing.assert_close(logits[run], plain(x[run]), rtol=0, atol=1e-12)
 
 
 def test_mlp_is_the_usual_chain_of_layers():
