@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import shutil
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,46 +12,15 @@ from jobs.runs_file import write_runs
 from regularize.store import Store, write_text
 from tests.jobs.stores import write_pack
 from tests.jobs.watch.test_local import planned_runs
+from tests.jobs.watch.tmux import Tmux, tmux_server
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 MAIN = "import sys; from jobs.cli import main; sys.exit(main())"
-WAIT = 90.0  # seconds; it starts in one or two on a machine that has nothing else to do
-
-
-class Tmux:
-    """A server of its own, on a socket in the test's folder."""
-
-    def __init__(self, socket: Path) -> None:
-        self.socket = socket
-
-    def __call__(self, *words: str) -> str:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TMUX")}
-        environment |= {"PYTHONPATH": str(REPOSITORY), "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
-        command = ["tmux", "-u", "-S", str(self.socket), "-f", "/dev/null", *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
-
-    def begin(self, words: list[str], width: int, height: int) -> None:
-        self("new-session", "-d", "-x", str(width), "-y", str(height), shlex.join(words))
-
-    def until(self, true: Callable[[str], bool]) -> str:
-        end = time.monotonic() + WAIT
-        while time.monotonic() < end:
-            pane = self("capture-pane", "-p")
-            if true(pane):
-                return pane
-            time.sleep(0.2)
-        raise AssertionError(f"it did not come to that:\n{pane}")
 
 
 @pytest.fixture
 def tmux(tmp_path: Path) -> Iterator[Tmux]:
-    if not shutil.which("tmux"):
-        if os.environ.get("CI"):
-            pytest.fail("no tmux, which .ci/run installs")
-        pytest.skip("no tmux on this machine")
-    server = Tmux(tmp_path / "tmux")
-    yield server
-    subprocess.run(["tmux", "-S", str(server.socket), "kill-server"], check=False, capture_output=True)
+    with tmux_server(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture
@@ -95,17 +59,8 @@ def test_a_session_from_the_heat_map_to_the_traceback_and_out(
     write_pack(store, planned_ids()[5:], "done")  # while it is being watched
     tmux.until(lambda pane: "7 of 9 runs done" in pane)
     tmux("send-keys", "q")
-    end = time.monotonic() + WAIT
-    while time.monotonic() < end and tmux_lives(tmux):
-        time.sleep(0.2)
-    assert not tmux_lives(tmux)
+    tmux.ends()
 
 
 def planned_ids() -> list[str]:
     return [run.config.run_id for run in planned_runs()]
-
-
-def tmux_lives(tmux: Tmux) -> bool:
-    """The server ends with its last session, and that with the command."""
-    done = subprocess.run(["tmux", "-S", str(tmux.socket), "ls"], check=False, capture_output=True)
-    return done.returncode == 0
