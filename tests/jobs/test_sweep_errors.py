@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.cli import main
 from jobs.sweep import Sweep, load_sweep
 from regularize.config import Training
 from regularize.errors import UserError, one_of
@@ -89,13 +90,19 @@ SETTINGS = [
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("REGULARIZE_STORE", raising=False)
+    monkeypatch.setenv("REGULARIZE_DATA", str(tmp_path / "data"))
 
 
 @pytest.mark.parametrize(("number", "text", "message"), TOP + SETTINGS)
-def test_what_is_wrong_in_a_file_is_told_with_its_line(number: int, text: str, message: str) -> None:
-    with pytest.raises(UserError) as error:
-        load(with_line(number, text))
-    assert str(error.value) == f"sweep.yaml:{message}"
+@pytest.mark.parametrize("command", ["plan", "submit"])
+def test_what_is_wrong_in_a_file_is_told_with_its_line_alone_and_nothing_is_written(
+    command: str, number: int, text: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("sweep.yaml").write_text(with_line(number, text), encoding="utf-8")
+    assert main([command, "sweep.yaml"]) == 2
+    assert capsys.readouterr() == ("", f"error: sweep.yaml:{message}\n")
+    assert [path.name for path in Path().iterdir()] == ["sweep.yaml"]
 
 
 @pytest.mark.parametrize(
