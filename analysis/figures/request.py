@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -38,7 +39,7 @@ class Request:
         """Draw everything, figure by figure; what takes long in several processes.
 
         Raises:
-            UserError: there is nothing to draw yet, or no such run.
+            UserError: there is nothing to draw yet, or no such run; one of the processes was killed.
         """
         problems = range(len(self.subjects()))
         quick = all(FIGURES[name].needs == "tables" for name in self.names)
@@ -46,8 +47,14 @@ class Request:
         if workers < 2:
             return self._joined(map(self.part, [*problems, None]))
         # Not by fork: a library's threads may hold locks, which a copy of the process would wait for.
-        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-            return self._joined(pool.map(self.part, [*problems, None]))
+        try:
+            with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+                return self._joined(pool.map(self.part, [*problems, None]))
+        except BrokenProcessPool:
+            raise UserError(
+                f"one of {workers} processes that drew figures was killed, as happens where memory is short; "
+                "try with more of it, or a few figures at a time (`regularize figures SWEEP NAME`)"
+            ) from None
 
     def part(self, problem: int | None) -> Part:
         """Draw what belongs to one problem, or with None to all of them.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing import parent_process
 from pathlib import Path
 
 import pytest
 
 from analysis.collect import collect
 from analysis.figures import draw_all, request
+from analysis.figures.request import Part, Request
+from regularize.errors import UserError
 from regularize.store import Store
 from tests.analysis.trained import PLAIN, store_of
 
@@ -58,3 +63,29 @@ def test_networks_of_two_problems_are_drawn_side_by_side_to_the_same_bytes(
         shutil.rmtree(store.figures)
     assert len(found[0]) == 2 * 2 * 3
     assert found[0] == found[1]
+
+
+class Killed(Request):
+    """Its processes end as those do that the system kills for want of memory."""
+
+    def part(self, problem: int | None) -> Part:
+        assert parent_process(), "this would kill the test"
+        os.kill(os.getpid(), signal.SIGKILL)
+        return super().part(problem)
+
+
+def test_a_process_that_is_killed_is_said_in_plain_words(
+    make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store(
+        datasets=("cifar10", "digits", "mnist", "svhn"),
+        strengths={"none": [""]},
+        tune=(),
+        report=(1,),
+        epochs=1,
+    )
+    collect(store)
+    monkeypatch.setattr(request, "cores", lambda: 2)
+    killed = Killed(store=store, names=["loss_gap"], run_id=None, data_root=None, layer="penultimate")
+    with pytest.raises(UserError, match=r"one of 2 processes that drew figures was killed.* memory"):
+        killed.draw()
