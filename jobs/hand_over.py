@@ -30,6 +30,10 @@ _PICKLE = re.compile(r"(\d+(?:_\d+)?)(?:_\d+_result|_submitted)\.pkl")
 _STRAY = re.compile(r"[0-9a-f]{32}\.pkl|\.submission_file_[0-9a-f]{32}\.sh")
 
 
+class RefusedError(UserError):
+    """Slurm has said no: there is no such job."""
+
+
 def array_of(sweep: str, elements: Sequence[Slices], memory: int | None) -> Handed:
     """The request for an array, not yet made."""
     packs = [pack for element in elements for slice_ in element for pack in slice_]
@@ -54,15 +58,19 @@ def hand_over(store: Store, saved: Saved, handed: Handed, slurm: Slurm, parallel
     `parallel` is how many elements may run at once, None without a limit.
 
     Raises:
-        UserError: Slurm refuses, or does not answer; the journal says that it was abandoned.
+        RefusedError: Slurm refuses; the journal says that it was abandoned.
+        UserError: Slurm does not answer, or not in words that are understood, or the disk is full. It may
+            have taken the job all the same: the journal leaves that open, and `settle` finds out.
     """
     if "%" in str(store.folder):
-        raise UserError(f"{store.folder}: Slurm replaces what begins with % in a path; take another folder")
+        raise RefusedError(
+            f"{store.folder}: Slurm replaces what begins with % in a path; take another folder"
+        )
     journal.submitting(store.journal, handed)
     try:
         with naming_full_disk(store.logs):
             job_id = _submitted(store, saved, handed, slurm, parallel)
-    except UserError as error:
+    except RefusedError as error:
         append(store.journal, "abandoned", token=handed.token, reason=str(error))
         raise
     finally:
@@ -112,10 +120,16 @@ def _submitted(store: Store, saved: Saved, handed: Handed, slurm: Slurm, paralle
     while True:
         try:
             return _sbatch(executor, store, saved, handed)
-        except (FailedJobError, FailedSubmissionError) as error:
-            said = "; ".join(line.removeprefix("sbatch: error: ") for line in str(error).splitlines())
-        if not passing(said) or waited >= slurm.patience:
-            raise UserError(f"Slurm refused the jobs: {said}")
+        except FailedSubmissionError as error:
+            raise UserError(f"Slurm's answer has no job's id: {_line(error)}") from None
+        except FailedJobError as error:
+            said = _line(error)
+        if not said:
+            raise UserError("sbatch has failed without a word")
+        if not passing(said):
+            raise RefusedError(f"Slurm refused the jobs: {said}")
+        if waited >= slurm.patience:
+            raise UserError(f"Slurm has not answered for {waited:.0f} s: {said}")
         slurm.say(f"Slurm does not answer ({said}); trying again in {wait:.0f} s")
         slurm.sleep(wait)
         waited, wait = waited + wait, min(2 * wait, LONGEST_WAIT)
@@ -133,6 +147,10 @@ def _sbatch(executor: submitit.SlurmExecutor, store: Store, saved: Saved, handed
         else:
             job = executor.submit(function)
     return str(job.job_id).partition("_")[0]
+
+
+def _line(error: Exception) -> str:
+    return "; ".join(line.removeprefix("sbatch: error: ") for line in str(error).splitlines())
 
 
 def _function(store: Store, saved: Saved, handed: Handed) -> Callable[..., None]:

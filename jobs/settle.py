@@ -43,7 +43,7 @@ def settle(store: Store, saved: Saved, slurm: Slurm) -> tuple[Sight, Packs]:
 
 
 def _find_unsure(store: Store, saved: Saved, slurm: Slurm) -> None:
-    """Look for requests whose sender died before it knew the job's id, by their names."""
+    """Look for requests whose sender died or gave up before it knew the job's id, by their names."""
     unsure = [handed for handed in read_journal(store.journal).handed if handed.unsure]
     if not unsure:
         return
@@ -59,9 +59,7 @@ def _find_unsure(store: Store, saved: Saved, slurm: Slurm) -> None:
             slurm.say(f"job {job_id} of a submission that was cut short is in Slurm's hands")
             append(store.journal, "submitted", token=handed.token, job_id=job_id)
         else:
-            append(
-                store.journal, "abandoned", token=handed.token, reason="its sender died before Slurm had it"
-            )
+            append(store.journal, "abandoned", token=handed.token, reason="Slurm never had it")
 
 
 def _endings(sight: Sight, packs: Packs) -> dict[str, dict[int, Ending]]:

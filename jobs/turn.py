@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jobs import provenance
-from jobs.hand_over import array_of, follow_up_of, hand_over
+from jobs.hand_over import RefusedError, array_of, follow_up_of, hand_over
 from jobs.journal import Handed, append
+from jobs.outlook import CONTINUES
 from jobs.packing import Pack
 from jobs.plan import IN_HAND, Plan
 from jobs.prepare import Submission, next_plan, warn
@@ -49,7 +50,8 @@ def take_turn(submission: Submission, facts: Mapping[str, Facts], slurm: Slurm) 
     To be called by the holder of the store's lock.
 
     Raises:
-        UserError: Slurm refuses or does not answer; then none of it is in the queue.
+        UserError: Slurm refuses, and then none of it is in the queue; or it does not answer, and then the
+            next turn finds what it has taken.
     """
     cluster = submission.cluster
     sight, packs = settle(submission.store, submission.saved, slurm)
@@ -109,7 +111,10 @@ def _levels(
 def _hand_over(
     submission: Submission, arrays: Sequence[Handed], sight: Sight, limits: Limits, slurm: Slurm
 ) -> tuple[list[str], bool]:
-    """Hand over all of it or nothing: the arrays' ids, and whether a follow-up waits for all at work."""
+    """Hand over all of it, or nothing if a part is refused.
+
+    The arrays' ids, and whether a follow-up waits for all at work.
+    """
     store, parallel = submission.store, parallelism(submission.cluster.array_parallelism, len(arrays) or 1)
     accepted: list[tuple[str, str]] = []
     try:
@@ -119,13 +124,15 @@ def _hand_over(
         jobs = [job_id for _, job_id in accepted]
         places = UNLIMITED if limits.room is None else limits.room - sum(array.jobs for array in arrays)
         followed = _follow(submission, jobs, sight, places, slurm)
-    except UserError as error:
+    except RefusedError as error:
         slurm.cancel([job_id for _, job_id in accepted])
         for token, _ in accepted:
             append(
                 store.journal, "abandoned", token=token, reason="another part of the submission was refused"
             )
-        raise type(error)(f"{error}; nothing has been submitted") from None
+        raise RefusedError(f"{error}; nothing has been submitted") from None
+    except UserError as error:  # what Slurm has taken stays in its hands
+        raise type(error)(f"{error}; {CONTINUES} with what Slurm has taken by then") from None
     if jobs:
         provenance.record(store, submission.overrides, jobs)
     return jobs, followed

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from jobs.journal import read_journal
+from jobs.slurm.commands import Slurm
 from tests.cluster.processes import wait_for
 from tests.cluster.slurm import TestCluster
 from tests.cluster.tables import assert_same
@@ -25,6 +29,14 @@ model: mlp
 training: {steps: 20, batch_size: 16}
 regularizers: {none: }
 seeds: 1
+"""
+
+# Slurm has the job, and its answer is lost.
+UNHEARD = """\
+#!/bin/sh
+"{program}" "$@" > /dev/null
+echo "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation" >&2
+exit 1
 """
 
 
@@ -74,6 +86,27 @@ def test_a_controller_that_is_away_is_waited_for(slurm: TestCluster, tmp_path: P
     assert "trying again in" in " ".join(said.split())
     assert len(slurm.queued()) == 2
     assert len([handed for handed in read_journal(trial.store.journal).handed if handed.open]) == 2
+
+
+def test_a_job_that_slurm_took_without_a_word_is_not_handed_over_twice(
+    slurm: TestCluster, tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Trial(tmp_path, data_root, SWEEP, sbatch={"hold": True})
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "sbatch").write_text(UNHEARD.format(program=shutil.which("sbatch")))
+    (tmp_path / "bin" / "sbatch").chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+        patch.setattr("jobs.run_slurm.Slurm", partial(Slurm, patience=0.0))
+        said = trial.submit()
+    assert (said.code, "Socket timed out" in said.err) == (2, True), said
+    (before,) = slurm.queued()
+    assert trial.states() == {"unknown": 1}
+
+    assert trial.submit().code == 0
+    array, follow_up = read_journal(trial.store.journal).handed
+    assert (array.job_id, follow_up.after) == (before, (before,))
+    assert set(slurm.queued()) == {before, follow_up.job_id}
 
 
 def test_a_full_store(
