@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import os
-import resource
 import statistics
 import sys
 import time
@@ -31,6 +30,7 @@ from torch import nn
 
 from regularize.config import DataConfig, RunConfig, Training
 from regularize.data import data_root, load
+from tests.benchmarks.bench_analysis import peak_memory
 
 RUNS, BATCH = 8, 128
 # The least that (c) has to be of each, and the most that a worker may take, in MB.
@@ -87,7 +87,7 @@ def sequential(batches: Iterator[tuple[torch.Tensor, torch.Tensor]], foreach: bo
 
 
 def worker(seeds: list[int], pipe: Connection) -> None:
-    """Takes numbers of steps from the pipe, answers each with 'done', and None with its peak memory."""
+    """Takes numbers of steps from the pipe and answers each with 'done', until one is 0."""
     torch.set_num_threads(1)
     from regularize.distributed import Ranks
     from regularize.memory import keep_large_blocks
@@ -95,29 +95,36 @@ def worker(seeds: list[int], pipe: Connection) -> None:
     from regularize.train import Trainer
 
     keep_large_blocks()
-    training = Training(epochs=1000, batch_size=BATCH, lr=0.01)
-    runs = [
-        RunConfig(
-            data=DataConfig(name="mnist"),
-            model="lenet5",
-            regularizer="none",
-            terms=(),
-            training=training,
-            seed=s,
-        )
-        for s in seeds
-    ]
+    runs = runs_of(seeds, Training(epochs=1000, batch_size=BATCH, lr=0.01))
     trainer = Trainer(runs, PackPaths(Path(os.devnull)), Ranks.here(), None)
     pipe.send("ready")
     while steps := pipe.recv():
         for _ in range(steps):
             trainer.advance()
         pipe.send("done")
-    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def runs_of(seeds: list[int], training: Training) -> list[RunConfig]:
+    data = DataConfig(name="mnist")
+    return [
+        RunConfig(data=data, model="lenet5", regularizer="none", terms=(), training=training, seed=seed)
+        for seed in seeds
+    ]
+
+
+def whole(seeds: list[int], pipe: Connection) -> None:
+    """Trains a pack to its end, with all that is measured there, and answers with its peak memory in MB."""
+    torch.set_num_threads(1)
+    from regularize.store import PackPaths
+    from regularize.train import train_pack
+
+    with TemporaryDirectory() as folder:
+        train_pack(runs_of(seeds, Training(steps=40, batch_size=BATCH, lr=0.01)), PackPaths(Path(folder)))
+    pipe.send(peak_memory())
 
 
 def packed() -> tuple[Callable[[int], float], Callable[[], float]]:
-    """The same for the workers, and their largest peak memory in MB."""
+    """The same for the workers, and the peak memory in MB of one that trains its pack to the end."""
     cores = len(os.sched_getaffinity(0))
     context = mp.get_context("spawn")
     pipes = []
@@ -139,7 +146,11 @@ def packed() -> tuple[Callable[[int], float], Callable[[], float]]:
     def memory() -> float:
         for pipe in pipes:
             pipe.send(0)
-        return max(pipe.recv() for pipe in pipes)
+        ours, theirs = context.Pipe()
+        context.Process(target=whole, args=(list(range(0, RUNS, cores)), theirs), daemon=True).start()
+        theirs.close()
+        found: float = ours.recv()
+        return found
 
     return measure, memory
 

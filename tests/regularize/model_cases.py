@@ -1,4 +1,4 @@
-"""Several techniques at once, on every model but LeNet-5 in its usual form, which has the cases of the techniques.
+"""Several techniques at once, on every model but the usual LeNet-5, which has the cases of the techniques.
 
 Trained in a group of two processes by `python -m tests.regularize.model_cases FOLDER`.
 """

@@ -109,7 +109,7 @@ def test_each_lenet_is_the_usual_chain_of_layers(model, activation, pool, channe
     x = torch.randn(2, 5, channels, side, side, generator=source, dtype=torch.float64)
     logits = network(x)
     assert logits.shape == (2, 5, classes)
-    for run in range(2):
+    for which in range(2):
         layers = [
             nn.Conv2d(channels, 6, 5, padding=2 if side == 28 else 0),
             nn.Conv2d(6, 16, 5),
@@ -118,12 +118,12 @@ def test_each_lenet_is_the_usual_chain_of_layers(model, activation, pool, channe
             nn.Linear(84, classes),
         ]
         for layer, name in zip(layers, network.weight_layers, strict=True):
-            layer.weight.data = network.get_parameter(f"{name}.weight")[run]
-            layer.bias.data = network.get_parameter(f"{name}.bias")[run]
+            layer.weight.data = network.get_parameter(f"{name}.weight")[which]
+            layer.bias.data = network.get_parameter(f"{name}.bias")[which]
         conv1, conv2, fc1, fc2, fc3 = layers
         convolutions = nn.Sequential(conv1, activation, pool, conv2, activation, pool, nn.Flatten())
         plain = nn.Sequential(convolutions, fc1, activation, fc2, activation, fc3)
-        torch.testing.assert_close(logits[run], plain(x[run]), rtol=0, atol=1e-12)
+        torch.testing.assert_close(logits[which], plain(x[which]), rtol=0, atol=1e-12)
 
 
 def test_mlp_is_the_usual_chain_of_layers():
