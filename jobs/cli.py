@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     plan = command("plan", "show what a submission would train", sweep, store, data, cluster)
     plan.add_argument("--json", action="store_true", help="as JSON")
     submit = command("submit", "train what the sweep wants and its store lacks", sweep, store, data, cluster)
-    submit.add_argument("--wait", action="store_true", help="on Slurm: until nothing is queued")
+    _add_wait(submit)
     _add_jobs(command)
     _add_train(command("train", "train one run of a sweep here and now", sweep, data))
     _add_data(command("data", "list or download data sets"))
@@ -251,6 +251,10 @@ def _add_animate(animate: argparse.ArgumentParser) -> None:
     animate.add_argument("--out", type=Path, metavar="FOLDER", help="where to (default: the sweep's figures)")
 
 
+def _add_wait(submit: argparse.ArgumentParser) -> None:
+    submit.add_argument("--wait", action="store_true", help="on Slurm: until nothing is queued")
+
+
 def _add_reproduce(reproduce: argparse.ArgumentParser) -> None:
     reproduce.add_argument("name", metavar="NAME", help="hoffman2019-table, part-two or part-three")
     reproduce.add_argument(
@@ -258,6 +262,7 @@ def _add_reproduce(reproduce: argparse.ArgumentParser) -> None:
     )
     reproduce.add_argument("--seeds", type=int, metavar="N", help="report on so many seeds")
     reproduce.add_argument("--plan", action="store_true", help="only show what it would train and cost")
+    _add_wait(reproduce)
 
 
 def _add_data(data: argparse.ArgumentParser) -> None:

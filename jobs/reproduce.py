@@ -8,7 +8,9 @@ from pathlib import Path
 
 from analysis.published import REFERENCES, Reference
 from jobs.cluster import load_cluster
+from jobs.packs import read_packs
 from jobs.places import store_root
+from jobs.plan import last_selection, wanted_runs
 from jobs.sweep import Sweep, load_sweep
 from jobs.words import plural
 from regularize.errors import UserError, one_of, require
@@ -24,7 +26,8 @@ def names() -> list[str]:
 def reproduce(args: Namespace) -> int:
     """Say what it costs, run it through `submit`, print and write published beside measured numbers.
 
-    Whatever is done already is not done again, so the same command continues.
+    On Slurm the numbers are there later. Whatever is done already is not done again, so the same command
+    continues, and in the end prints them.
 
     Raises:
         UserError: no such reproduction, a scale or a setting that is not valid or leaves nothing to
@@ -45,10 +48,15 @@ def reproduce(args: Namespace) -> int:
     commands.plan(args)
     if args.plan:
         return 0
-    code = commands.submit(args)
-    if code == 0:
-        _show(Store(store_root(args.store, load_cluster(args.cluster)) / published.name), reference, notes)
-    return code
+    if code := commands.submit(args):
+        return code
+    store = Store(store_root(args.store, load_cluster(args.cluster)) / published.name)
+    done, all_ = _progress(sweep, store)
+    if done < all_:
+        print(f"{done:,} of {plural(all_, 'run')} done: once all are, the same command prints the table")
+        return 0
+    _show(store, reference, notes)
+    return 0
 
 
 def shortened(sweep: Sweep, scale: float, seeds: int | None) -> list[str]:
@@ -107,6 +115,13 @@ def _check_comparable(sweep: Sweep, reference: Reference) -> None:
     if not any((column.dataset, column.per_class) in trained for column in reference.columns):
         known = dict.fromkeys(column.dataset for column in reference.columns)
         raise UserError(f"nothing would be comparable: the published numbers are of {', '.join(known)}")
+
+
+def _progress(sweep: Sweep, store: Store) -> tuple[int, int]:
+    """How many of the sweep's runs are done, and how many there are, those ahead included."""
+    packs = read_packs(store)
+    wanted, ahead = wanted_runs(sweep, packs, last_selection(store, sweep) if sweep.two_phase else None)
+    return sum(run.config.run_id in packs.done() for run in wanted), len(wanted) + len(ahead)
 
 
 def _show(store: Store, reference: Reference, notes: list[str]) -> None:

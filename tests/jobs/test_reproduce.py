@@ -21,6 +21,12 @@ from tests.jobs.test_cli import HEAVY, imported
 REPOSITORY = Path(__file__).parents[2]
 # Hoffman's table on the embedded digits, as fast as can be.
 TINY = ["dataset={digits: {per_class: 3}}", "training.batch_size=10", "evaluation.jacobian_examples=9"]
+COMMAND = ["reproduce", "hoffman2019-table", "--scale", "0.00004", "--seeds", "2"]
+COMMAND += [word for setting in TINY for word in ("--set", setting)]
+DIGITS = Reference(source="digits", columns=(
+    Column(title="accuracy", dataset="digits", per_class=3, published={"l2": (9.9, 0.1)}, status=ROUGH),
+    Column(title="norm", dataset="digits", per_class=3, measure="jacobian_norm"),
+))  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -140,16 +146,11 @@ def test_planning_one_needs_no_torch_and_no_pandas() -> None:
 def test_a_reproduction_runs_to_its_table_and_not_twice(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = ["reproduce", "hoffman2019-table", "--scale", "0.00004", "--seeds", "2", "--max-tasks", "1"]
-    command += [word for setting in TINY for word in ("--set", setting)]
+    command = [*COMMAND, "--max-tasks", "1"]
     assert main(command) == 2
     assert "the published numbers are of mnist" in capsys.readouterr().err
 
-    columns = [
-        Column(title="accuracy", dataset="digits", per_class=3, published={"l2": (9.9, 0.1)}, status=ROUGH),
-        Column(title="norm", dataset="digits", per_class=3, measure="jacobian_norm"),
-    ]
-    monkeypatch.setitem(REFERENCES, "hoffman2019-table", Reference(source="digits", columns=tuple(columns)))
+    monkeypatch.setitem(REFERENCES, "hoffman2019-table", DIGITS)
     assert main(command) == 0
     shown = capsys.readouterr().out
     assert "6 steps instead of 150,000 steps; 2 seeds instead of 15 seeds; digits instead of mnist" in shown
