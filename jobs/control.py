@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from jobs import saved
-from jobs.filters import EVERYTHING, Filter
+from jobs.filters import EVERYTHING, Filter, matching
 from jobs.journal import Journal, append, read_journal
 from jobs.lock import submit_lock
 from jobs.packs import Packs, read_packs
 from jobs.prepare import Submission
 from jobs.retries import judge
-from jobs.rows import Row, read_rows
+from jobs.rows import read_rows
 from jobs.settle import settle
 from jobs.sight import Place, Sight
 from jobs.slurm.commands import Slurm
-from jobs.states import processes_here, run_states
-from jobs.submit import submit
+from jobs.states import pack_state, run_states
 from jobs.words import plural
 from regularize.store import Store
 
@@ -35,19 +31,20 @@ def cancel(store: Store, wanted: Filter, console: Console) -> None:
     """Take the wanted runs out of Slurm's queue; they stay out until the sweep is submitted again.
 
     A job ends if one of the runs it is to train is wanted; its others go on with the follow-up. If
-    all are, the follow-up is cancelled too. On this machine, those in training end with a checkpoint.
+    all are, the follow-up is cancelled too. On this machine a pack ends, with a checkpoint, if one of its
+    runs is wanted, or is not begun; the task goes on with its other packs.
     """
     rows, known = read_rows(store), saved.load(store)
     if known.cluster.kind == "local":
-        _end_here(store, rows, wanted, console)
+        _cancel_here(store, wanted, console)
         return
     with submit_lock(store.lock):
         slurm = Slurm(say=console.print)
         sight, packs = settle(store, known, slurm)
         states, _ = run_states(packs, sight, datetime.now(UTC))
         live, done = sight.live_runs(), packs.done()
-        matching = {row.run_id for row in _matching(rows, wanted, states)}
-        runs = (live if wanted == EVERYTHING else matching & live) - done.keys()
+        chosen = {row.run_id for row in matching(rows, wanted, states)}
+        runs = (live if wanted == EVERYTHING else chosen & live) - done.keys()
         places = [place for place in sight.live if _holds(sight.journal, place, runs)]
         append(store.journal, "cancelled", runs=sorted(runs), elements=places)
         ids = _slurm_ids(sight, places)
@@ -60,23 +57,28 @@ def cancel(store: Store, wanted: Filter, console: Console) -> None:
         console.print(f"{plural(len(others), 'run')} of these jobs go on with the follow-up")
 
 
-def _end_here(store: Store, rows: list[Row], wanted: Filter, console: Console) -> None:
-    """Tell the processes that train the wanted runs to write a checkpoint and end; others go on."""
+def _cancel_here(store: Store, wanted: Filter, console: Console) -> None:
+    """Note which runs are cancelled where the tasks look for it.
+
+    Raises:
+        UserError: the store is not ours to write to.
+    """
     packs, now = read_packs(store), datetime.now(UTC)
-    runs = {row.run_id for row in _matching(rows, wanted, run_states(packs, None, now)[0])}
-    meant = {i: status for i, status in packs.statuses.items() if not runs.isdisjoint(status.runs)}
-    pids = processes_here(Packs(meant), now)
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-    ended = sum(len(s.runs) for s in meant.values() if s.state == "running" and s.pid in pids)
-    console.print(f"{plural(ended, 'run')} in training here told to write a checkpoint and end")
+    states, _ = run_states(packs, None, now)
+    runs = {row.run_id for row in matching(read_rows(store), wanted, states)} - packs.done().keys()
+    append(store.journal, "cancelled", runs=sorted(runs), elements=[])
+    training = [s.runs for s in packs.statuses.values() if pack_state(s, now) == "running"]
+    ending = {run_id for pack in training if not runs.isdisjoint(pack) for run_id in pack}
+    console.print(f"{plural(len(ending & runs), 'run')} in training here told to write a checkpoint and end")
+    if others := ending - runs:
+        console.print(f"{plural(len(others), 'run')} of the same packs end with them")
 
 
 def retry(store: Store, wanted: Filter, console: Console) -> bool:
     """Forget the failures of the wanted runs and submit the sweep as it was submitted last.
 
-    Cancelled ones are taken up again only if a filter names them.
+    Cancelled ones are taken up again only if a filter names them. On this machine, where what is not done
+    waits for a submission anyway, the wanted ones alone are trained.
     """
     known = saved.load(store)
     submission = Submission(
@@ -87,8 +89,10 @@ def retry(store: Store, wanted: Filter, console: Console) -> bool:
         overrides=(),
         console=console,
     )
-    if known.cluster.kind == "local":  # where each submission trains what failed again
-        return submit(submission)
+    if known.cluster.kind == "local":
+        from jobs.run_here import run_here
+
+        return run_here(submission, again=wanted)
     from jobs.run_slurm import submit_by_hand
 
     with submit_lock(store.lock):
@@ -98,7 +102,7 @@ def retry(store: Store, wanted: Filter, console: Console) -> bool:
         again = {
             run_id for run_id, reason in left_out.items() if reason != "cancelled" or wanted != EVERYTHING
         }
-        runs = [row.run_id for row in _matching(read_rows(store), wanted, states) if row.run_id in again]
+        runs = [row.run_id for row in matching(read_rows(store), wanted, states) if row.run_id in again]
         append(store.journal, "retried", runs=runs)
     console.print(f"{plural(len(runs), 'run')} to try again")
     return submit_by_hand(submission, everything=False)
@@ -123,7 +127,7 @@ def log_files(store: Store, wanted: Filter) -> dict[Path, int]:
     sight = Sight(journal=read_journal(store.journal), live={}, gone={})
     packs = read_packs(store)
     states, _ = run_states(packs, sight if sight.journal.arrays else None, datetime.now(UTC))
-    chosen = _matching(read_rows(store), TROUBLE if wanted == EVERYTHING else wanted, states)
+    chosen = matching(read_rows(store), TROUBLE if wanted == EVERYTHING else wanted, states)
     return _log_files(store, [row.run_id for row in chosen], states, sight.journal, packs)
 
 
@@ -150,10 +154,6 @@ def _log_files(
         elif job:
             found[store.logs / f"{job}_log.out"] += 1
     return found
-
-
-def _matching(rows: list[Row], wanted: Filter, states: dict[str, str]) -> list[Row]:
-    return [row for row in rows if wanted.matches(row, states.get(row.run_id, "planned"))]
 
 
 def _runs(journal: Journal, place: Place) -> set[str]:

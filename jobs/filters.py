@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.rows import Row
@@ -30,6 +30,11 @@ class Filter:
 
 
 EVERYTHING = Filter()
+
+
+def matching(rows: Iterable[Row], wanted: Filter, states: Mapping[str, str]) -> list[Row]:
+    """The wanted rows, given the states of all runs that were begun or handed over."""
+    return [row for row in rows if wanted.matches(row, states.get(row.run_id, "planned"))]
 
 
 def filter_of(args: Namespace, rows: Sequence[Row]) -> Filter:

@@ -2,7 +2,8 @@
 
 A line `submitting` is on disk before Slurm is asked, a line `submitted` with the job's id after. Where
 the second is missing, the job, if there is one, is found by its name. Only the holder of the
-store's lock writes. A line that was torn by a crash says nothing: what it would have told is asked again.
+store's lock writes, but for `cancel` while a submission on this machine holds it: its tasks look for that
+line. A line that was torn by a crash says nothing: what it would have told is asked again.
 
 Events: submitting, submitted, abandoned (there is no such job), ended (of some elements, how), asked
 (by a person, to train everything), cancelled and retried (runs).
@@ -123,10 +124,22 @@ def read_journal(path: Path) -> Journal:
 
 
 def append(path: Path, event: str, **values: Any) -> None:
-    """Add a line that is on disk when this returns."""
+    """Add a line that is on disk when this returns.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     line = json.dumps({"event": event, "time": _now(), **values}, separators=(",", ":"))
+    try:
+        with naming_full_disk(path):
+            _add(path, line)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _add(path: Path, line: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with naming_full_disk(path), path.open("ab+") as file:
+    with path.open("ab+") as file:
         if file.tell() and not _ends_whole(file):
             line = f"\n{line}"
         file.write(f"{line}\n".encode())

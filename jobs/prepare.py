@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from regularize.data import Facts, prepared
 from regularize.errors import UserError
 from regularize.models import check_fit
 from regularize.store import Store
+
+NOT_ASKED = "not asked for"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +75,11 @@ def next_plan(
     packs: Packs,
     facts: Mapping[str, Facts],
     without: Mapping[str, str] | None = None,
+    only: Collection[str] | None = None,
 ) -> Plan:
     """The plan for what can be trained now; strengths are chosen as soon as they can be.
 
-    Runs `without` are not planned for, see `make_plan`.
+    Runs `without` are not planned for, see `make_plan`; nor, where `only` is given, are any but those.
     """
     sweep, store = submission.sweep, submission.store
     tune = tune_runs(sweep)
@@ -88,13 +91,16 @@ def next_plan(
     wanted, ahead = wanted_runs(sweep, packs, chosen)
     if chosen is not None:
         write_runs(store, wanted, complete=True)
-    return make_plan(wanted, ahead, packs, submission.cluster, facts, without)
+    ids = (run.config.run_id for run in wanted)
+    others = {} if only is None else {run_id: NOT_ASKED for run_id in ids if run_id not in only}
+    return make_plan(wanted, ahead, packs, submission.cluster, facts, {**others, **(without or {})})
 
 
 def closing(plan: Plan, began: bool, store: Store) -> str:
     """What to say when nothing is left to do."""
     diverged = sum(plan.done.values())
-    runs = plural(len(plan.runs), "run") + (f" ({diverged} diverged)" if diverged else "")
+    runs = plural(len(plan.done), "run") + (f" ({diverged} diverged)" if diverged else "")
+    runs += f" of {len(plan.runs):,}" if plan.without else ""
     return f"done: {runs} in {store.folder}" if began else f"nothing to do: {runs} done in {store.folder}"
 
 

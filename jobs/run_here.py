@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console
 
 from jobs import provenance, saved
-from jobs.journal import read_journal
+from jobs.filters import EVERYTHING, Filter, matching
+from jobs.journal import append, read_journal
 from jobs.launch import launch
 from jobs.lock import submit_lock
 from jobs.packing import Pack
@@ -20,7 +21,7 @@ from jobs.progress import Update, display, seconds_left, summary
 from jobs.rows import Row, read_rows
 from jobs.settle import settle
 from jobs.slurm.commands import Slurm
-from jobs.states import processes_here
+from jobs.states import processes_here, run_states
 from jobs.status import Overview, overview
 from jobs.views import headline
 from jobs.words import plural
@@ -32,10 +33,11 @@ ORPHAN_SECONDS = 60.0
 REFRESH_SECONDS = 2.0
 
 
-def run_here(submission: Submission) -> bool:
+def run_here(submission: Submission, again: Filter | None = None) -> bool:
     """Train whatever the sweep wants and the store does not have; True if nothing is left to do.
 
-    Returns False, having said why, if packs failed or tasks died.
+    Returns False, having said why, if packs failed or tasks died. With `again`, only runs that match, of
+    those planned by now; where it names none, all but the cancelled ones.
 
     Raises:
         UserError: data that is missing, or another submission at work; nothing has been started.
@@ -47,8 +49,8 @@ def run_here(submission: Submission) -> bool:
         _check_queue(submission)
         _wait_for_orphans(store, submission.console)
         saved.save(store, submission.sweep, submission.saved)
-        began = False
-        while (plan := _next_plan(submission, facts)).slices:
+        began, only = False, _only(store, again)
+        while (plan := _next_plan(submission, facts, only)).slices:
             if not began:
                 provenance.record(store, submission.overrides)
                 began = True
@@ -59,10 +61,25 @@ def run_here(submission: Submission) -> bool:
     return True
 
 
-def _next_plan(submission: Submission, facts: Mapping[str, Facts]) -> Plan:
+def _only(store: Store, again: Filter | None) -> Collection[str] | None:
+    """The runs to train, None: all; those cancelled before are wanted again if all are, or they are named."""
+    if again is None:
+        if read_journal(store.journal).cancelled:
+            append(store.journal, "asked")
+        return None
+    if again == EVERYTHING:
+        return None
+    states, _ = run_states(read_packs(store), None, datetime.now(UTC))
+    runs = [row.run_id for row in matching(read_rows(store), again, states)]
+    append(store.journal, "retried", runs=runs)
+    return set(runs)
+
+
+def _next_plan(submission: Submission, facts: Mapping[str, Facts], only: Collection[str] | None) -> Plan:
     packs = read_packs(submission.store)
     warn(submission, packs)
-    return next_plan(submission, packs, facts)
+    cancelled = dict.fromkeys(read_journal(submission.store.journal).cancelled, "cancelled")
+    return next_plan(submission, packs, facts, cancelled, only)
 
 
 def _check_queue(submission: Submission) -> None:
@@ -80,8 +97,10 @@ def _check_queue(submission: Submission) -> None:
 def _train(submission: Submission, plan: Plan) -> bool:
     """Run the plan's tasks to their end; False, having said why, if not all packs are done."""
     store, console = submission.store, submission.console
-    phases = {run.phase for run in plan.runs if run.run_id not in plan.done}
-    rows = [row for row in read_rows(store) if row.phase in phases]
+    phases = {
+        run.phase for run in plan.runs if run.run_id not in plan.done and run.run_id not in plan.without
+    }
+    rows = [row for row in read_rows(store) if row.phase in phases and row.run_id not in plan.without]
     with display(console) as update:
         watch = _Watch(store, rows, plan, update)
         try:

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from jobs.journal import read_journal
 from jobs.lock import alive
 from jobs.packs import read_pack
 from jobs.runs_file import read_runs
@@ -22,7 +23,7 @@ from regularize.config import RunConfig, pack_id
 from regularize.errors import NoSpaceError
 from regularize.store import PackPaths, PackStatus, Store, write_text
 
-SUBMITTER_LOOK = 1.0  # seconds
+SUBMITTER_LOOK = JOURNAL_LOOK = 1.0  # seconds
 
 
 class Train(Protocol):
@@ -61,6 +62,21 @@ class Stop:
         return self.asked
 
 
+class Cancelled:
+    """Whether one of a pack's runs was cancelled, by the journal of the store; looks now and then."""
+
+    def __init__(self, journal: Path) -> None:
+        self._journal, self._runs, self._size, self._next_look = journal, frozenset[str](), 0, 0.0
+
+    def __call__(self, runs: Sequence[str]) -> bool:
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + JOURNAL_LOOK
+            with suppress(OSError):  # nobody has written to it, or the file system is away
+                if (size := self._journal.stat().st_size) != self._size:
+                    self._runs, self._size = read_journal(self._journal).cancelled, size
+        return not self._runs.isdisjoint(runs)
+
+
 def work(
     folder: Path,
     packs: Sequence[Sequence[str]],
@@ -73,12 +89,12 @@ def work(
 ) -> None:
     """Train packs in a process of this machine, until they are done or SIGTERM comes.
 
-    `submitter` is a process of this host without which the work is not to go on.
+    `submitter` is a process of this host without which the work is not to go on. A pack of which a run is
+    cancelled ends with a checkpoint, or is not begun.
     """
-    stop = Stop(submitter, signal.SIGTERM)
-    train_packs(
-        Store(folder), packs, train or prepare(threads, checkpoint_minutes), data_root=data_root, stop=stop
-    )
+    store, stop = Store(folder), Stop(submitter, signal.SIGTERM)
+    train, cancelled = train or prepare(threads, checkpoint_minutes), Cancelled(store.journal)
+    train_packs(store, packs, train, data_root=data_root, stop=stop, cancelled=cancelled)
 
 
 def prepare(threads: int, checkpoint_minutes: int, job: str = "") -> Train:
@@ -92,7 +108,7 @@ def prepare(threads: int, checkpoint_minutes: int, job: str = "") -> Train:
     return partial(train_pack, job=job, checkpoint_seconds=60.0 * checkpoint_minutes)
 
 
-def never() -> bool:
+def never(*_: object) -> bool:
     return False
 
 
@@ -104,9 +120,10 @@ def train_packs(
     data_root: Path | None,
     stop: Callable[[], bool],
     late: Callable[[], bool] = never,
+    cancelled: Callable[[Sequence[str]], bool] = never,
     job: str = "",
 ) -> bool:
-    """Train packs (lists of run ids); False if some are left.
+    """Train packs (lists of run ids); False if some are left, but for those `cancelled`.
 
     A pack that raises is recorded as failed, with its traceback in `error.txt`, and the next one is
     begun; but ranks that train together end then, as they no longer know of each other where
@@ -125,7 +142,7 @@ def train_packs(
     begun = False
     for position, runs in enumerate(packs):
         paths = store.pack(pack_id(runs))
-        if ranks.any(_ended(paths, job)):
+        if ranks.any(_ended(paths, job) or cancelled(runs)):
             continue
         if ranks.any(stop() or (begun and late())):
             return False
@@ -133,10 +150,15 @@ def train_packs(
         if ranks.first:
             paths.error.unlink(missing_ok=True)
         ranks.wait()
-        whole = _attempt(train, [configs[run_id] for run_id in sorted(runs)], paths, data_root, stop, job)
+        ends = partial(_either, stop, partial(cancelled, runs))
+        whole = _attempt(train, [configs[run_id] for run_id in sorted(runs)], paths, data_root, ends, job)
         if ranks.any(stop()) if whole else ranks.world > 1:
             return all(_ended(store.pack(pack_id(left)), job) for left in packs[position:])
     return True
+
+
+def _either(one: Callable[[], bool], other: Callable[[], bool]) -> bool:
+    return one() or other()
 
 
 def _configs(store: Store, run_ids: set[str]) -> dict[str, RunConfig]:

@@ -47,6 +47,12 @@ def test_elements_end_one_after_the_other(path: Path) -> None:
     assert not handed.open
 
 
+def test_one_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "store").touch()
+    with pytest.raises(UserError, match=r"journal\.jsonl cannot be written: "):
+        append(tmp_path / "store" / "journal.jsonl", "asked")
+
+
 def test_what_was_abandoned_is_closed(path: Path) -> None:
     journal.submitting(path, ARRAY)
     append(path, "abandoned", token="t1", reason="refused")

@@ -6,16 +6,22 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from jobs.cluster import load_cluster
+from jobs.control import cancel
+from jobs.filters import Filter
 from jobs.grid import tune_runs
 from jobs.packs import read_packs
 from jobs.runs_file import write_runs
+from jobs.saved import Saved, save
 from jobs.sweep import load_sweep
 from jobs.worker import Stop, work
 from regularize.config import RunConfig, pack_id
@@ -140,6 +146,37 @@ def test_nothing_more_is_begun_after_sigterm(store: Store, ids: list[str]) -> No
     train = Interrupted()
     work(store.folder, [ids[:2], ids[2:4]], train=train)
     assert len(train.packs) == 1
+
+
+def test_a_cancelled_pack_ends_or_is_not_begun_and_the_task_goes_on_with_its_others(
+    tmp_path: Path, store: Store, ids: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(store, load_sweep(tmp_path / "sweep.yaml"), Saved(cluster=load_cluster("local"), data_root=None))
+
+    class Cancelled(Training):
+        def __call__(self, runs: Sequence[RunConfig], paths: PackPaths, **given: object) -> PackStatus:
+            stop = given["stop"]
+            assert callable(stop)
+            if self.packs:
+                assert not stop()
+                return super().__call__(runs, paths, data_root=None, stop=stop)
+            self.packs.append(tuple(run.run_id for run in runs))
+            status(self.packs[0], "running").write(paths.status)
+            assert not stop()
+            cancel(store, Filter(runs=(ids[0], ids[2])), Console())
+            while not stop():
+                time.sleep(0.05)
+            status(self.packs[0], "interrupted").write(paths.status)
+            return status(self.packs[0], "interrupted")
+
+    train = Cancelled()
+    work(store.folder, [ids[:2], ids[2:4], ids[4:]], train=train)
+    assert train.packs == [tuple(sorted(ids[:2])), tuple(sorted(ids[4:]))]
+    assert states(store) == {**dict.fromkeys(ids[:2], "interrupted"), **dict.fromkeys(ids[4:], "done")}
+    assert capsys.readouterr().out.splitlines() == [
+        "1 run in training here told to write a checkpoint and end",
+        "1 run of the same packs end with them",
+    ]
 
 
 def test_nothing_is_begun_once_the_submitter_is_gone(store: Store, ids: list[str]) -> None:

@@ -20,7 +20,7 @@ from regularize.store import PackStatus, Store
 from tests.jobs.watch.app import text, until, watching
 
 PROGRAM = "import sys; from jobs.cli import main; sys.exit(main())"
-# Two runs, which take minutes until they are let go.
+# Three runs, which take minutes until they are let go.
 SWEEP = """\
 name: slow
 dataset: digits
@@ -29,6 +29,7 @@ training: {steps: 400, batch_size: 16}
 regularizers:
   none:
   l2: {strength: 1e-4}
+  l1: {strength: 1e-4}
 seeds: 1
 """
 PATIENCE = 240.0  # seconds; on a busy machine a process takes one minute of them to start
@@ -36,12 +37,12 @@ PATIENCE = 240.0  # seconds; on a busy machine a process takes one minute of the
 
 @pytest.fixture
 def submission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
-    """`regularize submit` in a process for each pack."""
+    """`regularize submit` in one process for all packs."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     monkeypatch.setenv("LET_GO", str(tmp_path / "let_go"))
     Path("sweep.yaml").write_text(SWEEP, encoding="utf-8")
-    command = [sys.executable, "-c", PROGRAM, "submit", "sweep.yaml", "--max-tasks", "2"]
+    command = [sys.executable, "-c", PROGRAM, "submit", "sweep.yaml", "--max-tasks", "1"]
     with Path("said").open("wb") as said:
         process = subprocess.Popen(
             [*command, "--data-root", "data", "--store", "results"], stdout=said, stderr=said
@@ -58,10 +59,21 @@ def packs(store: Store) -> dict[str, PackStatus]:
     return {of_run[status.runs[0]]: status for status in read_packs(store).statuses.values()}
 
 
-def states(app: WatchApp) -> dict[str, set[str]]:
-    """Of the runs of each regularizer, as the interface shows them."""
-    runs = app.picture.runs if app.picture else ()
-    return {name: {run.state for run in runs if run.regularizer == name} for name in ("none", "l2")}
+def states(app: WatchApp) -> dict[str, str]:
+    """Of the run of each regularizer, as the interface shows them."""
+    return {run.regularizer: run.state for run in app.picture.runs} if app.picture else {}
+
+
+def running(app: WatchApp, *others: str) -> list[str]:
+    return [name for name, state in states(app).items() if state == "running" and name not in others]
+
+
+async def go_to(app: WatchApp, pilot: Pilot[None], regularizer: str) -> None:
+    """Put the cursor on its row of the heat map."""
+    cells = app.screen.query_one(HeatMap)
+    await pilot.press("g")
+    while cells.current[0] != regularizer:
+        await pilot.press("j")
 
 
 async def come_to(app: WatchApp, pilot: Pilot[None], true: Callable[[], bool]) -> None:
@@ -74,35 +86,46 @@ async def come_to(app: WatchApp, pilot: Pilot[None], true: Callable[[], bool]) -
     await until(pilot, looked, PATIENCE)
 
 
-def test_x_ends_the_training_of_the_selection_and_r_goes_on_with_it(
+def test_x_ends_the_packs_of_the_selection_alone_and_r_goes_on_with_it_alone(
     submission: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     store = Store(tmp_path / "results" / "slow")
 
     async def run() -> None:
         async with watching(Apart(local_source(store)), (120, 40), notifications=True) as (app, pilot):
-            await come_to(app, pilot, lambda: states(app) == {"none": {"running"}, "l2": {"running"}})
+            ended: list[str] = []
+            for _ in range(2):  # the task goes on with its next pack
+                await come_to(app, pilot, lambda: bool(running(app, *ended)))
+                (name,) = running(app, *ended)
+                await go_to(app, pilot, name)
+                await pilot.press("x", "y")
+                await until(pilot, lambda: "1 run in training here told" in text(app), PATIENCE)
+                await come_to(app, pilot, lambda name=name: states(app)[name] == "interrupted")
+                ended.append(name)
+            again, left = ended
+            await come_to(app, pilot, lambda: bool(running(app)))
+            (last,) = running(app)
             before = await asyncio.to_thread(packs, store)
-            await pilot.press("j", "x", "y")
-            assert app.screen.query_one(HeatMap).current == ("none", "digits")
-            await until(pilot, lambda: "1 run in training here told" in text(app), PATIENCE)
-            await come_to(app, pilot, lambda: states(app) == {"none": {"interrupted"}, "l2": {"running"}})
 
+            await go_to(app, pilot, again)
             await pilot.press("R", "y")  # but the submission is still at work
             await until(pilot, lambda: "this sweep is being submitted by" in text(app), PATIENCE)
 
             (tmp_path / "let_go").touch()
-            await come_to(app, pilot, lambda: states(app) == {"none": {"interrupted"}, "l2": {"done"}})
+            rest = {again: "interrupted", left: "interrupted"}
+            await come_to(app, pilot, lambda: states(app) == {**rest, last: "done"})
             assert await asyncio.to_thread(submission.wait, PATIENCE) == 1
-            assert "ended with 1 run unfinished" in Path("said").read_text(encoding="utf-8")
+            assert "ended with 2 runs unfinished" in Path("said").read_text(encoding="utf-8")
 
             await pilot.press("R", "y")
             await until(pilot, lambda: "begun on this machine" in text(app), PATIENCE)
-            await come_to(app, pilot, lambda: states(app) == {"none": {"done"}, "l2": {"done"}})
+            await come_to(app, pilot, lambda: states(app)[again] == "done")
+            said = store.logs / "retry.log"
+            ending = f"done: 2 runs of 3 in {store.folder}"
+            await until(pilot, lambda: ending in said.read_text(encoding="utf-8"), PATIENCE)
             after = await asyncio.to_thread(packs, store)
-            assert after["none"].started_at == before["none"].started_at  # from its checkpoint
-            assert after["none"].pid != before["none"].pid
-            assert after["l2"].pid == before["l2"].pid
+            assert after[again].started_at == before[again].started_at  # from its checkpoint
+            assert after[again].pid != before[again].pid
+            assert after[left] == before[left]  # which was not asked for
 
     asyncio.run(run())
-    assert (store.logs / "retry.log").exists()
