@@ -15,11 +15,14 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 AGAIN_SECONDS = 1.0
+_watching = threading.Event()
 
 
 @contextmanager
 def interrupted_by_hangup() -> Iterator[None]:
     """For waiting on behalf of a person: it ends as by Ctrl-C once nobody is there. In the main thread.
+
+    With nohup it goes on: whoever started it so wants that.
 
     Raises:
         KeyboardInterrupt: at most once.
@@ -29,6 +32,9 @@ def interrupted_by_hangup() -> Iterator[None]:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what is done in leaving is done
         raise KeyboardInterrupt
 
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN and not _watching.is_set():
+        yield
+        return
     before = signal.signal(signal.SIGHUP, leave)
     try:
         yield
@@ -42,6 +48,7 @@ def hang_up_at_end_of(stream: int) -> None:
     Whatever does not wait for SIGHUP goes on to its end, as with nohup: a submission is completed.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    _watching.set()
     threading.Thread(target=_watch, args=(stream,), daemon=True).start()
 
 
