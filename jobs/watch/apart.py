@@ -6,9 +6,11 @@ import multiprocessing as mp
 import os
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
 from multiprocessing import resource_tracker
 from multiprocessing.managers import BaseManager
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from jobs.watch.detail import Detail, Piece
 from jobs.watch.picture import Picture
@@ -47,9 +49,10 @@ class Apart:
         return self._ask(lambda source: source.retry(run_ids))
 
     def _ask(self, question: Callable[[Source], T]) -> T:
-        with self._lock:
-            copy = self._copy = self._copy or _copy(self._original)
+        copy: Source | None = None
         try:
+            with self._lock:
+                copy = self._copy = self._copy or _copy(self._original)
             return question(copy)
         except (EOFError, ConnectionError, FileNotFoundError):
             with self._lock:
@@ -61,11 +64,26 @@ class _Manager(BaseManager):
     """The process with the source, in which each thread that asks has a thread of its own."""
 
 
-def _same(source: Source) -> Source:
-    return source
+@dataclass(frozen=True)
+class _Worded:
+    """A source whose errors of files are words: as they are, they would tell of the end of the process."""
+
+    source: Source
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        ask = getattr(self.source, name)
+
+        @wraps(ask)
+        def worded(*given: object) -> Any:
+            try:
+                return ask(*given)
+            except (EOFError, OSError) as error:
+                raise UserError(f"{type(error).__name__}: {error}") from None
+
+        return worded
 
 
-_Manager.register("source", _same, exposed=("look", "detail", "log", "cancel", "retry"))
+_Manager.register("source", _Worded, exposed=("look", "detail", "log", "cancel", "retry"))
 
 
 def _copy(source: Source) -> Source:

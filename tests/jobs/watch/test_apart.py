@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import multiprocessing as mp
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from multiprocessing import spawn
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,14 @@ class Waiting:
         return str(os.getpid())
 
 
+class Missing:
+    def look(self) -> Picture:
+        raise FileNotFoundError(2, "no such table", "runs.parquet")
+
+    def retry(self, run_ids: object) -> str:
+        return str(os.getpid())
+
+
 def test_answers_and_errors_come_from_another_process() -> None:
     source = Apart(SyntheticSource(picture(50)))
     run = source.look().runs[7]
@@ -58,6 +68,26 @@ def test_answers_and_errors_come_from_another_process() -> None:
     assert source.retry(["a"]) == "1 runs to try again"
     with pytest.raises(UserError, match="ssh: no route"):
         Apart(SyntheticSource(picture(50), broken="ssh: no route")).look()
+
+
+def test_a_file_that_the_source_misses_is_named_and_ends_nothing() -> None:
+    source, others = Apart(Missing()), set(mp.active_children())  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"FileNotFoundError: .*no such table"):
+        source.look()
+    (process,) = set(mp.active_children()) - others
+    assert source.retry([]) == str(process.pid)
+
+
+def test_a_process_that_cannot_be_started_is_said() -> None:
+    program = spawn.get_executable()
+    source = Apart(SyntheticSource(picture(50)))
+    spawn.set_executable(shutil.which("false"))
+    try:
+        with pytest.raises(UserError, match="was ended"):
+            source.look()
+    finally:
+        spawn.set_executable(program)
+    assert source.look() == picture(50)
 
 
 def test_what_takes_long_keeps_nothing_else_waiting(tmp_path: Path) -> None:
