@@ -171,10 +171,17 @@ def test_r_looks_at_once_and_p_pauses() -> None:
         before = len(source.calls)
         await pilot.press("r")
         await until(pilot, lambda: len(source.calls) > before and app.asked is None)
+        app.every = 0.0  # it is always time to look
         await pilot.press("p")
         assert "paused" in text(app)
+        await until(pilot, lambda: app.asked is None)  # what was asked before
+        before = len(source.calls)
+        app.tick()
+        assert app.asked is None
         await pilot.press("p")
         assert "paused" not in text(app)
+        await until(pilot, lambda: len(source.calls) > before)
+        app.every = 10.0
 
     play(steps, source)
 
