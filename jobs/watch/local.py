@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from jobs import saved
@@ -127,44 +128,48 @@ class LocalSource:
             for row in self.rows
         ]
 
-    def _arguments(self, verb: str, run_ids: Sequence[str]) -> list[str]:
+    def _start(self, verb: str, run_ids: Sequence[str]) -> tuple[subprocess.Popen[bytes], Path]:
+        """Begin a command, and the log that it writes to; it goes on when the interface is closed.
+
+        A process of its own also because submitting brings what is too heavy to be kept open all day.
+        """
         chosen = [word for run_id in run_ids for word in ("--run", run_id)]
-        return [sys.executable, "-c", MAIN, verb, str(self.store.folder.absolute()), *chosen]
-
-    def _command(self, verb: str, run_ids: Sequence[str]) -> str:
-        """A process of its own: submitting brings what is too heavy to be kept open all day."""
-        command = self._arguments(verb, run_ids)
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise UserError(f"{verb} did not end within {COMMAND_SECONDS:.0f} s") from None
-        return _last_words(verb, done.returncode, done.stdout + done.stderr)
-
-    def _begin(self, verb: str, run_ids: Sequence[str]) -> str:
-        """Training on this machine goes on when the interface is closed."""
         log = self.store.logs / f"{verb}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as file:
             process = subprocess.Popen(
-                self._arguments(verb, run_ids),
+                [sys.executable, "-c", MAIN, verb, str(self.store.folder.absolute()), *chosen],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        return process, log
+
+    def _command(self, verb: str, run_ids: Sequence[str]) -> str:
+        process, log = self._start(verb, run_ids)
+        try:
+            code = process.wait(COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise UserError(
+                f"{verb} did not end within {COMMAND_SECONDS:.0f} s; it goes on, and writes to {log}"
+            ) from None
+        return _last_words(verb, code, log)
+
+    def _begin(self, verb: str, run_ids: Sequence[str]) -> str:
+        """Do not wait for its end: it trains on this machine."""
+        process, log = self._start(verb, run_ids)
         threading.Thread(target=process.wait, daemon=True).start()  # or it stays as a zombie
         while process.returncode is None and holder(self.store.lock) != process.pid:
             time.sleep(0.1)
         if process.returncode is not None:  # it was refused, or had nothing to do
-            return _last_words(verb, process.returncode, log.read_text(encoding="utf-8", errors="replace"))
+            return _last_words(verb, process.returncode, log)
         return f"begun on this machine; it goes on when this is closed, and writes to {log}"
 
 
-def _last_words(verb: str, code: int, output: str) -> str:
+def _last_words(verb: str, code: int, log: Path) -> str:
     """The end of what a command said; raised, where it failed."""
-    lines = output.strip().splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     if code not in (0, LEFT_OUT):
         raise UserError(lines[-1].removeprefix("error: ") if lines else f"{verb} failed ({code})")
     return "\n".join(lines[-3:])

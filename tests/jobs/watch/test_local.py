@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,9 +19,25 @@ from jobs.runs_file import write_runs
 from jobs.watch.local import LocalSource
 from regularize.errors import UserError
 from regularize.store import METRICS, Store, write_json, write_table, write_text
+from tests.cluster.processes import wait_for
 from tests.jobs.stores import write_pack
 from tests.jobs.sweeps import BASE, load
 
+# The process that asks for a command, which takes until it is let go.
+ASKING = """
+from pathlib import Path
+from jobs.watch import local
+from regularize.store import Store
+local.MAIN = '''
+import time
+from pathlib import Path
+print("retried", flush=True)
+while not Path("go").exists():
+    time.sleep(0.05)
+print("submitted", flush=True)
+'''
+local.LocalSource(Store(Path("small")), "here")._command("retry", [])
+"""
 MESSAGE = "ValueError: no\x1b[31m good"
 
 
@@ -162,3 +182,16 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_commands_say_in_one_line_why_they_do_nothing(store: Store) -> None:
     with pytest.raises(UserError, match="submi"):
         LocalSource(store, "here").cancel([planned_runs()[0].config.run_id])
+
+
+def test_a_command_goes_on_to_its_end_when_who_asked_is_gone(store: Store) -> None:
+    path = os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
+    asking = subprocess.Popen(
+        [sys.executable, "-c", ASKING], env=os.environ | {"PYTHONPATH": path}, start_new_session=True
+    )
+    log = store.logs / "retry.log"
+    wait_for("the command to begin", lambda: log.exists() and log.read_bytes() == b"retried\n", 60)
+    os.killpg(asking.pid, signal.SIGKILL)
+    asking.wait()
+    Path("go").touch()
+    wait_for("its end", lambda: log.read_bytes() == b"retried\nsubmitted\n", 60)
