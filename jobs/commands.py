@@ -81,9 +81,14 @@ def status(args: Namespace) -> int:
 
 def logs(args: Namespace) -> int:
     from jobs.control import logs as read
+    from jobs.status import see
 
     store = store_of(args)
-    for text in read(store, filter_of_runs(args, store), args.lines):
+    wanted = filter_of_runs(args, store)
+    sight, notes = see(store, lambda text: print(text, file=sys.stderr))
+    for note in notes:
+        print(f"warning: {note}", file=sys.stderr)
+    for text in read(store, wanted, args.lines, sight):
         print(text)
     return 0
 

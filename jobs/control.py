@@ -11,7 +11,7 @@ from rich.console import Console
 
 from jobs import saved
 from jobs.filters import EVERYTHING, Filter, matching
-from jobs.journal import Journal, append, read_journal
+from jobs.journal import Journal, append
 from jobs.lock import submit_lock
 from jobs.packs import Packs, read_packs
 from jobs.prepare import Submission
@@ -108,9 +108,9 @@ def retry(store: Store, wanted: Filter, console: Console) -> bool:
     return submit_by_hand(submission, everything=False)
 
 
-def logs(store: Store, wanted: Filter, lines: int) -> Iterator[str]:
+def logs(store: Store, wanted: Filter, lines: int, sight: Sight) -> Iterator[str]:
     """Errors of failed packs and ends of others' logs, each once; without a filter, those of trouble."""
-    found = log_files(store, wanted)
+    found = log_files(store, wanted, sight)
     for path, runs in found.items():
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else "(not there)"
         shown = text.splitlines() if path.name == "error.txt" else text.splitlines()[-lines:]
@@ -119,14 +119,10 @@ def logs(store: Store, wanted: Filter, lines: int) -> Iterator[str]:
         yield "nothing failed or was lost" if wanted == EVERYTHING else "these runs have no logs"
 
 
-def log_files(store: Store, wanted: Filter) -> dict[Path, int]:
-    """The file that tells most of each wanted run (without a filter, of those in trouble), and of how many.
-
-    Asks Slurm nothing.
-    """
-    sight = Sight(journal=read_journal(store.journal), live={}, gone={})
+def log_files(store: Store, wanted: Filter, sight: Sight) -> dict[Path, int]:
+    """The file that tells most of each wanted run (without a filter, those in trouble), and of how many."""
     packs = read_packs(store)
-    states, _ = run_states(packs, sight if sight.journal.arrays else None, datetime.now(UTC))
+    states, _ = run_states(packs, sight, datetime.now(UTC))
     chosen = matching(read_rows(store), TROUBLE if wanted == EVERYTHING else wanted, states)
     return _log_files(store, [row.run_id for row in chosen], states, sight.journal, packs)
 

@@ -59,6 +59,26 @@ class Sight:
         ]
 
 
+def unasked(journal: Journal) -> Sight:
+    """What there is to see without Slurm: what has not ended, as far as the journal knows, is at work."""
+    live = {
+        (handed.token, index): QueuedTask(
+            job_id=str(handed.job_id),
+            index=index,
+            state="RUNNING",
+            reason="None",
+            start=None,
+            end=None,
+            nodes="",
+            name=handed.name,
+        )
+        for handed in journal.open
+        for index in range(handed.jobs)
+        if index not in handed.endings
+    }
+    return Sight(journal=journal, live=live, gone={})
+
+
 def look_now(path: Path, slurm: Slurm) -> Sight:
     """As `look`, at a journal that the follow-up may be writing: it may hand over its successor and end."""
     while True:

@@ -11,9 +11,11 @@ from jobs import shell_words
 from jobs.cluster import Cluster
 from jobs.control import log_files
 from jobs.filters import EVERYTHING
+from jobs.journal import read_journal
 from jobs.remote import shell
 from jobs.remote.ssh import Ssh
 from jobs.remote.verify import Problem, verify
+from jobs.sight import unasked
 from regularize.errors import UserError
 from regularize.store import PackPaths, Store
 
@@ -52,8 +54,8 @@ def sync(ssh: Ssh, cluster: Cluster, there: str, store: Store, *, weights: bool)
     problems = verify(store, weights=weights)
     if store.runs in [problem.path for problem in problems]:
         return Synced(files=came, problems=problems)
-    logs = [_rooted(store, path) for path in log_files(store, EVERYTHING) if path.parent == store.logs]
-    if logs:
+    told = log_files(store, EVERYTHING, unasked(read_journal(store.journal)))
+    if logs := [_rooted(store, path) for path in told if path.parent == store.logs]:
         came += _bring(ssh, source, store, ["/logs/", *logs])
     return Synced(files=came, problems=problems)
 

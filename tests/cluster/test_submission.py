@@ -152,6 +152,8 @@ def test_a_sweep_that_has_grown_hands_over_what_is_new(desk: Desk, slurm: TestCl
 
 def test_cancelled_runs_stay_out_until_everything_is_asked_for(desk: Desk, slurm: TestCluster) -> None:
     desk.run("submit")
+    assert desk.run("logs") == "nothing failed or was lost\n"
+    assert "==> " in desk.run("logs", "--state", "queued")
     assert desk.run("cancel", "--regularizer", "none").startswith("8 runs of ")
     found = read_overview(desk.store)
     assert found.cells["none", "digits"] == {"planned": 8}
