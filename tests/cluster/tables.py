@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import torch
@@ -38,6 +40,21 @@ def largest_difference(store: Store, other: Store, name: str) -> float:
     found, expected = (frame.to_numpy(float) for frame in columns)
     assert (np.isnan(found) == np.isnan(expected)).all()
     return float(np.nanmax(np.abs(found - expected) / np.maximum(1, np.abs(expected))))
+
+
+def largest_difference_of_weights(store: Store, other: Store) -> float:
+    """The largest |a − b| / max(1, |b|) over all weights of all packs."""
+    packs = read_packs(other).statuses
+    assert packs
+    assert set(packs) == set(read_packs(store).statuses)
+    differences = []
+    for pack_id in packs:
+        weights, others = (_weights(each, pack_id) for each in (store, other))
+        assert set(weights) == set(others)
+        for name, expected in others.items():
+            differences.append(((weights[name] - expected).abs() / expected.abs().clamp(min=1)).max().item())
+    assert not any(map(math.isnan, differences))
+    return max(differences)
 
 
 def _weights(store: Store, pack_id: str) -> dict[str, torch.Tensor]:

@@ -12,7 +12,7 @@ import pytest
 from regularize.regularizers import REGULARIZERS
 from tests.cluster.settings import NODES
 from tests.cluster.slurm import TestCluster
-from tests.cluster.tables import assert_same, largest_difference, table
+from tests.cluster.tables import assert_same, largest_difference, largest_difference_of_weights, table
 from tests.cluster.trial import Trial
 
 ALL = """\
@@ -84,6 +84,7 @@ def test_ddp_over_two_nodes_equals_one_process(
     pd.testing.assert_series_equal(table(trial.store, "results")["run_id"], table(alone, "results")["run_id"])
     for name in ("results", "metrics", "spectra"):
         assert largest_difference(trial.store, alone, name) <= tolerance
+    assert largest_difference_of_weights(trial.store, alone) <= tolerance
 
 
 def _results(trial: Trial) -> list[dict[Hashable, Any]]:
