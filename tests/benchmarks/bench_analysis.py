@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,13 +25,15 @@ import numpy as np
 import pyarrow as pa
 
 from regularize.store import METRICS, RESULTS, RUNS, Store, write_table
+from tests.benchmarks.processes import children, peak_megabytes
 
 EPOCHS, PACK = 200, 8
 SPLITS = ("train", "validation", "test")
 DATASETS, SHOTS = ("mnist", "cifar10", "cifar100", "svhn", "digits"), (10, 100, None)
 STRENGTHS = [f"{10.0**power:g}" for power in range(-8, 0)]
 TUNE, REPORT = range(5), range(1000, 1015)
-MEMORY = 2000  # MB
+MEMORY = 2000  # MB, of all processes together
+LOOK_SECONDS = 0.2  # between looks at the children's memory
 
 # what is measured → the most seconds it may take
 LIMITS = {"collect": 60.0, "collect again": 5.0, "compare": 5.0, "report": 90.0}
@@ -132,29 +135,28 @@ def report(store: Store) -> None:
 def measure(work: Callable[[], None]) -> tuple[float, float, float]:
     """Seconds, processor seconds, imports included in both, and peak memory in MB, of a new process.
 
-    Processor seconds are those of its children too.
+    Processor seconds and memory are those of its children too: memory is the sum of each one's peak.
     """
     context = mp.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_run, args=(work, theirs))
     process.start()
     theirs.close()
-    found: tuple[float, float, float] = ours.recv()
+    peaks: dict[str, float] = {}  # of its children, the last time each was seen
+    while not ours.poll(LOOK_SECONDS):
+        with suppress(OSError, StopIteration):  # one of them has just ended
+            for child in children(process.pid or 0):
+                peaks[child] = peak_megabytes(child)
+    seconds, processor, own = ours.recv()
     process.join()
-    return found
+    return seconds, processor, own + sum(peaks.values())
 
 
 def _run(work: Callable[[], None], pipe: Connection) -> None:
     started = time.perf_counter()
     work()
     seconds = time.perf_counter() - started
-    pipe.send((seconds, sum(os.times()[:4]), peak_memory()))
-
-
-def peak_memory() -> float:
-    """In MB. Not `ru_maxrss`, which remembers the parent of a process."""
-    status = Path("/proc/self/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+    pipe.send((seconds, sum(os.times()[:4]), peak_megabytes()))
 
 
 def main() -> None:

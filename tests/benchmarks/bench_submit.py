@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 
 from jobs.journal import read_journal
 from regularize.store import Store
+from tests.benchmarks.processes import timed
 from tests.cluster.machines import what_lacks
 from tests.cluster.slurm import TestCluster
 from tests.jobs.stores import write_pack
@@ -95,11 +94,7 @@ def _status(folder: Path, environment: dict[str, str], state: str) -> float:
 
 
 def _timed(folder: Path, environment: dict[str, str], *arguments: str) -> float:
-    program = "import sys; from jobs.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", program, *arguments, "--store", "results"]
-    began = time.monotonic()
-    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
-    return time.monotonic() - began
+    return timed(folder, environment, *arguments, "--store", "results")[0]
 
 
 def _counting(folder: Path, environment: dict[str, str]) -> dict[str, str]:

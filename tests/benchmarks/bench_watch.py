@@ -26,6 +26,7 @@ from jobs.watch.command import favour_keys
 from jobs.watch.local import LocalSource
 from jobs.watch.picture import Picture
 from regularize.store import RUNS, PackStatus, Store, write_table
+from tests.benchmarks.processes import children, peak_megabytes
 from tests.jobs.watch.synthetic import picture
 
 RUNS_SHOWN, PACK = 10_000, 8
@@ -114,16 +115,6 @@ async def answered(app: WatchApp, key: str) -> Times:
     times = Times(1000 * (time.perf_counter() - began), 1000 * (time.process_time() - worked))
     await asyncio.sleep(0.02)
     return times
-
-
-def children() -> list[str]:
-    """The processes that this one has begun."""
-    return [pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()]
-
-
-def peak_megabytes(process: str) -> float:
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def measure(folder: Path) -> None:
