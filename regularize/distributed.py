@@ -11,9 +11,13 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
-PATIENCE_SECONDS = 1800  # for all ranks to have started, and later for what one does alone
+from regularize.errors import UserError
+
+START_SECONDS = 300  # for all ranks to have started
+PATIENCE_SECONDS = 1800  # later, for what one does alone
 
 
 @contextmanager
@@ -21,14 +25,34 @@ def process_group() -> Iterator[None]:
     """The group that `MASTER_ADDR`, `RANK` and so on describe: gloo, or nccl on GPUs.
 
     After an error it is left to the end of the process, as leaving it may wait for the others.
+
+    Raises:
+        UserError: not all ranks have started in time.
     """
     backend = "gloo"
     if torch.cuda.is_available():
         backend = "nccl"
         torch.cuda.set_device(_device())
-    dist.init_process_group(backend, timeout=timedelta(seconds=PATIENCE_SECONDS))
+    _join(backend)
     yield
     dist.destroy_process_group()
+
+
+def _join(backend: str) -> None:
+    """Be one of the group's ranks, once all of them are there."""
+    limit, patience = timedelta(seconds=START_SECONDS), timedelta(seconds=PATIENCE_SECONDS)
+    try:
+        store, rank, world = next(rendezvous("env://", timeout=limit))
+        store.set(f"started/{rank}", "")
+        store.wait([f"started/{each}" for each in range(world)], limit)
+    except dist.DistError as error:
+        why = str(error).partition("\n")[0]
+        minutes = f"{START_SECONDS / 60:g} minutes"
+        raise UserError(
+            f"not all ranks started within {minutes}, or they do not reach each other ({why})"
+        ) from None
+    store.set_timeout(patience)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=patience)
 
 
 def rank_lost(error: BaseException) -> bool:

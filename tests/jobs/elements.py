@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from submitit.core.utils import DelayedSubmission
@@ -14,17 +15,31 @@ from jobs.task import Element, Task
 
 ROOT = Path(__file__).parents[2]
 JOB = "7_0"
+# What `python -m submitit.core._submit` does.
+SUBMITIT = "from submitit.core.submission import submitit_main; submitit_main()"
 
 
 class Processes:
-    """Those of one attempt at an element."""
+    """Those of one attempt at an element; only these `ranks` of them if some are given.
 
-    def __init__(self, task: Task, element: Element, count: int, **environment: str) -> None:
+    `first` is Python that each runs before anything else.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        element: Element,
+        count: int,
+        *,
+        ranks: Iterable[int] | None = None,
+        first: str = "",
+        **environment: str,
+    ) -> None:
         self._logs = logs = task.folder / "logs"
         logs.mkdir(exist_ok=True)
         DelayedSubmission(task, element).dump(logs / f"{JOB}_submitted.pkl")
         environment["MASTER_PORT"] = str(_free_port())  # else the same for all tests, as the job's id is
-        self.running = [_start(logs, rank, count, environment) for rank in range(count)]
+        self.running = [_start(logs, rank, count, first, environment) for rank in ranks or range(count)]
 
     def exit_codes(self, seconds: float = 300) -> list[int]:
         return [process.wait(seconds) for process in self.running]
@@ -49,7 +64,9 @@ def _free_port() -> int:
         return port
 
 
-def _start(logs: Path, rank: int, count: int, environment: dict[str, str]) -> subprocess.Popen[str]:
+def _start(
+    logs: Path, rank: int, count: int, first: str, environment: dict[str, str]
+) -> subprocess.Popen[str]:
     array, _, index = JOB.partition("_")
     slurm = {
         "SUBMITIT_EXECUTOR": "slurm",
@@ -65,7 +82,7 @@ def _start(logs: Path, rank: int, count: int, environment: dict[str, str]) -> su
     }
     with _log(logs, rank).open("a", encoding="utf-8") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "submitit.core._submit", str(logs)],
+            [sys.executable, "-c", f"{first}\n{SUBMITIT}", str(logs)],
             env=os.environ | slurm | {"PYTHONPATH": str(ROOT)} | environment,
             stdout=log,
             stderr=log,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -68,9 +69,8 @@ def let_go(tmp_path: Path) -> Path:
 def start(let_go: Path) -> Iterator[Start]:
     started: list[Processes] = []
 
-    def start(task: Task, element: Element, count: int, **environment: str) -> Processes:
-        environment["LET_GO"] = str(let_go)
-        started.append(Processes(task, element, count, **environment))
+    def start(task: Task, element: Element, count: int, **options: Any) -> Processes:
+        started.append(Processes(task, element, count, LET_GO=str(let_go), **options))
         return started[-1]
 
     yield start
@@ -169,6 +169,19 @@ def test_a_killed_rank_ends_the_others_and_nothing_counts_as_failed(
     assert "error: another rank is gone" in processes.errors(0)
     assert states(task) == ["running"]
     assert start(task, [packs[:1]], 2).exit_codes() == [0, 0]
+
+
+@pytest.mark.parametrize(("ranks", "count"), [([1], 2), ([0, 1], 3)])
+def test_a_rank_that_never_starts_is_not_waited_for_as_one_that_works(
+    ranks: list[int], count: int, task: Task, packs: list[list[str]], start: Start
+) -> None:
+    soon = "from regularize import distributed; distributed.START_SECONDS = 3"
+    processes = start(replace(task, mode="ddp"), [packs[:1]], count, ranks=ranks, first=soon)
+    assert processes.exit_codes() == [1] * len(ranks)
+    for said in map(processes.errors, ranks):
+        assert said.count("error: not all ranks started within 0.05 minutes") == 1
+        assert "Traceback" not in said
+    assert states(task) == []
 
 
 def test_a_killed_process_of_a_spread_element_leaves_the_others_alone(
