@@ -18,7 +18,7 @@ from regularize.errors import UserError
 from regularize.store import Store
 
 Part = Mapping[str, Drawn]  # by the name of the figure
-_MOST_WORKERS = 3  # each takes up to 0.6 GB
+_MOST_WORKERS = 2  # each takes up to 0.6 GB; with the process that asks for them, all stay below 2
 _PROBLEMS_A_WORKER = 2  # at least, of figures from tables: fewer are drawn before a worker has started
 
 
