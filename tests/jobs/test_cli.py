@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.select import select
 from jobs.cli import main
 from jobs.grid import tune_runs
 from jobs.runs_file import write_runs
@@ -163,6 +164,7 @@ def test_status_shows_a_store_by_its_sweep_or_its_folder(capsys: pytest.CaptureF
 def test_collect_and_figures_of_a_finished_store(capsys: pytest.CaptureFixture[str]) -> None:
     build_store(Path("results/small"), Synthetic(datasets=("digits",), epochs=3))
     assert main(["collect", "sweep.yaml"]) == 0
+    select(Store(Path("results/small")))  # as a submission does once the tune runs are done
     assert main(["figures", "sweep.yaml", "loss_gap"]) == 0
     out, err = capsys.readouterr()
     assert "tables are in results/small/tables" in out
