@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs import saved
 from jobs.journal import read_journal
 from tests.cluster.slurm import TestCluster
 from tests.cluster.trial import Trial
@@ -43,6 +44,15 @@ def test_arrays_are_cut_at_the_largest_index(slurm: TestCluster, trial: Trial) -
     assert trial.submit().code == 0
     assert elements(trial) == [5, 2]
     assert len(slurm.queued()) == 8  # with the follow-up
+
+
+def test_max_jobs_makes_fewer_elements_with_more_to_do(slurm: TestCluster, trial: Trial) -> None:
+    assert trial.submit("--max-jobs", "3").code == 0
+    assert elements(trial) == [3]
+    (array,) = read_journal(trial.store.journal).arrays
+    assert sum(len(list(array.runs(index))) for index in range(array.jobs)) == TUNE
+    assert len(slurm.queued()) == 4  # with the follow-up
+    assert saved.load(trial.store).cluster.max_jobs == 3, "the follow-up keeps to it, too"
 
 
 def test_under_the_tightest_limits_both_phases_complete_unattended(slurm: TestCluster, trial: Trial) -> None:
