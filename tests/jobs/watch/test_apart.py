@@ -35,6 +35,12 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.fixture(autouse=True)
+def _tests_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the other process, which gets this one's path: the sources of these tests are not installed."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3]))
+
+
 @dataclass
 class Waiting:
     """Looks once a file is there; `retry` says which process it is in."""
