@@ -65,6 +65,7 @@ def test_spread_over_four_nodes_equals_one_process(
     assert trial.states() == {"done": RUNS}
     assert {row["host"] for row in _results(trial)} == set(NODES)
     assert [path.parent.name for path in near.glob("*/*/prepared/*/meta.json")] == ["digits"]
+    assert {len(list(pack.iterdir())) for pack in trial.store.packs.iterdir()} == {6}  # files, not more
     assert_same(trial.store, trial.in_one_process(tmp_path / "alone"))
 
 

@@ -86,8 +86,11 @@ def test_where_packs_disagree_on_a_run_the_one_furthest_on_counts(store: Store) 
 def test_failures_come_with_their_last_line_and_their_file(store: Store) -> None:
     paths = write_pack(store, ["a", "b"], "failed")
     paths.error.write_text("Traceback\nValueError: no\n", encoding="utf-8")
-    (failed,) = seen(store, row("a")).failures
+    overview = seen(store, row("a"))
+    (failed,) = overview.failures
     assert (failed.runs, failed.message, failed.path) == (2, "ValueError: no", str(paths.error))
+    (shown,) = overview.to_json()["failures"]
+    assert shown["traceback"] == "Traceback\nValueError: no\n"
 
 
 def test_packs_of_runs_that_are_no_longer_wanted_do_not_show(store: Store) -> None:
