@@ -78,7 +78,7 @@ class Task:
         with _plain_errors():
             left = self._left(element, stop, late)
         if left:
-            sys.exit(left)
+            _end(left)
 
     def _left(self, element: Element, stop: Stop, late: Callable[[], bool]) -> int | str:
         """Train; 0, `INTERRUPTED`, or why requeueing would be of no use."""
@@ -125,7 +125,7 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        sys.exit(f"error: {error}")
+        _end(f"error: {error}")
     except Exception as error:
         from regularize.distributed import rank_lost
 
@@ -134,12 +134,17 @@ def _plain_errors() -> Iterator[None]:
         raise
 
 
-def _end(message: str) -> NoReturn:
-    """End at once: torch aborts about one process in ten that winds up with its group broken."""
-    print(message, file=sys.stderr)
+def _end(code: int | str) -> NoReturn:
+    """End at once, with this exit code, or with 1 and these words.
+
+    Of the processes that wind up after the other ranks of their group, torch aborts about one in ten, and
+    the signal's exit code would stand in the place of theirs: nothing would be requeued.
+    """
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(1)
+    os._exit(code if isinstance(code, int) else 1)
 
 
 def _near(train: Train, scratch: Path) -> Train:

@@ -30,7 +30,7 @@ from torch import nn
 
 from regularize.config import DataConfig, RunConfig, Training
 from regularize.data import data_root, load
-from tests.benchmarks.bench_analysis import peak_memory
+from tests.benchmarks.processes import peak_megabytes
 
 RUNS, BATCH = 8, 128
 # The least that (c) has to be of each, and the most that a worker may take, in MB.
@@ -120,7 +120,7 @@ def whole(seeds: list[int], pipe: Connection) -> None:
 
     with TemporaryDirectory() as folder:
         train_pack(runs_of(seeds, Training(steps=40, batch_size=BATCH, lr=0.01)), PackPaths(Path(folder)))
-    pipe.send(peak_memory())
+    pipe.send(peak_megabytes())
 
 
 def packed() -> tuple[Callable[[int], float], Callable[[], float]]:
