@@ -61,5 +61,7 @@ def tmux_server(folder: Path) -> Iterator[Tmux]:
             pytest.fail("no tmux, which .ci/run installs")
         pytest.skip("no tmux on this machine")
     server = Tmux(folder / "tmux")
-    yield server
-    subprocess.run(["tmux", "-S", str(server.socket), "kill-server"], check=False, capture_output=True)
+    try:
+        yield server
+    finally:
+        subprocess.run(["tmux", "-S", str(server.socket), "kill-server"], check=False, capture_output=True)
