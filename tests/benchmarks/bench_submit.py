@@ -17,20 +17,12 @@ from regularize.store import Store
 from tests.benchmarks.processes import timed
 from tests.cluster.machines import what_lacks
 from tests.cluster.slurm import TestCluster
+from tests.cluster.test_many import SWEEP
 from tests.jobs.stores import write_pack
 
 RUNS = 10_000
 SUBMIT_SECONDS, STATUS_SECONDS = 30.0, 2.0
 PROGRAMS = ("sbatch", "squeue", "sacct")
-SWEEP = """\
-name: many
-dataset: digits
-model: lenet5
-training: {epochs: 20, batch_size: 128}
-regularizers:
-  l2: {strength: {logspace: [1e-6, 1e-2, 100]}}
-seeds: 100
-"""
 CLUSTER = """\
 kind: slurm
 partition: main
@@ -62,7 +54,7 @@ def main() -> int:
 def _measure(folder: Path, environment: dict[str, str]) -> int:
     (folder / "sweep.yaml").write_text(SWEEP, encoding="utf-8")
     (folder / "held.yaml").write_text(CLUSTER, encoding="utf-8")
-    store = Store(folder / "results" / "many")
+    store = Store(folder / "results" / "held")
     submit = _timed(folder, environment, "submit", "sweep.yaml", "--cluster", "held.yaml")
     asked = _calls(folder)
     arrays = read_journal(store.journal).arrays
