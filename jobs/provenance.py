@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import regularize
+from regularize.cores import cores
 from regularize.store import ORIGIN, Store, git_commit, read_json, write_json, write_whole
 
 UNCOMMITTED = "uncommitted.diff"
@@ -51,7 +51,7 @@ def submission(overrides: Sequence[str]) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "host": socket.gethostname(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "libraries": {name: library_version(name) for name in LIBRARIES},
     }
 

@@ -29,6 +29,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from regularize.config import DataConfig, RunConfig, Training
+from regularize.cores import cores
 from regularize.data import data_root, load
 from tests.benchmarks.processes import peak_megabytes
 
@@ -125,12 +126,14 @@ def whole(seeds: list[int], pipe: Connection) -> None:
 
 def packed() -> tuple[Callable[[int], float], Callable[[], float]]:
     """The same for the workers, and the peak memory in MB of one that trains its pack to the end."""
-    cores = len(os.sched_getaffinity(0))
+    processes = cores()
     context = mp.get_context("spawn")
     pipes = []
-    for number in range(cores):
+    for number in range(processes):
         ours, theirs = context.Pipe()
-        context.Process(target=worker, args=(list(range(number, RUNS, cores)), theirs), daemon=True).start()
+        context.Process(
+            target=worker, args=(list(range(number, RUNS, processes)), theirs), daemon=True
+        ).start()
         pipes.append(ours)
     for pipe in pipes:
         pipe.recv()
@@ -147,7 +150,7 @@ def packed() -> tuple[Callable[[int], float], Callable[[], float]]:
         for pipe in pipes:
             pipe.send(0)
         ours, theirs = context.Pipe()
-        context.Process(target=whole, args=(list(range(0, RUNS, cores)), theirs), daemon=True).start()
+        context.Process(target=whole, args=(list(range(0, RUNS, processes)), theirs), daemon=True).start()
         theirs.close()
         found: float = ours.recv()
         return found
