@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -109,7 +110,10 @@ def _train(submission: Submission, plan: Plan) -> bool:
             console.print(f"interrupted: {summary(watch.look())}", highlight=False, soft_wrap=True)
             raise
         watch.look()
-    lost = _lost(plan.slices, watch.packs)
+    lost, cancelled = _unfinished(plan.slices, watch.packs, read_journal(store.journal).cancelled)
+    if cancelled:
+        message = f"{plural(cancelled, 'run')} ended by `regularize cancel`; `regularize submit` goes on with"
+        console.print(f"{message} {'them' if cancelled > 1 else 'it'}", style="yellow", soft_wrap=True)
     for number, runs in lost.items():
         message = f"task {number} ended with {plural(runs, 'run')} unfinished; its log is {logs[number]}"
         console.print(message, style="red", markup=False, soft_wrap=True)
@@ -145,14 +149,22 @@ class _Watch:
         return status.state if status else "planned"
 
 
-def _lost(slices: Sequence[Sequence[Pack]], packs: Packs) -> dict[int, int]:
-    """How many runs each ended task left unfinished, by its number, without those that failed."""
+def _unfinished(
+    slices: Sequence[Sequence[Pack]], packs: Packs, cancelled: frozenset[str]
+) -> tuple[Counter[int], int]:
+    """How many runs each ended task lost, by its number, and how many ended with packs that were cancelled.
+
+    Those that failed are in neither.
+    """
     ended = {pack_id for pack_id, status in packs.statuses.items() if status.state in ("done", "failed")}
-    left = {
-        number: sum(len(pack.runs) for pack in slice_ if pack.pack_id not in ended)
-        for number, slice_ in enumerate(slices)
-    }
-    return {number: runs for number, runs in left.items() if runs}
+    lost, ours = Counter[int](), 0
+    for number, slice_ in enumerate(slices):
+        for pack in (pack for pack in slice_ if pack.pack_id not in ended):
+            if cancelled.isdisjoint(pack.runs):
+                lost[number] += len(pack.runs)
+            else:
+                ours += len(pack.runs)
+    return lost, ours
 
 
 def _wait_for_orphans(store: Store, console: Console) -> None:

@@ -115,7 +115,9 @@ def test_x_ends_the_packs_of_the_selection_alone_and_r_goes_on_with_it_alone(
             rest = {again: "interrupted", left: "interrupted"}
             await come_to(app, pilot, lambda: states(app) == {**rest, last: "done"})
             assert await asyncio.to_thread(submission.wait, PATIENCE) == 1
-            assert "ended with 2 runs unfinished" in Path("said").read_text(encoding="utf-8")
+            heard = Path("said").read_text(encoding="utf-8")
+            assert "2 runs ended by `regularize cancel`; `regularize submit` goes on with them\n" in heard
+            assert "unfinished" not in heard
 
             await pilot.press("R", "y")
             await until(pilot, lambda: "begun on this machine" in text(app), PATIENCE)
