@@ -7,10 +7,11 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from jobs import saved
 from jobs.failures import grouped
@@ -134,9 +135,7 @@ class LocalSource:
         A process of its own also because submitting brings what is too heavy to be kept open all day.
         """
         chosen = [word for run_id in run_ids for word in ("--run", run_id)]
-        log = self.store.logs / f"{verb}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as file:
+        with _new_log(self.store.logs, verb) as file:
             process = subprocess.Popen(
                 [sys.executable, "-c", MAIN, verb, str(self.store.folder.absolute()), *chosen],
                 stdin=subprocess.DEVNULL,
@@ -144,7 +143,7 @@ class LocalSource:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        return process, log
+        return process, Path(file.name)
 
     def _command(self, verb: str, run_ids: Sequence[str]) -> str:
         process, log = self._start(verb, run_ids)
@@ -165,6 +164,16 @@ class LocalSource:
         if process.returncode is not None:  # it was refused, or had nothing to do
             return _last_words(verb, process.returncode, log)
         return f"begun on this machine; it goes on when this is closed, and writes to {log}"
+
+
+def _new_log(logs: Path, verb: str) -> BinaryIO:
+    """A log of a command's own: `retry-1.log`, `retry-2.log` …, whatever interfaces begin one at once."""
+    logs.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        with suppress(FileExistsError):
+            return (logs / f"{verb}-{number}.log").open("xb")
+        number += 1
 
 
 def _last_words(verb: str, code: int, log: Path) -> str:

@@ -122,7 +122,7 @@ def test_x_ends_the_packs_of_the_selection_alone_and_r_goes_on_with_it_alone(
             await pilot.press("R", "y")
             await until(pilot, lambda: "begun on this machine" in text(app), PATIENCE)
             await come_to(app, pilot, lambda: states(app)[again] == "done")
-            said = store.logs / "retry.log"
+            said = store.logs / "retry-2.log"  # the first was refused
             ending = f"done: 2 runs of 3 in {store.folder}"
             await until(pilot, lambda: ending in said.read_text(encoding="utf-8"), PATIENCE)
             after = await asyncio.to_thread(packs, store)

@@ -184,14 +184,19 @@ def test_commands_say_in_one_line_why_they_do_nothing(store: Store) -> None:
         LocalSource(store, "here").cancel([planned_runs()[0].config.run_id])
 
 
-def test_a_command_goes_on_to_its_end_when_who_asked_is_gone(store: Store) -> None:
+def test_commands_begun_at_once_go_on_in_logs_of_their_own_when_who_asked_is_gone(store: Store) -> None:
     path = os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
-    asking = subprocess.Popen(
-        [sys.executable, "-c", ASKING], env=os.environ | {"PYTHONPATH": path}, start_new_session=True
-    )
-    log = store.logs / "retry.log"
-    wait_for("the command to begin", lambda: log.exists() and log.read_bytes() == b"retried\n", 60)
-    os.killpg(asking.pid, signal.SIGKILL)
-    asking.wait()
+    command = [sys.executable, "-c", ASKING]
+    environment = os.environ | {"PYTHONPATH": path}
+    asking = [subprocess.Popen(command, env=environment, start_new_session=True) for _ in range(2)]
+    logs = [store.logs / "retry-1.log", store.logs / "retry-2.log"]
+
+    def say(text: bytes) -> bool:
+        return all(log.exists() and log.read_bytes() == text for log in logs)
+
+    wait_for("the commands to begin", lambda: say(b"retried\n"), 60)
+    for process in asking:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     Path("go").touch()
-    wait_for("its end", lambda: log.read_bytes() == b"retried\nsubmitted\n", 60)
+    wait_for("their ends", lambda: say(b"retried\nsubmitted\n"), 60)
