@@ -76,10 +76,24 @@ def alive(pid: int) -> bool:
     return True
 
 
+def born(pid: int) -> str | None:
+    """The boot and the tick at which a process of this host began; None where there is no `/proc`.
+
+    They tell it from a later one that was given the same number.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    return f"{boot} {int(stat.rpartition(b')')[2].split()[19])}"  # after the name, which may hold anything
+
+
 def _holder() -> dict[str, Any]:
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),
+        "born": born(os.getpid()),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -121,9 +135,16 @@ def _check_dead(path: Path, text: str, silent: float) -> None:
     try:
         holder = json.loads(text)
         host, pid, since = str(holder["host"]), int(holder["pid"]), str(holder["since"])
+        began = holder.get("born")  # earlier versions did not say
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path} is not a lock this version wrote; remove it if nothing is running") from None
     here = host == socket.gethostname()
-    if (not alive(pid)) if here else silent > STALE_SECONDS:
+    if _dead(pid, began) if here else silent > STALE_SECONDS:
         return
     raise LockedError(f"this sweep is being submitted by process {pid} on {host} since {since}")
+
+
+def _dead(pid: int, began: str | None) -> bool:
+    """Whether a process of this host is gone, or another one has its number, as far as can be told."""
+    now = born(pid)
+    return not alive(pid) or (began is not None and now is not None and now != began)

@@ -97,6 +97,22 @@ def test_the_lock_of_a_killed_process_is_taken_over_by_one_alone(path: Path) -> 
     assert list(path.parent.iterdir()) == []
 
 
+def test_a_process_that_has_the_number_of_a_dead_holder_does_not_hold_its_lock(path: Path) -> None:
+    with submit_lock(path):
+        mine = json.loads(path.read_text(encoding="utf-8"))
+    boot, start = mine["born"].split()
+    earlier = [f"{boot} {int(start) - 1}", f"{boot[::-1]} {start}"]  # and before the machine was started anew
+    for began in earlier:
+        path.write_text(json.dumps({**mine, "born": began}), encoding="utf-8")
+        with submit_lock(path):
+            assert json.loads(path.read_text(encoding="utf-8")) | {"since": mine["since"]} == mine
+    of_a_version_before = {key: value for key, value in mine.items() if key != "born"}
+    for living in (mine, {**mine, "born": None}, of_a_version_before):
+        path.write_text(json.dumps(living), encoding="utf-8")
+        with pytest.raises(LockedError), submit_lock(path):
+            pass
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
