@@ -33,7 +33,7 @@ class Cluster:
     the job's shell script; `sbatch` are further options, by name without dashes. `store` and `data_root`
     are folders there, None where the command line says; `scratch` is one of each node's own, which data
     are copied to and read from. Slurm announces the end of the time
-    `signal_seconds` before. `max_jobs` limits the elements of an array, `host` is the
+    `signal_seconds` before. At most `max_jobs` elements of arrays are in the queue at a time. `host` is the
     name that ssh knows, `base` the folder there for code and environment.
     """
 

@@ -78,6 +78,11 @@ def _report(submission: Submission, turn: Turn) -> None:
         console.print(f"in Slurm's queue: {_ids(turn.jobs)}", highlight=False, soft_wrap=True)
     if plan.in_hand:
         console.print(f"{plural(plan.in_hand, 'run')} queued or running before", highlight=False)
+    if turn.waiting:
+        most = plural(submission.cluster.max_jobs or 0, "job")
+        console.print(
+            f"{plural(turn.waiting, 'run')} to do once fewer than {most} are queued", highlight=False
+        )
     for reason, runs in turn.left_out.items():
         console.print(left_out_line(reason, runs), style="red", markup=False, soft_wrap=True)
     if turn.followed:

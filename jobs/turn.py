@@ -43,6 +43,11 @@ class Turn:
         """How many runs are not handed over although nobody has them, by the reason."""
         return Counter(reason for reason in self.plan.without.values() if reason != IN_HAND)
 
+    @property
+    def waiting(self) -> int:
+        """How many runs are handed over once jobs have ended, as `max_jobs` are at work."""
+        return 0 if self.jobs else self.plan.to_do
+
 
 def take_turn(submission: Submission, facts: Mapping[str, Facts], slurm: Slurm) -> Turn:
     """Hand over all that is neither done, in hand nor left out, and a follow-up if none suffices.
@@ -60,26 +65,29 @@ def take_turn(submission: Submission, facts: Mapping[str, Facts], slurm: Slurm) 
     limits = slurm.limits(cluster)
     if limits.max_time is not None and cluster.time > limits.max_time:
         raise UserError(f"time is {cluster.time} minutes, but {cluster.partition} allows {limits.max_time}")
-    room = _room(limits, cluster.max_jobs)
+    room = _room(limits, cluster.max_jobs, sight)
     without = {**verdict.left_out, **dict.fromkeys(sight.live_runs(), IN_HAND)}
     if room < UNLIMITED:  # packs are cut for the jobs that there will be
         cluster = replace(cluster, max_jobs=max(1, room))
     plan = next_plan(replace(submission, cluster=cluster), packs, facts, without)
-    if plan.slices and not room:
+    if plan.slices and limits.room == 0:
         raise NoRoomError(
             f"Slurm lets you have {limits.max_submit_jobs} jobs in the queue, and {limits.queued_now} are "
             "there: nothing has been submitted"
         )
-    arrays = list(_arrays(submission, plan, verdict.memory, limits, room))
+    arrays = list(_arrays(submission, plan, verdict.memory, limits, room)) if room else []
     jobs, followed = _hand_over(submission, arrays, sight, limits, slurm)
     at_work = bool(jobs or sight.live_arrays())
     return Turn(plan=plan, jobs=jobs, at_work=at_work, followed=followed)
 
 
-def _room(limits: Limits, max_jobs: int | None) -> int:
+def _room(limits: Limits, max_jobs: int | None, sight: Sight) -> int:
     """How many elements may be handed over; of two places or more, one is kept for the follow-up."""
     room = UNLIMITED if limits.room is None else max(limits.room - 1, min(limits.room, 1))
-    return min(room, max_jobs or UNLIMITED)
+    if max_jobs is None:
+        return room
+    arrays = {handed.token for handed in sight.live_arrays()}
+    return min(room, max(0, max_jobs - sum(token in arrays for token, _ in sight.live)))
 
 
 def _arrays(

@@ -55,6 +55,26 @@ def test_max_jobs_makes_fewer_elements_with_more_to_do(slurm: TestCluster, trial
     assert saved.load(trial.store).cluster.max_jobs == 3, "the follow-up keeps to it, too"
 
 
+def test_max_jobs_counts_what_earlier_submissions_have_in_the_queue(
+    slurm: TestCluster, trial: Trial, tmp_path: Path, data_root: Path
+) -> None:
+    def grown(more: str) -> Trial:
+        return Trial(tmp_path, data_root, SWEEP.replace("[0.2, 0.5]", f"[0.2, 0.5{more}]"), **options)
+
+    go = tmp_path / "go"
+    options = {"pack_runs": 1, "memory": "900M", "setup": [f"until test -e {go}; do sleep 0.2; done"]}
+    assert grown("").submit("--max-jobs", "3").code == 0
+    assert grown(", 0.3, 0.4").submit("--max-jobs", "4").code == 0
+    assert elements(trial) == [3, 1]
+    said = grown(", 0.3, 0.4, 0.6").submit("--max-jobs", "4")
+    assert (said.code, elements(trial)) == (0, [3, 1])
+    assert "1 run to do once fewer than 4 jobs are queued" in said.err
+    assert "what comes next is submitted by itself" in said.err
+    go.touch()
+    slurm.wait_until_idle()
+    assert trial.states() == {"done": TUNE + 3 + REPORT}
+
+
 def test_under_the_tightest_limits_both_phases_complete_unattended(slurm: TestCluster, trial: Trial) -> None:
     slurm.set_config(MaxArraySize=5)
     slurm.set_max_submit_jobs(3)
