@@ -42,12 +42,12 @@ class Remote:
         self._check(code)
         return code
 
-    def ask(self, sent: bytes) -> Answer:
-        """As `run`, but what it says is the answer."""
-        answer = self.ssh.ask(self._script(), sent)
+    def ask(self, sent: bytes, limit: float) -> Answer:
+        """As `run`, but what it says is the answer, for which it has `limit` seconds."""
+        answer = self.ssh.ask(self._script(), sent, limit)
         if answer.code == shell.NO_SNAPSHOT:
             upload(self.ssh, self.cluster, self.snapshot)
-            answer = self.ssh.ask(self._script(shell.FIRST), sent)
+            answer = self.ssh.ask(self._script(shell.FIRST), sent, limit)
         self._check(answer.code)
         return answer
 

@@ -10,15 +10,20 @@ from jobs.cli import parser
 from jobs.cluster import Cluster
 from jobs.remote.call import Remote, remote
 from jobs.remote.request import request
-from jobs.watch.source import LEFT_OUT
+from jobs.remote.ssh import SilentError
+from jobs.watch.source import COMMAND_SECONDS, LEFT_OUT
 from jobs.watch.wire import AskingSource
 from regularize.errors import UserError
+
+# A look takes a second, and as many as Slurm's controller is waited for; longer where the code is new there.
+LOOK_SECONDS = 120.0
 
 
 def remote_source(args: Namespace, cluster: Cluster) -> AskingSource:
     """The sweep of `args.target` on the cluster `args.cluster`.
 
-    ssh may ask the user for something now, but not later, when the terminal belongs to the interface.
+    ssh may ask the user for something now, but not later, when the terminal belongs to the interface. A
+    question that has no answer in time is given up, and the next one takes a connection of our own.
 
     Raises:
         UserError: there is no connection.
@@ -29,16 +34,22 @@ def remote_source(args: Namespace, cluster: Cluster) -> AskingSource:
     place = replace(place, ssh=replace(place.ssh, prompts=False))
 
     def ask(words: Sequence[str]) -> str:
+        nonlocal place
         asked = parser().parse_args(words)
         asked.cluster, asked.target, asked.store = args.cluster, args.target, args.store
         asked.argv = [*words, f"--cluster={args.cluster}"]
-        return _answer(place, request(asked, "cluster", cluster).to_bytes())
+        limit = LOOK_SECONDS if asked.command == "watch" else COMMAND_SECONDS
+        try:
+            return _answer(place, request(asked, "cluster", cluster).to_bytes(), limit)
+        except SilentError:
+            place = replace(place, ssh=place.ssh.afresh())
+            raise
 
     return AskingSource(ask, "SWEEP", cluster.name)
 
 
-def _answer(place: Remote, sent: bytes) -> str:
-    answer = place.ask(sent)
+def _answer(place: Remote, sent: bytes, limit: float) -> str:
+    answer = place.ask(sent, limit)
     if answer.code not in (0, LEFT_OUT):
         lines = answer.err.splitlines() or [f"the command there ended with code {answer.code}"]
         raise UserError(lines[-1].removeprefix("error: "))

@@ -7,9 +7,11 @@ import shlex
 import stat
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +26,10 @@ FAILED = 255
 _ALWAYS = ("-T", "-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes")
 # A host that does not answer is given up soon; not where the silence may be a jump host's question.
 _SILENT = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=20")
+
+
+class SilentError(UserError):
+    """The host has not answered in the time that it had."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +67,29 @@ class Ssh:
             raise self.lost()
         return done.returncode
 
-    def ask(self, script: str, sent: bytes = b"") -> Answer:
-        """As `run`, but what it says is the answer.
+    def ask(self, script: str, sent: bytes = b"", limit: float | None = None) -> Answer:
+        """As `run`, but what it says is the answer, for which it has `limit` seconds.
 
         Raises:
+            SilentError: they have passed.
             UserError: there is no connection, or it was lost.
         """
-        # Not a pipe: a master that ssh leaves behind may hold it open.
-        with tempfile.TemporaryFile() as err:
-            command = [*self.command, "--", self.host, LOGIN]
-            done = _run(command, script.encode() + sent, held=bool(sent), stdout=subprocess.PIPE, stderr=err)
-            err.seek(0)
-            said = err.read().decode(errors="replace").strip()
-        if done.returncode == FAILED or done.returncode < 0:
-            raise self.lost(said)
-        return Answer(done.returncode, done.stdout, said)
+        command, began = [*self.command, "--", self.host, LOGIN], time.monotonic()
+        # Not pipes: a master that ssh leaves behind may hold them open.
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            done = _run(command, script.encode() + sent, held=bool(sent), stdout=out, stderr=err, limit=limit)
+            for file in (out, err):
+                file.seek(0)
+            answer = Answer(done.returncode, out.read(), err.read().decode(errors="replace").strip())
+        if answer.code < 0 and limit and time.monotonic() - began >= limit:
+            raise SilentError(f"{self.host} has not answered for {limit:.0f} s")
+        if answer.code == FAILED or answer.code < 0:
+            raise self.lost(answer.err)
+        return answer
+
+    def afresh(self) -> Ssh:
+        """The same way through a master of ours, as the user's own may not know that its line is gone."""
+        return replace(self, options=options({}))
 
     def rsync(self, arguments: Sequence[str], sent: bytes = b"") -> str:
         """Run rsync; the names that it prints.
@@ -169,15 +183,19 @@ def _run(
     sent: bytes = b"",
     *,
     held: bool = False,
-    stdout: int | None = None,
+    stdout: int | IO[bytes] | None = None,
     stderr: int | IO[bytes] | None = None,
+    limit: float | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a program that reads `sent`; then its input ends, unless it is `held` open until it has ended."""
+    """Run a program that reads `sent`; then its input ends, unless it is `held` open until it has ended.
+
+    After `limit` seconds it is killed.
+    """
     try:
         process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr)
     except FileNotFoundError:
         raise UserError(f"{command[0]} is not installed here") from None
-    with process:
+    with process, _killing(process, limit):
         assert process.stdin is not None
         with suppress(BrokenPipeError):  # it has ended without reading everything
             left = memoryview(sent)
@@ -187,3 +205,15 @@ def _run(
             process.stdin.close()
         said = process.stdout.read() if process.stdout else b""
         return subprocess.CompletedProcess(command, process.wait(), said)
+
+
+@contextmanager
+def _killing(process: subprocess.Popen[bytes], limit: float | None) -> Iterator[None]:
+    """Kill a process that is still in hand after `limit` seconds."""
+    timer = threading.Timer(limit or 0, process.kill)
+    if limit:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -25,11 +25,10 @@ from jobs.watch.detail import Detail, Piece
 from jobs.watch.notes import jobs_of, note_of
 from jobs.watch.picture import GOING_ON, Failures, Pack, Picture, Run
 from jobs.watch.run_files import attempts, configuration, facts, log_of, piece, points
-from jobs.watch.source import LEFT_OUT
+from jobs.watch.source import COMMAND_SECONDS, LEFT_OUT
 from regularize.errors import UserError
 from regularize.store import Store
 
-COMMAND_SECONDS = 600.0
 MAIN = "import sys; from jobs.cli import main; sys.exit(main())"
 
 

@@ -10,6 +10,8 @@ from jobs.watch.picture import Picture
 
 LEFT_OUT = 1
 """Exit code of a command that has done what it was told, and says which runs are left out all the same."""
+COMMAND_SECONDS = 600.0
+"""How long the end of a command is waited for."""
 
 
 class Source(Protocol):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from argparse import Namespace
 from datetime import UTC, datetime
@@ -15,10 +16,12 @@ import pytest
 
 from jobs.cluster import load_cluster
 from jobs.journal import Journal, read_journal
+from jobs.remote import source as remote
 from jobs.remote.snapshot import take
 from jobs.remote.source import remote_source
 from jobs.watch.wire import AskingSource
-from tests.cluster.laptop import FAR, Laptop
+from regularize.errors import UserError
+from tests.cluster.laptop import FAR, Laptop, end_masters
 from tests.cluster.processes import wait_for
 from tests.cluster.slurm import TestCluster
 from tests.jobs.watch.app import text, until, watching
@@ -182,6 +185,33 @@ def test_a_line_that_is_lost_while_watching_shows_and_comes_back_by_itself(
             assert "STALE" not in text(app).splitlines()[0]
 
     asyncio.run(run())
+
+
+def test_a_master_of_the_users_own_that_has_fallen_silent_is_given_up_and_gone_around(
+    laptop: Laptop, slurm: TestCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laptop.write_cluster(sbatch={"hold": True})
+    laptop.good(*SUBMIT)
+    end_masters(laptop, ["test-login"])
+    config, socket = laptop.folder.parent / "config", laptop.folder.parent / "master"
+    config.write_text(f"ControlPath {socket}\nControlPersist yes\n{config.read_text()}", encoding="utf-8")
+    options = ["-F", str(config), "-o", "ControlPersist=no", "-M", "-N"]  # else it leaves for the background
+    master = subprocess.Popen(["/usr/bin/ssh", *options, "test-login"])
+    try:
+        wait_for("the master", socket.exists, WAIT)
+        source = source_of(laptop, monkeypatch)
+        assert len(source.look().runs) == 4
+        master.send_signal(signal.SIGSTOP)
+        monkeypatch.setattr(remote, "LOOK_SECONDS", 3.0)
+        with pytest.raises(UserError, match="test-login has not answered for 3 s"):
+            source.look()
+        with pytest.raises(ProcessLookupError):  # it waits no more
+            os.kill(int(laptop.calls()[-1].split()[0]), 0)
+        monkeypatch.setattr(remote, "LOOK_SECONDS", WAIT)
+        assert len(source.look().runs) == 4
+    finally:
+        master.kill()
+        master.wait()
 
 
 def test_code_that_nothing_uses_goes_and_what_a_queued_job_began_with_stays(
