@@ -16,7 +16,7 @@ import pyarrow as pa
 from analysis import paired
 from analysis.comparison import Comparison, comparisons
 from analysis.duel import Duel, duels
-from analysis.scores import DEFAULT, Score, score
+from analysis.scores import DEFAULT, Score, score, suffix
 from analysis.select import Cell
 from analysis.tables import Tables, records, to_frame
 
@@ -37,7 +37,7 @@ COMPARISON = pa.schema(
         ("difference", pa.float64()),  # mean of contender − baseline over the pairs
         ("difference_sd", pa.float64()),
         ("difference_half", pa.float64()),
-        ("difference_unit", pa.string()),  # pp, nats, or `` for a pure number
+        ("difference_unit", pa.string()),  # pp, nats, ln ratio (for people a ratio), or `` for a pure number
         ("p", pa.float64()),  # of `test`
         ("p_holm", pa.float64()),
         ("significant", pa.bool_()),  # p_holm ≤ 0.05
@@ -57,12 +57,12 @@ COMPARISON = pa.schema(
         ("tune_runs", pa.int64()),  # that were trained for the choice
     ]
 )
-TEST = "two-sided t-test of differences paired by seed; check: sign-flip permutation test"
+TEST = "two-sided t-test of {} paired by seed; check: sign-flip permutation test"
 
 
 def name(metric: str = DEFAULT) -> str:
     """The name of a metric's table: `comparison`, and for others than accuracy its name after that."""
-    return "comparison" if metric == DEFAULT else f"comparison-{metric}"
+    return f"comparison{suffix(metric)}"
 
 
 def compare(tables: Tables, metric: str = DEFAULT) -> pd.DataFrame:
@@ -102,7 +102,7 @@ def _rows(
             **vars(duel.contender),
             **duel.row(),
             **corrected.get(duel.contender, {}),
-            "test": TEST,
+            "test": TEST.format("log ratios" if score.is_ratio else "differences"),
             "correction": f"Holm over {number} comparison{'s' * (number != 1)}",
             "rule": comparison.rule,
             "strengths": strengths,

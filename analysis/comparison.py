@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from analysis.collect import strength_order
 from analysis.figures.style import METHODS
+from analysis.scores import Score
 from analysis.tables import Problem, Tables, digest
 from regularize.errors import UserError
 
@@ -94,6 +96,40 @@ class Comparison:
         done = results.loc[results["state"] == "done", "run_id"].tolist()
         whole = vars(contender) if contender else {}
         return self.tables.read(table, self.problem, **whole, run_id=done).reset_index(drop=True)
+
+    def values(self, score: Score) -> pd.Series:
+        """A score of the runs in `results`; missing where it was not measured.
+
+        Raises:
+            UserError: it is the accuracy under an attack that no run was measured with.
+        """
+        if score.attack is None:
+            return score.of(self.results)
+        attack, size = score.attack
+        rows = self.robustness
+        rows = rows[(rows["attack"] == attack) & (rows["size"] > 0)]
+        mine = rows[np.isclose(rows["size"], size, rtol=1e-3, atol=0)]
+        if mine.empty:
+            sizes = ", ".join(f"{each:.4g}" for each in sorted(set(rows["size"]))) or "none"
+            raise UserError(
+                f"no run was measured with {attack} of size {size:.4g}; sizes of {attack}: {sizes}"
+            )
+        return self.results["run_id"].map(mine.set_index("run_id")["accuracy"]) * score.factor
+
+    @cached_property
+    def robustness(self) -> pd.DataFrame:
+        """The accuracies under attack of the runs in `results` that did not diverge.
+
+        Raises:
+            UserError: none was measured.
+        """
+        measured = self.tables.store.table("robustness").exists()
+        rows = self.rows("robustness") if measured else pd.DataFrame()
+        if rows.empty:
+            raise UserError(
+                "accuracy under attack was not measured; a sweep with `evaluation: {robustness: true}` has it"
+            )
+        return rows
 
     @cached_property
     def metrics(self) -> pd.DataFrame:

@@ -9,7 +9,8 @@ import pandas as pd
 
 from analysis.comparison import Contender
 from analysis.figures.words import name
-from analysis.numbers import number, p_value
+from analysis.intervals import Interval
+from analysis.numbers import number, p_value, ratio
 from analysis.results_text import REGULARIZER, STRENGTH
 from analysis.scores import Score
 from analysis.text_table import Cells, Column, Rows, TextTable, by_problem, highest, measured
@@ -19,6 +20,7 @@ _CAPTION = (
     "seed; p after Holm, † where p ≤ 0.05; "
     "d_z: Δ over its standard deviation; P(+): share of seeds that improve"
 )
+_RATIO_CAPTION = "; Δ is that of logarithms, and the ratio their geometric mean, with its 95% t-interval"
 _ROPE_CAPTION = "; verdict: where the interval of Δ lies beside ±{rope:g} {unit}"
 
 
@@ -36,12 +38,14 @@ def table(score: Score) -> TextTable:
             cells=measured("mean", "half"),
             best=highest("mean", "half", score.sign),
         ),
-        Column(header=f"Δ{shown}", tex=rf"$\Delta$ none{shown}", cells=_differences),
+        Column(header="Ratio", tex="Ratio to none", cells=_ratios)
+        if score.is_ratio
+        else Column(header=f"Δ{shown}", tex=rf"$\Delta$ none{shown}", cells=_differences),
         Column(header="p", tex="$p$", cells=lambda rows: list(map(p_value, rows["p_holm"]))),
         Column(header="d_z", tex="$d_z$", cells=lambda rows: _numbers(rows["d_z"])),
         Column(header="P(+)", tex="$P(+)$", cells=lambda rows: _numbers(rows["p_improvement"])),
     ]
-    caption = _CAPTION
+    caption = _CAPTION + _RATIO_CAPTION * score.is_ratio
     if score.rope is not None:
         columns.append(Column(header="Verdict", tex="Verdict", words=True, cells=_verdicts))
         caption += _ROPE_CAPTION.format(rope=score.rope, unit=unit)
@@ -59,7 +63,15 @@ def _seeds(rows: pd.DataFrame) -> Cells:
 
 
 def _differences(rows: pd.DataFrame) -> Cells:
-    cells = measured("difference", "difference_half", signed=True)(rows)
+    return _marked(rows, measured("difference", "difference_half", signed=True)(rows))
+
+
+def _ratios(rows: pd.DataFrame) -> Cells:
+    halves = zip(rows["difference"], rows["difference_half"], strict=True)
+    return _marked(rows, [ratio(Interval(0, mean, half)) for mean, half in halves])
+
+
+def _marked(rows: pd.DataFrame, cells: Cells) -> Cells:
     marks = ["†" if found is True else " " for found in rows["significant"]]
     return [cell + mark * ("†" in marks) for cell, mark in zip(cells, marks, strict=True)]
 

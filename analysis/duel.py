@@ -38,10 +38,27 @@ class Duel:
 
     @cached_property
     def differences(self) -> paired.Values:
-        """Contender − baseline, of the seeds that both have, in their order."""
+        """Contender − baseline, of the seeds that both have, in their order.
+
+        Of a score that is a ratio, of the logarithms; none where a value has none.
+        """
+        mine, theirs = self._pairs
+        if not self.score.is_ratio:
+            return mine - theirs
+        return np.array([]) if self._without_ratio else np.log(mine) - np.log(theirs)
+
+    @cached_property
+    def _pairs(self) -> tuple[paired.Values, paired.Values]:
+        """The values of both, of the seeds that both have, in their order."""
         baseline = self.baseline or {}
         seeds = sorted(self.values.keys() & baseline.keys())
-        return np.array([self.values[seed] - baseline[seed] for seed in seeds])
+        return np.array([self.values[seed] for seed in seeds]), np.array([baseline[seed] for seed in seeds])
+
+    @property
+    def _without_ratio(self) -> int:
+        """On how many seeds a value of a ratio is 0."""
+        mine, theirs = self._pairs
+        return int(((mine <= 0) | (theirs <= 0)).sum()) if self.score.is_ratio else 0
 
     @property
     def gains(self) -> paired.Values:
@@ -56,6 +73,8 @@ class Duel:
             return None
         if self.baseline is None:
             return f"no finished run of {BASELINE!r} to compare with"
+        if zeros := self._without_ratio:
+            return f"it is 0 on {zeros} of {len(self._pairs[0])} seeds, where there is no ratio"
         if n < (needed := paired.pairs_needed(self.number)):
             least = paired.smallest_p(n) if n else 1.0
             return (
@@ -115,7 +134,7 @@ def duels(comparison: Comparison, score: Score) -> list[Duel]:
     results = comparison.results
     names = ("regularizer", "strength", "seed", "state")
     columns = (results[name].tolist() for name in names)
-    for regularizer, strength, seed, state, value in zip(*columns, score.of(results), strict=True):
+    for regularizer, strength, seed, state, value in zip(*columns, comparison.values(score), strict=True):
         contender = Contender(regularizer, strength)
         diverged[contender] += state == "diverged"
         if state == "done" and not np.isnan(value):

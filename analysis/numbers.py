@@ -45,6 +45,19 @@ def plus_minus(found: Interval, places: int | None = None, signed: bool = False)
     return mean if math.isnan(found.half) else f"{mean} ± {number(found.half, places)}"
 
 
+def ratio(found: Interval) -> str:
+    """A ratio with its interval, of the mean of its natural logarithm: their geometric mean.
+
+    >>> ratio(Interval(10, math.log(0.5), 0.1)), ratio(Interval(1, math.log(3), math.nan))
+    ('0.50 [0.45, 0.55]', '3.00')
+    """
+    if math.isnan(found.mean) or math.isnan(found.half):
+        return number(math.exp(found.mean), 2)
+    low, mean, high = (math.exp(found.mean + side * found.half) for side in (-1, 0, 1))
+    places = decimals((high - low) / 2)
+    return f"{number(mean, places)} [{number(low, places)}, {number(high, places)}]"
+
+
 def count(how_many: int, word: str) -> str:
     """
     >>> count(1, "run"), count(2000, "run")

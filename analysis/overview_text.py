@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pandas as pd
@@ -35,9 +36,12 @@ def across_table(score: Score, with_strengths: bool) -> TextTable:
                 cells=_counts("significant_wins", "significant_losses"),
             ),
             Column(
-                header=f"IQM Δ{unit}",
-                tex=rf"IQM $\Delta${unit}",
-                cells=lambda rows: [number(x, 2, signed=True) for x in rows["iqm_difference"]],
+                header="IQM ratio" if score.is_ratio else f"IQM Δ{unit}",
+                tex="IQM ratio" if score.is_ratio else rf"IQM $\Delta${unit}",
+                cells=lambda rows: [
+                    number(math.exp(x), 2) if score.is_ratio else number(x, 2, signed=True)
+                    for x in rows["iqm_difference"]
+                ],
             ),
             N,
             DIVERGED,

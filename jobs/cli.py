@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jobs.places import STORE_VARIABLE
+from jobs.result_arguments import add_results
 from regularize import __version__
 from regularize.errors import UserError
 
@@ -75,36 +76,13 @@ def parser() -> argparse.ArgumentParser:
     _add_jobs(command)
     _add_train(command("train", "train one run of a sweep here and now", sweep, data))
     _add_data(command("data", "list or download data sets"))
-    command("collect", "bring a sweep's tables together in its folder", _target(), store)
-    compare = command("compare", "compare all regularizers with none", _target(), store)
-    compare.add_argument(
-        "--metric", default="test_accuracy", metavar="NAME", help="compare by this one (default: %(default)s)"
-    )
-    export = command("export", "write a sweep's tables for other tools", _target(), store)
-    export.add_argument("--to", required=True, metavar="FORMAT", help="csv, tensorboard, mlflow or wandb")
-    export.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="an empty folder (default: exports/FORMAT in the store's)"
-    )
-    figures = command("figures", "draw figures and print the table of results", _target(), store, data)
-    figures.add_argument("--run", metavar="RUN_ID", help="of this run alone")
-    figures.add_argument(
-        "--layer",
-        default="penultimate",
-        metavar="NAME",
-        help="whose activations PCA and t-SNE show (default: the last hidden layer's)",
-    )
-    figures.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
-    gallery = command("gallery", "write a page with all figures, for documentation", _target(), store, data)
-    gallery.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to")
-    report = command("report", "a sweep as one HTML page", _target(), store, data)
-    report.add_argument("--tables-only", action="store_true", help="leave out figures that need the weights")
+    add_results(command, (_target(), store), data)
     _add_reproduce(
         command(
             "reproduce", "run a published comparison, print both numbers", store, data, cluster, _settings()
         )
     )
     _add_cluster_actions(command("cluster", "list cluster configs, or check one against its cluster"))
-    _add_animate(command("animate", "film the toy problem's trainings", _target(), store, data))
     return top
 
 
@@ -242,13 +220,6 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--out", type=Path, metavar="FOLDER", help="keep checkpoint and results there (default: nowhere)"
     )
-
-
-def _add_animate(animate: argparse.ArgumentParser) -> None:
-    animate.add_argument(
-        "--regularizer", action="append", default=[], metavar="NAME", help="only this one (repeatable)"
-    )
-    animate.add_argument("--out", type=Path, metavar="FOLDER", help="where to (default: the sweep's figures)")
 
 
 def _add_wait(submit: argparse.ArgumentParser) -> None:

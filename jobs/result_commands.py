@@ -41,9 +41,9 @@ def compare(args: Namespace) -> int:
     from analysis.scores import score
     from analysis.tables import Tables
 
-    score(args.metric)
+    found = score(args.metric)
     store = store_of(args)
-    _collect(store, ("runs", "results"))
+    _collect(store, ("runs", "results", *["robustness"] * bool(found.attack)))
     for conclusion in conclude(Tables(store), args.metric):
         conclusion.write(store)
         if conclusion.groups:
@@ -60,7 +60,7 @@ def figures(args: Namespace) -> int:
 
     store = store_of(args)
     _collect(store)
-    drawn = draw_all(store, args.names, args.run, args.data_root, args.layer)
+    drawn = draw_all(store, args.names, args.run, args.data_root, args.layer, args.score)
     table = results_table.results_table(Tables(store))
     results_table.write(table, store)
     console().print(to_terminal(table))

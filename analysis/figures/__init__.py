@@ -26,12 +26,14 @@ class Kind:
 
     `scope`: one figure for each problem (and, with `one_run`, for a run alone), or one for the whole
     sweep. `needs`: the collected tables, also the packs' weights, or networks and the data they see.
+    `by_score`: one for each score that is asked for.
     """
 
     shows: str
     scope: Scope = "problem"
     needs: Literal["tables", "weights", "networks"] = "tables"
     one_run: bool = True
+    by_score: bool = False
 
 
 FIGURES: dict[str, Kind] = {
@@ -50,7 +52,10 @@ FIGURES: dict[str, Kind] = {
         shows="training time relative to the baseline's against accuracy", scope="sweep", one_run=False
     ),
     "forest": Kind(
-        shows="differences to the baseline with intervals, all problems", scope="sweep", one_run=False
+        shows="differences to the baseline with intervals, all problems",
+        scope="sweep",
+        one_run=False,
+        by_score=True,
     ),
     "weight_distributions": Kind(
         shows="every layer's weights and their share of exact zeros", needs="weights"
@@ -63,6 +68,7 @@ FIGURES: dict[str, Kind] = {
     "decision_planes": Kind(shows="decision regions on random planes through images", needs="networks"),
     "decision_triangle": Kind(shows="decision regions on the plane through three images", needs="networks"),
 }
+SHOWN_SCORES = ("test_accuracy", "test_loss", "test_ece")  # where none is asked for
 
 
 @dataclass
@@ -91,17 +97,30 @@ def draw_all(
     run_id: str | None = None,
     data_root: Path | None = None,
     layer: str = "penultimate",
+    scores: Sequence[str] = (),
 ) -> Drawn:
     """Draw figures into `store.figures`: those named, else all; of the run `run_id`, else comparisons.
 
+    Figures that compare by a score are drawn for each of `scores` (see `analysis.scores`).
+
     Raises:
-        UserError: unknown name or run, a figure that compares asked of one run, nothing to draw yet.
+        UserError: unknown name, score or run, a figure that compares asked of one run, nothing to draw yet.
     """
     from analysis.figures.request import Request
+    from analysis.scores import score
 
+    for each in scores:
+        score(each)
     names = list(names) or [name for name, kind in FIGURES.items() if run_id is None or kind.one_run]
     _check(names, run_id)
-    return Request(store=store, names=names, run_id=run_id, data_root=data_root, layer=layer).draw()
+    return Request(
+        store=store,
+        names=names,
+        run_id=run_id,
+        data_root=data_root,
+        layer=layer,
+        scores=tuple(scores) or SHOWN_SCORES,
+    ).draw()
 
 
 def summary(path: Path) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
-from analysis.figures import FIGURES, Drawn, draw
+from analysis.figures import FIGURES, SHOWN_SCORES, Drawn, draw
 from analysis.figures.save import save
 from analysis.figures.subject import Subject, subjects, together
+from analysis.scores import DEFAULT
 from analysis.tables import Tables
 from regularize.cores import cores
 from regularize.errors import UserError
@@ -31,6 +32,7 @@ class Request:
     run_id: str | None
     data_root: Path | None
     layer: str
+    scores: Sequence[str] = SHOWN_SCORES
 
     def subjects(self) -> list[Subject]:
         return subjects(Tables(self.store), self.run_id, self.data_root, self.layer)
@@ -70,10 +72,14 @@ class Request:
         return {name: self._drawn(name, subject) for name in names}
 
     def _drawn(self, name: str, subject: Subject) -> Drawn:
-        try:
-            return Drawn([save(drawing, self.store.figures) for drawing in draw(name, subject)])
-        except UserError as reason:
-            return Drawn(missing={subject.name(name): str(reason)})
+        found = Drawn()
+        for score in self.scores if FIGURES[name].by_score else [DEFAULT]:
+            mine = replace(subject, score=score)
+            try:
+                found.paths += [save(drawing, self.store.figures) for drawing in draw(name, mine)]
+            except UserError as reason:
+                found.missing[mine.name(name)] = str(reason)
+        return found
 
     def _joined(self, parts: Iterable[Part]) -> Drawn:
         whole, parts = Drawn(), list(parts)

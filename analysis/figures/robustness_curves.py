@@ -15,7 +15,7 @@ from analysis.figures.matrix import ROWS_A_PAGE, matrix
 from analysis.figures.panels import band_handle, pages
 from analysis.figures.save import Drawing
 from analysis.figures.style import method
-from analysis.figures.subject import CannotDrawError, Subject
+from analysis.figures.subject import Subject
 from analysis.figures.words import band, counts, name, notes, of, seeds
 from analysis.numbers import number
 from analysis.tables import digest
@@ -27,11 +27,7 @@ LABELS = {"noise": "White noise (σ)", "fgsm": "FGSM (ε)", "pgd": "PGD (ε)"}
 def draw(subject: Subject) -> Iterator[Drawing]:
     """A row a contender, a column an attack; means over seeds."""
     comparison = subject.comparison
-    rows = comparison.rows("robustness") if comparison.tables.store.table("robustness").exists() else None
-    if rows is None or rows.empty:
-        raise CannotDrawError(
-            "accuracy under attack was not measured; a sweep with `evaluation: {robustness: true}` has it"
-        )
+    rows = comparison.robustness
     data = means(
         rows.assign(percent=100 * rows["accuracy"]), ("regularizer", "strength", "attack", "size"), "percent"
     )

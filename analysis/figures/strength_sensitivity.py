@@ -90,7 +90,7 @@ def _figure(comparison: Comparison, panels: list[Contender], data: pd.DataFrame,
 
     ring = Line2D([], [], color=style.INK, linestyle="", label="chosen", **_RING)
     handles = [ring] if data["chosen"].any() else []
-    y_label = f"{score.what.capitalize()}{' (%)' * (score.factor == 100)}"
+    y_label = f"{score.what.capitalize()}{f' ({score.unit.strip()})' * bool(score.unit)}"
     figure = small_multiples(comparison, panels, draw, "Strength", y_label, handles, share_x=False)
     margin = 0.06 * (top - bottom)
     figure.axes[0].set_ylim(bottom - margin, top + margin)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from analysis.comparison import Comparison, comparisons, one_run
+from analysis.scores import DEFAULT, suffix
 from analysis.tables import Tables
 from regularize.errors import UserError
 
@@ -23,13 +24,15 @@ class Subject:
     """The comparisons that a figure shows: one, or in figures of a whole sweep one for each problem.
 
     A single run is a comparison with one contender, and `slug` then names the run. `data_root` is
-    where images are, for figures that show some; `layer` is the one whose activations are shown.
+    where images are, for figures that show some; `layer` is the one whose activations are shown, `score`
+    (see `analysis.scores`) the one by which figures compare that show any.
     """
 
     comparisons: Sequence[Comparison]
     slug: str = ""
     data_root: Path | None = None
     layer: str = "penultimate"
+    score: str = DEFAULT
 
     @property
     def comparison(self) -> Comparison:
@@ -38,8 +41,8 @@ class Subject:
         return comparison
 
     def name(self, figure: str) -> str:
-        """The name of a figure's files, e.g. `loss_curves-mnist-lenet5`, or `forest` for a sweep."""
-        return f"{figure}-{self.slug}" if self.slug else figure
+        """The name of a figure's files, e.g. `loss_curves-mnist-lenet5`; of a sweep `forest-test_loss`."""
+        return (f"{figure}-{self.slug}" if self.slug else figure) + suffix(self.score)
 
 
 def subjects(

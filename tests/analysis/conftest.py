@@ -118,6 +118,7 @@ def curve(run: dict[str, Any], epochs: int) -> list[dict[str, Any]]:
 def result(run: dict[str, Any], rows: list[dict[str, Any]], diverged: bool, pack: str) -> dict[str, Any]:
     last = {row["split"]: row for row in rows[-3:]}
     scores = {f"{split}_{name}": last[split][name] for split in last for name in ("loss", "accuracy")}
+    scores["test_ece"] = 0.5 * (scores["train_accuracy"] - scores["test_accuracy"])
     if diverged:
         scores = {name: math.nan if name.endswith("loss") else 0.1 for name in scores}
     return {

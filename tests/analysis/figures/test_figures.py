@@ -15,12 +15,13 @@ from PIL import Image
 
 from analysis import figures
 from analysis.collect import collect
-from analysis.figures import FIGURES, draw_all, summary
+from analysis.figures import FIGURES, SHOWN_SCORES, draw_all, summary
 from analysis.figures.save import Drawing, save
 from analysis.figures.style import METHODS, ONE_COLUMN, TWO_COLUMNS
 from analysis.figures.subject import subjects, together
 from analysis.results_table import results_table
 from analysis.results_text import to_latex
+from analysis.scores import DEFAULT, suffix
 from analysis.select import select
 from analysis.tables import Tables
 from regularize.errors import UserError
@@ -31,12 +32,27 @@ MakeStore = Callable[..., Store]
 ENDINGS = (".pdf", ".png", ".csv", ".json")
 HOSTILE = r"l2_$x\frac"
 CURVES = ("loss_curves", "loss_gap", "accuracy_curves")
-NARROW = {*CURVES, "confidence_distributions", "entropy_distributions", "reliability", "strength_sensitivity"}
+NARROW = {
+    *CURVES,
+    "confidence_distributions",
+    "entropy_distributions",
+    "forest",
+    "reliability",
+    "strength_sensitivity",
+}
 TABLES = [name for name, kind in FIGURES.items() if kind.needs == "tables"]
 
 
-def stem(name: str) -> str:
-    return f"{name}-mnist-lenet5" if FIGURES[name].scope == "problem" else name
+def stems(*names: str) -> list[str]:
+    """The names of figures' files, in their order."""
+    return [
+        f"{name}-mnist-lenet5" if FIGURES[name].scope == "problem" else f"{name}{suffix(score)}"
+        for name in names
+        for score in (SHOWN_SCORES if FIGURES[name].by_score else [DEFAULT])
+    ]
+
+
+FILES = stems(*TABLES)
 
 
 @pytest.fixture
@@ -69,30 +85,30 @@ def hostile(make_store: MakeStore) -> Store:
 
 def test_four_files_the_same_when_drawn_again(drawn: Store) -> None:
     first = {path.name: path.read_bytes() for path in drawn.figures.iterdir()}
-    assert set(first) == {stem(name) + ending for name in TABLES for ending in ENDINGS}
+    assert set(first) == {file + ending for file in FILES for ending in ENDINGS}
     time.sleep(1.1)  # no time stamp of whole seconds gets in
-    assert draw_all(drawn, TABLES).paths == [drawn.figures / f"{stem(name)}.pdf" for name in TABLES]
+    assert draw_all(drawn, TABLES).paths == [drawn.figures / f"{file}.pdf" for file in FILES]
     assert first == {path.name: path.read_bytes() for path in drawn.figures.iterdir()}
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_pdf_is_fit_for_print(drawn: Store, name: str) -> None:
-    pdf = drawn.figures / f"{stem(name)}.pdf"
+@pytest.mark.parametrize("file", FILES)
+def test_pdf_is_fit_for_print(drawn: Store, file: str) -> None:
+    pdf = drawn.figures / f"{file}.pdf"
     data = b"".join(streams(pdf.read_bytes()))
     assert b"/CIDFontType2" in data or b"/TrueType" in data
     assert b"/Type3" not in data
     assert b"CreationDate" not in data
     box = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+) ([\d.]+) ?\]", data)
     assert box
-    assert float(box[1]) == (ONE_COLUMN if name in NARROW else TWO_COLUMNS) * 72
+    assert float(box[1]) == (ONE_COLUMN if file.partition("-")[0] in NARROW else TWO_COLUMNS) * 72
     with Image.open(pdf.with_suffix(".png")) as image:
         assert image.width == float(box[1]) / 72 * 300
         assert "Software" not in image.info
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_words_and_numbers_beside_it(drawn: Store, name: str) -> None:
-    pdf = drawn.figures / f"{stem(name)}.pdf"
+@pytest.mark.parametrize("file", FILES)
+def test_words_and_numbers_beside_it(drawn: Store, file: str) -> None:
+    pdf = drawn.figures / f"{file}.pdf"
     said = json.loads(pdf.with_suffix(".json").read_text())
     assert set(said) == {"caption", "alt", "summary", "band", "n", "inputs", "versions"}
     assert "nan" not in said["alt"] + said["caption"] + said["summary"]
@@ -108,7 +124,7 @@ def test_words_and_numbers_beside_it(drawn: Store, name: str) -> None:
 
 @pytest.mark.parametrize("name", CURVES)
 def test_curves_say_what_their_bands_are(drawn: Store, name: str) -> None:
-    pdf = drawn.figures / f"{stem(name)}.pdf"
+    pdf = drawn.figures / f"{name}-mnist-lenet5.pdf"
     said = json.loads(pdf.with_suffix(".json").read_text())
     assert said["n"] == {
         "no regularizer": 5,
@@ -143,7 +159,7 @@ def test_where_every_run_diverged_there_is_no_curve(make_store: MakeStore) -> No
     collect(store)
     drawn = draw_all(store)
     assert drawn.paths == []
-    assert set(drawn.missing) == {stem(name) for name in FIGURES}
+    assert set(drawn.missing) == set(stems(*FIGURES))
     assert drawn.missing["loss_gap-mnist-lenet5"] == "every run diverged"
     table = results_table(Tables(store))
     assert table["n"].tolist() == [0, 0]

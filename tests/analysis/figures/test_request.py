@@ -43,8 +43,7 @@ def test_many_problems_are_drawn_by_several_processes_to_the_same_bytes(
     drawn, files = found[0]
     assert [path.stem for path in drawn.paths] == [
         *(f"loss_gap-{slug}" for slug in slugs),
-        "forest-1",
-        "forest-2",
+        *(f"forest{score}-{page}" for score in ("", "-test_loss", "-test_ece") for page in (1, 2)),
         *(f"spectra-{slug}" for slug in slugs),
     ]
     assert list(drawn.missing) == [f"strength_sensitivity-{slug}" for slug in slugs]

@@ -108,7 +108,9 @@ def test_of_many_problems_each_has_a_section_to_open(make_store: Callable[..., S
     html = write_report(store, drawn).read_text(encoding="utf-8")
     part = html[html.index('<section id="figures">') : html.index('<section id="failures">')]
     together, *problems = part.split('<details class="problem">')
-    assert re.findall(r'figure id="([\w-]+)"', together) == ["forest-1", "forest-2"]
+    assert re.findall(r'figure id="([\w-]+)"', together) == [
+        f"forest{score}-{page}" for score in ("", "-test_loss", "-test_ece") for page in (1, 2)
+    ]
     for problem, name in zip(problems, ("cifar10", "digits", "mnist", "svhn"), strict=True):
         figures = [f"loss_gap-{name}-lenet5", f"robustness_curves-{name}-lenet5"]
         assert re.findall(r'figure id="([\w-]+)"', problem) == figures

@@ -60,7 +60,7 @@ def test_what_is_worse_comes_after_what_is_better_and_doubt_is_said() -> None:
 
 def test_of_a_loss_lower_is_better() -> None:
     found = conclusions([BASELINE, row(difference=-0.3, difference_half=0.1)], LOSS)
-    assert "lowers test loss in nats by 0.30 ± 0.10 nats, which is better" in found.findings[0]
+    assert "lowers test loss by 0.30 ± 0.10 nats, which is better" in found.findings[0]
 
 
 def test_equivalence_is_a_finding() -> None:

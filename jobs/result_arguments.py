@@ -1,0 +1,56 @@
+"""The arguments of the commands that read results."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+Command = Callable[..., argparse.ArgumentParser]
+
+
+def add_results(
+    command: Command, sweep: Sequence[argparse.ArgumentParser], data: argparse.ArgumentParser
+) -> None:
+    """Add the commands; `sweep` are the arguments that say which, `data` where data sets are."""
+    command("collect", "bring a sweep's tables together in its folder", *sweep)
+    compare = command("compare", "compare all regularizers with none", *sweep)
+    compare.add_argument(
+        "--metric",
+        default="test_accuracy",
+        metavar="NAME",
+        help="compare by this one, or an attack such as pgd:8/255 (default: %(default)s)",
+    )
+    export = command("export", "write a sweep's tables for other tools", *sweep)
+    export.add_argument("--to", required=True, metavar="FORMAT", help="csv, tensorboard, mlflow or wandb")
+    export.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="an empty folder (default: exports/FORMAT in the store's)"
+    )
+    figures = command("figures", "draw figures and print the table of results", *sweep, data)
+    figures.add_argument("--run", metavar="RUN_ID", help="of this run alone")
+    figures.add_argument(
+        "--layer",
+        default="penultimate",
+        metavar="NAME",
+        help="whose activations PCA and t-SNE show (default: the last hidden layer's)",
+    )
+    figures.add_argument(
+        "--score",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="what the forest plot compares: a --metric of compare (repeatable; default: three)",
+    )
+    figures.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
+    gallery = command("gallery", "write a page with all figures, for documentation", *sweep, data)
+    gallery.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to")
+    report = command("report", "a sweep as one HTML page", *sweep, data)
+    report.add_argument("--tables-only", action="store_true", help="leave out figures that need the weights")
+    _add_animate(command("animate", "film the toy problem's trainings", *sweep, data))
+
+
+def _add_animate(animate: argparse.ArgumentParser) -> None:
+    animate.add_argument(
+        "--regularizer", action="append", default=[], metavar="NAME", help="only this one (repeatable)"
+    )
+    animate.add_argument("--out", type=Path, metavar="FOLDER", help="where to (default: the sweep's figures)")

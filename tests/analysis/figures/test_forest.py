@@ -1,0 +1,69 @@
+"""The forest plot of scores other than accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from analysis import figures
+from analysis.collect import collect
+from analysis.figures import draw_all
+from analysis.figures.subject import subjects, together
+from analysis.tables import Tables
+from regularize.errors import UserError
+from regularize.store import Store
+
+MakeStore = Callable[..., Store]
+
+
+def compared(make_store: MakeStore) -> Store:
+    strengths = {"none": [""], "l1": ["0.1"], "l2": ["0.1"]}
+    store = make_store(strengths=strengths, tune=(), report=range(1000, 1010))
+    collect(store)
+    return store
+
+
+def test_a_forest_has_its_units_and_says_which_way_is_better(make_store: MakeStore) -> None:
+    (subject,) = subjects(Tables(compared(make_store)))
+    results = subject.comparison.tables.results
+    results["jacobian_norm"] = 10 / (1 + 9 * (results["regularizer"] != "none")) + results["seed"] / 1e4
+    results["sparsity"] = 0.5 * (results["regularizer"] == "l1")
+    found = {}
+    for score in ("test_accuracy", "test_loss", "jacobian_norm", "sparsity", "fgsm:0.1"):
+        (drawing,) = figures.draw("forest", replace(together([subject]), score=score))
+        found[score] = drawing
+        (axes,) = drawing.figure.axes
+        legend = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
+        assert ("practically equivalent" in legend) == (score == "test_accuracy")
+        assert len(axes.patches) == (score == "test_accuracy")
+        assert axes.get_xscale() == ("log" if score == "jacobian_norm" else "linear")
+    labels = {score: " ".join(each.figure.get_supxlabel().split()) for score, each in found.items()}
+    assert labels == {
+        "test_accuracy": "Difference in test accuracy to no regularizer (percentage points) better →",
+        "test_loss": "Difference in test loss to no regularizer (nats) ← better",
+        "jacobian_norm": "Frobenius norm of ∂z/∂x, ratio to no regularizer ← less sensitive",
+        "sparsity": "Difference in share of weights that are 0 to no regularizer (percentage points) "
+        "sparser →",
+        "fgsm:0.1": "Difference in accuracy under FGSM (ε = 0.1) to no regularizer (percentage points) "
+        "better →",
+    }
+    suffixes = ("", "-test_loss", "-jacobian_norm", "-sparsity", "-fgsm-0.1")
+    assert [each.name for each in found.values()] == [f"forest{suffix}" for suffix in suffixes]
+    low, high = found["jacobian_norm"].figure.axes[0].get_xlim()
+    assert 0 < low < 0.2 < 1 <= high
+    assert "L1 (λ = 0.1) is the lowest" not in found["sparsity"].summary
+    assert "L1 (λ = 0.1) +50.00 ± 0.00 pp is the highest" in found["sparsity"].summary
+
+
+def test_a_forest_of_what_was_not_measured_is_missing_with_its_reason(make_store: MakeStore) -> None:
+    store = compared(make_store)
+    drawn = draw_all(store, ["forest"], scores=["test_brier", "pgd:0.1", "test_loss"])
+    assert [path.stem for path in drawn.paths] == ["forest-test_loss"]
+    assert drawn.missing == {
+        "forest-test_brier": "no run has a Brier score: it was not measured",
+        "forest-pgd-0.1": "no run was measured with pgd of size 0.1; sizes of pgd: none",
+    }
+    with pytest.raises(UserError, match="unknown metric 'brier'"):
+        draw_all(store, ["forest"], scores=["brier"])
