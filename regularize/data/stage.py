@@ -28,11 +28,12 @@ def staged(name: str, root: Path | str | None, scratch: Path) -> Path:
     Raises:
         UserError: `scratch` cannot be written or has no room, is somebody else's, or as `prepared`.
     """
-    ready = prepared(name, root)
+    ready = prepared(name, root, checked=False)  # or each process would read it over the network
     near = _folder(scratch) / hashlib.blake2b(bytes(data_root(root)), digest_size=8).hexdigest()
     try:
         with alone(near / PREPARED / name):
-            _copy(ready, near / PREPARED / name)
+            copy = replace(ready, folder=near / PREPARED / name)
+            write_meta(copy if copy.sound() else _copied(prepared(name, root), copy.folder))
     except OSError as error:
         raise UserError(f"cannot copy {name} to {near}: {error.strerror or error}") from error
     return near
@@ -53,9 +54,8 @@ def _folder(scratch: Path) -> Path:
     return folder
 
 
-def _copy(ready: Prepared, folder: Path) -> None:
+def _copied(ready: Prepared, folder: Path) -> Prepared:
     near = replace(ready, folder=folder)
-    if not near.complete():
-        for array in ARRAYS:
-            write_whole(near.path(array), partial(shutil.copyfile, ready.path(array)))
-    write_meta(near)
+    for array in ARRAYS:
+        write_whole(near.path(array), partial(shutil.copyfile, ready.path(array)))
+    return near

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 
 from regularize.data import idx, load, names, prepared
 from regularize.data.digits import enlarge
-from regularize.data.prepare import Prepared
+from regularize.data.prepare import ARRAYS, Prepared
 from regularize.errors import UserError
 
 
@@ -27,6 +27,12 @@ def write(root: Path, seed: int = 0) -> None:
         test_images=random.integers(0, 256, (10, 8, 8), dtype=np.uint8),
         test_labels=np.arange(10) % 5,
     )
+
+
+def state(path: Path) -> tuple[int, int]:
+    """Equal for a file as long as nobody writes to it or replaces it."""
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns
 
 
 def array_files(root: Path, name: str = "own") -> set[str]:
@@ -70,9 +76,9 @@ def test_a_damaged_official_file_is_never_used(mnist_root: Path, tmp_path: Path)
 def test_the_second_time_nothing_is_written(tmp_path: Path) -> None:
     write(tmp_path)
     first = prepared("own", tmp_path)
-    before = first.path("train_images").stat()
+    before = state(first.path("train_images"))
     assert prepared("own", tmp_path) == first
-    assert first.path("train_images").stat() == before
+    assert state(first.path("train_images")) == before
 
 
 def test_tensors_are_mapped_and_writing_to_one_changes_no_file(tmp_path: Path) -> None:
@@ -101,11 +107,11 @@ def test_a_changed_source_is_prepared_again(tmp_path: Path) -> None:
 def test_a_touched_source_gives_the_same_files(tmp_path: Path) -> None:
     write(tmp_path)
     first = prepared("own", tmp_path)
-    before = first.path("train_images").stat()
+    before = state(first.path("train_images"))
     os.utime(tmp_path / "own.npz", ns=(1, 1))
     second = prepared("own", tmp_path)
     assert second.source != first.source
-    assert second.path("train_images").stat() == before  # other nodes may have it mapped
+    assert state(second.path("train_images")) == before  # other nodes may have it mapped
     assert len(array_files(tmp_path)) == 4
 
 
@@ -136,6 +142,37 @@ def test_torn_files_are_made_again_or_else_refused(
     tear(first)
     with pytest.raises(UserError, match="unknown data set 'own'"):
         prepared("own", tmp_path)
+
+
+def damage(path: Path, position: int) -> None:
+    """Flip a bit of a byte; the one that makes a little-endian file a big-endian one, where that is said."""
+    with path.open("r+b") as file:
+        file.seek(position)
+        (byte,) = file.read(1)
+        file.seek(position)
+        file.write(bytes([byte ^ 2]))
+
+
+@pytest.mark.parametrize(
+    ("array", "positions"),
+    [*((array, [200]) for array in ARRAYS), ("test_labels", range(128))],
+    ids=[*ARRAYS, "head"],
+)
+def test_damaged_files_are_named_and_made_again_or_else_refused(
+    tmp_path: Path, array: str, positions: Sequence[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path)
+    first = prepared("own", tmp_path)
+    kept = getattr(load("own", tmp_path), array).clone()
+    for position in positions:
+        damage(first.path(array), position)
+        assert torch.equal(getattr(load("own", tmp_path), array), kept)
+        assert f"{first.folder}/*-{first.checksum}.npy: one of them is damaged" in capsys.readouterr().err
+    damage(first.path(array), 200)
+    (tmp_path / "own.npz").unlink()
+    with pytest.raises(UserError, match="unknown data set 'own'"):
+        load("own", tmp_path)
+    assert "is damaged" in capsys.readouterr().err
 
 
 def test_prepared_data_outlives_its_source(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from regularize.data import load, prepared, staged
 from regularize.errors import UserError
-from tests.regularize.test_data_prepare import write
+from tests.regularize.test_data_prepare import damage, state, write
 
 
 @pytest.fixture
@@ -41,9 +41,9 @@ def test_what_is_copied_is_the_same_and_read_without_the_data_root(root: Path, s
 
 def test_it_is_copied_once_and_again_when_the_source_changes(root: Path, scratch: Path) -> None:
     near = staged("own", root, scratch)
-    before = prepared("own", near).path("train_images").stat()
+    before = state(prepared("own", near).path("train_images"))
     assert staged("own", root, scratch) == near
-    assert prepared("own", near).path("train_images").stat() == before
+    assert state(prepared("own", near).path("train_images")) == before
     write(root, seed=1)
     assert staged("own", root, scratch) == near
     assert prepared("own", near).checksum == prepared("own", root).checksum
@@ -64,6 +64,18 @@ def test_a_torn_copy_is_made_again(root: Path, scratch: Path) -> None:
     path.write_bytes(content[:100])
     staged("own", root, scratch)
     assert path.read_bytes() == content
+
+
+def test_a_damaged_copy_is_made_again_and_a_damaged_original_never_copied(root: Path, scratch: Path) -> None:
+    original, copy = (prepared("own", at).path("train_images") for at in (root, staged("own", root, scratch)))
+    content = original.read_bytes()
+    damage(copy, 200)
+    staged("own", root, scratch)
+    assert copy.read_bytes() == content
+    damage(original, 200)
+    copy.unlink()
+    staged("own", root, scratch)
+    assert copy.read_bytes() == original.read_bytes() == content
 
 
 def test_many_at_once(root: Path, scratch: Path) -> None:
