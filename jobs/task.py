@@ -70,15 +70,14 @@ class Task:
     checkpoint_minutes: int = 5
     scratch: Path | None = None
 
-    def __call__(self, element: Element) -> None:
-        """Train this process's slice; ends the process with an exit code if work is left."""
+    def __call__(self, element: Element) -> NoReturn:
+        """Train this process's slice, then end the process with an exit code; 0 if nothing is left."""
         for number in SIGNALS:  # instead of submitit's handlers: a signal that is repeated changes nothing
             signal.signal(number, signal.SIG_IGN)
         stop, late = Stop(None, *SIGNALS), self._clock()
         with _plain_errors():
             left = self._left(element, stop, late)
-        if left:
-            _end(left)
+        _end(left)
 
     def _left(self, element: Element, stop: Stop, late: Callable[[], bool]) -> int | str:
         """Train; 0, `INTERRUPTED`, or why requeueing would be of no use."""
@@ -138,7 +137,8 @@ def _end(code: int | str) -> NoReturn:
     """End at once, with this exit code, or with 1 and these words.
 
     Of the processes that wind up after the other ranks of their group, torch aborts about one in ten, and
-    the signal's exit code would stand in the place of theirs: nothing would be requeued.
+    the signal's exit code would stand in the place of theirs: nothing would be requeued, and what is done
+    would have failed. All files are whole by now; submitit's result, which says nothing, is not written.
     """
     if isinstance(code, str):
         print(code, file=sys.stderr)

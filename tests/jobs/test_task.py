@@ -204,6 +204,18 @@ def test_a_process_without_a_slice_has_nothing_to_do(
     assert states(task) == ["done"]
 
 
+@pytest.mark.parametrize("mode", ["spread", "ddp"])
+def test_an_abort_while_a_process_winds_up_is_not_its_end(
+    mode: str, task: Task, packs: list[list[str]], start: Start, let_go: Path
+) -> None:
+    let_go.touch()
+    processes = start(
+        replace(task, mode=mode), [packs[:1]], 2, first="import atexit, os; atexit.register(os.abort)"
+    )
+    assert processes.exit_codes() == [0, 0]
+    assert states(task) == ["done"]
+
+
 def test_near_the_time_limit_no_further_pack_is_begun(
     task: Task, packs: list[list[str]], start: Start, let_go: Path
 ) -> None:
