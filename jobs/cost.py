@@ -8,20 +8,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import ceil
 
 from regularize.config import RunConfig, Term
 from regularize.data.source import Facts
-from regularize.evaluation.settings import Robustness
-from regularize.schedule import FORWARD, Timeline
+from regularize.evaluation.extent import Extent, Sizes
+from regularize.schedule import Timeline
 from regularize.store import PackStatus
 
 # LeNet-5 forward, backward and optimizer step: seconds of one core for one example of 32×32 pixels.
 SECONDS_PER_EXAMPLE = 1.3e-4
 # What a step takes however small network and batch are.
 SECONDS_PER_STEP = 1e-3
-# A gradient by the input, relative to a step.
-GRADIENT = 2 / 3
 # R runs side by side take as long as FIXED + (1 - FIXED) · R runs one after the other.
 FIXED = 0.42
 # Guessed seconds of training that weigh as much as what was expected.
@@ -48,20 +45,20 @@ def training_guess(config: RunConfig, facts: Facts) -> float:
     examples = _examples(config, facts)
     batch = min(config.training.batch_size, examples)
     share = sum(_extra(term, facts.classes) for term in config.terms)
-    steps = _timeline(config, facts).steps
+    steps = Timeline.of(config.training, examples).steps
     return SECONDS_PER_STEP * steps + _seconds(facts, steps * batch * (1 + share))
 
 
 def evaluation_guess(config: RunConfig, facts: Facts) -> float:
     """Seconds of one core that measuring the run takes, along the way and at its end."""
-    timeline, evaluation = _timeline(config, facts), config.evaluation
-    sample = min(evaluation.train_examples, _examples(config, facts))
-    each = FORWARD * (sample + _held_out(config, facts))
-    last = GRADIENT * min(evaluation.jacobian_examples, facts.test) * facts.classes
-    if attacks := evaluation.robustness:
-        each_attacked = FORWARD * len(attacks.noise) + GRADIENT * _gradients(attacks)
-        last += min(attacks.examples, facts.test) * each_attacked
-    return _seconds(facts, ceil(timeline.epochs / timeline.every) * each + last)
+    sizes = Sizes(
+        train=_examples(config, facts),
+        validation=round(facts.train * config.data.validation),
+        test=facts.test,
+        classes=facts.classes,
+    )
+    timeline = Timeline.of(config.training, sizes.train)
+    return _seconds(facts, Extent.of(config.evaluation, timeline, sizes).cost)
 
 
 def disk(config: RunConfig, facts: Facts) -> int:
@@ -128,27 +125,8 @@ def _ratio(measured: float, guessed: float, expected: float) -> float:
     return (measured + PRIOR_SECONDS * expected) / (guessed + PRIOR_SECONDS)
 
 
-def _gradients(attacks: Robustness) -> float:
-    """How many gradients each attacked example takes."""
-    steps = (attacks.pgd_steps or size / attacks.pgd_step_size for size in attacks.pgd)
-    return len(attacks.fgsm) + sum(steps)
-
-
 def _seconds(facts: Facts, examples: float) -> float:
     return SECONDS_PER_EXAMPLE * (facts.side / 32) ** 2 * examples
-
-
-def _timeline(config: RunConfig, facts: Facts) -> Timeline:
-    return Timeline.of(
-        config.training,
-        config.evaluation,
-        examples=_examples(config, facts),
-        held_out=_held_out(config, facts),
-    )
-
-
-def _held_out(config: RunConfig, facts: Facts) -> int:
-    return round(facts.train * config.data.validation) + facts.test
 
 
 def _examples(config: RunConfig, facts: Facts) -> int:

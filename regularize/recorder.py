@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from regularize import checkpoint
 from regularize.evaluation import final
 from regularize.evaluation.accuracy import logits, loss_and_accuracy
-from regularize.evaluation.examined import Examined, StoppedError
+from regularize.evaluation.examined import Examined, StoppedError, drawn
+from regularize.evaluation.extent import Extent, Sizes
 from regularize.results import Row, now, write_all
 from regularize.snapshots import Snapshots
 from regularize.stopwatch import Stopwatch
@@ -57,6 +59,9 @@ class Recorder:
         self.evaluation = trainer.runs[0].evaluation
         self.snapshots = Snapshots(self.evaluation.snapshots, trainer.timeline.steps)
         test = torch.arange(len(trainer.batches.labels["test"])).expand(len(trainer.runs), -1)
+        train, validation = trainer.train_rows.shape[1], trainer.validation_rows.shape[1]
+        sizes = Sizes(train=train, validation=validation, test=test.shape[1], classes=trainer.classes)
+        self.extent = Extent.of(self.evaluation, trainer.timeline, sizes)
         self.examined = Examined(
             model=trainer.model,
             runs=len(trainer.runs),
@@ -70,6 +75,11 @@ class Recorder:
             "train": ("train", trainer.sample_rows(self.evaluation.train_examples)),
             "validation": ("train", trainer.validation_rows),
             "test": ("test", test),
+        }
+        # Which of them the rows of the curves are measured on.
+        self.sampled = {
+            name: drawn(rows.shape[1], self.extent.curve_examples, f"curve/{name}")
+            for name, (_, rows) in self.splits.items()
         }
 
     def resume(self) -> None:
@@ -109,11 +119,11 @@ class Recorder:
         self._write_status("running")
         with self._measuring():
             outputs = self._outputs()
-            found = final.measure(self.examined, self.evaluation, outputs)
+            found = final.measure(self.examined, self.evaluation, self.extent, outputs)
         if self.trainer.ranks.first:
             seconds = {"training": self.training_time.read(), "evaluation": self.evaluation_time.read()}
             self.snapshots.write(self.trainer.paths.snapshots, self.ids, self.trainer.timeline.per_epoch)
-            write_all(self.trainer, self.rows, outputs, found, seconds)
+            write_all(self.trainer, self.extent, self.rows, outputs, found, seconds)
         status = self._write_status("done")
         if self.trainer.ranks.first:
             checkpoint.drop(self.trainer.paths)
@@ -158,18 +168,30 @@ class Recorder:
         """Logits and labels of all splits, by the networks as they are now."""
         step, found = self.last_outputs
         if step != self.trainer.step:
-            self.trainer.ranks.align(self.trainer.model.buffers())  # of layers that collect statistics
-            found = {
-                name: (logits(self.examined, part, rows), self.examined.labels(part, rows))
-                for name, (part, rows) in self.splits.items()
-            }
+            found = self._of(self.splits)
             self.last_outputs = (self.trainer.step, found)
         return found
+
+    def _sample_outputs(self) -> final.Outputs:
+        """The same of what the curves are measured on: at the end of training a part of all outputs."""
+        if self.trainer.step == self.trainer.timeline.steps:
+            whole = self._outputs().items()
+            return {name: (z[:, self.sampled[name]], y[:, self.sampled[name]]) for name, (z, y) in whole}
+        return self._of(
+            {name: (part, rows[:, self.sampled[name]]) for name, (part, rows) in self.splits.items()}
+        )
+
+    def _of(self, splits: Mapping[str, tuple[str, Tensor]]) -> final.Outputs:
+        self.trainer.ranks.align(self.trainer.model.buffers())  # of layers that collect statistics
+        return {
+            name: (logits(self.examined, part, rows), self.examined.labels(part, rows))
+            for name, (part, rows) in splits.items()
+        }
 
     def _measure_if_due(self) -> None:
         """Measure after this step; a checkpoint is of before, so that this is made up for on resuming."""
         step = self.trainer.step
-        if self.measured_step < step and self.trainer.timeline.evaluates(step):
+        if self.measured_step < step and self.extent.has_row(self.trainer.timeline, step):
             with self._measuring():
                 self._measure()
             self.measured_step = step
@@ -179,11 +201,13 @@ class Recorder:
         trainer = self.trainer
         objective = trainer.ranks.mean(trainer.objective_sum) / self.objective_steps
         seconds = self.training_time.read() / len(trainer.runs)
-        for name, outputs in self._outputs().items():
+        for name, outputs in self._sample_outputs().items():
             losses, accuracies = loss_and_accuracy(*outputs)
             for run in (~trainer.diverged_step.bool()).nonzero().flatten().tolist():
                 row: Row = {"run_id": self.ids[run], "epoch": trainer.epoch, "step": trainer.step}
-                row |= {"split": name, "loss": losses[run].item(), "accuracy": accuracies[run].item()}
+                row |= {"split": name}
+                row |= {"examples": len(self.sampled[name])}
+                row |= {"loss": losses[run].item(), "accuracy": accuracies[run].item()}
                 if name == "train":
                     row |= {"objective": objective[run].item(), "seconds": seconds}
                 self.rows.append(row)

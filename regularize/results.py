@@ -11,6 +11,7 @@ import torch
 
 from regularize import checkpoint
 from regularize.evaluation import final
+from regularize.evaluation.extent import Extent
 from regularize.store import METRICS, PREDICTIONS, RESULTS, ROBUSTNESS, SPECTRA, write_table
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def now() -> str:
 
 def write_all(
     trainer: Trainer,
+    extent: Extent,
     metrics: Sequence[Row],
     outputs: final.Outputs,
     found: final.Final,
@@ -39,11 +41,12 @@ def write_all(
     if found.attacks:
         write_table(paths.robustness, final.robustness_rows(ids, found), ROBUSTNESS)
     checkpoint.save(paths.weights, {"runs": ids, "model": trainer.model.state_dict()})
-    write_table(paths.results, _results(trainer, found, seconds), RESULTS)
+    write_table(paths.results, _results(trainer, extent, found, seconds), RESULTS)
 
 
-def _results(trainer: Trainer, found: final.Final, seconds: Mapping[str, float]) -> list[Row]:
+def _results(trainer: Trainer, extent: Extent, found: final.Final, seconds: Mapping[str, float]) -> list[Row]:
     shared: Row = {
+        "jacobian_examples": extent.jacobian_examples or None,
         "epochs": trainer.timeline.epochs,
         "steps": trainer.timeline.steps,
         "parameters": sum(p[0].numel() for p in trainer.parameters),

@@ -31,6 +31,7 @@ METRICS = pa.schema(
         ("epoch", pa.int64()),  # epochs completed
         ("step", pa.int64()),  # optimizer steps completed
         ("split", pa.string()),  # train | validation | test; always without noise and dropout
+        ("examples", pa.int64()),  # how many of the split were measured, the same ones at every row
         ("loss", pa.float64()),  # mean cross-entropy, in nats
         ("accuracy", pa.float64()),  # in [0, 1]
         ("objective", pa.float64()),  # train only: mean of what was minimised since the row before
@@ -55,6 +56,7 @@ RESULTS = pa.schema(
         ("test_entropy", pa.float64()),  # mean, in nats
         ("test_confidence", pa.float64()),  # mean of the largest probability
         ("jacobian_norm", pa.float64()),  # mean ‖∂z/∂x‖_F over test examples; x as the network gets it
+        ("jacobian_examples", pa.int64()),  # over how many
         ("sparsity", pa.float64()),  # share of weights (not biases) that are exactly 0
         ("weight_norm", pa.float64()),  # √Σ w², without biases
         ("spectral_norm_max", pa.float64()),  # of the layers' largest singular values

@@ -83,12 +83,7 @@ class Trainer:
         self.train_rows = torch.stack([splits[seed].train for seed in self.seeds])
         self.validation_rows = torch.stack([splits[seed].validation for seed in self.seeds])
         self.classes = dataset.classes
-        self.timeline = Timeline.of(
-            config.training,
-            config.evaluation,
-            examples=self.train_rows.shape[1],
-            held_out=self.validation_rows.shape[1] + len(dataset.test_labels),
-        )
+        self.timeline = Timeline.of(config.training, self.train_rows.shape[1])
 
         model = models.build(config.model, self.seeds, shape=self.batches.shape, classes=dataset.classes)
         self.model = model.to(ranks.device, dtype).eval()  # in training mode during a step only

@@ -49,13 +49,14 @@ class CurveFigure:
         if comparison.metrics.empty:
             raise CannotDrawError("every run diverged")
         plot = self.plot(comparison)
+        what = f"{of(comparison)}: {self.what} by epoch{self._basis(comparison)}"
         for suffix, panels in pages(comparison):
             figure = self._figure(comparison, panels, plot)
             yield Drawing(
                 name=f"{subject.name(self.name)}{suffix}",
                 figure=figure,
                 data=plot.data,
-                caption=f"{of(comparison)}: {self.what} by epoch. {notes(comparison)}{plot.note}",
+                caption=f"{what}. {notes(comparison)}{plot.note}",
                 alt=(
                     f"{len(panels)} small panels of curves, one for each regularizer, with the curve "
                     f"without a regularizer in grey in each. At the end, {self.score.what}: "
@@ -66,6 +67,17 @@ class CurveFigure:
                 n=counts(comparison),
                 inputs=comparison.digest,
             )
+
+    def _basis(self, comparison: Comparison) -> str:
+        """On how many examples the curves were measured; older tables do not say."""
+        found = comparison.metrics.groupby("split")["examples"].max().dropna()
+        splits = {"train": "training", "test": "test"}
+        shown = [split for split in splits if split in self.lines] or list(splits)
+        if not {*shown} <= {*found.index}:
+            return ""
+        return (
+            ", on " + " and ".join(f"{int(found[split]):,} {splits[split]}" for split in shown) + " examples"
+        )
 
     def _figure(self, comparison: Comparison, panels: Sequence[Contender], plot: Plot) -> Figure:
         from matplotlib.lines import Line2D

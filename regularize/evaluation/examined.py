@@ -67,9 +67,12 @@ class Examined:
 
     def sample(self, count: int) -> Tensor:
         """A fixed sample of the test split, the same for all runs, [R, n] with n ≤ `count`, ascending."""
-        total = len(self.batches.labels["test"])
-        rows = torch.randperm(total, generator=generator(SEED, "test_sample"))[:count].sort().values
-        return rows.expand(self.runs, -1)
+        return drawn(len(self.batches.labels["test"]), count, "test_sample").expand(self.runs, -1)
+
+
+def drawn(total: int, count: int, purpose: str) -> Tensor:
+    """At most `count` of `total` positions, ascending; smaller samples are parts of larger ones."""
+    return torch.randperm(total, generator=generator(SEED, purpose))[:count].sort().values
 
 
 @contextmanager

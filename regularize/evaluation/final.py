@@ -13,6 +13,7 @@ from torch import Tensor
 from regularize.evaluation.accuracy import loss_and_accuracy
 from regularize.evaluation.calibration import calibration
 from regularize.evaluation.examined import Examined
+from regularize.evaluation.extent import Extent
 from regularize.evaluation.jacobian import frobenius_norms
 from regularize.evaluation.robustness import Attacked, under_attack
 from regularize.evaluation.settings import Evaluation
@@ -32,7 +33,7 @@ class Final:
     attacks: Sequence[Attacked]
 
 
-def measure(examined: Examined, evaluation: Evaluation, outputs: Outputs) -> Final:
+def measure(examined: Examined, evaluation: Evaluation, extent: Extent, outputs: Outputs) -> Final:
     """Measure everything; all ranks call this together.
 
     Points have no range of pixels to be attacked in, so of them robustness is not measured.
@@ -43,12 +44,13 @@ def measure(examined: Examined, evaluation: Evaluation, outputs: Outputs) -> Fin
     for split, (logits, labels) in outputs.items():
         scores[f"{split}_loss"], scores[f"{split}_accuracy"] = loss_and_accuracy(logits, labels)
     scores |= {f"test_{name}": score for name, score in calibration(*outputs["test"]).items()}
-    if evaluation.jacobian_examples:
-        norms = frobenius_norms(examined, examined.sample(evaluation.jacobian_examples))
+    if extent.jacobian_examples:
+        norms = frobenius_norms(examined, examined.sample(extent.jacobian_examples))
         scores["jacobian_norm"] = norms.double().mean(1)
     attacks: list[Attacked] = []
     if evaluation.robustness and examined.batches.bounds:
-        attacks = under_attack(examined, evaluation.robustness)
+        sample = examined.sample(extent.attacked_examples)
+        attacks = under_attack(examined, evaluation.robustness, sample)
     return Final(scores=scores, spectra=spectra, attacks=attacks)
 
 

@@ -2,9 +2,9 @@
 
 White noise adds σ·n to every pixel: the same n for all runs and every σ. FGSM changes every pixel by
 ε in the direction that raises the cross-entropy. PGD takes steps of that kind, each followed by
-projection to within ε of the image; it starts at the image, and unless it is told how many takes
-as many steps as Kurakin et al., min(1.25·ε/step, ε/step + 4). All leave an image as it is, bit for
-bit, at size 0.
+projection to within ε of the image; it starts at the image, and takes ten steps of ε/8, or where it is
+told their size as many as Kurakin et al., min(1.25·ε/step, ε/step + 4). All leave an image as it is,
+bit for bit, at size 0.
 
 With m = logsumexp_{k≠y} z_k − z_y the cross-entropy is log(1 + eᵐ), so its gradient has the
 direction of m's. The attacks follow m: where logits are saturated the gradient of the
@@ -20,7 +20,6 @@ References:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -64,9 +63,8 @@ class Pixels:
         return (x + change * self.full).clamp(self.black, self.white)
 
 
-def under_attack(examined: Examined, settings: Robustness) -> list[Attacked]:
-    """Accuracy on a sample of the test split under every attack, each at size 0 first."""
-    index = examined.sample(settings.examples)
+def under_attack(examined: Examined, settings: Robustness, index: Tensor) -> list[Attacked]:
+    """Accuracy on the test examples [R, N] under every attack, each at size 0 first."""
     pixels = Pixels.of(examined.batches)
     noise = _noise(examined, index.shape[1])
     points = [(attack, size) for attack in ATTACKS for size in _sizes(settings, attack)]
@@ -112,33 +110,37 @@ def _attacked(
     """The images [R, B, C, H, W] under every attack, in the order of the settings."""
     for sigma in settings.noise:
         yield pixels.moved(x, sigma * noise)
+    if settings.fgsm or settings.pgd:
+        uphill = ascent(model, x, labels)
     for size in settings.fgsm:
-        yield fgsm(model, x, labels, pixels, size=size)
+        yield fgsm(x, uphill, pixels, size=size)
     for size in settings.pgd:
-        steps = settings.pgd_steps or pgd_steps(size, settings.pgd_step_size)
-        yield pgd(model, x, labels, pixels, size=size, steps=steps, step_size=settings.pgd_step_size)
+        steps, step_size = settings.pgd_walk(size)
+        yield pgd(model, x, labels, uphill, pixels, size=size, steps=steps, step_size=step_size)
 
 
-def fgsm(model: Network, x: Tensor, labels: Tensor, pixels: Pixels, *, size: float) -> Tensor:
-    """Images [R, B, C, H, W] after one step of `size` pixels."""
-    return pixels.moved(x, size * ascent(model, x, labels))
+def fgsm(x: Tensor, uphill: Tensor, pixels: Pixels, *, size: float) -> Tensor:
+    """Images [R, B, C, H, W] after one step of `size` pixels; `uphill` is the `ascent` at `x`."""
+    return pixels.moved(x, size * uphill)
 
 
 def pgd(
-    model: Network, x: Tensor, labels: Tensor, pixels: Pixels, *, size: float, steps: int, step_size: float
+    model: Network,
+    x: Tensor,
+    labels: Tensor,
+    uphill: Tensor,
+    pixels: Pixels,
+    *,
+    size: float,
+    steps: int,
+    step_size: float,
 ) -> Tensor:
     """Images [R, B, C, H, W] after steps of `step_size` pixels that end within `size` of them."""
     low, high = x - size * pixels.full, x + size * pixels.full
-    attacked = x
-    for _ in range(steps):
+    attacked = pixels.moved(x, step_size * uphill).clamp(low, high)
+    for _ in range(steps - 1):
         attacked = pixels.moved(attacked, step_size * ascent(model, attacked, labels)).clamp(low, high)
     return attacked
-
-
-def pgd_steps(size: float, step_size: float) -> int:
-    """As many as reach every corner of the cube around an image, and some more."""
-    ratio = size / step_size
-    return math.ceil(round(min(1.25 * ratio, ratio + 4), 6))
 
 
 def ascent(model: Network, x: Tensor, labels: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from regularize.errors import require
 
 ATTACKS = ("noise", "fgsm", "pgd")
+_STEPS = 10
+_FURTHER = 1.25  # times the size is what the steps of PGD come to: enough for every corner of the cube
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,17 +19,19 @@ class Robustness:
     """Attacks on `examples` of the test split, each at several sizes in pixels of range [0, 1].
 
     `noise` has standard deviations of white noise, `fgsm` and `pgd` largest changes of a pixel. PGD
-    takes `pgd_steps` steps of `pgd_step_size`, None for as many as the size needs (see
-    `regularize.evaluation.robustness`). An attack without sizes is left out. The defaults cost as much
-    as training a LeNet-5 on MNIST for three quarters of an epoch.
+    takes `pgd_steps` steps of `pgd_step_size`. Unless told otherwise these are ten that together go a
+    quarter further than the size: on LeNets they were as strong as the 36 of Kurakin et al., whose rule
+    is followed where only the step size is given (see `regularize.evaluation.robustness`). An attack
+    without sizes is left out. `examples` is None for as many as training leaves time for (see
+    `regularize.evaluation.extent`).
     """
 
     noise: tuple[float, ...] = (0.1, 0.2, 0.3)
     fgsm: tuple[float, ...] = (8 / 255, 16 / 255, 32 / 255)
     pgd: tuple[float, ...] = (8 / 255, 16 / 255, 32 / 255)
     pgd_steps: int | None = None
-    pgd_step_size: float = 1 / 255
-    examples: int = 500
+    pgd_step_size: float | None = None
+    examples: int | None = None
 
     def __post_init__(self) -> None:
         for name in ATTACKS:
@@ -35,32 +40,56 @@ class Robustness:
             require(len(set(sizes)) == len(sizes), name, list(sizes), "different sizes")
         steps, size = self.pgd_steps, self.pgd_step_size
         require(steps is None or steps >= 1, "pgd_steps", steps, "at least 1")
-        require(0 < size <= 1, "pgd_step_size", size, "above 0 and at most 1")
-        require(self.examples >= 1, "examples", self.examples, "at least 1")
+        require(size is None or 0 < size <= 1, "pgd_step_size", size, "above 0 and at most 1")
+        require(self.examples is None or self.examples >= 1, "examples", self.examples, "at least 1")
+
+    def pgd_walk(self, size: float) -> tuple[int, float]:
+        """How many steps PGD takes for changes up to `size`, and of how many pixels each."""
+        if self.pgd_step_size is None:
+            steps = self.pgd_steps or _STEPS
+            return steps, _FURTHER * size / steps
+        ratio = size / self.pgd_step_size
+        kurakin = math.ceil(round(min(_FURTHER * ratio, ratio + 4), 6))
+        return self.pgd_steps or kurakin, self.pgd_step_size
+
+    @property
+    def gradients(self) -> int:
+        """How many an example takes: all attacks share the one at the image itself."""
+        return bool(self.fgsm or self.pgd) + sum(self.pgd_walk(size)[0] - 1 for size in self.pgd)
+
+    @property
+    def forwards(self) -> int:
+        """How often an example is classified: as it is, and once under each attack."""
+        return 1 + len(self.noise) + len(self.fgsm) + len(self.pgd)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """What is measured, which never changes what is trained (and so no `run_id`).
 
-    `every` is the number of epochs between rows of the metrics table, None for as many rows as cost
-    little (see `regularize.schedule`); the last epoch always has one. Training loss and accuracy are
-    measured on a fixed sample of `train_examples`, the Jacobian's norm on one of `jacobian_examples`
-    of the test split (0: not measured), `robustness` if it is asked for. The weights are kept at so many
-    `snapshots` from start to end, for films of a training.
+    `every` is the number of epochs between rows of the metrics table; the last epoch always has one.
+    A row is measured on a fixed sample of at most `curve_examples` of each split, the final loss and
+    accuracy on all of the validation and test splits and `train_examples` of the training split, the
+    Jacobian's norm on a fixed sample of `jacobian_examples` of the test split (0: not measured),
+    `robustness` if it is asked for. None stands for as much as training leaves time for (see
+    `regularize.evaluation.extent`). The weights are kept at so many `snapshots` from start to end, for
+    films of a training.
     """
 
     every: int | None = None
+    curve_examples: int | None = None
     train_examples: int = 5000
     predictions: bool = True
-    jacobian_examples: int = 1000
+    jacobian_examples: int | None = None
     robustness: Robustness | None = None
     snapshots: int = 0
 
     def __post_init__(self) -> None:
         require(self.every is None or self.every >= 1, "every", self.every, "at least 1")
+        curves, jacobians = self.curve_examples, self.jacobian_examples
+        require(curves is None or curves >= 1, "curve_examples", curves, "at least 1")
         require(self.train_examples >= 1, "train_examples", self.train_examples, "at least 1")
-        require(self.jacobian_examples >= 0, "jacobian_examples", self.jacobian_examples, "at least 0")
+        require(jacobians is None or jacobians >= 0, "jacobian_examples", jacobians, "at least 0")
         require(
             self.snapshots == 0 or self.snapshots >= 2,
             "snapshots",

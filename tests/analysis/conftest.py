@@ -109,6 +109,7 @@ def curve(run: dict[str, Any], epochs: int) -> list[dict[str, Any]]:
             loss = level + 2.3 * math.exp(-8 * t)
             row = {"run_id": run["run_id"], "epoch": epoch, "step": epoch * 100, "split": split, "loss": loss}
             row["accuracy"] = math.exp(-loss * (0.25 if split == "train" else 0.3))
+            row["examples"] = 1000 if split == "train" else 500
             if split == "train":
                 row |= {"objective": loss * 1.1, "seconds": epoch * 0.5}
             rows.append(row)

@@ -56,8 +56,8 @@ def test_attacks_take_their_time() -> None:
         evaluation_guess(run(evaluation=Evaluation(robustness=attacks)).config, MNIST)
         for attacks in (None, Robustness(noise=(), fgsm=(), pgd=(0.1,), pgd_steps=30, examples=1000))
     )
-    # 30 gradients of 1,000 examples cost about as much as 20,000 examples in training.
-    steps = training_guess(run(training=Training(steps=20, batch_size=1000)).config, MNIST)
+    # 30 gradients of 1,000 examples cost about as much as 30,000 examples in training.
+    steps = training_guess(run(training=Training(steps=30, batch_size=1000)).config, MNIST)
     assert attacked - plain == pytest.approx(steps, rel=0.1)
 
 

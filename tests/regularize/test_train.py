@@ -10,7 +10,7 @@ import torch
 
 from regularize.config import Evaluation, Term, Training
 from regularize.distributed import Ranks
-from regularize.schedule import Timeline, learning_rate
+from regularize.schedule import learning_rate
 from regularize.store import METRICS, PackPaths, PackStatus
 from regularize.train import Trainer, train_pack
 from tests.regularize.cases import run, trained
@@ -136,20 +136,3 @@ def test_rates_follow_their_schedule():
     assert [learning_rate(step, s, 30) for s in (0, 9, 10, 19, 20)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
     cosine = Training(steps=30, lr=1.0, schedule="cosine")
     assert [learning_rate(cosine, s, 30) for s in (0, 15)] == pytest.approx([1.0, 0.5])
-
-
-@pytest.mark.parametrize(
-    ("epochs", "examples", "held_out", "rows"),
-    [
-        (1000, 1280, 500, 50),
-        (10, 54_000, 16_000, 5),  # MNIST: every second epoch
-        (40, 54_000, 16_000, 20),
-        (1000, 100, 11_000, 5),  # a few examples for training, many to measure on
-        (3, 54_000, 16_000, 3),
-    ],
-)
-def test_rows_of_the_metrics_cost_little_by_default(epochs, examples, held_out, rows):
-    timeline = Timeline.of(Training(epochs=epochs), Evaluation(), examples=examples, held_out=held_out)
-    measured = [step for step in range(1, timeline.steps + 1) if timeline.evaluates(step)]
-    assert len(measured) == rows
-    assert measured[-1] == timeline.steps

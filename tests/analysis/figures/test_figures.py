@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
@@ -134,6 +135,8 @@ def test_curves_say_what_their_bands_are(drawn: Store, name: str) -> None:
     assert "95% t-interval" in said["band"]
     assert "n = 4 to 5" in said["band"]
     assert "1 in all" in said["caption"]
+    basis = "500 test" if name == "accuracy_curves" else "1,000 training and 500 test"
+    assert f" by epoch, on {basis} examples. " in said["caption"]
     data = pd.read_csv(pdf.with_suffix(".csv"), keep_default_na=False)
     assert {"regularizer", "strength", "series", "epoch", "n", "mean", "low", "high"} == set(data.columns)
     assert set(data["n"]) == {4, 5}
@@ -174,6 +177,15 @@ def test_a_single_seed_is_said_to_have_no_band(make_store: MakeStore) -> None:
     assert "a single seed has no band" in drawing.caption
     labels = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
     assert "n = 1: no interval" in labels
+
+
+def test_older_tables_do_not_say_on_how_many_examples_curves_are(make_store: MakeStore) -> None:
+    store = make_store(tune=(), report=[7, 8], strengths={"none": [""], "l2": ["0.1"]})
+    for path in store.folder.glob("packs/*/metrics.parquet"):
+        pq.write_table(pq.read_table(path).drop(["examples"]), path)
+    collect(store)
+    (drawing,) = draw("loss_curves", store)
+    assert " by epoch. " in drawing.caption
 
 
 def test_many_contenders_take_several_pages_on_one_axis(make_store: MakeStore) -> None:

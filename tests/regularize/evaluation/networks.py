@@ -14,9 +14,11 @@ from regularize.data import load
 from regularize.distributed import Ranks
 from regularize.evaluation.accuracy import logits
 from regularize.evaluation.examined import CHUNK, Examined
+from regularize.evaluation.extent import Extent, Sizes
 from regularize.evaluation.final import measure
 from regularize.evaluation.settings import Evaluation, Robustness
 from regularize.models.network import Network
+from regularize.schedule import Timeline
 
 ROBUSTNESS = Robustness(noise=(0.3,), fgsm=(0.1,), pgd=(0.02, 0.05), examples=40)
 
@@ -68,9 +70,10 @@ def measured() -> dict[str, torch.Tensor]:
     subject = untrained([0, 1], model="lenet5", dtype=torch.float32)
     index = subject.sample(CHUNK + 9)
     outputs = logits(subject, "test", index), subject.labels("test", index)
-    found = measure(
-        subject, Evaluation(jacobian_examples=CHUNK + 2, robustness=ROBUSTNESS), {"test": outputs}
-    )
+    evaluation = Evaluation(jacobian_examples=CHUNK + 2, robustness=ROBUSTNESS)
+    sizes = Sizes(train=1000, validation=100, test=360, classes=10)
+    extent = Extent.of(evaluation, Timeline(steps=100, per_epoch=10), sizes)
+    found = measure(subject, evaluation, extent, {"test": outputs})
     return {
         "logits": outputs[0],
         **found.scores,

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from regularize.config import DataConfig, RunConfig, Training
+from regularize.evaluation.examined import drawn
 from regularize.evaluation.settings import Evaluation, Robustness
 from regularize.store import RESULTS, ROBUSTNESS, SPECTRA, PackPaths
 from regularize.train import train_pack
@@ -141,7 +142,26 @@ def test_points_have_no_pixels_to_attack(tmp_path: Path) -> None:
     assert not paths.robustness.exists()
 
 
+def test_few_examples_are_measured_on_a_sample_along_the_way_and_on_all_in_the_end(tmp_path: Path) -> None:
+    sampled = Evaluation(every=1, curve_examples=50, jacobian_examples=20)
+    paths = trained(tmp_path, run(0, steps=80, evaluation=sampled))
+    curve = rows(paths.metrics)
+    assert len(curve) == 2 * 3  # 80 steps of 41 an epoch, three splits
+    assert {row["examples"] for row in curve} == {50}
+    assert all(50 * row["accuracy"] == pytest.approx(round(50 * row["accuracy"])) for row in curve)
+    (result,) = rows(paths.results)
+    assert 360 * result["test_accuracy"] == pytest.approx(round(360 * result["test_accuracy"]))
+    assert result["jacobian_examples"] == 20
+    # Of the whole that is measured in the end, the last row is a part.
+    logits = {row["example"]: row for row in rows(paths.predictions)}
+    part = [logits[example] for example in drawn(360, 50, "curve/test").tolist()]
+    right = [max(range(10), key=row["logits"].__getitem__) == row["label"] for row in part]
+    assert curve[-1]["split"] == "test"
+    assert curve[-1]["accuracy"] == sum(right) / 50
+
+
 def test_the_last_row_of_the_metrics_is_the_result(pack: PackPaths) -> None:
+    """Where the curves are measured on all there is."""
     last = {(r["run_id"], r["split"]): r for r in rows(pack.metrics)}
     for row in rows(pack.results):
         for split in ("train", "validation", "test"):

@@ -13,7 +13,7 @@ from regularize import models
 from regularize.batches import Batches
 from regularize.data import Dataset, load
 from regularize.evaluation.examined import Examined
-from regularize.evaluation.robustness import Pixels, ascent, fgsm, pgd, pgd_steps, saturated, under_attack
+from regularize.evaluation.robustness import Pixels, ascent, fgsm, pgd, saturated, under_attack
 from regularize.evaluation.settings import Robustness
 from regularize.store import PackPaths
 from regularize.train import train_pack
@@ -73,8 +73,8 @@ def as_pixels(x: torch.Tensor, pixels: Pixels) -> torch.Tensor:
 
 ATTACKS = {
     "noise": lambda m, x, y, p, size: p.moved(x, size * torch.randn(x.shape[1:], dtype=x.dtype)),
-    "fgsm": lambda m, x, y, p, size: fgsm(m, x, y, p, size=size),
-    "pgd": lambda m, x, y, p, size: pgd(m, x, y, p, size=size, steps=5, step_size=0.03),
+    "fgsm": lambda m, x, y, p, size: fgsm(x, ascent(m, x, y), p, size=size),
+    "pgd": lambda m, x, y, p, size: pgd(m, x, y, ascent(m, x, y), p, size=size, steps=5, step_size=0.03),
 }
 
 
@@ -118,7 +118,36 @@ def test_noise_has_its_size_in_pixels_of_every_channel(colour: Examined) -> None
 
 @pytest.mark.parametrize(("size", "steps"), [(8 / 255, 10), (16 / 255, 20), (32 / 255, 36), (1 / 255, 2)])
 def test_steps_follow_kurakin(size: float, steps: int) -> None:
-    assert pgd_steps(size, 1 / 255) == steps
+    assert Robustness(pgd_step_size=1 / 255).pgd_walk(size) == (steps, 1 / 255)
+
+
+def test_ten_steps_go_a_quarter_further_than_the_size_and_any_number_does() -> None:
+    assert Robustness().pgd_walk(0.08) == (10, pytest.approx(0.01))
+    assert Robustness(pgd_steps=40).pgd_walk(0.08) == (40, pytest.approx(0.0025))
+    assert Robustness(pgd_steps=3, pgd_step_size=0.01).pgd_walk(0.08) == (3, 0.01)
+
+
+def test_ten_steps_are_as_strong_as_those_of_kurakin(trained: Examined) -> None:
+    sizes = (8 / 255, 16 / 255, 32 / 255)
+    ours, theirs = (
+        under_attack(
+            trained, Robustness(noise=(), fgsm=(), pgd=sizes, pgd_step_size=step), trained.sample(360)
+        )
+        for step in (None, 1 / 255)
+    )
+    for mine, other in zip(ours, theirs, strict=True):
+        assert (mine.accuracy <= other.accuracy + 0.01).all()
+
+
+def test_gradients_and_forward_passes_are_those_that_are_taken(trained: Examined) -> None:
+    """All attacks share the gradient at the image itself."""
+    settings = Robustness(noise=(0.1,), fgsm=(0.1, 0.2), pgd=(0.1, 0.2), pgd_steps=4)
+    passes = []
+    handle = trained.model.register_forward_hook(lambda *_: passes.append(torch.is_grad_enabled()))
+    under_attack(trained, settings, trained.sample(10))
+    handle.remove()
+    assert (sum(passes), len(passes) - sum(passes)) == (settings.gradients, settings.forwards) == (7, 6)
+    assert Robustness(fgsm=(), pgd=()).gradients == 0
 
 
 def test_the_direction_is_that_of_the_cross_entropy(colour: Examined) -> None:
@@ -133,7 +162,7 @@ def test_the_direction_is_that_of_the_cross_entropy(colour: Examined) -> None:
 
 def test_more_is_worse_and_pgd_is_the_worst(trained: Examined) -> None:
     sizes = (8 / 255, 24 / 255)
-    found = under_attack(trained, Robustness(noise=sizes, fgsm=sizes, pgd=sizes, examples=300))
+    found = under_attack(trained, Robustness(noise=sizes, fgsm=sizes, pgd=sizes), trained.sample(300))
     accuracy = {(a.attack, a.size): a.accuracy for a in found}
     assert all(a.examples == 300 for a in found)
     assert accuracy["fgsm", 0].min() > 0.8
@@ -154,14 +183,16 @@ def test_saturated_examples_are_counted_and_attacked_all_the_same(saturating: Ex
     assert without.sum() > 150, "the networks are not as saturated as this test needs"
     assert torch.equal(saturated(outputs, labels), without)
 
-    clean, attacked = under_attack(saturating, Robustness(noise=(), fgsm=(), pgd=(0.1,), examples=100))
+    clean, attacked = under_attack(
+        saturating, Robustness(noise=(), fgsm=(), pgd=(0.1,)), saturating.sample(100)
+    )
     assert (clean.size, attacked.size) == (0.0, 0.1)
     assert torch.equal(attacked.saturated, without.double().sum(1))
     assert (attacked.accuracy < clean.accuracy - 0.5).all()
 
 
 def test_every_attack_starts_at_the_clean_accuracy(trained: Examined) -> None:
-    found = under_attack(trained, Robustness(noise=(0.1,), fgsm=(), pgd=(0.05,), examples=50))
+    found = under_attack(trained, Robustness(noise=(0.1,), fgsm=(), pgd=(0.05,)), trained.sample(50))
     assert [(a.attack, a.size) for a in found] == [("noise", 0), ("noise", 0.1), ("pgd", 0), ("pgd", 0.05)]
     index = trained.sample(50)
     x, labels = trained.batches.take("test", index)
@@ -174,10 +205,10 @@ def test_every_attack_starts_at_the_clean_accuracy(trained: Examined) -> None:
 def test_all_runs_see_the_same_examples_and_noise(trained: Examined) -> None:
     network = models.build("lenet5", [0, 0], shape=(1, 28, 28), classes=10)
     twins = dataclasses.replace(trained, model=network)
-    for attacked in under_attack(twins, Robustness(noise=(0.2, 0.5), examples=70)):
+    for attacked in under_attack(twins, Robustness(noise=(0.2, 0.5)), twins.sample(70)):
         assert attacked.accuracy[0] == attacked.accuracy[1]
 
 
 def test_more_examples_than_there_are_means_all(trained: Examined) -> None:
-    found = under_attack(trained, Robustness(noise=(0.1,), fgsm=(), pgd=(), examples=10_000))
+    found = under_attack(trained, Robustness(noise=(0.1,), fgsm=(), pgd=()), trained.sample(10_000))
     assert found[0].examples == len(load("digits").test_labels)

@@ -1,0 +1,104 @@
+"""How much is measured: as much as is good to have, at a share of what training costs.
+
+Unless the sweep says otherwise, rows of the curves cost at most a tenth of the training; where that
+is not enough for five rows on whole splits, they are measured on a fixed sample. The Jacobian's norm
+costs at most a tenth and robustness a quarter, on as many examples as that pays for. There are limits
+below which a number says too little, and above which more examples tell nothing new. What is left is
+the final loss and accuracy on whole splits, one forward pass. All runs of a pack key are measured on
+the same examples, whatever their techniques cost. Free of torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from regularize.evaluation.settings import Evaluation
+from regularize.schedule import Timeline
+
+# What a measured example costs, relative to one in a training step of a LeNet: to classify it, and
+# to take a gradient by its pixels, which training does not need.
+FORWARD, GRADIENT = 1 / 3, 1.0
+# What may be spent at most, in shares of what training costs.
+ON_CURVES, ON_JACOBIANS, ON_ATTACKS = 0.1, 0.1, 0.25
+_ROWS = (5, 50)
+_LEAST_CURVE = 500  # examples of each split
+_JACOBIANS, _ATTACKED = (100, 1000), (100, 500)  # examples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """How many examples the splits have, and how many classes there are."""
+
+    train: int
+    validation: int
+    test: int
+    classes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """An `Evaluation` in numbers; what all of it costs is in examples of a training step."""
+
+    every: int
+    curve_examples: int
+    jacobian_examples: int
+    attacked_examples: int
+    cost: float
+
+    @classmethod
+    def of(cls, evaluation: Evaluation, timeline: Timeline, sizes: Sizes) -> Extent:
+        """Of what is asked for; where it leaves that open, of what the training can pay for."""
+        trained = sizes.train * timeline.steps / timeline.per_epoch
+        splits = (min(sizes.train, evaluation.train_examples), sizes.validation, sizes.test)
+
+        def row(examples: int) -> int:
+            return sum(min(examples, size) for size in splits)
+
+        paid = ON_CURVES * trained / FORWARD  # beside the last row, which is among the final numbers
+        rows = _within(_ROWS, 1 + paid / row(evaluation.curve_examples or max(splits)))
+        every = evaluation.every or math.ceil(timeline.epochs / rows)
+        rows = math.ceil(timeline.epochs / every)
+        curve = evaluation.curve_examples or max(_LEAST_CURVE, _level(splits, paid / max(rows - 1, 1)))
+
+        jacobians = evaluation.jacobian_examples
+        if jacobians is None:
+            jacobians = _within(_JACOBIANS, ON_JACOBIANS * trained / (GRADIENT * sizes.classes))
+        jacobians = min(jacobians, sizes.test)
+
+        attacked, each = 0, 0.0
+        if attacks := evaluation.robustness:
+            each = FORWARD * attacks.forwards + GRADIENT * attacks.gradients
+            attacked = min(attacks.examples or _within(_ATTACKED, ON_ATTACKS * trained / each), sizes.test)
+
+        forwards = (rows - 1) * row(curve) + sum(splits)
+        cost = FORWARD * forwards + GRADIENT * jacobians * sizes.classes + attacked * each
+        return cls(
+            every=every,
+            curve_examples=min(curve, max(splits)),
+            jacobian_examples=jacobians,
+            attacked_examples=attacked,
+            cost=cost,
+        )
+
+    def has_row(self, timeline: Timeline, step: int) -> bool:
+        """Whether the metrics table has a row after `step` (counted from 1)."""
+        epoch = math.ceil(step / timeline.per_epoch)
+        return step == timeline.steps or (timeline.ends_epoch(step) and epoch % self.every == 0)
+
+
+def _within(limits: tuple[int, int], value: float) -> int:
+    least, most = limits
+    return int(min(max(value, least), most))
+
+
+def _level(sizes: Iterable[int], total: float) -> int:
+    """The largest number of examples of each split that is not more than `total` of all."""
+    ascending = sorted(sizes)
+    for position, size in enumerate(ascending):
+        count = len(ascending) - position
+        if size * count >= total:
+            return int(total / count)
+        total -= size
+    return ascending[-1]
