@@ -5,8 +5,8 @@ The first guess comes from measured constants; as soon as packs have run, their 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from regularize.config import RunConfig, Term
@@ -59,6 +59,17 @@ def evaluation_guess(config: RunConfig, facts: Facts) -> float:
     )
     timeline = Timeline.of(config.training, sizes.train)
     return _seconds(facts, Extent.of(config.evaluation, timeline, sizes).cost)
+
+
+def measuring(runs: Collection[Run], facts: Mapping[str, Facts]) -> float:
+    """The share of the runs' time that goes into measuring them."""
+    training = evaluation = 0.0
+    numbers = Counter(run.key for run in runs)
+    for key, config in {run.key: run.config for run in runs}.items():  # a pack key's runs cost the same
+        known = facts.get(config.data.name, UNKNOWN)
+        training += numbers[key] * training_guess(config, known)
+        evaluation += numbers[key] * evaluation_guess(config, known)
+    return evaluation / (training + evaluation) if runs else 0.0
 
 
 def disk(config: RunConfig, facts: Facts) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from jobs.cluster import Cluster
-from jobs.cost import UNKNOWN, Clock, Run, calibrated, disk
+from jobs.cost import UNKNOWN, Clock, Run, calibrated, disk, measuring
 from jobs.grid import Cell, PlannedRun, report_runs, tune_runs
 from jobs.packing import Pack, longest, make_packs, make_slices, total_seconds
 from jobs.packs import Packs
@@ -49,6 +49,7 @@ class Plan:
     seconds: float
     ahead: Sequence[Run]
     ahead_seconds: float
+    measuring: float  # the share of the time that is not training, `ahead` included
     bytes: int  # that the results of what is to do will take, `ahead` included
 
     @property
@@ -100,6 +101,7 @@ class Plan:
             "tasks": len(self.slices),
             "seconds": round(self.seconds),
             "seconds_ahead": round(self.ahead_seconds),
+            "measuring": round(self.measuring, 3),
             "bytes": self.bytes,
             "cells": [
                 {"regularizer": regularizer, "dataset": dataset}
@@ -148,6 +150,7 @@ def make_plan(
         seconds=_until_end(slices),
         ahead=later,
         ahead_seconds=_until_end(slices_ahead),
+        measuring=measuring(to_do + later, facts),
         bytes=sum(disk(run.config, facts.get(run.config.data.name, UNKNOWN)) for run in to_do + later),
     )
 

@@ -51,6 +51,9 @@ def plan_view(plan: Plan) -> Group:
     lines.append(headline(plan) if plan.slices else "nothing to do")
     if plan.ahead:
         lines.append(f"about {duration(plan.seconds + plan.ahead_seconds)} with the report runs")
+    if plan.measuring > 0.5:
+        share = f"{plan.measuring:.0%} of the time"
+        lines.append(f"{share} goes into measuring what `evaluation:` in the sweep asks for")
     if plan.bytes:
         lines.append(f"about {size(plan.bytes)} of results")
     return _group(_grid(plan.cells(), _plan_cell), lines)

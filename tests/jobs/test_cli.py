@@ -136,6 +136,15 @@ def test_plan_shows_a_table_and_writes_nothing(capsys: pytest.CaptureFixture[str
     assert [path.name for path in Path().iterdir()] == ["sweep.yaml"]
 
 
+def test_plan_says_so_where_measuring_takes_longer_than_training(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "of the time goes into measuring what `evaluation:` in the sweep asks for"
+    assert main(["plan", "sweep.yaml"]) == 0
+    assert words not in capsys.readouterr().out
+    assert main(["plan", "sweep.yaml", "--set", "evaluation={robustness: {pgd_steps: 500}}"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if words in line]
+    assert re.match(r"(5[1-9]|[6-9]\d)% ", line)
+
+
 def test_plan_gives_json_of_the_store_named(capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(Path("elsewhere/small"))
     runs = [run.config.run_id for run in tune_runs(load_sweep(Path("sweep.yaml")))]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from jobs.sweep import Sweep, load_sweep
 from regularize.config import pack_id
 from regularize.data.registry import OFFICIAL
 from regularize.errors import UserError
+from regularize.evaluation.settings import Evaluation, Robustness
 from regularize.store import Store, write_json, write_table
 from tests.jobs.stores import status, write_pack
 from tests.jobs.sweeps import BASE
@@ -51,6 +53,19 @@ def test_an_empty_store_gets_every_tune_run_and_knows_what_is_ahead(sweep: Sweep
     assert plan.cells()["l2", "digits"] == {"to do": 4, "ahead": 3}
     assert plan.seconds > 0
     assert plan.bytes > 12 * FACTS["digits"].test * 40
+
+
+def test_the_share_of_measuring_is_known_ahead(sweep: Sweep) -> None:
+    asked = Evaluation(every=1, jacobian_examples=360, robustness=Robustness(pgd_steps=100, examples=360))
+    shares = [
+        planned(dataclasses.replace(sweep, evaluation=evaluation), Packs()).measuring
+        for evaluation in (Evaluation(jacobian_examples=0), Evaluation(), asked)
+    ]
+    assert 0 < shares[0] < shares[1] < shares[2] < 1
+    assert shares[2] > 0.5
+    everything = [run.config.run_id for phase in wanted_runs(sweep, Packs(), None) for run in phase]
+    done = Packs({pack_id([run]): status([run], "done") for run in everything})
+    assert make_plan(tune_runs(sweep), [], done, CLUSTER, FACTS).measuring == 0
 
 
 def test_a_model_that_does_not_take_the_data_is_refused(tmp_path: Path) -> None:
