@@ -163,7 +163,9 @@ class Trainer:
     def _losses(self) -> Tensor:
         rows = self._batch_rows()
         count = rows.shape[1]
-        local = self.ranks.part(count)
+        local, share = self.ranks.part(count), self.ranks.world / count
+        if local.start == local.stop:  # fewer examples than ranks: layers get one that does not count
+            local, share = slice(0, 1), 0.0
         x, labels = self.batches.take("train", rows[:, local].to(self.ranks.device))
         draws = Draws(
             seeds=self.seeds,
@@ -179,7 +181,7 @@ class Trainer:
         half = self.training.precision == "bfloat16"
         with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=half):
             progress = self.step / self.timeline.steps
-            losses: Tensor = self.objective(x, labels, draws, self.ranks.world / count, progress)
+            losses: Tensor = self.objective(x, labels, draws, share, progress)
         self.model.eval()
         return losses
 

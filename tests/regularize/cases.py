@@ -87,12 +87,19 @@ ELSEWHERE: dict[str, dict[str, str]] = {
 
 
 def run(
-    terms: Terms, seed: int, *, steps: int, model: str = "lenet5", data: str = "digits", **training: object
+    terms: Terms,
+    seed: int,
+    *,
+    steps: int,
+    model: str = "lenet5",
+    data: str = "digits",
+    per_class: int = 40,
+    **training: object,
 ) -> RunConfig:
     """A short run on 400 digits: 34 steps an epoch, of which the last has 4 examples."""
     settings = {"steps": steps, "batch_size": 12, "lr": 0.02} | training
     return RunConfig(
-        data=DataConfig(name=data, per_class=40),
+        data=DataConfig(name=data, per_class=per_class),
         model=model,
         regularizer="case",
         terms=terms,
@@ -109,6 +116,11 @@ def pack(case: str, *, steps: int, **training: object) -> list[RunConfig]:
     return [
         run(terms, seed, steps=steps, **settings) for terms, seed in ((weak, 0), (strong, 0), (strong, 1))
     ]
+
+
+def uneven(case: str) -> list[RunConfig]:
+    """A short pack of which every epoch ends in a batch of one example."""
+    return pack(case, steps=4, per_class=1, batch_size=3, precision="float64")
 
 
 def trained(runs: list[RunConfig], folder: Path, **options: object) -> dict[str, Tensor]:

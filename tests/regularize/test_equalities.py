@@ -14,7 +14,7 @@ import torch
 from regularize.regularizers import REGULARIZERS
 from regularize.store import PackPaths
 from regularize.train import train_pack
-from tests.regularize.cases import CASES, ELSEWHERE, pack, run, trained
+from tests.regularize.cases import CASES, ELSEWHERE, pack, run, trained, uneven
 
 STEPS = 100
 
@@ -39,13 +39,27 @@ def test_packed_equals_alone(case, packed, tmp_path):
             torch.testing.assert_close(packed[case][name][position], weight[0], rtol=0, atol=1e-9)
 
 
-def test_two_ranks_equal_one(packed, tmp_path):
-    command = [sys.executable, "-m", "tests.regularize.two_ranks", str(tmp_path), str(STEPS)]
+@pytest.fixture(scope="module")
+def two_ranks(tmp_path_factory):
+    """case → weights of the same packs and of the uneven ones, trained by two ranks."""
+    folder = tmp_path_factory.mktemp("two ranks")
+    command = [sys.executable, "-m", "tests.regularize.two_ranks", str(folder), str(STEPS)]
     subprocess.run(command, check=True, timeout=600, cwd=Path(__file__).parents[2])
-    for case, weights in packed.items():
-        together = torch.load(tmp_path / case / "weights.pt", weights_only=True)["model"]
-        for name, weight in weights.items():
-            torch.testing.assert_close(together[name], weight, rtol=0, atol=1e-9, msg=f"{case} {name}")
+    return lambda name: torch.load(folder / name / "weights.pt", weights_only=True)["model"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_ranks_equal_one(case, packed, two_ranks):
+    together = two_ranks(case)
+    for name, weight in packed[case].items():
+        torch.testing.assert_close(together[name], weight, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_ranks_equal_one_where_a_batch_has_no_example_for_the_other(case, two_ranks, tmp_path):
+    together = two_ranks(f"{case} uneven")
+    for name, weight in trained(uneven(case), tmp_path).items():
+        torch.testing.assert_close(together[name], weight, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("case", CASES)

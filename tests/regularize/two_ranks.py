@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from tests.regularize.cases import CASES, pack, trained
+from tests.regularize.cases import CASES, pack, trained, uneven
 
 
 def rank(index: int, folder: Path, steps: int) -> None:
@@ -18,6 +18,7 @@ def rank(index: int, folder: Path, steps: int) -> None:
     dist.init_process_group("gloo", store=store, rank=index, world_size=2)
     for case in CASES:
         trained(pack(case, steps=steps, precision="float64"), folder / case)
+        trained(uneven(case), folder / f"{case} uneven")
     dist.destroy_process_group()
 
 
