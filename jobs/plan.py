@@ -19,7 +19,7 @@ from jobs.packs import Packs
 from jobs.rows import dataset_label
 from jobs.slurm.arrays import worth_tasks
 from jobs.sweep import Sweep
-from regularize import models
+from regularize.config import check_fit
 from regularize.data.registry import OFFICIAL, PREPARED, data_root
 from regularize.data.source import Facts
 from regularize.errors import UserError
@@ -127,10 +127,10 @@ def make_plan(
     Runs `without` are not planned for: they are in hand already, or left out for another reason.
 
     Raises:
-        UserError: a model does not take the examples of a data set.
+        UserError: examples, a model and a technique do not go together.
     """
     runs, later = [_run(planned) for planned in wanted], [_run(planned) for planned in ahead]
-    _check_models(runs, facts)
+    _check_fits(runs, facts)
     finished = packs.done()
     done = {run.run_id: finished[run.run_id] for run in runs if run.run_id in finished}
     left = {
@@ -201,10 +201,11 @@ def known_facts(sweep: Sweep, root: Path | None) -> dict[str, Facts]:
     return facts
 
 
-def _check_models(runs: Sequence[Run], facts: Mapping[str, Facts]) -> None:
-    for dataset, model in dict.fromkeys((run.config.data.name, run.config.model) for run in runs):
+def _check_fits(runs: Sequence[Run], facts: Mapping[str, Facts]) -> None:
+    entries = {(run.config.data.name, run.config.model, run.config.regularizer): run.config for run in runs}
+    for (dataset, model, _), config in entries.items():
         if dataset in facts:
-            models.check_fit(model, facts[dataset].shape, facts[dataset].classes)
+            check_fit(model, config.terms, facts[dataset].shape, facts[dataset].classes)
 
 
 def _slices(

@@ -18,9 +18,9 @@ from jobs.runs_file import write_runs
 from jobs.saved import Saved
 from jobs.sweep import Sweep
 from jobs.words import plural
+from regularize.config import check_fit
 from regularize.data import Facts, prepared
 from regularize.errors import UserError
-from regularize.models import check_fit
 from regularize.store import Store
 
 NOT_ASKED = "not asked for"
@@ -47,10 +47,10 @@ def prepare_data(sweep: Sweep, root: Path | None) -> dict[str, Facts]:
     """Find, check and decode the sweep's data sets, once for all tasks.
 
     Raises:
-        UserError: one is missing or damaged, smaller than the sweep asks, or not for its models.
+        UserError: one is missing, damaged, smaller than the sweep asks, or not for its models and techniques.
     """
     facts: dict[str, Facts] = {}
-    for size in (size for grid in sweep.datasets for size in grid.sizes):
+    for grid, size in ((each, size) for each in sweep.datasets for size in each.sizes):
         found = facts[size.name] = prepared(size.name, root).facts
         most = int(found.train * (1 - size.validation)) // found.classes
         if size.per_class is not None and size.per_class > most:
@@ -60,7 +60,8 @@ def prepare_data(sweep: Sweep, root: Path | None) -> dict[str, Facts]:
             )
         shape = (found.channels, found.side, found.side) if found.side > 1 else (found.channels,)
         for model in sweep.models:
-            check_fit(model, shape, found.classes)
+            for terms in (entry.candidates[0] for entry in grid.entries):  # which differ in strengths alone
+                check_fit(model, terms, shape, found.classes)
     return facts
 
 

@@ -118,6 +118,22 @@ class Term:
             options=tuple((name, given[name]) for name in sorted(row.options)),
         )
 
+    def check_fit(self, network: models.Outline) -> None:
+        """Raises `UserError` where the options ask for what such a network does not have."""
+        REGULARIZERS[self.technique].check_fit(dict(self.options), network)
+
+
+def check_fit(model: str, terms: Iterable[Term], shape: models.Shape, classes: int) -> None:
+    """Check that examples, model and techniques go together, as far as that is known before training.
+
+    Raises:
+        UserError: they do not. What a module of one's own is like is not known here.
+    """
+    models.check_fit(model, shape, classes)
+    if models.packable(model):
+        for term in terms:
+            term.check_fit(models.outline(model, shape, classes))
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:

@@ -90,9 +90,8 @@ class Trainer:
         self.parameters = list(self.model.parameters())
         self.terms = bind(runs, ranks.device)
         _check_jacobians(config, self.model, self.terms)
-        for term in self.terms:
-            if term.hooks.check:
-                term.hooks.check(self.model, self.batches.shape, dataset.classes, term.given)
+        for term in config.terms:
+            term.check_fit(self.model.outline(self.batches.shape, dataset.classes))
         self.optimizer = optimizer.build(config.training, self.model)
         self.objective = ranks.wrap(Objective(self.model, self.terms, self.batches.pixel))
 

@@ -6,6 +6,7 @@ one's own needs neither: its name in a sweep is `package.module:function` (see `
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,18 +30,32 @@ def _clusters(shape: Shape, classes: int) -> bool:
     return (shape, classes) == ((2,), 4)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """What techniques ask of a network: its hidden layers, and the shape of its Jacobian.
+
+    `outputs` are the dimensions of the space that an example's logits lie in.
+    """
+
+    hidden_layers: tuple[str, ...]
+    outputs: int
+    inputs: int
+
+
 @dataclass(frozen=True)
 class Model:
     """One row of the table: what people call it, and the file in this folder that builds it.
 
     `fits` is whether it takes examples of a shape, (C, H, W) or (D,), and that many classes;
-    `needs` says the same in words.
+    `needs` says the same in words. `plane` ones map to the plane and read logits off there.
     """
 
     label: str
     module: str
     needs: str = ""
     fits: Callable[[Shape, int], bool] = lambda _shape, _classes: True
+    hidden_layers: tuple[str, ...] = ("fc1", "fc2")
+    plane: bool = False
 
 
 MODELS: dict[str, Model] = {
@@ -49,8 +64,10 @@ MODELS: dict[str, Model] = {
     "lenet_prime": Model("LeNet′ of Hoffman et al.", "lenet", "images of 28×28 or 32×32", _lenet_images),
     "mlp": Model("MLP 256–128", "mlp"),
     "toy_mlp": Model("MLP 16–16, tanh", "mlp"),
-    "toy_plane": Model("MLP 16–16–2, tanh", "mlp", "points in the plane, 4 classes", _clusters),
-    "toy_rnn": Model("Elman 16–2", "recurrent", "points in the plane, 4 classes", _clusters),
+    "toy_plane": Model("MLP 16–16–2, tanh", "mlp", "points in the plane, 4 classes", _clusters, plane=True),
+    "toy_rnn": Model(
+        "Elman 16–2", "recurrent", "points in the plane, 4 classes", _clusters, ("recurrent",), plane=True
+    ),
 }
 
 
@@ -78,6 +95,13 @@ def check_fit(name: str, shape: Shape, classes: int) -> None:
     if packable(name) and not MODELS[name].fits(shape, classes):
         size = "×".join(map(str, shape))
         raise UserError(f"model {name} takes {MODELS[name].needs}, not examples of {size}, {classes} classes")
+
+
+def outline(name: str, shape: Shape, classes: int) -> Outline:
+    """Of a model of the table, before it is built for examples that it takes."""
+    model = MODELS[name]
+    outputs = 2 if model.plane else classes
+    return Outline(hidden_layers=model.hidden_layers, outputs=outputs, inputs=math.prod(shape))
 
 
 def build(name: str, seeds: Sequence[int], *, shape: Shape, classes: int) -> Network:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+
+from regularize.models import Outline
 
 Hidden = Callable[[str, Tensor], Tensor]
 """Called with a layer's name and its activations [R, B, units]; returns what goes on. Linear in them."""
@@ -35,6 +38,11 @@ class Network(nn.Module):
     def basis(self, logits: Tensor) -> Tensor:
         """Orthonormal vectors [m, K] that span the subspace that logits lie in: R^K, unless overridden."""
         return torch.eye(logits.shape[-1], dtype=logits.dtype, device=logits.device)
+
+    def outline(self, shape: tuple[int, ...], classes: int) -> Outline:
+        """What it looks like to techniques, as a network for examples of this shape and so many classes."""
+        outputs = len(self.basis(torch.empty(classes)))
+        return Outline(hidden_layers=self.hidden_layers, outputs=outputs, inputs=math.prod(shape))
 
     def module(self, name: str) -> nn.Module:
         """The layer of that name as the forward pass calls it: where hooks belong."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from regularize.regularizers.fits import has_form, has_layers
 from regularize.regularizers.parameters import Interval, Option, Strength, Technique
 
 if TYPE_CHECKING:
@@ -55,12 +56,14 @@ REGULARIZERS: dict[str, Technique] = {
                 words=("volume", "log", "signed"),
             )
         },
+        has_form,
     ),
     "dropout": Technique(
         "Dropout",
         "dropout",
         {"p": Strength(meaning="probability of dropping a unit", high=1.0, below_high=True)},
         {"layers": Option(meaning="hidden layers it acts on", default="all", words=("all",), names=True)},
+        has_layers,
     ),
     "confidence_penalty": Technique(
         "Confidence penalty",

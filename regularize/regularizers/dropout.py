@@ -12,20 +12,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from regularize.draws import Draws
-from regularize.errors import UserError, one_of
-from regularize.models.network import Network
 from regularize.regularizers.hooks import Given, Hooks
-
-
-def check(network: Network, _shape: tuple[int, ...], _classes: int, given: Given) -> None:
-    if given.options["layers"] == "all":
-        return
-    for layer in given.options["layers"]:
-        if layer not in network.hidden_layers:
-            raise UserError(
-                f"layers of dropout has {layer!r}, but must be hidden layers of the model; "
-                f"{one_of(layer, network.hidden_layers)}"
-            )
 
 
 def hidden(layer: str, h: Tensor, given: Given, draws: Draws) -> Tensor | None:
@@ -36,4 +23,4 @@ def hidden(layer: str, h: Tensor, given: Given, draws: Draws) -> Tensor | None:
     return kept / (1 - p)
 
 
-HOOKS = Hooks(check=check, hidden=hidden)
+HOOKS = Hooks(hidden=hidden)

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from regularize.draws import Draws
 from regularize.jacobians import Jacobians
-from regularize.models.network import Network
 from regularize.regularizers.parameters import strength_factor
 
 Weights = Mapping[str, Tensor]
@@ -97,8 +96,6 @@ class Hooks:
     """The functions of a technique, in the order of a training step.
 
     Attributes:
-        check: (network, shape of one example, number of classes, given), before any training; raises
-            `UserError` where these do not go together.
         start: (weights, given), in place, once after initialisation.
         inputs: (x [R, B, …], pixel, given, draws) to x; x is normalised and `pixel` [C, 1, 1]
             is what a change of one full pixel range amounts to in it.
@@ -110,7 +107,6 @@ class Hooks:
         differentiates_inputs: whether `penalty` uses the Jacobians.
     """
 
-    check: Callable[[Network, tuple[int, ...], int, Given], None] | None = None
     start: Callable[[Weights, Given], None] | None = None
     inputs: Callable[[Tensor, Tensor, Given, Draws], Tensor] | None = None
     weight: Callable[[str, Tensor, Given, Draws], Tensor] | None = None

@@ -26,18 +26,7 @@ import math
 import torch
 from torch import Tensor
 
-from regularize.errors import UserError
-from regularize.models.network import Network
 from regularize.regularizers.hooks import Given, Hooks, Pass
-
-
-def check(network: Network, shape: tuple[int, ...], classes: int, given: Given) -> None:
-    outputs, inputs = len(network.basis(torch.empty(classes))), math.prod(shape)
-    if given.options["form"] == "signed" and outputs != inputs:
-        raise UserError(
-            f"form of jacobian_determinant is 'signed', but the Jacobian is {outputs}×{inputs}, and only a "
-            "square one has a determinant with a sign; take 'volume' or 'log'"
-        )
 
 
 def penalty(state: Pass, given: Given) -> Tensor:
@@ -77,4 +66,4 @@ def signed(jacobian: Tensor) -> Tensor:
 
 FORMS = {"volume": volume, "log": log, "signed": signed}
 
-HOOKS = Hooks(check=check, penalty=penalty, differentiates_inputs=True)
+HOOKS = Hooks(penalty=penalty, differentiates_inputs=True)

@@ -6,11 +6,14 @@ Free of torch, so that a sweep of ten thousand runs is checked and planned in a 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regularize.errors import UserError, one_of
+
+if TYPE_CHECKING:
+    from regularize.models import Outline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,13 +106,15 @@ class Technique:
     """One row of the table: what a technique is, what it takes, where it is implemented.
 
     `module` is the file in this folder whose `HOOKS` implement it; `label` is for people. The
-    options that belong to every strength need not be listed.
+    options that belong to every strength need not be listed. `check_fit` is given the options and a
+    network's outline, and raises `UserError` where these do not go together.
     """
 
     label: str
     module: str
     strengths: Mapping[str, Strength] = field(default_factory=dict)
     options: Mapping[str, Option] = field(default_factory=dict)
+    check_fit: Callable[[Mapping[str, Any], Outline], None] = lambda _options, _network: None
 
     def __post_init__(self) -> None:
         if self.strengths:

@@ -25,6 +25,8 @@ from tests.jobs.sweeps import BASE
 
 REPOSITORY = Path(__file__).parents[2]
 HEAVY = ("torch", "pandas", "matplotlib", "sklearn", "torchvision", "scipy")
+UNNAMED = "{technique: dropout, p: 0.5, layers: [fc9]}"
+FLAT = "{technique: jacobian_determinant, strength: 1, form: signed}"
 SUBMITTING = ("submitit", "pyarrow.compute", "jobs.sweep")
 
 
@@ -94,6 +96,12 @@ def test_a_status_needs_nothing_of_what_submits_and_trains() -> None:
             "per_class is 200, but digits has at most 129 examples of every class left",
         ),
         (["submit", "sweep.yaml", "--set", "dataset=clusters"], "model lenet5 takes images of"),
+        (
+            ["plan", "sweep.yaml", "--set", f"regularizers.a={UNNAMED}"],
+            "layers of dropout has 'fc9'.*one of: fc1, ",
+        ),
+        (["submit", "sweep.yaml", "--set", f"regularizers.a={UNNAMED}"], "layers of dropout has 'fc9'"),
+        (["submit", "sweep.yaml", "--set", f"regularizers.a={FLAT}"], "'signed', but the Jacobian is 10×784"),
         (["status", "sweep.yaml"], "nothing has been submitted"),
         (["status", "."], "nothing has been submitted"),
         (["collect", "sweep.yaml"], "nothing has been planned"),

@@ -204,6 +204,13 @@ def test_runs_start_the_same_in_every_pack(model):
     )
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_the_table_outlines_the_network_that_is_built(model):
+    shape, classes = ((2,), 4) if model.startswith("toy") else ((1, 28, 28), 10)
+    network = models.build(model, [0], shape=shape, classes=classes)
+    assert models.outline(model, shape, classes) == network.outline(shape, classes)
+
+
 @pytest.mark.parametrize(
     ("model", "shape", "classes", "needs"),
     [

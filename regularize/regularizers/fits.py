@@ -1,0 +1,30 @@
+"""What a technique's options need of a network, checked before it is built. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from regularize.errors import UserError, one_of
+
+if TYPE_CHECKING:
+    from regularize.models import Outline
+
+
+def has_layers(options: Mapping[str, Any], network: Outline) -> None:
+    """Raises `UserError` where `layers` names one that is not hidden."""
+    for layer in () if options["layers"] == "all" else options["layers"]:
+        if layer not in network.hidden_layers:
+            raise UserError(
+                f"layers of dropout has {layer!r}, but must be hidden layers of the model; "
+                f"{one_of(layer, network.hidden_layers)}"
+            )
+
+
+def has_form(options: Mapping[str, Any], network: Outline) -> None:
+    """Raises `UserError` where `form` is of a square Jacobian and the network's is not."""
+    if options["form"] == "signed" and network.outputs != network.inputs:
+        raise UserError(
+            f"form of jacobian_determinant is 'signed', but the Jacobian is {network.outputs}×"
+            f"{network.inputs}, and only a square one has a determinant with a sign; take 'volume' or 'log'"
+        )
