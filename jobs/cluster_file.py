@@ -19,7 +19,6 @@ _TIME = re.compile(
 )
 _MEMORY = re.compile(r"(\d+)([KMGT])", re.ASCII)
 _MEBIBYTES = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
-_WORD = re.compile(r"[^\s\x00-\x1f]+")
 _HOST = re.compile(r"(?:\w[\w.-]*@)?\w[\w.-]*", re.ASCII)
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
 # Options that have a key of their own, and those that the toolkit sets itself.
@@ -112,9 +111,15 @@ def _optional(read: Callable[[Node], Any]) -> Callable[[Node], Any]:
 
 
 def _word(node: Node) -> str:
-    if not isinstance(node.value, str) or not _WORD.fullmatch(node.value):
-        raise node.refused("one word")
-    return node.value
+    word = node.value
+    if not isinstance(word, str) or not word or " " in word or not _literal(word):
+        raise node.refused("one word, without backslashes")
+    return word
+
+
+def _literal(text: str) -> bool:
+    """Whether sbatch takes it as it is: it drops backslashes, and what is not printed may end a value."""
+    return text.isprintable() and "\\" not in text
 
 
 def _host(node: Node) -> str:
@@ -157,8 +162,10 @@ def _sbatch(node: Node) -> dict[str, str | int | bool]:
             raise child.error(
                 f"{key!r} is not an option of sbatch; write it without its dashes, such as mail-user"
             )
-        if not isinstance(child.value, str | int) or child.value is False or "\n" in str(child.value):
-            raise child.refused("text, an integer, or true for an option without a value")
+        if not isinstance(child.value, str | int) or child.value is False or not _literal(str(child.value)):
+            raise child.refused(
+                "printable text without backslashes, an integer, or true for an option without a value"
+            )
         options[key] = child.value
     return options
 

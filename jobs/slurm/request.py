@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from jobs.cluster import Cluster
@@ -10,6 +11,7 @@ from jobs.cluster import Cluster
 _NO_LIMIT = 1_000_000  # submitit would let 256 elements run at once
 _SMALL_MINUTES = 30
 _SMALL_MEMORY = "2G"
+REPLACED = "Slurm does not take %, backslashes and line breaks in the path of a log as they are"
 
 
 def parameters(
@@ -58,6 +60,11 @@ def script(command: str, folder: str, parameters: dict[str, Any]) -> str:
     from submitit.slurm.slurm import _make_sbatch_string
 
     return str(_make_sbatch_string(command=command, folder=folder, **parameters))
+
+
+def literal(folder: Path) -> bool:
+    """Whether Slurm takes a folder of logs for what it is."""
+    return str(folder).isprintable() and not {"%", "\\"} & set(str(folder))
 
 
 def _common(cluster: Cluster, name: str) -> dict[str, Any]:

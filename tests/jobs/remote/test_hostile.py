@@ -67,7 +67,7 @@ def test_values_of_a_cluster_config(there: Path, key: str, capfd: pytest.Capture
     for word in WORDS:
         write("far.yaml", **{key: word})
         code = main(["plan", "sweep.yaml", "--cluster", "far.yaml"])
-        if key in ("partition", "gres") and not any(character.isspace() for character in word):
+        if key in ("partition", "gres") and not {" ", "\n", "\\"} & {*word}:
             assert code == 0
         else:
             assert code == 2
