@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 VERIFIED, UNVERIFIED, ROUGH = "verified", "unverified", "rough"
+WORTH = {
+    VERIFIED: "as notes on the source quote them, with 95% intervals",
+    UNVERIFIED: "recalled and not checked, so that no conclusion follows from a miss",
+    ROUGH: "the range that such networks are commonly said to reach, not an interval",
+}
+"""What published numbers of a status are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +22,7 @@ class Column:
         measure: a column of `results`; ones of accuracy are shown in percent.
         attack: instead, the accuracy under an attack of this name and size.
         published: mean and half the width of its interval, by regularizer.
-        status: of the published numbers: verified, as notes on the source quote them; unverified, so that no
-            conclusion follows from a miss; or rough, what such networks are commonly said to reach.
+        status: of the published numbers, one of `WORTH`.
     """
 
     title: str

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison import Comparison, Contender, comparisons
-from analysis.figures.style import method, strength_label
+from analysis.figures.style import method, problem_label, strength_label
 from analysis.intervals import Interval, interval
 from analysis.numbers import plus_minus
-from analysis.published import Column, Reference
+from analysis.published import WORTH, Column, Reference
 from analysis.tables import Tables
 from regularize.store import Store, write_text
 
@@ -76,6 +76,22 @@ def _values(column: Column, comparison: Comparison, done: pd.DataFrame) -> pd.Se
     return 100 * rows["accuracy"]
 
 
+def notes(frame: pd.DataFrame, reference: Reference, tables: Tables) -> list[str]:
+    """What the numbers are, what the published ones are worth, and what of the sweep has none."""
+    found = frame["published_is"].unique()
+    worth = [f"{status}: {meaning}" for status, meaning in WORTH.items() if status in found]
+    columns = {(column.dataset, column.per_class) for column in reference.columns}
+    without = [p for p in tables.problems if (p.dataset, p.per_class) not in columns]
+    lines = [
+        "Measured: means over seeds with 95% t-intervals; accuracies in %.",
+        f"Published: {'; '.join([reference.source, *worth])}.",
+    ]
+    if without:
+        names = "; ".join(problem_label(problem.dataset, problem.per_class) for problem in without)
+        lines.append(f"Without published numbers, and so not here: {names} (see `regularize compare`).")
+    return lines
+
+
 def order_line(frame: pd.DataFrame, reference: Reference) -> str:
     """Whether the column that has a published order has it here; `` if it was not measured."""
     rows = frame[frame["column"] == reference.ordered]
@@ -108,10 +124,11 @@ def to_terminal(frame: pd.DataFrame) -> Group:
     from rich.text import Text
 
     titles = list(frame["column"].drop_duplicates())
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    # Where the terminal is too narrow words are broken, but nothing is left out.
+    table.add_column("", overflow="fold")
     for title in titles:
-        table.add_column(Text(title), justify="right")
+        table.add_column(Text(title), justify="right", overflow="fold")
     for label, measured, published in _lines(frame, titles):
         table.add_row(Text(label), *map(Text, measured))
         if any(published):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -39,10 +40,11 @@ def reproduce(args: Namespace) -> int:
         raise UserError(f"unknown reproduction {args.name!r}; {one_of(args.name, names())}")
     args.sweep = FOLDER / f"{args.name}.yaml"
     published = load_sweep(args.sweep)
-    args.overrides = [*shortened(published, args.scale, args.seeds), *args.overrides]
-    sweep, reference = load_sweep(args.sweep, args.overrides), REFERENCES[args.name]
-    _check_comparable(sweep, reference)
-    notes = [headline(args.name, published, sweep)]
+    settings, reference = args.overrides, REFERENCES[args.name]
+    args.overrides = [*shortened(published, args.scale, args.seeds), *settings]
+    sweep = load_sweep(args.sweep, args.overrides)
+    _check_comparable(sweep, published, reference)
+    notes = [headline(args.name, published, sweep, settings)]
     print(notes[0])
     args.json = False
     commands.plan(args)
@@ -82,8 +84,8 @@ def shortened(sweep: Sweep, scale: float, seeds: int | None) -> list[str]:
     return overrides
 
 
-def headline(name: str, published: Sweep, sweep: Sweep) -> str:
-    """What is reproduced, and in what the sweep was shortened or changed."""
+def headline(name: str, published: Sweep, sweep: Sweep, settings: Sequence[str] = ()) -> str:
+    """What is reproduced, in what the sweep was shortened, and by which `--set` it was changed."""
     changes = [
         f"{now} instead of {before}"
         for before, now in zip(_words(published), _words(sweep), strict=True)
@@ -91,7 +93,8 @@ def headline(name: str, published: Sweep, sweep: Sweep) -> str:
     ]
     if published == sweep:
         return f"{name} in full"
-    return f"{name}, shortened: {'; '.join(changes) or 'other settings (see sweep.yaml)'}"
+    changed = [f"--set {shlex.quote(setting)}" for setting in settings]
+    return f"{name}, {'shortened' if changes else 'changed'}: {'; '.join([*changes, *changed])}"
 
 
 def _words(sweep: Sweep) -> Iterator[str]:
@@ -100,21 +103,16 @@ def _words(sweep: Sweep) -> Iterator[str]:
     yield ", ".join(plural(t.steps, "step") if t.steps else plural(t.epochs or 0, "epoch") for t in trainings)
     yield f"{len(sweep.tune_seeds)} tune seeds" if sweep.two_phase else ""
     yield plural(len(sweep.report_seeds), "report seed" if sweep.two_phase else "seed")
-    yield ", ".join(grid.sizes[0].name for grid in sweep.datasets)
-    sizes = dict.fromkeys(size.per_class for grid in sweep.datasets for size in grid.sizes)
-    yield f"{_listed([str(size or 'all') for size in sizes])} examples per class"
-    yield ", ".join(entry.name for entry in sweep.datasets[0].entries)
 
 
-def _listed(words: Sequence[str]) -> str:
-    return ", ".join(words[:-1]) + " and " * (len(words) > 1) + words[-1]
-
-
-def _check_comparable(sweep: Sweep, reference: Reference) -> None:
+def _check_comparable(sweep: Sweep, published: Sweep, reference: Reference) -> None:
     trained = {(size.name, size.per_class) for grid in sweep.datasets for size in grid.sizes}
     if not any((column.dataset, column.per_class) in trained for column in reference.columns):
         known = dict.fromkeys(column.dataset for column in reference.columns)
         raise UserError(f"nothing would be comparable: the published numbers are of {', '.join(known)}")
+    if sweep.models != published.models:
+        networks = ", ".join(published.models)
+        raise UserError(f"nothing would be comparable: the published numbers are of model {networks}")
 
 
 def _progress(sweep: Sweep, store: Store) -> tuple[int, int]:
@@ -132,8 +130,9 @@ def _show(store: Store, reference: Reference, notes: list[str]) -> None:
     from analysis.tables import Tables
 
     collect(store)
-    frame = reproduction.compare(Tables(store), reference)
-    notes.append(f"Published: {reference.source}. Means over seeds with 95% t-intervals; accuracies in %.")
+    tables = Tables(store)
+    frame = reproduction.compare(tables, reference)
+    notes += reproduction.notes(frame, reference, tables)
     console = Console(highlight=False)
     console.print(*notes, sep="\n", markup=False, soft_wrap=True)
     console.print(reproduction.to_terminal(frame))

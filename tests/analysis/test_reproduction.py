@@ -14,7 +14,7 @@ from analysis import reproduction
 from analysis.collect import collect
 from analysis.intervals import interval
 from analysis.published import REFERENCES, ROUGH, UNVERIFIED, VERIFIED, Column, Reference
-from analysis.reproduction import compare, order_line, to_markdown, to_terminal
+from analysis.reproduction import compare, notes, order_line, to_markdown, to_terminal
 from analysis.tables import Tables
 from regularize.regularizers import REGULARIZERS
 from regularize.store import RESULTS, Store, write_table
@@ -100,6 +100,27 @@ def test_both_are_shown_and_what_the_published_ones_are_worth(store: Store) -> N
     status = markdown.splitlines()[-1]
     assert status == "| *published are* | *unverified* | *verified* |  |"
     assert len({line.count("|") for line in markdown.splitlines()}) == 1
+
+
+def test_the_notes_say_what_published_numbers_are_worth_and_what_has_none(
+    make_store: Callable[..., Store],
+) -> None:
+    store = make_store(tune=(), datasets=("mnist", "images"), strengths={"none": [""], "l2": ["0.01"]})
+    frame = compared(with_norms(store, NORMS))
+    measured, published, without = notes(frame, REFERENCE, Tables(store))
+    assert "95% t-intervals" in measured
+    assert published.startswith("Published: a paper; verified: as notes on the source quote them")
+    assert "unverified: recalled" in published
+    assert "rough" not in published, "cifar10 was not run"
+    assert without == "Without published numbers, and so not here: images (see `regularize compare`)."
+
+
+def test_nothing_is_left_out_on_a_narrow_terminal(store: Store) -> None:
+    frame = compared(store)
+    for width in (80, 40):
+        console = Console(width=width, record=True, color_system=None)
+        console.print(to_terminal(frame))
+        assert "…" not in console.export_text()
 
 
 @pytest.mark.parametrize(

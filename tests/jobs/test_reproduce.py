@@ -95,13 +95,17 @@ def test_attacks_that_are_compared_are_measured() -> None:
 def test_a_scale_shortens_and_says_what() -> None:
     full = published("hoffman2019-table")
     assert headline("hoffman2019-table", full, full) == "hoffman2019-table in full"
-    overrides = [*shortened(full, 0.02, 5), "dataset.mnist.per_class=[10, 30, null]"]
-    short = published("hoffman2019-table", *overrides)
+    settings = ["dataset.mnist.per_class=[10, 30, null]", "training.lr=0.2"]
+    short = published("hoffman2019-table", *shortened(full, 0.02, 5), *settings)
     assert short.datasets[0].training.steps == 3000
     assert short.report_seeds == (0, 1, 2, 3, 4)
-    assert headline("hoffman2019-table", full, short) == (
+    assert headline("hoffman2019-table", full, short, settings) == (
         "hoffman2019-table, shortened: 3,000 steps instead of 150,000 steps; 5 seeds instead of 15 seeds; "
-        "10, 30 and all examples per class instead of 1, 3, 10, 30 and all examples per class"
+        "--set 'dataset.mnist.per_class=[10, 30, null]'; --set training.lr=0.2"
+    )
+    faster = published("hoffman2019-table", "training.lr=0.2")
+    assert headline("hoffman2019-table", full, faster, settings[1:]) == (
+        "hoffman2019-table, changed: --set training.lr=0.2"
     )
 
 
@@ -149,11 +153,14 @@ def test_a_reproduction_runs_to_its_table_and_not_twice(
     command = [*COMMAND, "--max-tasks", "1"]
     assert main(command) == 2
     assert "the published numbers are of mnist" in capsys.readouterr().err
+    assert main([*command, "--set", "dataset={mnist: {}}", "--set", "model=mlp"]) == 2
+    assert "the published numbers are of model lenet_prime" in capsys.readouterr().err
 
     monkeypatch.setitem(REFERENCES, "hoffman2019-table", DIGITS)
     assert main(command) == 0
     shown = capsys.readouterr().out
-    assert "6 steps instead of 150,000 steps; 2 seeds instead of 15 seeds; digits instead of mnist" in shown
+    assert "6 steps instead of 150,000 steps; 2 seeds instead of 15 seeds; --set" in shown
+    assert f"; --set '{TINY[0]}'; --set {TINY[1]}; " in shown
     assert re.search(r"10 runs to do .*about", shown)
     assert re.search(r"published +9\.9 ± 0\.1", shown)
     tables = tmp_path / "results" / "hoffman2019-table" / "tables"
