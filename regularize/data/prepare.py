@@ -97,9 +97,11 @@ def prepared(name: str, root: Path | str | None = None, *, checked: bool = True)
     folder = root / PREPARED / name
     try:
         source = locate(name, root)
-    except MissingDataError:
+    except MissingDataError as error:
         if ready := _current(folder, None, checked):
             return ready
+        if damaged := _current(folder, None, checked=False):
+            raise MissingDataError(f"{damaged.path('*')}: one of them is damaged, and {error}") from None
         raise
     identity = _identity(source, root)
     if ready := _current(folder, identity, checked):
