@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,28 +17,30 @@ BINS = 60
 MOST_RUNS = 10  # of a contender: more add weeks to no eye's certainty
 
 
-def layers(comparison: Comparison, contender: Contender) -> Iterator[dict[str, Array]]:
+def layers(
+    comparison: Comparison, contender: Contender, data_root: Path | None = None
+) -> Iterator[dict[str, Array]]:
     """The weights of every layer, flat, of each of the contender's runs (ten at most, by seed).
 
     Raises:
         UserError: the weights are missing or damaged.
     """
     for run_id in comparison.done(contender)["run_id"].head(MOST_RUNS):
-        found = load(comparison.tables.store, run_id).network.weights()
+        found = load(comparison.tables.store, run_id, data_root).network.weights()
         yield {
             layer.removesuffix(".weight"): weight.detach().double().flatten().numpy()
             for layer, weight in found.items()
         }
 
 
-def distributions(comparison: Comparison) -> pd.DataFrame:
+def distributions(comparison: Comparison, data_root: Path | None = None) -> pd.DataFrame:
     """Histograms of the weights that are not 0, as means over runs.
 
     Columns: regularizer, strength, layer, low and high (the bin's), density (of all weights, so that a
     layer's bins and its zeros add up to 1), zeros (the share of exact zeros), n (runs), outside (the
     share beyond the bins). All contenders have a layer's bins, which hold 99.9% of each one's weights.
     """
-    weights = {contender: list(layers(comparison, contender)) for contender in comparison.contenders}
+    weights = {each: list(layers(comparison, each, data_root)) for each in comparison.contenders}
     rows = []
     for layer in next(runs for runs in weights.values() if runs)[0]:
         values = {contender: [run[layer] for run in runs] for contender, runs in weights.items() if runs}
@@ -48,10 +51,6 @@ def distributions(comparison: Comparison) -> pd.DataFrame:
         edges = np.linspace(-reach, reach, BINS + 1)
         rows += [_histogram(contender, layer, each, edges) for contender, each in values.items()]
     return pd.concat(rows, ignore_index=True)
-
-
-def _reach(weights: Array) -> float:
-    return float(np.quantile(np.abs(weights), 0.999, method="higher"))
 
 
 def _histogram(contender: Contender, layer: str, runs: list[Array], edges: Array) -> pd.DataFrame:

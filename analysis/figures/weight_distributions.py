@@ -27,7 +27,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     comparison = subject.comparison
     if not any(len(comparison.done(contender)) for contender in comparison.contenders):
         raise CannotDrawError("every run diverged")
-    data = distributions(comparison)
+    data = distributions(comparison, subject.data_root)
     zeros, shown = _zeros(comparison, data), seeds(comparison, MOST_RUNS)
     if max(counts(comparison).values()) > MOST_RUNS:
         shown += f": of each technique the first {MOST_RUNS} by seed"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,8 +16,9 @@ from analysis.figures import draw_all
 from analysis.figures.bands import of_contender
 from analysis.tables import Tables
 from analysis.weights import distributions, layers
+from regularize.config import DataConfig, Training
 from regularize.store import Store
-from tests.analysis.trained import runs_of, store_of
+from tests.analysis.trained import PLAIN, runs_of, store_of
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +74,16 @@ def test_the_figure_says_how_many_are_zero(store: Store) -> None:
     assert len(of_contender(data, comparison.contenders[0])) == 5 * 60
     draw_all(store, ["weight_distributions"])
     assert first == {file: file.read_bytes() for file in first}
+
+
+def test_weights_of_data_of_ones_own_need_its_data_root(tmp_path: Path) -> None:
+    source = np.random.default_rng(0)
+    images, labels = source.integers(0, 256, (20, 6, 6), dtype=np.uint8), np.arange(20) % 2
+    np.savez(
+        tmp_path / "own.npz", train_images=images, train_labels=labels, test_images=images, test_labels=labels
+    )
+    config = replace(
+        PLAIN, data=DataConfig(name="own"), model="mlp", training=Training(steps=1, batch_size=9)
+    )
+    store = store_of(tmp_path / "store", [config], tmp_path)
+    assert draw_all(store, ["weight_distributions"], data_root=tmp_path).missing == {}

@@ -39,7 +39,7 @@ def runs_of(config: RunConfig = PLAIN, seeds: Sequence[int] = (1, 2)) -> list[Ru
     ]
 
 
-def store_of(folder: Path, runs: Sequence[RunConfig]) -> Store:
+def store_of(folder: Path, runs: Sequence[RunConfig], data_root: Path | None = None) -> Store:
     """A collected store of `runs`, those of one pack key trained side by side, by one thread."""
     store, packs = Store(folder), dict[str, list[RunConfig]]()
     for config in runs:
@@ -47,7 +47,7 @@ def store_of(folder: Path, runs: Sequence[RunConfig]) -> Store:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     for pack in packs.values():
-        train_pack(pack, store.pack(pack_id([config.run_id for config in pack])))
+        train_pack(pack, store.pack(pack_id([config.run_id for config in pack])), data_root=data_root)
     torch.set_num_threads(threads)
     write_table(store.runs, [row(config) for config in runs], RUNS)
     collect(store)
