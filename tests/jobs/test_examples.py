@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from jobs.cli import main
 
@@ -46,3 +47,22 @@ def test_a_module_of_ones_own_is_planned_unseen_and_trained(
     monkeypatch.syspath_prepend(EXAMPLES)
     assert main(command) == 0
     assert "done: test accuracy" in capsys.readouterr().out
+
+
+def test_the_toy_problem_is_trained_and_filmed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every entry of it, on both networks, for a twentieth of its epochs."""
+    toy, store = str(EXAMPLES / "toy.yaml"), ["--store", str(tmp_path)]
+    short = ["training.epochs=2", "evaluation={every: 2, snapshots: 2}"]
+    settings = [word for setting in short for word in ("--set", setting)]
+    assert main(["submit", toy, *store, *settings, "--max-tasks", "1", "--data-root", str(tmp_path)]) == 0
+    assert "done: 18 runs" in capsys.readouterr().out
+    assert main(["animate", toy, *store]) == 0
+    films = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    names = [
+        f"{film}-clusters-{model}" for model in ("toy_plane", "toy_rnn") for film in ("regions", "stretching")
+    ]
+    assert [film.stem for film in films] == names
+    for film in films:
+        assert film.stat().st_size > 10_000
+        with Image.open(film.with_suffix(".png")) as last:
+            assert len(last.getcolors(last.width * last.height)) > 1000, "regions are tinted, not one colour"
