@@ -199,10 +199,12 @@ class Trainer:
         self.diverged_step[~finite & (self.diverged_step == 0)] = self.step + 1
 
     def _after_step(self, end: StepEnd) -> None:
+        acts = [(term.hooks.after_step, term.given.at(end.progress)) for term in self.terms]
+        acts += [(term.hooks.project, term.given.at(end.progress)) for term in self.terms]
         with torch.no_grad():
-            for term in self.terms:
-                if term.hooks.after_step:
-                    term.hooks.after_step(self.model.weights(), term.given.at(end.progress), end)
+            for act, given in acts:
+                if act:
+                    act(self.model.weights(), given, end)
 
     def sample_rows(self, count: int) -> Tensor:
         """The fixed sample of the training examples that training accuracy is measured on, [R, n]."""

@@ -5,7 +5,8 @@ values 1: the orthogonal factor of the usual start, so that runs of one seed sta
 are projected `every` so many steps and after the last one. The optimizer's momentum is left as
 it is, as in the paper's algorithm: the momentum of a step that a projection undid goes on. There
 is no strength at which it does nothing; ε → ∞ leaves only the start. A schedule multiplies ε itself:
-with a cosine the band closes to singular values of 1, with a warm-up it opens from there.
+with a cosine the band closes to singular values of 1, with a warm-up it opens from there. Composed with
+`l1` or `elastic_net`, in whatever order, the band holds and the zeros of projected weights are not exact.
 
 References:
     Jia, Tao, Gao, Xu, Improving training of deep neural networks via singular value bounding, 2017.
@@ -26,7 +27,7 @@ def start(weights: Weights, _given: Given) -> None:
         weight.copy_(left @ right)
 
 
-def after_step(weights: Weights, given: Given, end: StepEnd) -> None:
+def project(weights: Weights, given: Given, end: StepEnd) -> None:
     if end.step % given.options["every"] and end.step != end.steps:
         return
     for weight in weights.values():
@@ -46,4 +47,4 @@ def bounded(weight: Tensor, epsilon: Tensor) -> Tensor:
     return torch.where(finite, (left * clipped.unsqueeze(1)) @ right, weight)
 
 
-HOOKS = Hooks(start=start, after_step=after_step)
+HOOKS = Hooks(start=start, project=project)

@@ -104,6 +104,7 @@ class Hooks:
             None where it does not act.
         penalty: (pass, given) to [R], strength included, added to the mean cross-entropy.
         after_step: (weights, given, step end), in place.
+        project: the same, once all techniques' `after_step` are done.
         differentiates_inputs: whether `penalty` uses the Jacobians.
     """
 
@@ -113,6 +114,7 @@ class Hooks:
     hidden: Callable[[str, Tensor, Given, Draws], Tensor | None] | None = None
     penalty: Callable[[Pass, Given], Tensor] | None = None
     after_step: Callable[[Weights, Given, StepEnd], None] | None = None
+    project: Callable[[Weights, Given, StepEnd], None] | None = None
     differentiates_inputs: bool = False
 
 

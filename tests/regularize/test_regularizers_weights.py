@@ -118,6 +118,21 @@ def test_hard_svb_ends_in_its_band(tmp_path):
                 assert values.min() >= 1 / (1 + epsilon) - 1e-12
 
 
+def test_hard_svb_ends_in_its_band_whatever_else_acts_after_a_step(tmp_path):
+    """Shrinking after a projection would leave the band: it comes before, however they are listed."""
+    pair = [Term.build("hard_svb", {"epsilon": 0.1, "every": 4}), Term.build("l1", {"strength": 0.05})]
+    weights = {}
+    for order in (1, -1):
+        config = run(tuple(pair[::order]), 0, steps=6, lr=0.1, precision="float64")
+        weights[order] = trained([config], tmp_path / str(order))
+    for name, weight in weights[1].items():
+        assert torch.equal(weight, weights[-1][name])
+        if name.endswith("weight"):
+            values = torch.linalg.svdvals(weight[0].flatten(1))
+            assert values.max() <= 1 + 0.1 + 1e-12
+            assert values.min() >= 1 / (1 + 0.1) - 1e-12
+
+
 def test_hard_svb_leaves_the_momentum_alone():
     """As in the paper's algorithm: the projection moves weights, not what the optimizer remembers."""
     buffers = []
