@@ -118,7 +118,7 @@ def _collect(store: Store, names: Sequence[str]) -> Collected:
     sources = {name: [store.runs, *files.table("results")] for name in NAMES} | {"runs": [store.runs]}
     for name in _PACK_SCHEMAS.keys() - {"results"}:
         sources[name] += files.table(name)
-    fingerprints = {name: _fingerprint(paths) for name, paths in sources.items()}
+    fingerprints = {name: _fingerprint(schema(name), paths) for name, paths in sources.items()}
     stale = tuple(name for name in names if fingerprints[name] != _recorded(store.table(name)))
 
     everything = read(store.runs)
@@ -139,9 +139,9 @@ def _collect(store: Store, names: Sequence[str]) -> Collected:
     )
 
 
-def _fingerprint(paths: Sequence[Path]) -> str:
-    """Changes when any of the files is replaced; whole-file writes make the inode a witness."""
-    digest = hashlib.blake2b(f"{SCHEMA_VERSION} {__version__}\n".encode(), digest_size=16)
+def _fingerprint(schema: pa.Schema, paths: Sequence[Path]) -> str:
+    """Changes with the columns, and when any file is replaced; whole-file writes make the inode a witness."""
+    digest = hashlib.blake2b(f"{SCHEMA_VERSION} {__version__} {schema}\n".encode(), digest_size=16)
     for path in paths:
         stat = path.stat()
         stamp = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"

@@ -234,6 +234,18 @@ def test_a_column_that_older_files_lack_is_null(make_store: MakeStore) -> None:
     assert None in {row["host"] for row in rows(store, "results")}
 
 
+def test_what_an_older_version_collected_without_a_column_is_collected_again(
+    make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store()
+    with monkeypatch.context() as older:
+        before = pa.schema([field for field in METRICS if field.name != "examples"])
+        older.setitem(module._PACK_SCHEMAS, "metrics", before)
+        collect(store)
+    assert collect(store).written == ("metrics",)
+    assert rows(store, "metrics")[0]["examples"] in (500, 1000)
+
+
 def test_a_sweep_without_attacks_has_an_empty_table_of_them(make_store: MakeStore) -> None:
     store = make_store()
     for pack in store.packs.iterdir():
