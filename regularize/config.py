@@ -86,6 +86,9 @@ class Training:
         for name, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
             value = getattr(self, name)
             _require_one_of(choices, name, value)
+        decay, valid = self.weight_decay, f"0 with {self.optimizer}: take the regularizer l2"
+        require(decay >= 0, "weight_decay", decay, "at least 0")
+        require(decay == 0 or self.optimizer == "adamw", "weight_decay", decay, valid)
 
 
 @dataclass(frozen=True, kw_only=True)
