@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from regularize.batches import Batches
+    from regularize.data import Facts
     from regularize.models.network import Network
 
 AT_ONCE = 256  # inputs that go through a network together
@@ -75,12 +76,23 @@ def untrained(config: RunConfig, data_root: Path | None = None) -> Trained:
     import torch
 
     from regularize import models
-    from regularize.data import describe
 
-    facts = describe(config.data.name, data_root)
+    facts = described(config.data.name, data_root)
     network = models.build(config.model, [config.seed], shape=facts.shape, classes=facts.classes)
     network = network.to(torch.float64 if config.training.precision == "float64" else torch.float32)
     return Trained(config=config, network=network.eval().requires_grad_(False), data_root=data_root)
+
+
+@lru_cache(maxsize=4)
+def described(name: str, data_root: Path | None = None) -> Facts:
+    """A data set in numbers; looked at once, since a folder of images is looked through file by file.
+
+    Raises:
+        UserError: the data are missing or damaged.
+    """
+    from regularize.data import describe
+
+    return describe(name, data_root)
 
 
 @lru_cache(maxsize=4)

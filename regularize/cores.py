@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 
 def cores() -> int:
@@ -10,3 +12,24 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextmanager
+def one_thread(*, torch: bool) -> Iterator[None]:
+    """Numerical libraries compute with one thread inside; `torch` too, which is not imported for its sake."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1), _torch_of_one_thread() if torch else nullcontext():
+        yield
+
+
+@contextmanager
+def _torch_of_one_thread() -> Iterator[None]:
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -111,7 +111,7 @@ def draw_all(
 
     for each in scores:
         score(each)
-    names = list(names) or [name for name, kind in FIGURES.items() if run_id is None or kind.one_run]
+    names = tuple(names) or tuple(name for name, kind in FIGURES.items() if run_id is None or kind.one_run)
     _check(names, run_id)
     return Request(
         store=store,

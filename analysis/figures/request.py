@@ -1,11 +1,16 @@
-"""What is to be drawn of a store, part by part: each of its problems, and all of them together."""
+"""What is to be drawn of a store, part by part: each of its problems, and all of them together.
+
+What is read of a problem's tables is shared by the figures of that part, and forgotten with it. Figures that
+run networks, which take longest, are parts of their own: a single problem, too, keeps several cores at work.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -14,10 +19,11 @@ from analysis.figures.save import save
 from analysis.figures.subject import Subject, subjects, together
 from analysis.scores import DEFAULT
 from analysis.tables import Tables
-from regularize.cores import cores
+from regularize.cores import cores, one_thread
 from regularize.errors import UserError
 from regularize.store import Store
 
+Task = tuple[int | None, tuple[str, ...]]  # the number of a problem, None for all; names of figures
 Part = Mapping[str, Drawn]  # by the name of the figure
 _MOST_WORKERS = 2  # each takes up to 0.6 GB; with the process that asks for them, all stay below 2
 _PROBLEMS_A_WORKER = 2  # at least, of figures from tables: fewer are drawn before a worker has started
@@ -28,11 +34,11 @@ class Request:
     """The figures `names` of every problem, or of the run `run_id` alone."""
 
     store: Store
-    names: Sequence[str]
+    names: tuple[str, ...]
     run_id: str | None
     data_root: Path | None
     layer: str
-    scores: Sequence[str] = SHOWN_SCORES
+    scores: tuple[str, ...] = SHOWN_SCORES
 
     def subjects(self) -> list[Subject]:
         return subjects(Tables(self.store), self.run_id, self.data_root, self.layer)
@@ -44,32 +50,43 @@ class Request:
             UserError: there is nothing to draw yet, or no such run; one of the processes was killed.
         """
         problems = range(len(self.subjects()))
+        tasks = list(self._tasks(problems))
         quick = all(FIGURES[name].needs == "tables" for name in self.names)
-        workers = min(len(problems) // (_PROBLEMS_A_WORKER if quick else 1), cores(), _MOST_WORKERS)
+        workers = min(len(problems) // _PROBLEMS_A_WORKER if quick else len(tasks), cores(), _MOST_WORKERS)
         if workers < 2:
-            return self._joined(map(self.part, [*problems, None]))
+            return self._joined(map(self.part, tasks))
         # Not by fork: a library's threads may hold locks, which a copy of the process would wait for.
         try:
             with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-                return self._joined(pool.map(self.part, [*problems, None]))
+                return self._joined(pool.map(self.part, tasks))
         except BrokenProcessPool:
             raise UserError(
                 f"one of {workers} processes that drew figures was killed, as happens where memory is short; "
                 "try with more of it, or a few figures at a time (`regularize figures SWEEP NAME`)"
             ) from None
 
-    def part(self, problem: int | None) -> Part:
-        """Draw what belongs to one problem, or with None to all of them.
+    def _tasks(self, problems: range) -> Iterator[Task]:
+        of_problem = [name for name in self.names if FIGURES[name].scope == "problem"]
+        networks = [name for name in of_problem if FIGURES[name].needs == "networks"]
+        rest = tuple(name for name in of_problem if name not in networks)
+        together = tuple(name for name in self.names if name not in of_problem)
+        tasks = [*((problem, rest) for problem in problems), (None, together)]
+        yield from (task for task in tasks if task[1])
+        yield from ((problem, (name,)) for problem in problems for name in networks)
 
-        What has been read for its figures is shared by them, and forgotten with the part.
+    def part(self, task: Task) -> Part:
+        """Draw the figures of one problem that a task names, or with None those of all problems.
+
+        By one thread: the other cores have processes of their own, and sums are always taken in the same
+        order, whatever the machine.
         """
-        scope = "sweep" if problem is None else "problem"
-        names = [name for name in self.names if FIGURES[name].scope == scope]
-        if not names:
-            return {}
-        found = self.subjects()
+        problem, names = task
+        networks = FIGURES[names[0]].needs == "networks"
+        # The networks of a problem are loaded once by each process.
+        found = _kept_subjects(self) if networks else self.subjects()
         subject = together(found) if problem is None else found[problem]
-        return {name: self._drawn(name, subject) for name in names}
+        with one_thread(torch=networks):
+            return {name: self._drawn(name, subject) for name in names}
 
     def _drawn(self, name: str, subject: Subject) -> Drawn:
         found = Drawn()
@@ -89,3 +106,8 @@ class Request:
                     whole.paths += part[name].paths
                     whole.missing |= part[name].missing
         return whole
+
+
+@lru_cache(maxsize=1)
+def _kept_subjects(request: Request) -> list[Subject]:
+    return request.subjects()

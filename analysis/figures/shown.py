@@ -18,7 +18,7 @@ from analysis.comparison import Comparison, Contender
 from analysis.figures.style import method, plain, strength_label
 from analysis.figures.subject import CannotDrawError, Subject
 from analysis.figures.words import name, of
-from analysis.networks import Trained, load
+from analysis.networks import Trained, described, load
 from analysis.tables import digest
 from regularize.batches import Batches
 
@@ -51,9 +51,7 @@ class Shown:
     @property
     def classes(self) -> int:
         """How many there are."""
-        from regularize.data import describe
-
-        return describe(self.reference.config.data.name, self.reference.data_root).classes
+        return described(self.reference.config.data.name, self.reference.data_root).classes
 
     @property
     def notes(self) -> str:

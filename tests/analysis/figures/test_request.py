@@ -14,7 +14,7 @@ import pytest
 
 from analysis.collect import collect
 from analysis.figures import draw_all, request
-from analysis.figures.request import Part, Request
+from analysis.figures.request import Part, Request, Task
 from regularize.errors import UserError
 from regularize.store import Store
 from tests.analysis.trained import PLAIN, store_of
@@ -67,10 +67,10 @@ def test_networks_of_two_problems_are_drawn_side_by_side_to_the_same_bytes(
 class Killed(Request):
     """Its processes end as those do that the system kills for want of memory."""
 
-    def part(self, problem: int | None) -> Part:
+    def part(self, task: Task) -> Part:
         assert parent_process(), "this would kill the test"
         os.kill(os.getpid(), signal.SIGKILL)
-        return super().part(problem)
+        return super().part(task)
 
 
 def test_a_process_that_is_killed_is_said_in_plain_words(
@@ -85,6 +85,6 @@ def test_a_process_that_is_killed_is_said_in_plain_words(
     )
     collect(store)
     monkeypatch.setattr(request, "cores", lambda: 2)
-    killed = Killed(store=store, names=["loss_gap"], run_id=None, data_root=None, layer="penultimate")
+    killed = Killed(store=store, names=("loss_gap",), run_id=None, data_root=None, layer="penultimate")
     with pytest.raises(UserError, match=r"one of 2 processes that drew figures was killed.* memory"):
         killed.draw()
