@@ -16,12 +16,12 @@ from analysis.scores import Score
 from analysis.text_table import Cells, Column, Rows, TextTable, by_problem, highest, measured
 
 _CAPTION = (
-    "n: seeds, those that did not diverge of all; mean ± half the 95% t-interval; Δ to none, paired by "
-    "seed; p after Holm, † where p ≤ 0.05; "
-    "d_z: Δ over its standard deviation; P(+): share of seeds that improve"
+    "n: seeds that did not diverge (of all, where some did); mean ± half the 95% t-interval; Δ to none, "
+    "paired by seed; p after Holm, † where p ≤ 0.05; d_z: Δ over its standard deviation; P(+): share "
+    "of seeds that improve"
 )
 _RATIO_CAPTION = "; Δ is that of logarithms, and the ratio their geometric mean, with its 95% t-interval"
-_ROPE_CAPTION = "; verdict: where the interval of Δ lies beside ±{rope:g} {unit}"
+_ROPE_CAPTION = "; verdict: by where the interval of Δ lies, inside or outside ±{rope:g} {unit}"
 
 
 def table(score: Score) -> TextTable:

@@ -12,6 +12,7 @@ import numpy as np
 from analysis import paired
 from analysis.comparison import BASELINE, Comparison, Contender
 from analysis.intervals import interval
+from analysis.numbers import count
 from analysis.scores import Score
 
 BySeed = Mapping[int, float]
@@ -78,8 +79,8 @@ class Duel:
         if n < (needed := paired.pairs_needed(self.number)):
             least = paired.smallest_p(n) if n else 1.0
             return (
-                f"{n} pairs of seeds, {needed} are needed: the sign-flip check cannot fall below p = "
-                f"{least:.2g}, and Holm over {self.number} asks for {paired.ALPHA / self.number:.2g}"
+                f"{count(n, 'pair')} of seeds, {needed} are needed: the sign-flip check cannot fall below "
+                f"p = {least:.2g}, and Holm over {self.number} asks for {paired.ALPHA / self.number:.2g}"
             )
         if paired.constant(self.differences) and self.differences.any():
             return "the difference is the same on every seed, so there is no variance to test it against"

@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis.comparison import Contender, contender_order
 from analysis.figures.style import method, problem_label
+from analysis.numbers import count
 from regularize.store import Store, read_json
 
 Facts = list[tuple[str, str]]
@@ -33,7 +34,7 @@ def what_was_run(runs: pd.DataFrame) -> Facts:
     """Of the planned runs."""
     problems = runs[["dataset", "per_class"]].drop_duplicates().itertuples(index=False)
     datasets = [problem_label(name, None if pd.isna(few) else int(few)) for name, few in problems]
-    facts = [("Data sets", ", ".join(datasets)), ("Models", ", ".join(dict.fromkeys(runs["model"])))]
+    facts = [("Data sets", "; ".join(datasets)), ("Models", ", ".join(dict.fromkeys(runs["model"])))]
     names = sorted(dict.fromkeys(runs["regularizer"]), key=lambda name: contender_order(Contender(name, "")))
     techniques = [method(name).label for name in names]
     facts.append((f"Regularizers ({len(techniques)})", ", ".join(techniques)))
@@ -45,11 +46,12 @@ def _phases(runs: pd.DataFrame) -> Facts:
     found = []
     for phase, rows in runs.groupby("phase", sort=False):
         strengths = rows[["dataset", "per_class", "model", "regularizer", "strength"]].drop_duplicates()
-        seeds = rows["seed"].nunique()
+        settings = f"{len(strengths)} settings (data set, model, technique, strength)"
+        seeds = count(rows["seed"].nunique(), "seed")
         found.append(
             (
                 f"{str(phase).capitalize()} runs",
-                f"{len(rows):,}: {len(strengths)} cells with {seeds} seeds each",
+                f"{len(rows):,}: {settings}, {seeds}",
             )
         )
     return found

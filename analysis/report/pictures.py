@@ -1,5 +1,8 @@
 """Figures for the page: their PNG at a page's width, inside it, with the words that belong to them.
 
+A link would lead nowhere once the page is moved or sent: the plotted numbers are in the page, too, where they
+are not many, and what else there is of a figure is named.
+
 Of a few problems the figures of a kind stand below each other, so that problems can be compared. Of many,
 each problem has a section that is opened by who wants to see it.
 """
@@ -19,19 +22,25 @@ from analysis.tables import Problem
 from regularize.cores import cores
 from regularize.store import read_json
 
+_MOST_NUMBERS = 100_000  # bytes of a figure's CSV that are put into the page
 _FEW = 3  # problems whose figures of a kind stand below each other
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A figure of the page. `width` is that of the printed figure, in inches; `files` its other forms."""
+    """A figure of the page. `width` is that of the printed figure, in inches.
+
+    `numbers` are the plotted ones as a data URI, `` where there are too many; `file` is the PDF's place in
+    the store.
+    """
 
     name: str
     source: str  # a data URI
     width: float
     alt: str
     caption: str
-    files: list[tuple[str, str]]
+    numbers: str
+    file: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +105,17 @@ def missing(drawn: Drawn) -> list[tuple[str, str]]:
 def picture(pdf: Path) -> Picture:
     """The figure whose PDF this is, with what stands beside it."""
     words, small = read_json(pdf.with_suffix(".json")), shrink(pdf.with_suffix(".png"))
+    numbers = pdf.with_suffix(".csv").read_bytes()
     return Picture(
         name=pdf.stem,
-        source=f"data:image/png;base64,{base64.b64encode(small.content).decode('ascii')}",
+        source=_data("image/png", small.content),
         width=small.width,
         alt=words["alt"],
         caption=words["caption"],
-        files=[(kind.upper(), f"{pdf.parent.name}/{pdf.stem}.{kind}") for kind in ("pdf", "csv", "json")],
+        numbers=_data("text/csv", numbers) if len(numbers) <= _MOST_NUMBERS else "",
+        file=f"{pdf.parent.name}/{pdf.name}",
     )
+
+
+def _data(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

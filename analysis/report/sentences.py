@@ -49,11 +49,16 @@ def _headline(rivals: Sequence[Row], by_verdict: Mapping[str, Sequence[Row]], sc
     better, worse = by_verdict["better"], by_verdict["worse"]
     said = f"Of {count(len(tested), 'technique')} compared with no regularizer in {score.what}"
     if not better and not worse:
-        return f"{said}, none differs from it by more than chance."
+        return f"{said}, none is shown to differ from it by more than chance."
     parts = [f"{len(group)} {'is' if len(group) == 1 else 'are'} {word}"
              for group, word in ((better, "better"), (worse, "worse")) if group]  # fmt: skip
     rest = len(tested) - len(better) - len(worse)
-    return f"{said}, {' and '.join(parts)} by more than chance" + ("." if not rest else "; the rest is not.")
+    doubtful = sum(not row["confirmed"] for row in [*better, *worse])
+    doubt = f" (the sign-flip check does not confirm {doubtful} of them)" * bool(doubtful)
+    left = (
+        f"; of the other {rest}, this is not shown" if rest > 1 else "; of the other one, this is not shown"
+    )
+    return f"{said}, {' and '.join(parts)} by more than chance{doubt}{left * bool(rest)}."
 
 
 def _difference(row: Row, score: Score) -> str:

@@ -164,7 +164,7 @@ def test_the_same_score_on_every_seed(make_store: MakeStore) -> None:
 
 def test_one_seed(make_store: MakeStore) -> None:
     row = row_of(compare(ready(make_store(report=[1000]))), "l2")
-    assert row["refused"].startswith("1 pairs of seeds")
+    assert row["refused"].startswith("1 pair of seeds, 7 are needed")
     assert row[["sd", "half", "difference_half", "d_z"]].isna().all()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -11,7 +12,7 @@ import pytest
 
 from analysis.collect import collect
 from analysis.figures import Drawn, draw_all
-from analysis.report import write_report
+from analysis.report import pictures, write_report
 from analysis.report.facts import command
 from jobs.cli import main
 from regularize.errors import UserError
@@ -43,7 +44,7 @@ def page(built: tuple[Store, Path]) -> Reader:
 
 def test_it_says_what_was_run_and_how_again(page: Reader) -> None:
     for words in (
-        "CIFAR-10, MNIST",
+        "CIFAR-10; MNIST",
         "1 diverged, 3 without a result",
         "regularize submit sweep.yaml --set training.epochs=5",
         "version 0.1.0, commit 0123abcd",
@@ -64,20 +65,34 @@ def test_names_and_messages_are_text_never_markup(page: Reader) -> None:
 
 
 def test_every_picture_is_inside_and_has_its_words(page: Reader) -> None:
-    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(pictures) == 4  # two figures of two problems
-    for picture in pictures:
-        assert str(picture["src"]).startswith("data:image/png;base64,")
-        assert len(str(picture["alt"])) > 40
+    found = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(found) == 4  # two figures of two problems
+    for shown in found:
+        assert str(shown["src"]).startswith("data:image/png;base64,")
+        assert len(str(shown["alt"])) > 40
 
 
-def test_nothing_is_fetched_from_anywhere(page: Reader, built: tuple[Store, Path]) -> None:
+def test_nothing_is_fetched_and_no_link_leads_away(page: Reader, built: tuple[Store, Path]) -> None:
     html = built[1].read_text(encoding="utf-8")
     assert not re.search(r"(?:https?:)?//[a-z]|@import|url\(", re.sub(r"base64,[^\"]+", "", html))
-    links = {str(attributes["href"]) for tag, attributes in page.tags if tag == "a"}
-    files = {link for link in links if not link.startswith("#")}
-    assert files
-    assert all((built[0].folder / file).exists() for file in files)
+    links = [attributes for tag, attributes in page.tags if tag == "a"]
+    assert all(str(link["href"]).startswith(("#", "data:")) for link in links)
+
+
+def test_the_numbers_of_a_figure_are_in_the_page_unless_they_are_many(
+    built: tuple[Store, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, path = built
+    found = re.findall(
+        r'<a href="data:text/csv;base64,([^"]+)" download="([^"]+)"', path.read_text(encoding="utf-8")
+    )
+    assert {name: base64.b64decode(content) for content, name in found} == {
+        csv.name: csv.read_bytes() for csv in store.figures.glob("*.csv")
+    }
+    pdf = next(store.figures.glob("*.pdf"))
+    assert (store.folder / pictures.picture(pdf).file).samefile(pdf)
+    monkeypatch.setattr(pictures, "_MOST_NUMBERS", 10)
+    assert pictures.picture(pdf).numbers == ""
 
 
 def test_a_command_is_shown_without_paths_that_mean_nothing_elsewhere() -> None:

@@ -50,12 +50,23 @@ def test_what_is_worse_comes_after_what_is_better_and_doubt_is_said() -> None:
     headline, better, worse = said(
         row("dropout", "0.5", verdict="worse", difference=-2.0, p_holm=0.0001, confirmed=False), row()
     )
-    assert headline.endswith("1 is better and 1 is worse by more than chance.")
+    assert headline.endswith(
+        "1 is better and 1 is worse by more than chance (the sign-flip check does not confirm 1 of them)."
+    )
     assert better.startswith("L2")
     assert worse == (
         "Dropout (p = 0.5) lowers test accuracy by 2.0 ± 0.2 pp, which is worse "
         "(10 paired seeds, p < 0.001 after Holm; the sign-flip check does not confirm it)."
     )
+
+
+@pytest.mark.parametrize(
+    ("undecided", "end"),
+    [(1, "of the other one, this is not shown."), (3, "of the other 3, this is not shown.")],
+)
+def test_of_the_rest_nothing_is_claimed(undecided: int, end: str) -> None:
+    rest = [row("dropout", f"0.{n}", verdict="undecided") for n in range(1, undecided + 1)]
+    assert said(row(), *rest)[0].endswith(f"1 is better by more than chance; {end}")
 
 
 def test_of_a_loss_lower_is_better() -> None:
@@ -65,7 +76,7 @@ def test_of_a_loss_lower_is_better() -> None:
 
 def test_equivalence_is_a_finding() -> None:
     headline, equivalent = said(row(verdict="equivalent", difference=0.05, difference_half=0.1))
-    assert headline.endswith("none differs from it by more than chance.")
+    assert headline.endswith("none is shown to differ from it by more than chance.")
     assert equivalent == (
         "L2 (λ = 0.01) makes no difference that matters: +0.05 ± 0.10 pp lies within ±0.2 pp "
         "(10 paired seeds)."
