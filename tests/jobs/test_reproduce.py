@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 
 from analysis.published import REFERENCES, ROUGH, Column, Reference
 from jobs.cli import main
@@ -17,6 +18,7 @@ from regularize.data.registry import OFFICIAL
 from regularize.errors import UserError
 from regularize.regularizers import REGULARIZERS
 from tests.jobs.test_cli import HEAVY, imported
+from tests.regularize.cases import run, trained
 
 REPOSITORY = Path(__file__).parents[2]
 # Hoffman's table on the embedded digits, as fast as can be.
@@ -80,6 +82,17 @@ def test_the_broad_benchmark_has_every_technique_on_three_data_sets() -> None:
         assert {entry.name for entry in grid.entries} == set(REGULARIZERS)
         assert all(len(e.candidates) > 1 for e in grid.entries if e.name != "none")
     assert report_count(sweep) == 3 * len(REGULARIZERS) * 15
+
+
+def test_every_entry_of_the_broad_benchmark_acts_from_the_first_step(tmp_path: Path) -> None:
+    """In the precision that it trains in: a penalty whose gradient is lost in rounding is none."""
+    grid = published("part-two").datasets[0]
+    weights = {}
+    for entry in grid.entries:
+        (weight, *_) = trained([run(entry.candidates[-1], 0, steps=1)], tmp_path / entry.name).values()
+        weights[entry.name] = weight
+    plain = weights.pop("none")
+    assert [name for name, weight in weights.items() if torch.equal(weight, plain)] == []
 
 
 def test_attacks_that_are_compared_are_measured() -> None:
