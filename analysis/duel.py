@@ -41,12 +41,12 @@ class Duel:
     def differences(self) -> paired.Values:
         """Contender − baseline, of the seeds that both have, in their order.
 
-        Of a score that is a ratio, of the logarithms; none where a value has none.
+        Of a score that is a ratio, of the logarithms. None at all where some value cannot be compared.
         """
         mine, theirs = self._pairs
-        if not self.score.is_ratio:
-            return mine - theirs
-        return np.array([]) if self._without_ratio else np.log(mine) - np.log(theirs)
+        if self._incomparable:
+            return np.array([])
+        return np.log(mine) - np.log(theirs) if self.score.is_ratio else mine - theirs
 
     @cached_property
     def _pairs(self) -> tuple[paired.Values, paired.Values]:
@@ -55,11 +55,17 @@ class Duel:
         seeds = sorted(self.values.keys() & baseline.keys())
         return np.array([self.values[seed] for seed in seeds]), np.array([baseline[seed] for seed in seeds])
 
-    @property
-    def _without_ratio(self) -> int:
-        """On how many seeds a value of a ratio is 0."""
+    @cached_property
+    def _incomparable(self) -> str:
+        """Which values have no difference, or no ratio; `` where all have."""
         mine, theirs = self._pairs
-        return int(((mine <= 0) | (theirs <= 0)).sum()) if self.score.is_ratio else 0
+        infinite = ~np.isfinite(mine) | ~np.isfinite(theirs)
+        if infinite.any():
+            return f"it is infinite on {infinite.sum()} of {len(mine)} seeds"
+        zero = (mine <= 0) | (theirs <= 0)
+        if self.score.is_ratio and zero.any():
+            return f"it is 0 on {zero.sum()} of {len(mine)} seeds, where there is no ratio"
+        return ""
 
     @property
     def gains(self) -> paired.Values:
@@ -74,8 +80,8 @@ class Duel:
             return None
         if self.baseline is None:
             return f"no finished run of {BASELINE!r} to compare with"
-        if zeros := self._without_ratio:
-            return f"it is 0 on {zeros} of {len(self._pairs[0])} seeds, where there is no ratio"
+        if self._incomparable:
+            return self._incomparable
         if n < (needed := paired.pairs_needed(self.number)):
             least = paired.smallest_p(n) if n else 1.0
             return (

@@ -19,7 +19,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """mean ± half, over n values; `half` is NaN for fewer than two, `mean` for none."""
+    """mean ± half, over n values; `half` is NaN for fewer than two or an infinite one, `mean` for none."""
 
     n: int
     mean: float
@@ -41,8 +41,8 @@ def interval(values: ArrayLike) -> Interval:
     there = np.asarray(values, dtype=float)
     there = there[~np.isnan(there)]
     n = len(there)
-    if n < 2:
-        return Interval(n, float(there[0]) if n else math.nan, math.nan)
+    if n < 2 or np.isinf(there).any():
+        return Interval(n, float(there.mean()) if n else math.nan, math.nan)
     return Interval(n, float(there.mean()), float(half_width(there.std(ddof=1), n)))
 
 

@@ -22,9 +22,11 @@ def decimals(half: float, default: int = 2) -> int:
 
 
 def number(value: float, places: int, signed: bool = False) -> str:
-    """With a real minus sign; a dash where there is no number; never minus zero."""
+    """With a real minus sign; a dash where there is no number; never minus zero; ∞ as it is written."""
     if math.isnan(value):
         return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     text = f"{round(value, places) + 0.0:{'+' if signed else ''}.{places}f}"
     return text.replace("-", "−")
 

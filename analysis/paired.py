@@ -101,9 +101,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def sd(values: ArrayLike) -> float:
-    """The standard deviation of the sample; NaN for fewer than two values."""
+    """The standard deviation of the sample; NaN for fewer than two values, or an infinite one."""
     values = _values(values)
-    return float(values.std(ddof=1)) if len(values) > 1 else math.nan
+    return float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else math.nan
 
 
 def d_z(differences: ArrayLike) -> float:

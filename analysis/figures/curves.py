@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.comparison import Comparison
+from analysis.figures.subject import CannotDrawError
 from analysis.intervals import half_width
 
 Values = NDArray[np.float64]
@@ -34,11 +35,13 @@ def curves(rows: pd.DataFrame, column: str, scale: Scale = LINEAR) -> pd.DataFra
 
     `rows` has one row for each run, series (what a line shows, e.g. a split) and epoch. Returns the
     columns regularizer, strength, series, epoch, n, mean, low, high; the interval of a single seed
-    is NaN.
+    is NaN, and where a value is infinite the mean, too, so that the line has a gap.
     """
     places = rows.assign(place=scale.place(rows[column].to_numpy()))
     groups = places.groupby(["regularizer", "strength", "series", "epoch"], sort=True)["place"]
-    frame = groups.agg(n="count", mean="mean", sd="std").reset_index()
+    with np.errstate(invalid="ignore"):
+        frame = groups.agg(n="count", mean="mean", sd="std").reset_index()
+    frame = frame.replace([np.inf, -np.inf], np.nan)
     half = half_width(frame.pop("sd"), frame["n"])
     found = {"mean": frame["mean"], "low": frame["mean"] - half, "high": frame["mean"] + half}
     return frame.assign(**{name: scale.value(place.to_numpy()) for name, place in found.items()})
@@ -48,8 +51,14 @@ def limits(data: pd.DataFrame, scale: Scale = LINEAR) -> tuple[float, float]:
     """Limits of the y axis: all means, and bands as far as a quarter of the means' range beyond.
 
     The wide band of two seeds must not flatten every line.
+
+    Raises:
+        CannotDrawError: there is no mean.
     """
     means, lows, highs = (scale.place(data[name].to_numpy()) for name in ("mean", "low", "high"))
+    means = means[np.isfinite(means)]
+    if not len(means):
+        raise CannotDrawError("no value is finite on every seed")
     low, high = float(means.min()), float(means.max())
     reach = (high - low) / 4 or 0.1
     low = max(low - reach, float(np.nanmin([*lows, low])))

@@ -36,6 +36,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     rows = rows[rows["mean"].map(isfinite)].reset_index(drop=True)
     if not (rows.groupby("regularizer")["strength"].nunique() > 1).any():
         raise CannotDrawError("no regularizer has more than one strength")
+    if (rows["n_diverged"] == rows["n"]).all():
+        raise CannotDrawError("every run diverged")
     score = SCORES[rows["metric"].iloc[0]]
     data = place(rows)
     panels = _panels(comparison, rows)
@@ -92,7 +94,7 @@ def _figure(comparison: Comparison, panels: list[Contender], data: pd.DataFrame,
     handles = [ring] if data["chosen"].any() else []
     y_label = f"{score.what.capitalize()}{f' ({score.unit.strip()})' * bool(score.unit)}"
     figure = small_multiples(comparison, panels, draw, "Strength", y_label, handles, share_x=False)
-    margin = 0.06 * (top - bottom)
+    margin = 0.06 * (top - bottom) or 1.0
     figure.axes[0].set_ylim(bottom - margin, top + margin)
     for axes, contender in zip(figure.axes, panels, strict=True):
         mine = data[data["regularizer"] == contender.regularizer]
