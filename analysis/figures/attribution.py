@@ -65,7 +65,7 @@ class Maps:
         for heads in tiles.heads:
             for axes, image, true in zip(heads, images, self.examples.labels.tolist(), strict=True):
                 picture(axes, image)
-                axes.set_title(classes.name(true, self.shown.batches.class_names), pad=2, fontsize=7)
+                axes.set_title(classes.text(true, self.shown.batches.class_names), pad=2, fontsize=7)
         for row, line in zip(rows, tiles.rows, strict=True):
             for axes, image, values in zip(line, images, self.maps[row], strict=True):
                 place = np.asarray(self._norm(row)(values)).clip(0, 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.figures.style import ONE_COLUMN
+from analysis.figures.style import ONE_COLUMN, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,13 +43,18 @@ def name(label: int, names: Sequence[str]) -> str:
     return names[label] if names else f"class {label}"
 
 
+def text(label: int, names: Sequence[str]) -> str:
+    """The same for matplotlib, to which a dollar sign would be mathematics."""
+    return plain(name(label, names))
+
+
 def legend(figure: Figure, classes: Sequence[int], names: Sequence[str], marker: str) -> None:
     """Classes and their colours, above the figure."""
     from matplotlib.lines import Line2D
 
     look: dict[str, Any] = {"marker": marker, "linestyle": "", "markersize": 5}
     wheel = colours(classes)
-    handles = [Line2D([], [], color=wheel[label], label=name(label, names), **look) for label in classes]
+    handles = [Line2D([], [], color=wheel[label], label=text(label, names), **look) for label in classes]
     ncols = len(handles) if figure.get_figwidth() > ONE_COLUMN else 4
     figure.legend(
         handles=handles,

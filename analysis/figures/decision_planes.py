@@ -75,7 +75,7 @@ def _page(
     for heads in tiles.heads:
         for axes, image, true in zip(heads, images, labels, strict=True):
             picture(axes, image)
-            under(axes, classes.name(true, shown.batches.class_names))
+            under(axes, classes.text(true, shown.batches.class_names))
     for contender, row in zip(contenders, tiles.rows, strict=True):
         for axes, panel, plane in zip(row, found[contender], planes, strict=True):
             (radius,) = radii(panel, plane)

@@ -112,6 +112,6 @@ def _triangle(axes: Axes, shown: Shown, examples: Examples, plane: Plane, along:
         colours = image.transpose(1, 2, 0) if len(image) == 3 else grey(image)
         show(axes, colours, cmap="gray", vmin=0, vmax=1, extent=place, zorder=2)
         axes.text(
-            x, y - half, classes.name(true, shown.batches.class_names), fontsize=6.5, ha="center", va="top"
+            x, y - half, classes.text(true, shown.batches.class_names), fontsize=6.5, ha="center", va="top"
         )
     axes.set(xlim=(low, high), ylim=(low, high))

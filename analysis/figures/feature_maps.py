@@ -91,7 +91,7 @@ def _figure(
     (image,) = grey(example.pixels(shown.batches))
     bare(head)
     show(head, montage([image, *[np.full_like(image, np.nan)] * (channels - 1)]), cmap="gray", vmin=0, vmax=1)
-    name_row(head, f"Image, {classes.name(int(example.labels[0]), shown.batches.class_names)}")
+    name_row(head, f"Image, {classes.text(int(example.labels[0]), shown.batches.class_names)}")
     for axes, contender in zip(rows, contenders, strict=True):
         bare(axes)
         show(axes, montage(maps[contender]), cmap="RdBu_r", vmin=-largest, vmax=largest)
