@@ -23,7 +23,7 @@ from analysis.figures.plane_panels import (
 )
 from analysis.figures.save import Drawing
 from analysis.figures.shown import Shown, images_shown, label
-from analysis.figures.subject import Subject
+from analysis.figures.subject import CannotDrawError, Subject
 from analysis.figures.tiles import bare, grey, show, under
 from analysis.planes import Array, Plane, places, plane_through, regions
 
@@ -40,6 +40,11 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     """A panel for each technique; the three images stand before the first."""
     shown = images_shown(subject)
     examples = one_a_class(shown.batches, 3)
+    if len(examples.rows) < 3:
+        raise CannotDrawError(
+            f"it shows an image of each of three classes, and there are {len(examples.rows)}; "
+            "decision_planes needs no more than one"
+        )
     plane = plane_through(examples.x, shown.batches.pixel)
     along = places(CELLS, _MARGIN * float(np.abs(plane.marks).max()))
     found = {

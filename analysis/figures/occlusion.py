@@ -44,8 +44,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             f"{shown.notes} One colour scale for all."
         ),
         alt=(
-            f"Maps over {IMAGES} images, a row for each technique. Mean largest drops: {listed}, n = 1 "
-            "network each."
+            f"Maps over {len(examples.rows)} images, a row for each technique. Mean largest drops: "
+            f"{listed}, n = 1 network each."
         ),
         summary=f"{shown.subject}, largest drop under occlusion: {listed}, n = 1 network each",
     ).draw(subject)

@@ -47,7 +47,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             "learnt."
         ),
         alt=(
-            f"Heat maps over {IMAGES} images, a row for each technique. Mean absolute gradients: "
+            f"Heat maps over {len(examples.rows)} images, a row for each technique. Mean absolute gradients: "
             f"{listed}, n = 1 network each."
         ),
         summary=f"{shown.subject}, mean absolute gradient of the true logit: {listed}, n = 1 network each",

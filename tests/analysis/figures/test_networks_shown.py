@@ -174,6 +174,29 @@ def test_classes_that_have_names(tmp_path, monkeypatch):
                 assert -1 <= box.x0 < box.x1 <= drawing.figure.bbox.x1 + 1, drawing.name
 
 
+def test_two_classes(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    arrays = {
+        f"{part}_{what}": values
+        for part, count in (("train", 12), ("test", 8))
+        for what, values in (
+            ("images", random.integers(0, 256, (count, 28, 28), dtype=np.uint8)),
+            ("labels", np.arange(count) % 2),
+        )
+    }
+    (tmp_path / "data").mkdir()
+    np.savez(tmp_path / "data" / "coins.npz", **arrays)
+    monkeypatch.setenv("REGULARIZE_DATA", str(tmp_path / "data"))
+    coins = replace(PLAIN, data=replace(PLAIN.data, name="coins", per_class=4))
+    drawn = draw_all(store_of(tmp_path / "store", [coins]), NETWORKS)
+    (reason,) = drawn.missing.values()
+    assert reason.startswith("it shows an image of each of three classes, and there are 2")
+    alt = json.loads(
+        next(path for path in drawn.paths if "saliency" in path.stem).with_suffix(".json").read_text()
+    )
+    assert alt["alt"].startswith("Heat maps over 2 images")
+
+
 def test_a_module_of_someone_elses(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[3] / "examples")
     store = store_of(tmp_path / "store", [replace(PLAIN, model="small_resnet:group_norm")])
