@@ -137,7 +137,7 @@ def _limits(rows: pd.DataFrame, score: Score) -> tuple[float, float]:
 def _mark(axes: Axes, row: pd.Series, y: int, score: Score) -> None:
     x, half = row["difference"], row["difference_half"]
     if pd.isna(x):
-        axes.text(1.02, y, "–", transform=axes.get_yaxis_transform(), va="center", fontsize=7)
+        axes.text(1.04, y, "–", transform=axes.get_yaxis_transform(), va="center", fontsize=7)
         return
     look = style.method(row["regularizer"])
     significant = row["significant"] in (True,)  # neither missing nor None is
@@ -159,4 +159,4 @@ def _mark(axes: Axes, row: pd.Series, y: int, score: Score) -> None:
         markeredgewidth=0.9,
     )
     words = score.difference(Interval(int(row["n_pairs"]), x, half)) + "†" * significant
-    axes.text(1.02, y, words, transform=axes.get_yaxis_transform(), va="center", fontsize=7)
+    axes.text(1.04, y, words, transform=axes.get_yaxis_transform(), va="center", fontsize=7)

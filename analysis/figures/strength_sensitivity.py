@@ -41,6 +41,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     score = SCORES[rows["metric"].iloc[0]]
     data = place(rows)
     panels = _panels(comparison, rows)
+    if not panels:
+        raise CannotDrawError("no regularizer has a finished report run yet")
     for suffix, page in pages(comparison, panels=panels):
         yield Drawing(
             name=subject.name("strength_sensitivity") + suffix,

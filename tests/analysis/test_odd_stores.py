@@ -13,6 +13,7 @@ import pytest
 from analysis.collect import collect
 from analysis.compare import compare
 from analysis.figures import draw_all
+from analysis.select import select
 from analysis.tables import Tables
 from jobs.cli import main
 from regularize.schemas import METRICS, RESULTS
@@ -83,6 +84,25 @@ def test_where_every_run_diverged_the_page_says_so(make_store: MakeStore) -> Non
     assert "Nothing is concluded on test accuracy." in page
     assert "<code>strength_sensitivity-mnist-lenet5</code>: every run diverged" in page
     assert "<img" not in page
+
+
+def test_a_study_whose_report_runs_have_begun(make_store: MakeStore) -> None:
+    store = make_store(strengths=STRENGTHS, report=(1000, 1001), epochs=2)
+    results = {folder: pq.read_table(store.pack(folder.name).results) for folder in store.packs.iterdir()}
+    runs = {row["run_id"]: row for row in pq.read_table(store.runs).to_pylist()}
+    collect(store)
+    select(store)
+    for folder, table in results.items():
+        found = [runs[run_id] for run_id in table["run_id"].to_pylist()]
+        if all(run["phase"] == "report" and run["regularizer"] == "l2" for run in found):
+            store.pack(folder.name).results.unlink()
+    collect(store)
+    drawn = draw_all(store, ["strength_sensitivity", "forest", "accuracy_curves"], scores=["test_loss"])
+    assert [path.stem for path in drawn.paths] == ["accuracy_curves-mnist-lenet5"]
+    assert drawn.missing == {
+        "strength_sensitivity-mnist-lenet5": "no regularizer has a finished report run yet",
+        "forest-test_loss": "nothing can be compared with 'none': there is no regularizer to compare with",
+    }
 
 
 def test_names_that_are_markup_or_formulas_stay_names(make_store: MakeStore) -> None:
