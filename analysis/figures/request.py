@@ -70,7 +70,8 @@ class Request:
         networks = [name for name in of_problem if FIGURES[name].needs == "networks"]
         rest = tuple(name for name in of_problem if name not in networks)
         together = tuple(name for name in self.names if name not in of_problem)
-        tasks = [*((problem, rest) for problem in problems), (None, together)]
+        # That of all problems first, since it takes longest: last, one process would wait for the other.
+        tasks = [(None, together), *((problem, rest) for problem in problems)]
         yield from (task for task in tasks if task[1])
         yield from ((problem, (name,)) for problem in problems for name in networks)
 

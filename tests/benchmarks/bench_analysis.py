@@ -88,6 +88,7 @@ def metrics(run_ids: list[str], generator: np.random.Generator) -> pa.Table:
         "epoch": epochs,
         "step": 400 * epochs,
         "split": np.tile(SPLITS, rows // len(SPLITS)),
+        "examples": np.where(train, 10_000, 5000),  # `train` masks those that are not
         "loss": generator.random(rows),
         "accuracy": generator.random(rows),
         "objective": pa.array(generator.random(rows), mask=train),
