@@ -52,7 +52,7 @@ def submit(laptop: Laptop) -> None:
     began = time.perf_counter()
     laptop.good("submit", "sweep.yaml", *FAR)
     print(f"submit over ssh, the code with it: {time.perf_counter() - began:.1f} s")
-    store = Store(laptop.there / "base" / "results" / "many")
+    store = Store(laptop.there / "base" / "results" / "held")
     arrays = read_journal(store.journal).arrays
     packs = [pack for array in arrays for element in array.elements for slice_ in element for pack in slice_]
     for pack in packs[::2]:
