@@ -23,8 +23,8 @@ FORWARD, GRADIENT = 1 / 3, 1.0
 # What may be spent at most, in shares of what training costs.
 ON_CURVES, ON_JACOBIANS, ON_ATTACKS = 0.1, 0.1, 0.25
 _ROWS = (5, 50)
-_LEAST_CURVE = 500  # examples of each split
-_JACOBIANS, _ATTACKED = (100, 1000), (100, 500)  # examples
+_LEAST_CURVE = 250  # examples of each split
+_JACOBIANS, _ATTACKED = (100, 1000), (80, 500)  # examples
 
 
 @dataclass(frozen=True, kw_only=True)

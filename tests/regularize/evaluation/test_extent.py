@@ -31,7 +31,7 @@ def planned(epochs: int, sizes: Sizes, evaluation: Evaluation | None = None) -> 
         (40, MNIST, 20, 10_000),  # every second, too
         (400, MNIST, 50, 10_000),
         (3, MNIST, 3, 10_000),
-        (40, FEW, 5, 500),  # the fewest rows, on the fewest examples
+        (40, FEW, 5, 300),  # the fewest rows, on a sample
         (250, FEW, 5, 3325),  # 22,500 for all but the last row: each all 300 and 2,000, and the rest of test
         (1000, FEW, 8, 10_000),
     ],
@@ -72,7 +72,7 @@ def test_long_trainings_are_measured_no_further_than_tells_something_new() -> No
 
 def test_the_shortest_training_is_measured_well_enough_to_say_something() -> None:
     extent, _ = planned(1, FEW, ROBUST)
-    assert (extent.curve_examples, extent.jacobian_examples, extent.attacked_examples) == (500, 100, 100)
+    assert (extent.curve_examples, extent.jacobian_examples, extent.attacked_examples) == (250, 100, 80)
 
 
 def test_what_is_asked_for_is_measured_whatever_it_costs() -> None:
