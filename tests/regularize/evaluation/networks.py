@@ -21,6 +21,9 @@ from regularize.models.network import Network
 from regularize.schedule import Timeline
 
 ROBUSTNESS = Robustness(noise=(0.3,), fgsm=(0.1,), pgd=(0.02, 0.05), examples=40)
+EVALUATION = Evaluation(
+    curve_examples=1000, train_examples=100, jacobian_examples=30, robustness=ROBUSTNESS
+)  # curves on all there is
 
 
 def untrained(
@@ -53,7 +56,7 @@ def run(
         regularizer="none",
         terms=(),
         training=Training(steps=steps, batch_size=32, lr=0.03, precision=precision),
-        evaluation=evaluation or Evaluation(train_examples=100, jacobian_examples=30, robustness=ROBUSTNESS),
+        evaluation=evaluation or EVALUATION,
         seed=seed,
     )
 
