@@ -112,12 +112,12 @@ def _optional(read: Callable[[Node], Any]) -> Callable[[Node], Any]:
 
 def _word(node: Node) -> str:
     word = node.value
-    if not isinstance(word, str) or not word or " " in word or not _literal(word):
+    if not isinstance(word, str) or not word or " " in word or not literal(word):
         raise node.refused("one word, without backslashes")
     return word
 
 
-def _literal(text: str) -> bool:
+def literal(text: str) -> bool:
     """Whether sbatch takes it as it is: it drops backslashes, and what is not printed may end a value."""
     return text.isprintable() and "\\" not in text
 
@@ -162,7 +162,7 @@ def _sbatch(node: Node) -> dict[str, str | int | bool]:
             raise child.error(
                 f"{key!r} is not an option of sbatch; write it without its dashes, such as mail-user"
             )
-        if not isinstance(child.value, str | int) or child.value is False or not _literal(str(child.value)):
+        if not isinstance(child.value, str | int) or child.value is False or not literal(str(child.value)):
             raise child.refused(
                 "printable text without backslashes, an integer, or true for an option without a value"
             )

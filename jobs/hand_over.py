@@ -21,7 +21,7 @@ from jobs.saved import Saved
 from jobs.slurm.arrays import Slices
 from jobs.slurm.commands import FIRST_WAIT, LONGEST_WAIT, Slurm, passing
 from jobs.slurm.environment import submitting
-from jobs.slurm.request import REPLACED, literal, parameters, small
+from jobs.slurm.request import REPLACED, parameters, small, takes_logs
 from jobs.task import SRUN_ARGS, TEARDOWN, Task
 from regularize.errors import UserError
 from regularize.store import Store, naming_full_disk
@@ -62,7 +62,7 @@ def hand_over(store: Store, saved: Saved, handed: Handed, slurm: Slurm, parallel
         UserError: Slurm does not answer, or not in words that are understood, or the disk is full. It may
             have taken the job all the same: the journal leaves that open, and `settle` finds out.
     """
-    if not literal(store.folder):
+    if not takes_logs(store.folder):
         raise RefusedError(f"store is {str(store.folder)!r}, but {REPLACED}: take another folder")
     journal.submitting(store.journal, handed)
     try:

@@ -205,8 +205,7 @@ class Recorder:
             losses, accuracies = loss_and_accuracy(*outputs)
             for run in (~trainer.diverged_step.bool()).nonzero().flatten().tolist():
                 row: Row = {"run_id": self.ids[run], "epoch": trainer.epoch, "step": trainer.step}
-                row |= {"split": name}
-                row |= {"examples": len(self.sampled[name])}
+                row |= {"split": name, "examples": len(self.sampled[name])}
                 row |= {"loss": losses[run].item(), "accuracy": accuracies[run].item()}
                 if name == "train":
                     row |= {"objective": objective[run].item(), "seconds": seconds}

@@ -55,9 +55,7 @@ def _headline(rivals: Sequence[Row], by_verdict: Mapping[str, Sequence[Row]], sc
     rest = len(tested) - len(better) - len(worse)
     doubtful = sum(not row["confirmed"] for row in [*better, *worse])
     doubt = f" (the sign-flip check does not confirm {doubtful} of them)" * bool(doubtful)
-    left = (
-        f"; of the other {rest}, this is not shown" if rest > 1 else "; of the other one, this is not shown"
-    )
+    left = f"; of the other {rest if rest > 1 else 'one'}, this is not shown"
     return f"{said}, {' and '.join(parts)} by more than chance{doubt}{left * bool(rest)}."
 
 

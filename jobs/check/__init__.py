@@ -15,7 +15,7 @@ from jobs.check.finding import Finding, failed, passed, skipped
 from jobs.check.probe import HERE, facts
 from jobs.cluster import Cluster
 from jobs.slurm.commands import Slurm
-from jobs.slurm.request import REPLACED, literal, parameters, script
+from jobs.slurm.request import REPLACED, parameters, script, takes_logs
 from jobs.words import size
 from regularize.errors import UserError
 
@@ -69,7 +69,7 @@ class Check:
         enforced = config.get("AccountingStorageEnforce", "").split(",")
         yield asked.account(cluster, enforced, slurm.associations())
         yield asked.history(slurm.accounting(["1"]) is not None)
-        if not literal(self.store):
+        if not takes_logs(self.store):
             yield failed("store", f"it is {str(self.store)!r}, but {REPLACED}", "take another folder")
         tried = slurm.test_only(script("true", str(self.store), parameters(cluster, name="rs-check")))
         yield asked.request(tried.code, tried.said)

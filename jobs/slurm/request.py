@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.cluster import Cluster
+from jobs.cluster_file import literal
 
 _NO_LIMIT = 1_000_000  # submitit would let 256 elements run at once
 _SMALL_MINUTES = 30
@@ -62,9 +63,9 @@ def script(command: str, folder: str, parameters: dict[str, Any]) -> str:
     return str(_make_sbatch_string(command=command, folder=folder, **parameters))
 
 
-def literal(folder: Path) -> bool:
+def takes_logs(folder: Path) -> bool:
     """Whether Slurm takes a folder of logs for what it is."""
-    return str(folder).isprintable() and not {"%", "\\"} & set(str(folder))
+    return literal(str(folder)) and "%" not in str(folder)
 
 
 def _common(cluster: Cluster, name: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from statistics import median
 from jobs.cluster import load_cluster
 from jobs.journal import read_journal
 from jobs.remote.source import remote_source
+from jobs.sweep import load_sweep
 from jobs.watch.wire import AskingSource
 from regularize.store import Store
 from tests.benchmarks.bench_submit import RUNS, SWEEP
@@ -52,7 +53,7 @@ def submit(laptop: Laptop) -> None:
     began = time.perf_counter()
     laptop.good("submit", "sweep.yaml", *FAR)
     print(f"submit over ssh, the code with it: {time.perf_counter() - began:.1f} s")
-    store = Store(laptop.there / "base" / "results" / "held")
+    store = Store(laptop.there / "base" / "results" / load_sweep(laptop.folder / "sweep.yaml").name)
     arrays = read_journal(store.journal).arrays
     packs = [pack for array in arrays for element in array.elements for slice_ in element for pack in slice_]
     for pack in packs[::2]:

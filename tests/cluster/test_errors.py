@@ -20,16 +20,7 @@ from tests.cluster.processes import wait_for
 from tests.cluster.slurm import TestCluster
 from tests.cluster.tables import assert_same
 from tests.cluster.test_harm import SWEEP as SLOW
-from tests.cluster.trial import Said, Trial
-
-SWEEP = """\
-name: small
-dataset: {digits: {per_class: 20}}
-model: mlp
-training: {steps: 20, batch_size: 16}
-regularizers: {none: }
-seeds: 1
-"""
+from tests.cluster.trial import SMALL, Said, Trial
 
 # Slurm has the job, and its answer is lost.
 UNHEARD = """\
@@ -52,18 +43,18 @@ def assert_refused(slurm: TestCluster, trial: Trial, said: Said, *words: str) ->
 
 
 def test_unknown_partition(slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
-    trial = Trial(tmp_path, data_root, SWEEP, partition="mian")
+    trial = Trial(tmp_path, data_root, SMALL, partition="mian")
     assert_refused(slurm, trial, trial.submit(), "mian")
 
 
 def test_more_than_any_node_has(slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
-    trial = Trial(tmp_path, data_root, SWEEP, memory="64G")
+    trial = Trial(tmp_path, data_root, SMALL, memory="64G")
     assert_refused(slurm, trial, trial.submit())
 
 
 def test_without_accounting_the_sweep_completes(slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
     slurm.stop_accounting()
-    trial = Trial(tmp_path, data_root, SWEEP)
+    trial = Trial(tmp_path, data_root, SMALL)
     assert trial.submit().code == 0
     assert "failed" not in trial.states()
     slurm.wait_until_idle()
@@ -71,7 +62,7 @@ def test_without_accounting_the_sweep_completes(slurm: TestCluster, tmp_path: Pa
 
 
 def test_a_controller_that_is_away_is_waited_for(slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
-    trial = Trial(tmp_path, data_root, SWEEP)
+    trial = Trial(tmp_path, data_root, SMALL)
     slurm.stop_controller()
     command = [sys.executable, "-c", "from jobs.cli import main; raise SystemExit(main())", "submit"]
     options = [str(trial.sweep), "--store", str(trial.root), *trial.submit_options]
@@ -91,7 +82,7 @@ def test_a_controller_that_is_away_is_waited_for(slurm: TestCluster, tmp_path: P
 def test_a_job_that_slurm_took_without_a_word_is_not_handed_over_twice(
     slurm: TestCluster, tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trial = Trial(tmp_path, data_root, SWEEP, sbatch={"hold": True})
+    trial = Trial(tmp_path, data_root, SMALL, sbatch={"hold": True})
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "sbatch").write_text(UNHEARD.format(program=shutil.which("sbatch")))
     (tmp_path / "bin" / "sbatch").chmod(0o755)
@@ -136,7 +127,7 @@ def test_data_that_the_compute_node_lacks(slurm: TestCluster, tmp_path: Path) ->
     with mounted(tmp_path / "data") as root:  # after the nodes were started: they do not see it
         parts = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
         np.savez(root / "own.npz", allow_pickle=False, **parts)
-        trial = Trial(tmp_path, root, SWEEP.replace("{digits: {per_class: 20}}", "own"))
+        trial = Trial(tmp_path, root, SMALL.replace("{digits: {per_class: 20}}", "own"))
         assert trial.submit().code == 0
         slurm.wait_until_idle()
     said = trial.regularize("status")

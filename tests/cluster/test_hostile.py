@@ -8,24 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.slurm import TestCluster
-from tests.cluster.trial import Said, Trial
+from tests.cluster.trial import SMALL, Said, Trial
 from tests.jobs.remote.test_hostile import CANARY, WORDS
 
-SWEEP = """\
-name: small
-dataset: {digits: {per_class: 20}}
-model: mlp
-training: {steps: 20, batch_size: 16}
-regularizers: {none: }
-seeds: 1
-"""
 MORE = ["-x", "--wrap=true", "#x", "it's", 'a"b', "a\\", "a\rb", "a\0b", "  a", ""]
 
 
 def submitted(slurm: TestCluster, folder: Path, data_root: Path, **config: object) -> tuple[Said, str]:
     """What came of a sweep with this config, and what Slurm says of its first job, if there is one."""
     folder.mkdir()
-    said = Trial(folder, data_root, SWEEP, **config).submit()
+    said = Trial(folder, data_root, SMALL, **config).submit()
     jobs = slurm.run("squeue", "--noheader", "--format=%A").split()
     shown = slurm.run("scontrol", "show", "job", min(jobs, key=int)) if jobs else ""
     if jobs:

@@ -24,6 +24,16 @@ from jobs.worker import work
 work(Path(sys.argv[1]), json.loads(sys.argv[2]), data_root=Path(sys.argv[3]))
 """
 
+SMALL = """\
+name: small
+dataset: {digits: {per_class: 20}}
+model: mlp
+training: {steps: 20, batch_size: 16}
+regularizers: {none: }
+seeds: 1
+"""
+"""A sweep of one run that takes no time."""
+
 
 @dataclass(frozen=True)
 class Said:
