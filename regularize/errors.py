@@ -20,6 +20,15 @@ def require(condition: bool, name: str, value: object, valid: str) -> None:
         raise UserError(f"{name} is {value!r}, but must be {valid}")
 
 
+def unknown(kind: str, name: object, choices: Iterable[str]) -> str:
+    """An error on a name that nothing has.
+
+    >>> unknown("regularizer", "l3", ["l1", "dropout"])
+    "unknown regularizer 'l3'; one of: dropout, l1; did you mean 'l1'?"
+    """
+    return f"unknown {kind} {name!r}; {one_of(name, choices)}"
+
+
 def one_of(value: object, choices: Iterable[str]) -> str:
     """The tail of an error on a wrong choice: the valid ones, and the likely one.
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from regularize.config import Training
+from regularize.training_config import Training
 
 
 def build(training: Training, model: nn.Module) -> torch.optim.Optimizer:

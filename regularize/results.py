@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -13,9 +13,7 @@ from regularize import checkpoint
 from regularize.evaluation import final
 from regularize.evaluation.extent import Extent
 from regularize.store import METRICS, PREDICTIONS, RESULTS, ROBUSTNESS, SPECTRA, write_table
-
-if TYPE_CHECKING:
-    from regularize.train import Trainer
+from regularize.trainer import Trainer
 
 Row = dict[str, Any]
 

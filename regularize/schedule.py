@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from regularize.config import Training
+from regularize.training_config import Training
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from analysis.tables import Tables
-from regularize.errors import UserError, one_of
+from analysis.tables.store_tables import Tables
+from regularize.errors import UserError, unknown
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def export(tables: Tables, name: str, folder: Path) -> None:
         UserError: unknown format, its package is not installed, or the folder is not empty.
     """
     if name not in FORMATS:
-        raise UserError(f"unknown format {name!r}; {one_of(name, FORMATS)}")
+        raise UserError(unknown("format", name, FORMATS))
     package = FORMATS[name].package
     if package and find_spec(package) is None:
         raise UserError(

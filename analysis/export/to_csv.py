@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from analysis.collect import NAMES
-from analysis.tables import Tables
+from analysis.tables.collect import NAMES
+from analysis.tables.store_tables import Tables
 
 
 def write(tables: Tables, folder: Path) -> None:

@@ -11,8 +11,8 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
-from analysis.export.runs import FinishedRun, finished_runs
-from analysis.tables import Tables
+from analysis.export.finished_runs import FinishedRun, finished_runs
+from analysis.tables.store_tables import Tables
 
 _AT_ONCE = 1000  # metrics, the most that a client may log in one call
 

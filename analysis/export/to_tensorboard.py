@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tensorboardX import SummaryWriter
 
-from analysis.export.runs import finished_runs
-from analysis.tables import Tables
+from analysis.export.finished_runs import finished_runs
+from analysis.tables.store_tables import Tables
 
 
 def write(tables: Tables, folder: Path) -> None:

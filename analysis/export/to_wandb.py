@@ -10,8 +10,8 @@ os.environ["WANDB_MODE"] = "offline"
 
 import wandb
 
-from analysis.export.runs import finished_runs
-from analysis.tables import Tables
+from analysis.export.finished_runs import finished_runs
+from analysis.tables.store_tables import Tables
 
 
 def write(tables: Tables, folder: Path) -> None:

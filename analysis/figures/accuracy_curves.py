@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.comparison import Comparison
-from analysis.figures.curve_figure import CurveFigure, Plot
-from analysis.figures.curves import LOG_ERROR, by_split, curves, limits
-from analysis.scores import SCORES
+from analysis.figures.parts.curve_figure import CurveFigure, Plot
+from analysis.figures.parts.learning_curves import LOG_ERROR, by_split, curves, limits
+from analysis.statistics.contenders import Comparison
+from analysis.statistics.scores import SCORES
 
 _LOG_FROM = 90
 _TICKS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analysis.embedding import PERPLEXITY, neighbours_map
-from analysis.figures.embedding_panels import Activations, drawings
-from analysis.figures.save import Drawing
-from analysis.figures.subject import Subject
+from analysis.figures.parts.embedding_panels import Activations, drawings
+from analysis.figures.parts.save import Drawing
+from analysis.figures.parts.subject import Subject
+from analysis.networks.embedding import PERPLEXITY, neighbours_map
 
 MOST_POINTS = 2000  # half a minute's work
 

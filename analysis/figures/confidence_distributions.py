@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.figures.distribution_figure import DistributionFigure
+from analysis.figures.parts.distribution_figure import DistributionFigure
 
 draw = DistributionFigure(
     name="confidence_distributions",

@@ -11,15 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from analysis.comparison import Comparison, Contender
-from analysis.figures import style
-from analysis.figures.bands import of_contender
-from analysis.figures.save import Drawing
-from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import in_order, name, span, where
-from analysis.intervals import Interval, interval
-from analysis.numbers import plus_minus
-from analysis.tables import digest
+from analysis.figures.parts import style
+from analysis.figures.parts.bands import of_contender
+from analysis.figures.parts.save import Drawing
+from analysis.figures.parts.subject import CannotDrawError, Subject
+from analysis.notation import methods
+from analysis.notation.intervals import Interval, interval
+from analysis.notation.number_text import plus_minus
+from analysis.statistics.contenders import Comparison, Contender
+from analysis.tables.store_tables import digest
+from analysis.text.captions import in_order, name, span, where
 
 _PROBLEMS_A_PAGE = 6
 _FEW = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
@@ -120,7 +121,7 @@ def _figure(shown: Sequence[Comparison], tables: Sequence[pd.DataFrame]) -> Figu
     figure.supxlabel("Training time relative to no regularizer", fontsize=8)
     figure.supylabel("Test accuracy (%)", fontsize=8)
     order = in_order(contender for each in shown for contender in each.contenders)
-    looks = [style.method(regularizer) for regularizer in dict.fromkeys(each.regularizer for each in order)]
+    looks = [methods.method(regularizer) for regularizer in dict.fromkeys(each.regularizer for each in order)]
     handles = [
         Line2D([], [], color=look.colour, marker=look.marker, linestyle="", label=style.plain(look.label))
         for look in looks
@@ -130,7 +131,7 @@ def _figure(shown: Sequence[Comparison], tables: Sequence[pd.DataFrame]) -> Figu
 
 
 def _mark(axes: Axes, row: pd.DataFrame, contender: Contender) -> None:
-    look = style.method(contender.regularizer)
+    look = methods.method(contender.regularizer)
     for _, each in row.iterrows():
         x, y, half = each["time"], each["accuracy"], each["accuracy_half"]
         axes.vlines(x, y - half, y + half, color=look.colour, linewidth=0.7, alpha=0.5)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from analysis.comparison import Contender
-from analysis.examples import Examples, one_a_class
-from analysis.figures import classes
-from analysis.figures.plane_panels import (
+from analysis.figures.parts import class_colours
+from analysis.figures.parts.plane_panels import (
     Found,
     data,
     distances,
@@ -18,11 +16,13 @@ from analysis.figures.plane_panels import (
     radii,
     seen_classes,
 )
-from analysis.figures.save import Drawing
-from analysis.figures.shown import Shown, images_shown, label
-from analysis.figures.subject import Subject
-from analysis.figures.tiles import Tiles, picture, under
-from analysis.planes import Plane, places, random_plane, regions
+from analysis.figures.parts.save import Drawing
+from analysis.figures.parts.shown_networks import Shown, images_shown, label
+from analysis.figures.parts.subject import Subject
+from analysis.figures.parts.tiles import Tiles, picture, under
+from analysis.networks.example_choice import Examples, one_a_class
+from analysis.networks.image_planes import Plane, places, random_plane, regions
+from analysis.statistics.contenders import Contender
 
 CELLS = 61  # a side
 PLANES = 4
@@ -75,14 +75,14 @@ def _page(
     for heads in tiles.heads:
         for axes, image, true in zip(heads, images, labels, strict=True):
             picture(axes, image)
-            under(axes, classes.text(true, shown.batches.class_names))
+            under(axes, class_colours.text(true, shown.batches.class_names))
     for contender, row in zip(contenders, tiles.rows, strict=True):
         for axes, panel, plane in zip(row, found[contender], planes, strict=True):
             (radius,) = radii(panel, plane)
             paint(axes, panel, shown.classes)
             encircle(axes, plane.marks[0], radius)
             under(axes, distances(panel, plane))
-    classes.legend(
+    class_colours.legend(
         tiles.figure, seen_classes(p for c in contenders for p in found[c]), shown.batches.class_names, "s"
     )
     return tiles

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.comparison import Contender
-from analysis.examples import Examples, one_a_class
-from analysis.figures import classes, style
-from analysis.figures.plane_panels import (
+from analysis.figures.parts import class_colours, style
+from analysis.figures.parts.plane_panels import (
     Found,
     data,
     distances,
@@ -21,11 +19,13 @@ from analysis.figures.plane_panels import (
     radii,
     seen_classes,
 )
-from analysis.figures.save import Drawing
-from analysis.figures.shown import Shown, images_shown, label
-from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.tiles import bare, grey, show, under
-from analysis.planes import Array, Plane, places, plane_through, regions
+from analysis.figures.parts.save import Drawing
+from analysis.figures.parts.shown_networks import Shown, images_shown, label
+from analysis.figures.parts.subject import CannotDrawError, Subject
+from analysis.figures.parts.tiles import bare, grey, show, under
+from analysis.networks.example_choice import Examples, one_a_class
+from analysis.networks.image_planes import Array, Plane, places, plane_through, regions
+from analysis.statistics.contenders import Contender
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,9 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         contender: [regions(trained, plane, along, examples.x)]
         for contender, trained in shown.networks.items()
     }
-    named = ", ".join(classes.name(each, shown.batches.class_names) for each in examples.labels.tolist())
+    named = ", ".join(
+        class_colours.name(each, shown.batches.class_names) for each in examples.labels.tolist()
+    )
     listed = medians(found, [plane])
     for suffix, contenders in shown.pages():
         yield Drawing(
@@ -100,7 +102,9 @@ def _page(
             encircle(axes, mark, radius)
         axes.set_title(label(contender), pad=3, fontsize=7, linespacing=1.15)
         under(axes, distances(panel, plane))
-    classes.legend(figure, seen_classes(found[c][0] for c in contenders), shown.batches.class_names, "s")
+    class_colours.legend(
+        figure, seen_classes(found[c][0] for c in contenders), shown.batches.class_names, "s"
+    )
     return figure
 
 
@@ -117,6 +121,11 @@ def _triangle(axes: Axes, shown: Shown, examples: Examples, plane: Plane, along:
         colours = image.transpose(1, 2, 0) if len(image) == 3 else grey(image)
         show(axes, colours, cmap="gray", vmin=0, vmax=1, extent=place, zorder=2)
         axes.text(
-            x, y - half, classes.text(true, shown.batches.class_names), fontsize=6.5, ha="center", va="top"
+            x,
+            y - half,
+            class_colours.text(true, shown.batches.class_names),
+            fontsize=6.5,
+            ha="center",
+            va="top",
         )
     axes.set(xlim=(low, high), ylim=(low, high))

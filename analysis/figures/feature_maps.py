@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.activations import convolutions, feature_maps
-from analysis.comparison import Contender
-from analysis.examples import Examples, one_a_class
-from analysis.figures import classes, style
-from analysis.figures.save import Drawing
-from analysis.figures.shown import Shown, images_shown, label, map_rows
-from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.tiles import bare, grey, name_row, scale, show
-from analysis.figures.words import name
+from analysis.figures.parts import class_colours, style
+from analysis.figures.parts.save import Drawing
+from analysis.figures.parts.shown_networks import Shown, images_shown, label, map_rows
+from analysis.figures.parts.subject import CannotDrawError, Subject
+from analysis.figures.parts.tiles import bare, grey, name_row, scale, show
+from analysis.networks.example_choice import Examples, one_a_class
+from analysis.networks.layer_activations import convolutions, feature_maps
+from analysis.statistics.contenders import Contender
+from analysis.text.captions import name
 
 _CHANNELS = 16  # of a layer that are shown
 _NARROW = 6  # channels that fit into one column
@@ -91,7 +91,7 @@ def _figure(
     (image,) = grey(example.pixels(shown.batches))
     bare(head)
     show(head, montage([image, *[np.full_like(image, np.nan)] * (channels - 1)]), cmap="gray", vmin=0, vmax=1)
-    name_row(head, f"Image, {classes.text(int(example.labels[0]), shown.batches.class_names)}")
+    name_row(head, f"Image, {class_colours.text(int(example.labels[0]), shown.batches.class_names)}")
     for axes, contender in zip(rows, contenders, strict=True):
         bare(axes)
         show(axes, montage(maps[contender]), cmap="RdBu_r", vmin=-largest, vmax=largest)

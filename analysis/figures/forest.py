@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from analysis.compare import compare
-from analysis.comparison import BASELINE, Comparison, Contender, of_problem
-from analysis.figures.forest_panels import panels
-from analysis.figures.save import Drawing
-from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import name, span, where
-from analysis.intervals import Interval
-from analysis.scores import Score, score
-from analysis.tables import digest
+from analysis.figures.parts.forest_panels import panels
+from analysis.figures.parts.save import Drawing
+from analysis.figures.parts.subject import CannotDrawError, Subject
+from analysis.notation.intervals import Interval
+from analysis.statistics.comparison_table import compare
+from analysis.statistics.contenders import BASELINE, Comparison, Contender, of_problem
+from analysis.statistics.scores import Score, score
+from analysis.tables.store_tables import digest
+from analysis.text.captions import name, span, where
 
 _PROBLEMS_A_PAGE = 3
 

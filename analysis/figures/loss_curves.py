@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from analysis.comparison import Comparison
-from analysis.figures.curve_figure import CurveFigure, Plot
-from analysis.figures.curves import LOG, by_split, curves, limits
-from analysis.scores import SCORES
+from analysis.figures.parts.curve_figure import CurveFigure, Plot
+from analysis.figures.parts.learning_curves import LOG, by_split, curves, limits
+from analysis.statistics.contenders import Comparison
+from analysis.statistics.scores import SCORES
 
 _LOG_FROM = 10  # the ratio of highest to lowest mean loss from which a linear axis hides the lowest
 _DECADES_FROM = 100  # the ratio from which whole decades are ticks enough

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from analysis.comparison import Comparison
-from analysis.figures import style
-from analysis.figures.curve_figure import CurveFigure, Plot
-from analysis.figures.curves import curves, gap, limits
-from analysis.scores import SCORES
+from analysis.figures.parts import style
+from analysis.figures.parts.curve_figure import CurveFigure, Plot
+from analysis.figures.parts.learning_curves import curves, gap, limits
+from analysis.statistics.contenders import Comparison
+from analysis.statistics.scores import SCORES
 
 
 def plot(comparison: Comparison) -> Plot:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from analysis import saliency
-from analysis.examples import one_a_class
-from analysis.figures.attribution import IMAGES, Maps
-from analysis.figures.save import Drawing
-from analysis.figures.shown import images_shown
-from analysis.figures.subject import Subject
-from analysis.figures.words import name
+from analysis.figures.parts.attribution import IMAGES, Maps
+from analysis.figures.parts.save import Drawing
+from analysis.figures.parts.shown_networks import images_shown
+from analysis.figures.parts.subject import Subject
+from analysis.networks import attribution_maps
+from analysis.networks.example_choice import one_a_class
+from analysis.text.captions import name
 
 
 def draw(subject: Subject) -> Iterator[Drawing]:
@@ -24,7 +24,9 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     side = examples.x.shape[-1]
     patch, stride = max(side // 4, 1), max(side // 28, 1)
     maps = {
-        contender: saliency.occlusion(trained, examples.x, examples.labels, patch, stride).double().numpy()
+        contender: attribution_maps.occlusion(trained, examples.x, examples.labels, patch, stride)
+        .double()
+        .numpy()
         for contender, trained in shown.networks.items()
     }
     largest = max(float(np.abs(found).max()) for found in maps.values())

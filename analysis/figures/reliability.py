@@ -11,15 +11,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.calibration import BINS, calibration_error, equal_mass, equal_width, examples
-from analysis.comparison import Comparison, Contender
-from analysis.figures import style
-from analysis.figures.bands import of_contender
-from analysis.figures.panels import pages, small_multiples
-from analysis.figures.save import Drawing
-from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import counts, intervals, leader, of, seeds
-from analysis.tables import digest
+from analysis.figures.parts import style
+from analysis.figures.parts.bands import of_contender
+from analysis.figures.parts.panels import pages, small_multiples
+from analysis.figures.parts.save import Drawing
+from analysis.figures.parts.subject import CannotDrawError, Subject
+from analysis.notation import methods
+from analysis.statistics.contenders import Comparison, Contender
+from analysis.statistics.predicted_probabilities import (
+    BINS,
+    calibration_error,
+    equal_mass,
+    equal_width,
+    examples,
+)
+from analysis.tables.store_tables import digest
+from analysis.text.captions import counts, intervals, leader, of, seeds
 
 _BARS = 0.28  # of the panel's height is the bar of a bin that has all examples
 _TICKS = (0, 0.5, 1)
@@ -111,7 +118,7 @@ def _figure(
 
 
 def _diagram(axes: Axes, mine: pd.DataFrame, contender: Contender, behind: bool) -> None:
-    look = style.method(contender.regularizer)
+    look = methods.method(contender.regularizer)
     if not behind:
         heights = _BARS * np.log1p(mine["count"]) / np.log1p(mine["count"].sum())
         axes.bar(mine["low"], heights, 1 / BINS, align="edge", color=look.colour, alpha=0.25, linewidth=0)

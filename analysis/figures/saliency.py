@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from analysis import saliency
-from analysis.examples import one_a_class
-from analysis.figures.attribution import IMAGES, RANDOM, Maps
-from analysis.figures.save import Drawing
-from analysis.figures.shown import images_shown
-from analysis.figures.subject import Subject
-from analysis.figures.words import name
-from analysis.networks import untrained
+from analysis.figures.parts.attribution import IMAGES, RANDOM, Maps
+from analysis.figures.parts.save import Drawing
+from analysis.figures.parts.shown_networks import images_shown
+from analysis.figures.parts.subject import Subject
+from analysis.networks import attribution_maps
+from analysis.networks.example_choice import one_a_class
+from analysis.networks.trained_network import untrained
+from analysis.text.captions import name
 
 
 def draw(subject: Subject) -> Iterator[Drawing]:
@@ -24,7 +24,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     examples = one_a_class(shown.batches, IMAGES)
     networks = {**shown.networks, RANDOM: untrained(shown.reference.config, subject.data_root)}
     maps = {
-        contender: saliency.saliency(trained, examples.x, examples.labels).double().numpy()
+        contender: attribution_maps.saliency(trained, examples.x, examples.labels).double().numpy()
         for contender, trained in networks.items()
     }
     trained_maps = np.concatenate([maps[contender] for contender in shown.networks])

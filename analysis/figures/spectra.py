@@ -8,15 +8,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.comparison import Comparison, Contender
-from analysis.figures.bands import band_line, means, of_contender
-from analysis.figures.matrix import ROWS_A_PAGE, matrix
-from analysis.figures.panels import band_handle, pages
-from analysis.figures.save import Drawing
-from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import band, counts, layer_pages, name, notes, of, seeds
-from analysis.numbers import number
-from analysis.tables import digest
+from analysis.figures.parts.bands import band_line, means, of_contender
+from analysis.figures.parts.matrix import ROWS_A_PAGE, matrix
+from analysis.figures.parts.panels import band_handle, pages
+from analysis.figures.parts.save import Drawing
+from analysis.figures.parts.subject import CannotDrawError, Subject
+from analysis.notation.number_text import number
+from analysis.statistics.contenders import Comparison, Contender
+from analysis.tables.store_tables import digest
+from analysis.text.captions import band, counts, layer_pages, name, notes, of, seeds
 
 
 def draw(subject: Subject) -> Iterator[Drawing]:

@@ -12,16 +12,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.comparison import BASELINE, Comparison, Contender
-from analysis.figures import style
-from analysis.figures.panels import pages, small_multiples
-from analysis.figures.save import Drawing
-from analysis.figures.strength_axis import place, set_axis
-from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import of
-from analysis.scores import SCORES, Score
-from analysis.sensitivity import sensitivity
-from analysis.tables import digest
+from analysis.figures.parts import style
+from analysis.figures.parts.panels import pages, small_multiples
+from analysis.figures.parts.save import Drawing
+from analysis.figures.parts.strength_axis import place, set_axis
+from analysis.figures.parts.subject import CannotDrawError, Subject
+from analysis.notation import methods
+from analysis.statistics.contenders import BASELINE, Comparison, Contender
+from analysis.statistics.scores import SCORES, Score
+from analysis.statistics.sensitivity import sensitivity
+from analysis.tables.store_tables import digest
+from analysis.text.captions import of
 
 _REACH = 15  # percentage points below the worst choice: what is lower is marked at the bottom
 _STYLES = ("-", "--", ":", "-.")
@@ -100,7 +101,7 @@ def _figure(comparison: Comparison, panels: list[Contender], data: pd.DataFrame,
     figure.axes[0].set_ylim(bottom - margin, top + margin)
     for axes, contender in zip(figure.axes, panels, strict=True):
         mine = data[data["regularizer"] == contender.regularizer]
-        label, symbol = style.method(contender.regularizer).label, mine["axis"].iloc[0]
+        label, symbol = methods.method(contender.regularizer).label, mine["axis"].iloc[0]
         axes.set_title(style.plain(f"{label} ({symbol})" if symbol else label))
         axes.set_xlabel(plateau(mine), fontsize=7)
         set_axis(axes, mine)
@@ -124,7 +125,7 @@ def _baseline(axes: Axes, mine: pd.DataFrame) -> None:
 
 
 def _lines(axes: Axes, mine: pd.DataFrame, bottom: float) -> None:
-    look = style.method(mine["regularizer"].iloc[0])
+    look = methods.method(mine["regularizer"].iloc[0])
     low, high = mine["plateau_low"].iloc[0], mine["plateau_high"].iloc[0]
     if pd.notna(low) and low < high:
         axes.axvspan(low, high, color=look.colour, alpha=0.12, linewidth=0)
@@ -161,7 +162,7 @@ def _said(data: pd.DataFrame, panels: list[Contender]) -> str:
     for contender in panels:
         mine = data[data["regularizer"] == contender.regularizer]
         chosen = mine[mine["chosen"]]
-        strengths = [style.strength_label(contender.regularizer, each) for each in chosen["strength"]]
-        words = [style.method(contender.regularizer).label, *strengths, plateau(mine)]
+        strengths = [methods.strength_label(contender.regularizer, each) for each in chosen["strength"]]
+        words = [methods.method(contender.regularizer).label, *strengths, plateau(mine)]
         found.append(", ".join(filter(None, words)))
     return "; ".join(found)

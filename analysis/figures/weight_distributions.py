@@ -9,17 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from analysis.comparison import Comparison, Contender
-from analysis.figures import style
-from analysis.figures.bands import of_contender
-from analysis.figures.matrix import ROWS_A_PAGE, matrix
-from analysis.figures.panels import pages
-from analysis.figures.save import Drawing
-from analysis.figures.subject import CannotDrawError, Subject
-from analysis.figures.words import counts, layer_pages, name, of, seeds
-from analysis.numbers import number
-from analysis.tables import digest
-from analysis.weights import MOST_RUNS, distributions
+from analysis.figures.parts import style
+from analysis.figures.parts.bands import of_contender
+from analysis.figures.parts.matrix import ROWS_A_PAGE, matrix
+from analysis.figures.parts.panels import pages
+from analysis.figures.parts.save import Drawing
+from analysis.figures.parts.subject import CannotDrawError, Subject
+from analysis.networks.layer_weights import MOST_RUNS, distributions
+from analysis.notation import methods
+from analysis.notation.number_text import number
+from analysis.statistics.contenders import Comparison, Contender
+from analysis.tables.store_tables import digest
+from analysis.text.captions import counts, layer_pages, name, of, seeds
 
 
 def draw(subject: Subject) -> Iterator[Drawing]:
@@ -83,7 +84,7 @@ def _figure(comparison: Comparison, panels: list[Contender], layers: list[str], 
 
 
 def _histogram(axes: Axes, bins: pd.DataFrame, contender: Contender, floor: float, behind: bool) -> None:
-    colour = style.method(contender.regularizer).colour
+    colour = methods.method(contender.regularizer).colour
     edges = [*bins["low"], bins["high"].iloc[-1]]
     heights = bins["density"].clip(lower=floor / 2)
     alpha = style.BEHIND if behind else 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis.figures import Drawn
+from analysis.figures.catalogue import Drawn
 from regularize.store import Store, write_text
 
 

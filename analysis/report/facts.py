@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparison import Contender, contender_order
-from analysis.figures.style import method, problem_label
-from analysis.numbers import count
+from analysis.notation.methods import method, problem_label
+from analysis.notation.number_text import count
+from analysis.statistics.contenders import Contender, contender_order
 from regularize.store import Store, read_json
 
 Facts = list[tuple[str, str]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from analysis.numbers import count
+from analysis.notation.number_text import count
 from regularize.store import PackPaths, PackStatus, Store
 
 

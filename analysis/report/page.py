@@ -9,17 +9,17 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from analysis.conclusions import Conclusion, conclude
-from analysis.figures import Drawn
+from analysis.figures.catalogue import Drawn
+from analysis.notation.text_table import Rows, TextTable, by_problem, own, shared
 from analysis.report import facts
 from analysis.report.failures import failures
 from analysis.report.pictures import groups, missing
 from analysis.report.sentences import Conclusions, conclusions
-from analysis.results_table import results_table
-from analysis.results_text import TABLE
-from analysis.scores import DEFAULT, score
-from analysis.tables import Tables, records
-from analysis.text_table import Rows, TextTable, by_problem, own, shared
+from analysis.statistics.scores import DEFAULT, score
+from analysis.tables.store_tables import Tables, records
+from analysis.text.conclusions import Conclusion, conclude
+from analysis.text.results_table import results_table
+from analysis.text.results_text import TABLE
 from regularize import __version__
 from regularize.store import Store
 

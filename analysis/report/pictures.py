@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.figures import FIGURES, Drawn
-from analysis.figures.words import where
-from analysis.small_png import shrink
-from analysis.tables import Problem
+from analysis.figures.catalogue import FIGURES, Drawn
+from analysis.report.small_png import shrink
+from analysis.tables.store_tables import Problem
+from analysis.text.captions import where
 from regularize.cores import cores
 from regularize.store import read_json
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparison import BASELINE, Contender
-from analysis.figures.words import name
-from analysis.intervals import Interval
-from analysis.numbers import count, p_value, plus_minus
-from analysis.scores import Score
+from analysis.notation.intervals import Interval
+from analysis.notation.number_text import count, p_value, plus_minus
+from analysis.statistics.contenders import BASELINE, Contender
+from analysis.statistics.scores import Score
+from analysis.text.captions import name
 
 Row = Mapping[str, Any]
 
@@ -26,7 +26,7 @@ class Conclusions:
 
 
 def conclusions(rows: Sequence[Row], score: Score) -> Conclusions:
-    """Of the rows that `analysis.compare` has of one problem."""
+    """Of the rows that `analysis.statistics.comparison_table` has of one problem."""
     rivals = [row for row in rows if row["regularizer"] != BASELINE]
     by_verdict = {
         verdict: _having(rivals, verdict) for verdict in ("better", "worse", "equivalent", "undecided")

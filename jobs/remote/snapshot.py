@@ -15,7 +15,7 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path, PurePosixPath
 
-from jobs.provenance import UNCOMMITTED, uncommitted
+from jobs.store.provenance import UNCOMMITTED, uncommitted
 from regularize.errors import UserError
 from regularize.store import ORIGIN, git_commit
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from jobs.remote.shell import LOGIN
+from jobs.remote.remote_shell import LOGIN
 from regularize.errors import UserError
 
 PERSIST = "10m"

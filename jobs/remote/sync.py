@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from jobs import shell_words
-from jobs.cluster import Cluster
-from jobs.control import log_files
-from jobs.filters import EVERYTHING
-from jobs.journal import read_journal
-from jobs.remote import shell
+from jobs.cluster import shell_words
+from jobs.cluster.cluster_config import Cluster
+from jobs.remote import remote_shell
 from jobs.remote.ssh import Ssh
-from jobs.remote.verify import Problem, verify
-from jobs.sight import unasked
+from jobs.remote.verify_files import Problem, verify
+from jobs.status.log_files import log_files
+from jobs.status.run_filters import EVERYTHING
+from jobs.store.journal import read_journal
+from jobs.submission.job_outcomes import unasked
 from regularize.errors import UserError
 from regularize.store import PackPaths, Store
 
@@ -63,11 +63,11 @@ def sync(ssh: Ssh, cluster: Cluster, there: str, store: Store, *, weights: bool)
 def _folder(ssh: Ssh, cluster: Cluster, there: str, name: str) -> str:
     """The store's full path on the cluster."""
     script = [
-        *shell.begin(cluster),
+        *remote_shell.begin(cluster),
         f"cd {shell_words.path(there)}/{quote(name)} || exit 1",
         'printf "%s" "$(pwd -P)" >&3',
     ]
-    answer = ssh.ask(shell.lines(script))
+    answer = ssh.ask(remote_shell.lines(script))
     if answer.code:
         raise UserError(f"{ssh.host} has no sweep {name} in {there}: has it been submitted there?")
     return answer.out.decode(errors="surrogateescape")

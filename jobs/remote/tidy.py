@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from jobs.remote.snapshot import NAME
-from jobs.slurm.commands import Slurm
+from jobs.slurm.client import Slurm
 from regularize.errors import UserError
 
 DAYS = 30

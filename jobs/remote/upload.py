@@ -5,9 +5,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from jobs import shell_words
-from jobs.cluster import Cluster
-from jobs.remote import shell
+from jobs.cluster import shell_words
+from jobs.cluster.cluster_config import Cluster
+from jobs.remote import remote_shell
 from jobs.remote.snapshot import Snapshot
 from jobs.remote.ssh import Ssh
 from regularize.errors import UserError
@@ -33,7 +33,7 @@ def upload(ssh: Ssh, cluster: Cluster, snapshot: Snapshot) -> None:
         options = ["--recursive", "--perms", "--checksum", "--delete", *same]
         ssh.rsync([*options, f"{here}/", f"{ssh.host}:{folder}/{partial}/"])
     done = ssh.ask(_finish(cluster, snapshot.name))
-    if done.code == shell.DAMAGED:
+    if done.code == remote_shell.DAMAGED:
         raise UserError(
             f"the code did not arrive on {ssh.host} as it was sent; the same command sends it again"
         )
@@ -48,7 +48,7 @@ def _place(ssh: Ssh, cluster: Cluster) -> tuple[str, str]:
         "last=$(ls -1t | grep -xE '[0-9a-f]{16}' | head -n 1)",
         'printf "%s\\0%s" "$(pwd -P)" "$last" >&3',
     ]
-    answer = ssh.ask(shell.lines(script))
+    answer = ssh.ask(remote_shell.lines(script))
     folder, zero, last = answer.out.decode(errors="surrogateescape").partition("\0")
     if answer.code or not zero:
         raise UserError(f"{ssh.host} has no place for the code: {answer.err or 'it said nothing'}")
@@ -58,11 +58,11 @@ def _place(ssh: Ssh, cluster: Cluster) -> tuple[str, str]:
 def _finish(cluster: Cluster, name: str) -> str:
     """Check every file, then rename; another upload may have done so in the meantime."""
     partial = f".{name}.partial"
-    return shell.lines(
+    return remote_shell.lines(
         [
             *_inside(cluster),
             f"(cd {partial} && sha256sum --check --quiet {SUMS} >&2) ||",
-            f"  {{ test -d {name} && exit 0; rm -rf {partial}; exit {shell.DAMAGED}; }}",
+            f"  {{ test -d {name} && exit 0; rm -rf {partial}; exit {remote_shell.DAMAGED}; }}",
             f"mv -T {partial} {name} || test -d {name}",
         ]
     )
@@ -70,6 +70,6 @@ def _finish(cluster: Cluster, name: str) -> str:
 
 def _inside(cluster: Cluster) -> list[str]:
     return [
-        f"base={shell_words.path(shell.base(cluster))}",
+        f"base={shell_words.path(remote_shell.base(cluster))}",
         'mkdir -p "$base/snapshots" && cd "$base/snapshots" || exit 1',
     ]

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from textual.app import App
 from textual.binding import BindingType
 
+from jobs.support.readable_numbers import plural
+from jobs.watch.background_calls import in_background
 from jobs.watch.freshness import Freshness
-from jobs.watch.gather import in_background
-from jobs.watch.groups import Group, grouped
-from jobs.watch.look import STATES
+from jobs.watch.home import Severity
 from jobs.watch.notify import escapes, news, run_hook
 from jobs.watch.picture import ALL, Picture, Run
-from jobs.watch.screens.confirm import Confirm
-from jobs.watch.screens.failures import FailuresPage
-from jobs.watch.screens.help import Help
-from jobs.watch.screens.log import LogPage
-from jobs.watch.screens.map import MapPage
-from jobs.watch.screens.page import Page
-from jobs.watch.screens.run import RunPage
-from jobs.watch.screens.runs import RunsPage
-from jobs.watch.source import Source
-from jobs.words import plural
+from jobs.watch.screens.base_page import Page
+from jobs.watch.screens.confirm_page import Confirm
+from jobs.watch.screens.failures_page import FailuresPage
+from jobs.watch.screens.help_page import Help
+from jobs.watch.screens.log_page import LogPage
+from jobs.watch.screens.map_page import MapPage
+from jobs.watch.screens.run_page import RunPage
+from jobs.watch.screens.runs_page import RunsPage
+from jobs.watch.seed_groups import Group, grouped
+from jobs.watch.state_looks import STATES
+from jobs.watch.watch_source import Source
 
 CANCELLABLE = ("queued", "running", "interrupted", "unknown")
 RETRIABLE = ("failed", "lost", "unknown", "interrupted")
-Severity = Literal["information", "warning", "error"]
 
 
 class WatchApp(App[None]):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from jobs.words import duration
+from jobs.support.readable_numbers import duration
 
 LATE_SECONDS = 30.0
 

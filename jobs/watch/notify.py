@@ -7,10 +7,10 @@ import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from jobs.watch.look import trouble
+from jobs.support.readable_numbers import plural
+from jobs.watch.header_words import done, plain
 from jobs.watch.picture import Picture
-from jobs.watch.wording import done, plain
-from jobs.words import plural
+from jobs.watch.state_looks import trouble
 from regularize.errors import UserError
 
 HOOK_SECONDS = 60.0

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from jobs.status import Queue
+from jobs.status.overview import Queue
 
 GOING_ON = ("planned", "queued", "running", "interrupted", "unknown")
 """States in which something may still come of a run by itself."""
@@ -27,7 +27,7 @@ class Run(NamedTuple):
     regularizer: str
     strength: str
     seed: int
-    state: str  # one of `jobs.watch.look.STATES`
+    state: str  # one of `jobs.watch.state_looks.STATES`
     share: float  # of its steps that is done, in [0, 1]
     job: str  # `13_4` on Slurm, else empty
     note: str

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from jobs.packs import Packs
-from jobs.sight import UNKNOWN, Sight
-from jobs.watch.detail import Attempt, Piece, Point
-from jobs.watch.notes import Job, jobs_of
-from jobs.watch.wording import clock
-from jobs.words import duration
+from jobs.store.pack_status import Packs
+from jobs.submission.job_outcomes import UNKNOWN, Sight
+from jobs.support.readable_numbers import duration
+from jobs.watch.header_words import clock
+from jobs.watch.run_detail import Attempt, Piece, Point
+from jobs.watch.run_notes import Job, jobs_of
 from regularize.errors import UserError
 from regularize.store import Store
 

@@ -14,10 +14,10 @@ from regularize.evaluation.accuracy import loss_and_accuracy
 from regularize.evaluation.calibration import calibration
 from regularize.evaluation.examined import Examined
 from regularize.evaluation.extent import Extent
-from regularize.evaluation.jacobian import frobenius_norms
+from regularize.evaluation.jacobian_norm import frobenius_norms
 from regularize.evaluation.robustness import Attacked, under_attack
 from regularize.evaluation.settings import Evaluation
-from regularize.evaluation.spectra import singular_values, summary
+from regularize.evaluation.singular_values import singular_values, summary
 
 Row = dict[str, Any]
 Outputs = Mapping[str, tuple[Tensor, Tensor]]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from regularize.errors import UserError, one_of
+from regularize.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from regularize.models.network import Network
@@ -83,7 +83,7 @@ def check_name(name: str) -> None:
         UserError: it is neither.
     """
     if name not in MODELS and not _FOREIGN.fullmatch(name):
-        raise UserError(f"unknown model {name!r}; {one_of(name, MODELS)}; or your own as module:function")
+        raise UserError(unknown("model", name, MODELS) + "; or your own as module:function")
 
 
 def check_fit(name: str, shape: Shape, classes: int) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from regularize.errors import UserError, one_of
+from regularize.errors import UserError, one_of, unknown
 
 if TYPE_CHECKING:
     from regularize.models import Outline
@@ -135,7 +135,7 @@ class Technique:
         name = self.canonical(name)
         parameter = self.strengths.get(name) or self.options.get(name)
         if parameter is None:
-            raise UserError(f"unknown parameter {name!r}; {one_of(name, [*self.strengths, *self.options])}")
+            raise UserError(unknown("parameter", name, [*self.strengths, *self.options]))
         try:
             return parameter.check(value)
         except ValueError as error:

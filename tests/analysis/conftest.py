@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from regularize.config import DataConfig, Evaluation, RunConfig, Training
+from regularize.config import Evaluation, RunConfig
+from regularize.data_config import DataConfig
 from regularize.store import (
     METRICS,
     PREDICTIONS,
@@ -25,6 +26,7 @@ from regularize.store import (
     Store,
     write_table,
 )
+from regularize.training_config import Training
 
 STRENGTHS: dict[str, list[str]] = {
     "none": [""],

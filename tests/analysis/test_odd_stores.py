@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.collect import collect
-from analysis.compare import compare
-from analysis.figures import draw_all
-from analysis.select import select
-from analysis.tables import Tables
-from jobs.cli import main
+from analysis.figures.draw_figures import draw_all
+from analysis.statistics.comparison_table import compare
+from analysis.statistics.strength_selection import select
+from analysis.tables.collect import collect
+from analysis.tables.store_tables import Tables
+from jobs.commands.cli import main
 from regularize.schemas import METRICS, RESULTS
 from regularize.store import PackPaths, Store, write_table
 

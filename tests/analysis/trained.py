@@ -9,10 +9,12 @@ from pathlib import Path
 
 import torch
 
-from analysis.collect import collect
-from regularize.config import DataConfig, Evaluation, RunConfig, Term, Training, pack_id
+from analysis.tables.collect import collect
+from regularize.config import Evaluation, RunConfig, Term, pack_id
+from regularize.data_config import DataConfig
 from regularize.store import RUNS, Store, write_table
-from regularize.train import train_pack
+from regularize.train_pack import train_pack
+from regularize.training_config import Training
 
 PLAIN = RunConfig(
     data=DataConfig(name="digits", per_class=20),

@@ -105,29 +105,30 @@ def result(run: dict[str, Any], generator: np.random.Generator) -> dict[str, Any
 
 
 def collect(store: Store) -> None:
-    from analysis import collect as module
+    from analysis.tables import collect as module
 
     module.collect(store)
 
 
 def compare(store: Store) -> None:
     """What `regularize compare` does once the tables are collected."""
-    from analysis.conclusions import conclude
-    from analysis.tables import Tables
+    from analysis.tables.store_tables import Tables
+    from analysis.text.conclusions import conclude
 
     for conclusion in conclude(Tables(store)):
         conclusion.write(store)
 
 
 def select(store: Store) -> None:
-    from analysis import select as module
+    from analysis.statistics import strength_selection as module
 
     module.select(store)
 
 
 def report(store: Store) -> None:
     """The page with all figures that are drawn from tables."""
-    from analysis.figures import FIGURES, draw_all
+    from analysis.figures.catalogue import FIGURES
+    from analysis.figures.draw_figures import draw_all
     from analysis.report import write_report
 
     write_report(store, draw_all(store, [name for name, kind in FIGURES.items() if kind.needs == "tables"]))

@@ -18,10 +18,12 @@ from tempfile import TemporaryDirectory
 import pyarrow.parquet as pq
 import torch
 
-from regularize.config import DataConfig, RunConfig, Training
+from regularize.config import RunConfig
+from regularize.data_config import DataConfig
 from regularize.evaluation.settings import Evaluation, Robustness
 from regularize.store import PackPaths
-from regularize.train import train_pack
+from regularize.train_pack import train_pack
+from regularize.training_config import Training
 
 RUNS = 8
 FEW = Training(epochs=40, batch_size=50, lr=0.02, momentum=0.9)

@@ -15,11 +15,12 @@ from argparse import Namespace
 from pathlib import Path
 from statistics import median
 
-from jobs.cluster import load_cluster
-from jobs.journal import read_journal
-from jobs.remote.source import remote_source
-from jobs.sweep import load_sweep
-from jobs.watch.wire import AskingSource
+from jobs.cluster.load_config import load_cluster
+from jobs.commands.parser import parser
+from jobs.remote.remote_source import remote_source
+from jobs.store.journal import read_journal
+from jobs.sweep.sweep_file import load_sweep
+from jobs.watch.source_wire import AskingSource
 from regularize.store import Store
 from tests.benchmarks.bench_submit import RUNS, SWEEP
 from tests.cluster.laptop import FAR, Laptop, end_masters, make_laptop
@@ -89,7 +90,7 @@ def source_of(laptop: Laptop) -> AskingSource:
     os.chdir(laptop.folder)
     os.environ.update(laptop.environment)
     args = Namespace(target=Path("sweep.yaml"), store=None, cluster="far.yaml")
-    return remote_source(args, load_cluster("far.yaml"))
+    return remote_source(args, load_cluster("far.yaml"), parser().parse_args)
 
 
 if __name__ == "__main__":

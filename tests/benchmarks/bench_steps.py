@@ -17,11 +17,13 @@ from pathlib import Path
 
 import torch
 
-from regularize.config import DataConfig, RunConfig, Term, Training
+from regularize.config import RunConfig, Term
+from regularize.data_config import DataConfig
 from regularize.distributed import Ranks
 from regularize.memory import keep_large_blocks
 from regularize.store import PackPaths
-from regularize.train import Trainer
+from regularize.trainer import Trainer
+from regularize.training_config import Training
 
 RUNS, BATCH, INTERVAL = 4, 128, 100
 

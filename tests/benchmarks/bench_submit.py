@@ -12,7 +12,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from jobs.journal import read_journal
+from jobs.store.journal import read_journal
 from regularize.store import Store
 from tests.benchmarks.processes import timed
 from tests.cluster.machines import what_lacks

@@ -28,9 +28,11 @@ import torch.multiprocessing as mp
 import torch.nn.functional as F
 from torch import nn
 
-from regularize.config import DataConfig, RunConfig, Training
+from regularize.config import RunConfig
 from regularize.cores import cores
 from regularize.data import data_root, load
+from regularize.data_config import DataConfig
+from regularize.training_config import Training
 from tests.benchmarks.processes import peak_megabytes
 
 RUNS, BATCH = 8, 128
@@ -93,7 +95,7 @@ def worker(seeds: list[int], pipe: Connection) -> None:
     from regularize.distributed import Ranks
     from regularize.memory import keep_large_blocks
     from regularize.store import PackPaths
-    from regularize.train import Trainer
+    from regularize.trainer import Trainer
 
     keep_large_blocks()
     runs = runs_of(seeds, Training(epochs=1000, batch_size=BATCH, lr=0.01))
@@ -117,7 +119,7 @@ def whole(seeds: list[int], pipe: Connection) -> None:
     """Trains a pack to its end, with all that is measured there, and answers with its peak memory in MB."""
     torch.set_num_threads(1)
     from regularize.store import PackPaths
-    from regularize.train import train_pack
+    from regularize.train_pack import train_pack
 
     with TemporaryDirectory() as folder:
         train_pack(runs_of(seeds, Training(steps=40, batch_size=BATCH, lr=0.01)), PackPaths(Path(folder)))

@@ -20,11 +20,11 @@ from typing import NamedTuple
 
 from textual import events
 
-from jobs.watch.apart import Apart
 from jobs.watch.app import WatchApp
-from jobs.watch.command import favour_keys
-from jobs.watch.local import LocalSource
 from jobs.watch.picture import Picture
+from jobs.watch.source_process import Apart
+from jobs.watch.store_source import LocalSource
+from jobs.watch.watch_command import favour_keys
 from regularize.store import RUNS, PackStatus, Store, write_table
 from tests.benchmarks.processes import children, peak_megabytes
 from tests.jobs.watch.synthetic import picture

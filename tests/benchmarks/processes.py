@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-_PROGRAM = "import sys; from jobs.cli import main; sys.exit(main())"
+_PROGRAM = "import sys; from jobs.commands.cli import main; sys.exit(main())"
 
 
 def timed(folder: Path, environment: Mapping[str, str], *arguments: str) -> tuple[float, str]:

@@ -156,12 +156,19 @@ class Laptop:
         for process in Path("/proc").iterdir():
             with suppress(OSError):
                 words = (process / "cmdline").read_bytes().decode(errors="replace")
-                if "jobs.remote.there" in words and (process / "cwd").readlink().is_relative_to(self.there):
+                if "jobs.commands.answer_request" in words and (process / "cwd").readlink().is_relative_to(
+                    self.there
+                ):
                     found.append(words)
         return found
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-c", "import sys; from jobs.cli import main; sys.exit(main())", *words]
+        return [
+            sys.executable,
+            "-c",
+            "import sys; from jobs.commands.cli import main; sys.exit(main())",
+            *words,
+        ]
 
     def calls(self) -> list[str]:
         path = self.folder / "calls"

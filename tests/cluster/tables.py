@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from jobs.packs import read_packs
+from jobs.store.pack_status import read_packs
 from regularize.store import Store
 
 CIRCUMSTANCES = ["seconds", "evaluation_seconds", "host", "finished_at", "world_size"]

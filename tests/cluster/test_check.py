@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.check import Check
-from jobs.cli import main
-from jobs.cluster import load_cluster
+from jobs.cluster.load_config import load_cluster
+from jobs.cluster_check import Check
+from jobs.commands.cli import main
 from tests.cluster.slurm import TestCluster
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.cluster import Cluster
-from jobs.slurm.commands import Slurm
+from jobs.cluster.cluster_config import Cluster
+from jobs.slurm.client import Slurm
 from regularize.errors import UserError
 from tests.cluster.processes import wait_for
 from tests.cluster.slurm import TestCluster

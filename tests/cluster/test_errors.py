@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.journal import read_journal
-from jobs.slurm.commands import Slurm
+from jobs.slurm.client import Slurm
+from jobs.store.journal import read_journal
 from tests.cluster.processes import wait_for
 from tests.cluster.slurm import TestCluster
 from tests.cluster.tables import assert_same
@@ -64,7 +64,7 @@ def test_without_accounting_the_sweep_completes(slurm: TestCluster, tmp_path: Pa
 def test_a_controller_that_is_away_is_waited_for(slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
     trial = Trial(tmp_path, data_root, SMALL)
     slurm.stop_controller()
-    command = [sys.executable, "-c", "from jobs.cli import main; raise SystemExit(main())", "submit"]
+    command = [sys.executable, "-c", "from jobs.commands.cli import main; raise SystemExit(main())", "submit"]
     options = [str(trial.sweep), "--store", str(trial.root), *trial.submit_options]
     with subprocess.Popen(
         [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -88,7 +88,7 @@ def test_a_job_that_slurm_took_without_a_word_is_not_handed_over_twice(
     (tmp_path / "bin" / "sbatch").chmod(0o755)
     with monkeypatch.context() as patch:
         patch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-        patch.setattr("jobs.run_slurm.Slurm", partial(Slurm, patience=0.0))
+        patch.setattr("jobs.submission.submit_to_slurm.Slurm", partial(Slurm, patience=0.0))
         said = trial.submit()
     assert (said.code, "Socket timed out" in said.err) == (2, True), said
     (before,) = slurm.queued()

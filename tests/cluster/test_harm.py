@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.journal import read_journal
-from jobs.packs import read_packs
+from jobs.store.journal import read_journal
+from jobs.store.pack_status import read_packs
 from regularize.store import Store
 from tests.cluster.processes import wait_for
 from tests.cluster.slurm import TestCluster

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs import saved
-from jobs.journal import read_journal
+from jobs.store import submitted_settings
+from jobs.store.journal import read_journal
 from tests.cluster.slurm import TestCluster
 from tests.cluster.trial import Trial
 
@@ -30,7 +30,7 @@ TUNE, REPORT = 7, 8
 @pytest.fixture
 def trial(tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> Trial:
     """One run a pack; each pack is worth an element, which otherwise takes a minute of training."""
-    monkeypatch.setattr("jobs.slurm.arrays.LEAST_SECONDS", 1e-6)
+    monkeypatch.setattr("jobs.planning.job_arrays.LEAST_SECONDS", 1e-6)
     return Trial(tmp_path, data_root, SWEEP, pack_runs=1, array_parallelism=16, memory="900M")
 
 
@@ -52,7 +52,7 @@ def test_max_jobs_makes_fewer_elements_with_more_to_do(slurm: TestCluster, trial
     (array,) = read_journal(trial.store.journal).arrays
     assert sum(len(list(array.runs(index))) for index in range(array.jobs)) == TUNE
     assert len(slurm.queued()) == 4  # with the follow-up
-    assert saved.load(trial.store).cluster.max_jobs == 3, "the follow-up keeps to it, too"
+    assert submitted_settings.load(trial.store).cluster.max_jobs == 3, "the follow-up keeps to it, too"
 
 
 def test_max_jobs_counts_what_earlier_submissions_have_in_the_queue(

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cluster import load_cluster
-from jobs.journal import Journal, read_journal
-from jobs.remote import source as remote
+from jobs.cluster.load_config import load_cluster
+from jobs.commands.parser import parser
+from jobs.remote import remote_source as remote
+from jobs.remote.remote_source import remote_source
 from jobs.remote.snapshot import take
-from jobs.remote.source import remote_source
-from jobs.watch.wire import AskingSource
+from jobs.store.journal import Journal, read_journal
+from jobs.watch.source_wire import AskingSource
 from regularize.errors import UserError
 from tests.cluster.laptop import FAR, Laptop, end_masters
 from tests.cluster.processes import wait_for
@@ -131,7 +132,7 @@ def source_of(laptop: Laptop, patch: pytest.MonkeyPatch) -> AskingSource:
     for name, value in laptop.environment.items():
         patch.setenv(name, value)
     args = Namespace(target=Path("sweep.yaml"), store=None, cluster="far.yaml")
-    return remote_source(args, load_cluster("far.yaml"))
+    return remote_source(args, load_cluster("far.yaml"), parser().parse_args)
 
 
 def test_watching_a_run_and_what_is_done_to_it(

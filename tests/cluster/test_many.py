@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from jobs.journal import read_journal
+from jobs.store.journal import read_journal
 from tests.cluster.slurm import TestCluster
 from tests.cluster.test_submission import COUNTER, Desk
 

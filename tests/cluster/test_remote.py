@@ -11,7 +11,7 @@ import sys
 from os import kill
 from pathlib import Path
 
-from jobs.journal import read_journal
+from jobs.store.journal import read_journal
 from regularize.store import Store
 from tests.cluster.laptop import FAR, Laptop, end_masters
 from tests.cluster.processes import wait_for

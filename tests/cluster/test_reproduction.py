@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.published import REFERENCES
-from jobs.cli import main
+from analysis.published.references import REFERENCES
+from jobs.commands.cli import main
 from tests.cluster.slurm import TestCluster
-from tests.jobs.test_reproduce import COMMAND, DIGITS
+from tests.jobs.commands.test_reproduce import COMMAND, DIGITS
 
 CLUSTER = "{kind: slurm, partition: main, time: 10, memory: 3600M}\n"
 
@@ -22,7 +22,7 @@ def test_the_table_is_printed_by_the_same_command_once_the_jobs_are_done(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(REFERENCES, "hoffman2019-table", DIGITS)
-    monkeypatch.setattr("jobs.wait.REFRESH_SECONDS", 1.0)
+    monkeypatch.setattr("jobs.status.wait_for_jobs.REFRESH_SECONDS", 1.0)
     (tmp_path / "cluster.yaml").write_text(CLUSTER, encoding="utf-8")
     places = {"--cluster": tmp_path / "cluster.yaml", "--store": tmp_path, "--data-root": data_root}
     command = [*COMMAND, *(str(word) for pair in places.items() for word in pair)]

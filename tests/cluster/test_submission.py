@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.journal import read_journal
-from jobs.status import read_overview
+from jobs.status.overview import read_overview
+from jobs.store.journal import read_journal
 from regularize.store import Store, read_json
 from tests.cluster.slurm import TestCluster
 
@@ -29,7 +29,7 @@ regularizers:
 seeds: 8
 """
 HELD = "{kind: slurm, partition: main, time: 10, memory: 1500M, pack_runs: 2, sbatch: {hold: true}}\n"
-PROGRAM = "import sys; from jobs.cli import main; sys.exit(main())"
+PROGRAM = "import sys; from jobs.commands.cli import main; sys.exit(main())"
 # Slurm has the job, and nobody hears of it.
 KILLER = """\
 #!/bin/sh

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.journal import read_journal
+from jobs.store.journal import read_journal
 from tests.cluster.processes import wait_for
 from tests.cluster.slurm import TestCluster
 from tests.cluster.trial import Trial
@@ -27,7 +27,7 @@ PICKY = SWEEP.replace("model: mlp", "model: tests.cluster.picky_network:build")
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.wait.REFRESH_SECONDS", 2.0)
+    monkeypatch.setattr("jobs.status.wait_for_jobs.REFRESH_SECONDS", 2.0)
 
 
 def follow_up(trial: Trial) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from jobs.journal import read_journal
-from jobs.watch.apart import Apart
+from jobs.store.journal import read_journal
 from jobs.watch.app import WatchApp
-from jobs.watch.command import local_source
+from jobs.watch.source_process import Apart
+from jobs.watch.watch_command import local_source
 from tests.cluster.slurm import TestCluster
 from tests.cluster.trial import Trial
 from tests.jobs.watch.app import text, until, watching

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import yaml
 
-from jobs.cli import main
-from jobs.packs import read_packs
+from jobs.commands.cli import main
+from jobs.store.pack_status import read_packs
 from regularize.store import Store
 
 _ONE_PROCESS = """
 import json, sys
 from pathlib import Path
-from jobs.worker import work
+from jobs.worker.local_task import work
 work(Path(sys.argv[1]), json.loads(sys.argv[2]), data_root=Path(sys.argv[3]))
 """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from submitit.core.utils import DelayedSubmission
 
-from jobs.task import Element, Task
+from jobs.worker.slurm_task import Element, Task
 
 ROOT = Path(__file__).parents[2]
 JOB = "7_0"

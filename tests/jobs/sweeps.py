@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobs.sweep import Sweep, load_sweep
+from jobs.sweep.sweep_file import Sweep, load_sweep
 
 BASE = """\
 name: small

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from regularize import models
-from regularize.config import DataConfig, Evaluation, RunConfig, Term, Training
+from regularize.config import Evaluation, RunConfig, Term
+from regularize.data_config import DataConfig
 from regularize.draws import Draws
 from regularize.objective import Objective, bind
 from regularize.store import PackPaths
-from regularize.train import train_pack
+from regularize.train_pack import train_pack
+from regularize.training_config import Training
 
 Terms = tuple[Term, ...]
 

@@ -12,7 +12,7 @@ import torch
 from regularize import checkpoint
 from regularize.errors import NoSpaceError
 from regularize.store import PackPaths, PackStatus
-from regularize.train import train_pack
+from regularize.train_pack import train_pack
 from tests.regularize.cases import run, trained
 
 

@@ -14,7 +14,7 @@ import torch
 from regularize import checkpoint, recorder
 from regularize.config import Evaluation, RunConfig
 from regularize.store import PackPaths
-from regularize.train import train_pack
+from regularize.train_pack import train_pack
 from tests.regularize.cases import run, trained
 
 STEPS = 70  # 34 an epoch

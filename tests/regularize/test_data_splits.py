@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regularize.config import DataConfig
 from regularize.data import Split, order, split
+from regularize.data_config import DataConfig
 from regularize.errors import UserError
 
 LABELS = torch.arange(1000) % 10

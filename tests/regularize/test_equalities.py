@@ -13,7 +13,7 @@ import torch
 
 from regularize.regularizers import REGULARIZERS
 from regularize.store import PackPaths
-from regularize.train import train_pack
+from regularize.train_pack import train_pack
 from tests.regularize.cases import CASES, ELSEWHERE, pack, run, trained, uneven
 
 STEPS = 100

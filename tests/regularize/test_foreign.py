@@ -15,7 +15,7 @@ from regularize.config import RunConfig, Term
 from regularize.errors import UserError
 from regularize.models.foreign import Foreign
 from regularize.store import PackPaths
-from regularize.train import train_pack
+from regularize.train_pack import train_pack
 from tests.regularize.cases import run, trained
 from tests.regularize.model_cases import ALL, EXAMPLES, RESNET
 
@@ -83,7 +83,7 @@ def test_training_is_that_of_the_module_itself(module_of, tmp_path):
     ours = trained([config], tmp_path)
 
     from regularize.distributed import Ranks
-    from regularize.train import Trainer
+    from regularize.trainer import Trainer
 
     trainer = Trainer([config], PackPaths(tmp_path / "batches"), Ranks.here(), None)
     module = made[-1].double().train()

@@ -13,13 +13,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from regularize import models
-from regularize.config import DataConfig, RunConfig, Term, Training
+from regularize.config import RunConfig, Term
 from regularize.data.clusters import CENTRES
+from regularize.data_config import DataConfig
 from regularize.errors import UserError
 from regularize.models import MODELS
 from regularize.models.plane import NearestCorner
 from regularize.store import PackPaths
-from regularize.train import train_pack
+from regularize.train_pack import train_pack
+from regularize.training_config import Training
 from tests.regularize.cases import run, trained
 from tests.regularize.model_cases import EXAMPLES, PACKED, pack, resnet
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from regularize.store import PackPaths
-from regularize.train import train_pack
+from regularize.train_pack import train_pack
 from tests.regularize.cases import CASES, run
 
 SEEDS, STEPS = range(24), 68  # 2 epochs

@@ -10,7 +10,7 @@ from regularize.config import Term
 from regularize.errors import UserError
 from regularize.regularizers import REGULARIZERS, implementation
 from regularize.store import PackPaths
-from regularize.train import train_pack
+from regularize.train_pack import train_pack
 from tests.regularize.cases import (
     CASES,
     ELSEWHERE,

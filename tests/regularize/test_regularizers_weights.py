@@ -14,7 +14,7 @@ from regularize.regularizers.hard_svb import bounded
 from regularize.regularizers.hooks import Given
 from regularize.regularizers.l1 import shrink
 from regularize.store import PackPaths
-from regularize.train import Trainer
+from regularize.trainer import Trainer
 from tests.regularize.cases import objective, run, trained
 
 

@@ -13,7 +13,7 @@ from regularize.config import Evaluation
 from regularize.errors import UserError
 from regularize.snapshots import Snapshots
 from regularize.store import PackPaths
-from regularize.train import train_pack
+from regularize.train_pack import train_pack
 from tests.regularize.cases import run, trained
 
 

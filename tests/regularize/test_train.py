@@ -8,11 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from regularize.config import Evaluation, Term, Training
+from regularize.config import Evaluation, Term
 from regularize.distributed import Ranks
 from regularize.schedule import learning_rate
 from regularize.store import METRICS, PackPaths, PackStatus
-from regularize.train import Trainer, train_pack
+from regularize.train_pack import train_pack
+from regularize.trainer import Trainer
+from regularize.training_config import Training
 from tests.regularize.cases import run, trained
 
 ADAMW = {"optimizer": "adamw", "weight_decay": 0.1}

@@ -6,9 +6,9 @@ from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
-from jobs.watch.look import looks
+from jobs.watch.header_words import active, waiting
 from jobs.watch.picture import Picture
-from jobs.watch.wording import active, waiting
+from jobs.watch.state_looks import looks
 
 
 class Activity(Widget):

@@ -8,9 +8,9 @@ from rich.console import Group
 from rich.text import Text
 from textual.widget import Widget
 
-from jobs.watch.detail import Point
-from jobs.watch.look import looks
-from jobs.watch.plot import plot
+from jobs.watch.braille_plot import plot
+from jobs.watch.run_detail import Point
+from jobs.watch.state_looks import looks
 
 TALLEST = 20  # lines
 # The curve of each split is named so, and looks as this state does.

@@ -8,10 +8,10 @@ from rich.text import Text
 from textual.widget import Widget
 
 from jobs.watch.freshness import Freshness
-from jobs.watch.look import looks
+from jobs.watch.header_words import counts, done, pace
 from jobs.watch.picture import Picture
+from jobs.watch.state_looks import looks
 from jobs.watch.widgets.stacked import stacked
-from jobs.watch.wording import counts, done, pace
 
 
 class Headline(Widget):

@@ -11,8 +11,8 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 
-from jobs.watch.look import LETTERS, Look, leading, looks, trouble
 from jobs.watch.picture import Picture, Tally
+from jobs.watch.state_looks import LETTERS, Look, leading, looks, trouble
 from jobs.watch.widgets.rows import Rows
 from jobs.watch.widgets.stacked import stacked
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
-from jobs.watch.groups import Group
-from jobs.watch.look import LETTERS, looks
 from jobs.watch.picture import Run
+from jobs.watch.seed_groups import Group
+from jobs.watch.state_looks import LETTERS, looks
 from jobs.watch.widgets.rows import Rows
 
 BAR = 8

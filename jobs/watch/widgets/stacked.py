@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from rich.style import Style
 from rich.text import Text
 
-from jobs.watch.look import STATES, Look
 from jobs.watch.picture import Tally
+from jobs.watch.state_looks import STATES, Look
 
 
 def stacked(tally: Tally, width: int, palette: Mapping[str, Look]) -> Text:

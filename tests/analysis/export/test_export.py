@@ -10,12 +10,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.collect import NAMES, collect
 from analysis.export import FORMATS, export
 from analysis.export import to_csv as csv_module
-from analysis.export.runs import finished_runs
-from analysis.tables import Tables
-from jobs.cli import main
+from analysis.export.finished_runs import finished_runs
+from analysis.tables.collect import NAMES, collect
+from analysis.tables.store_tables import Tables
+from jobs.commands.cli import main
 from regularize.errors import UserError
 from regularize.store import Store
 
@@ -47,7 +47,7 @@ def python(*arguments: str) -> str:
 @pytest.mark.parametrize("name", TRACKERS)
 def test_trackers_read_back_every_number(store: Store, tmp_path: Path, name: str) -> None:
     folder = tmp_path / "out"
-    main_program = "import sys; from jobs.cli import main; sys.exit(main(sys.argv[1:]))"
+    main_program = "import sys; from jobs.commands.cli import main; sys.exit(main(sys.argv[1:]))"
     python("-c", main_program, "export", str(store.folder), "--to", name, "--out", str(folder))
     lines = python("-m", "tests.analysis.export.readers", name, str(folder)).splitlines()
     found = json.loads(lines[-1])

@@ -14,17 +14,19 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from analysis import figures
-from analysis.collect import collect
-from analysis.figures import FIGURES, SHOWN_SCORES, draw_all, summary
-from analysis.figures.save import Drawing, save
-from analysis.figures.style import METHODS, ONE_COLUMN, TWO_COLUMNS
-from analysis.figures.subject import subjects, together
-from analysis.results_table import results_table
-from analysis.results_text import to_latex
-from analysis.scores import DEFAULT, suffix
-from analysis.select import select
-from analysis.tables import Tables
+from analysis.figures import catalogue
+from analysis.figures.catalogue import FIGURES, SHOWN_SCORES
+from analysis.figures.draw_figures import draw_all, summary
+from analysis.figures.parts.save import Drawing, save
+from analysis.figures.parts.style import ONE_COLUMN, TWO_COLUMNS
+from analysis.figures.parts.subject import subjects, together
+from analysis.notation.methods import METHODS
+from analysis.statistics.scores import DEFAULT, suffix
+from analysis.statistics.strength_selection import select
+from analysis.tables.collect import collect
+from analysis.tables.store_tables import Tables
+from analysis.text.results_table import results_table
+from analysis.text.results_text import to_latex
 from regularize.errors import UserError
 from regularize.store import Store
 from tests.analysis.figures.pdf import streams
@@ -73,7 +75,7 @@ def drawn(make_module_store: MakeStore) -> Store:
 def draw(name: str, store: Store) -> list[Drawing]:
     """A figure's drawings of the store's only problem."""
     (subject,) = subjects(Tables(store))
-    return list(figures.draw(name, subject))
+    return list(catalogue.draw(name, subject))
 
 
 def hostile(make_store: MakeStore) -> Store:
@@ -292,12 +294,12 @@ def test_thirteen_techniques_on_two_problems(make_store: MakeStore) -> None:
     collect(store)
     select(store)
     parts = subjects(Tables(store))
-    (forest,) = figures.draw("forest", together(parts))
+    (forest,) = catalogue.draw("forest", together(parts))
     assert [axes.get_title().partition("\n")[0] for axes in forest.figure.axes] == ["CIFAR-10", "MNIST"]
     assert len(forest.figure.axes[0].get_yticks()) == 12
     assert set(forest.data["dataset"]) == {"mnist", "cifar10"}
-    (cost,) = figures.draw("cost_accuracy", together(parts))
+    (cost,) = catalogue.draw("cost_accuracy", together(parts))
     assert len(cost.figure.legends[0].get_texts()) == 13
-    (spectra,) = figures.draw("spectra", parts[0])
+    (spectra,) = catalogue.draw("spectra", parts[0])
     assert len(spectra.figure.axes) == 12 * 2
     assert spectra.figure.get_figheight() < 9  # fits a page

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from analysis import figures
-from analysis.collect import collect
-from analysis.figures import draw_all
-from analysis.figures.subject import subjects, together
-from analysis.tables import Tables
+from analysis.figures import catalogue
+from analysis.figures.draw_figures import draw_all
+from analysis.figures.parts.subject import subjects, together
+from analysis.tables.collect import collect
+from analysis.tables.store_tables import Tables
 from regularize.errors import UserError
 from regularize.store import Store
 
@@ -32,7 +32,7 @@ def test_a_forest_has_its_units_and_says_which_way_is_better(make_store: MakeSto
     results["sparsity"] = 0.5 * (results["regularizer"] == "l1")
     found = {}
     for score in ("test_accuracy", "test_loss", "jacobian_norm", "sparsity", "fgsm:0.1"):
-        (drawing,) = figures.draw("forest", replace(together([subject]), score=score))
+        (drawing,) = catalogue.draw("forest", replace(together([subject]), score=score))
         found[score] = drawing
         (axes,) = drawing.figure.axes
         legend = [text.get_text() for text in drawing.figure.legends[0].get_texts()]

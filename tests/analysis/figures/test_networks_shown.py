@@ -15,13 +15,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
-from analysis import figures
-from analysis.figures import FIGURES, draw_all
-from analysis.figures.classes import tinted
+from analysis.figures import catalogue
+from analysis.figures.catalogue import FIGURES
+from analysis.figures.draw_figures import draw_all
 from analysis.figures.feature_maps import gap, montage
-from analysis.figures.style import ONE_COLUMN, TWO_COLUMNS, plain
-from analysis.figures.subject import subjects
-from analysis.tables import Tables
+from analysis.figures.parts.class_colours import tinted
+from analysis.figures.parts.style import ONE_COLUMN, TWO_COLUMNS, plain
+from analysis.figures.parts.subject import subjects
+from analysis.tables.store_tables import Tables
 from regularize.data.class_names import CIFAR10
 from regularize.errors import UserError
 from regularize.store import Store
@@ -43,7 +44,7 @@ def small():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("analysis.figures.decision_planes.CELLS", 9)
         patch.setattr("analysis.figures.decision_triangle.CELLS", 10)
-        patch.setattr("analysis.figures.embedding_panels.EXAMPLES", 40)
+        patch.setattr("analysis.figures.parts.embedding_panels.EXAMPLES", 40)
         yield
 
 
@@ -93,7 +94,7 @@ def test_fonts_widths_and_words(store, drawn, name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_no_text_leaves_the_page_or_meets_another(store, name):
     (subject,) = subjects(Tables(store))
-    for drawing in figures.draw(name, subject):
+    for drawing in catalogue.draw(name, subject):
         figure = drawing.figure
         renderer = FigureCanvasAgg(figure).get_renderer()
         figure.draw(renderer)
@@ -163,7 +164,7 @@ def test_classes_that_have_names(tmp_path, monkeypatch):
     photos = replace(PLAIN, data=replace(PLAIN.data, name="photos", per_class=4))
     (subject,) = subjects(Tables(store_of(tmp_path / "store", [photos])))
     for name in ("decision_planes", "saliency", "activations_pca", "decision_triangle", "feature_maps"):
-        for drawing in figures.draw(name, subject):
+        for drawing in catalogue.draw(name, subject):
             renderer = FigureCanvasAgg(drawing.figure).get_renderer()
             drawing.figure.draw(renderer)
             said = {text.get_text() for text in drawing.figure.findobj(Text)}

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from analysis.collect import collect
-from analysis.figures import draw_all
+from analysis.figures.draw_figures import draw_all
 from analysis.report import write_report
-from analysis.select import select
+from analysis.statistics.strength_selection import select
+from analysis.tables.collect import collect
 from regularize.store import PackStatus, Store, write_json, write_text
 
 HOSTILE = "<script>document.title='x'</script>\" onload='x"

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from analysis.collect import collect
-from analysis.figures import Drawn, draw_all
+from analysis.figures.catalogue import Drawn
+from analysis.figures.draw_figures import draw_all
 from analysis.report import pictures, write_report
 from analysis.report.facts import command
-from jobs.cli import main
+from analysis.tables.collect import collect
+from jobs.commands.cli import main
 from regularize.errors import UserError
 from regularize.store import Store
 from tests.analysis.report.pages import HOSTILE

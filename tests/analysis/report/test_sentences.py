@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis.report.sentences import conclusions
-from analysis.scores import SCORES
+from analysis.statistics.scores import SCORES
 
 ACCURACY, LOSS = SCORES["test_accuracy"], SCORES["test_loss"]
 BASELINE = {"regularizer": "none", "strength": "", "verdict": None, "refused": None, "n": 10, "n_diverged": 0}

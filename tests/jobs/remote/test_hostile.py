@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cli import main
+from jobs.commands.cli import main
 from tests.jobs.remote.conftest import write
 from tests.jobs.sweeps import BASE
 

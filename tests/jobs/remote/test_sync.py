@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cli import main
+from jobs.commands.cli import main
 from regularize.store import Store
 from tests.analysis.conftest import Sweep as Synthetic
 from tests.analysis.conftest import build_store

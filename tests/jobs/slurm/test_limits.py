@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cluster import Cluster
+from jobs.cluster.cluster_config import Cluster
 from jobs.slurm import limits as text
 
 FOLDER = Path(__file__).parent / "recorded"

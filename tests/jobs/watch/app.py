@@ -11,7 +11,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from jobs.watch.app import WatchApp
-from jobs.watch.source import Source
+from jobs.watch.watch_source import Source
 from tests.jobs.watch.synthetic import NOW
 
 WAIT = 30.0  # seconds; a busy machine is no failure

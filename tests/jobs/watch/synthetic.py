@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from jobs.status import Queue
-from jobs.watch.detail import Attempt, Detail, Piece, Point
+from jobs.status.overview import Queue
 from jobs.watch.picture import Failures, Pack, Picture, Run
+from jobs.watch.run_detail import Attempt, Detail, Piece, Point
 from regularize.errors import UserError
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
@@ -34,9 +34,9 @@ MEMORY = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 512.00 M
 SHAPE = "ValueError: jacobian needs logits that depend on one example alone, but layer bn1 mixes the batch"
 TRACEBACK = """\
 Traceback (most recent call last):
-  File "jobs/worker.py", line 81, in work
+  File "jobs/worker/one_pack.py", line 61, in attempt
     train_pack(runs, paths, stop=stop)
-  File "regularize/train.py", line 58, in train_pack
+  File "regularize/train_pack.py", line 46, in train_pack
     trainer.advance()
 """
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from jobs.packs import read_packs
-from jobs.watch.apart import Apart
+from jobs.store.pack_status import read_packs
 from jobs.watch.app import WatchApp
-from jobs.watch.command import local_source
+from jobs.watch.source_process import Apart
+from jobs.watch.watch_command import local_source
 from jobs.watch.widgets.heatmap import HeatMap
 from regularize.store import PackStatus, Store
 from tests.jobs.watch.app import text, until, watching
 
-PROGRAM = "import sys; from jobs.cli import main; sys.exit(main())"
+PROGRAM = "import sys; from jobs.commands.cli import main; sys.exit(main())"
 # Three runs, which take minutes until they are let go.
 SWEEP = """\
 name: slow

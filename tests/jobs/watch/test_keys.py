@@ -12,13 +12,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Log
 
 from jobs.watch.app import WatchApp
-from jobs.watch.screens.confirm import Confirm
-from jobs.watch.screens.failures import FailuresPage
-from jobs.watch.screens.help import Help
-from jobs.watch.screens.log import LogPage
-from jobs.watch.screens.map import MapPage
-from jobs.watch.screens.run import RunPage
-from jobs.watch.screens.runs import RunsPage
+from jobs.watch.screens.confirm_page import Confirm
+from jobs.watch.screens.failures_page import FailuresPage
+from jobs.watch.screens.help_page import Help
+from jobs.watch.screens.log_page import LogPage
+from jobs.watch.screens.map_page import MapPage
+from jobs.watch.screens.run_page import RunPage
+from jobs.watch.screens.runs_page import RunsPage
 from jobs.watch.widgets.heatmap import HeatMap
 from jobs.watch.widgets.run_rows import RunRows
 from tests.jobs.watch.app import text, until, watching

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from jobs.watch.freshness import Freshness
 from jobs.watch.picture import Picture
-from jobs.watch.screens.runs import RunsPage
+from jobs.watch.screens.runs_page import RunsPage
 from tests.jobs.watch.app import text, until, watching
 from tests.jobs.watch.synthetic import NOW, SyntheticSource, picture
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runs_file import write_runs
+from jobs.store.runs_table import write_runs
 from regularize.store import Store, write_text
 from tests.jobs.stores import write_pack
-from tests.jobs.watch.test_local import planned_runs
+from tests.jobs.watch.test_store_source import planned_runs
 from tests.jobs.watch.tmux import Tmux, tmux_server
 
-MAIN = "import sys; from jobs.cli import main; sys.exit(main())"
+MAIN = "import sys; from jobs.commands.cli import main; sys.exit(main())"
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import torch
 
 from regularize import models
 from regularize.batches import Batches
-from regularize.config import DataConfig, RunConfig, Training
+from regularize.config import RunConfig
 from regularize.data import load
+from regularize.data_config import DataConfig
 from regularize.distributed import Ranks
 from regularize.evaluation.accuracy import logits
 from regularize.evaluation.examined import CHUNK, Examined
@@ -19,6 +20,7 @@ from regularize.evaluation.final import measure
 from regularize.evaluation.settings import Evaluation, Robustness
 from regularize.models.network import Network
 from regularize.schedule import Timeline
+from regularize.training_config import Training
 
 ROBUSTNESS = Robustness(noise=(0.3,), fgsm=(0.1,), pgd=(0.02, 0.05), examples=40)
 EVALUATION = Evaluation(

@@ -7,10 +7,10 @@ from itertools import product
 
 import pytest
 
-from regularize.config import Training
 from regularize.evaluation.extent import FORWARD, Extent, Sizes
 from regularize.evaluation.settings import Evaluation, Robustness
 from regularize.schedule import Timeline
+from regularize.training_config import Training
 
 MNIST = Sizes(train=54_000, validation=6_000, test=10_000, classes=10)
 FEW = Sizes(train=300, validation=2_000, test=10_000, classes=10)  # MNIST, 30 of each class

@@ -14,11 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from regularize.config import DataConfig, RunConfig, Training
+from regularize.config import RunConfig
+from regularize.data_config import DataConfig
 from regularize.evaluation.examined import drawn
 from regularize.evaluation.settings import Evaluation, Robustness
 from regularize.store import RESULTS, ROBUSTNESS, SPECTRA, PackPaths
-from regularize.train import train_pack
+from regularize.train_pack import train_pack
+from regularize.training_config import Training
 from tests.regularize.evaluation.networks import measured, run
 
 Rows = list[dict[str, Any]]

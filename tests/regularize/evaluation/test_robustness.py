@@ -16,7 +16,7 @@ from regularize.evaluation.examined import Examined
 from regularize.evaluation.robustness import Pixels, ascent, fgsm, pgd, saturated, under_attack
 from regularize.evaluation.settings import Robustness
 from regularize.store import PackPaths
-from regularize.train import train_pack
+from regularize.train_pack import train_pack
 from tests.regularize.evaluation.networks import examined, run, untrained, weights
 
 

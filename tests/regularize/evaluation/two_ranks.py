@@ -13,7 +13,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from regularize.store import PackPaths
-from regularize.train import train_pack
+from regularize.train_pack import train_pack
 from tests.regularize.evaluation.networks import measured, run
 
 

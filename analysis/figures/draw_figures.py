@@ -1,0 +1,157 @@
+"""What is to be drawn of a store, part by part: each of its problems, and all of them together.
+
+What is read of a problem's tables is shared by the figures of that part, and forgotten with it. Figures that
+run networks, which take longest, are parts of their own: a single problem, too, keeps several cores at work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+from analysis.figures.catalogue import FIGURES, SHOWN_SCORES, Drawn, draw
+from analysis.figures.parts.save import save
+from analysis.figures.parts.subject import Subject, subjects, together
+from analysis.statistics.scores import DEFAULT, score
+from analysis.tables.store_tables import Tables
+from regularize.cores import cores, one_thread
+from regularize.errors import UserError, unknown
+from regularize.store import Store, read_json
+
+Task = tuple[int | None, tuple[str, ...]]  # the number of a problem, None for all; names of figures
+Part = Mapping[str, Drawn]  # by the name of the figure
+_MOST_WORKERS = 2  # each takes up to 0.6 GB; with the process that asks for them, all stay below 2
+_PROBLEMS_A_WORKER = 2  # at least, of figures from tables: fewer are drawn before a worker has started
+
+
+def draw_all(
+    store: Store,
+    names: Sequence[str] = (),
+    run_id: str | None = None,
+    data_root: Path | None = None,
+    layer: str = "penultimate",
+    scores: Sequence[str] = (),
+) -> Drawn:
+    """Draw figures into `store.figures`: those named, else all; of the run `run_id`, else comparisons.
+
+    Figures that compare by a score are drawn for each of `scores` (see `analysis.statistics.scores`).
+
+    Raises:
+        UserError: unknown name, score or run, a figure that compares asked of one run, nothing to draw yet.
+    """
+    for each in scores:
+        score(each)
+    names = tuple(names) or tuple(name for name, kind in FIGURES.items() if run_id is None or kind.one_run)
+    _check(names, run_id)
+    return Request(
+        store=store,
+        names=names,
+        run_id=run_id,
+        data_root=data_root,
+        layer=layer,
+        scores=tuple(scores) or SHOWN_SCORES,
+    ).draw()
+
+
+def summary(path: Path) -> str:
+    """The plain sentence that belongs to a figure's file."""
+    return str(read_json(path.with_suffix(".json"))["summary"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The figures `names` of every problem, or of the run `run_id` alone."""
+
+    store: Store
+    names: tuple[str, ...]
+    run_id: str | None
+    data_root: Path | None
+    layer: str
+    scores: tuple[str, ...] = SHOWN_SCORES
+
+    def subjects(self) -> list[Subject]:
+        return subjects(Tables(self.store), self.run_id, self.data_root, self.layer)
+
+    def draw(self) -> Drawn:
+        """Draw everything, figure by figure; what takes long in several processes.
+
+        Raises:
+            UserError: there is nothing to draw yet, or no such run; one of the processes was killed.
+        """
+        problems = range(len(self.subjects()))
+        tasks = list(self._tasks(problems))
+        quick = all(FIGURES[name].needs == "tables" for name in self.names)
+        workers = min(len(problems) // _PROBLEMS_A_WORKER if quick else len(tasks), cores(), _MOST_WORKERS)
+        if workers < 2:
+            return self._joined(map(self.part, tasks))
+        # Not by fork: a library's threads may hold locks, which a copy of the process would wait for.
+        try:
+            with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+                return self._joined(pool.map(self.part, tasks))
+        except BrokenProcessPool:
+            raise UserError(
+                f"one of {workers} processes that drew figures was killed, as happens where memory is short; "
+                "try with more of it, or a few figures at a time (`regularize figures SWEEP NAME`)"
+            ) from None
+
+    def _tasks(self, problems: range) -> Iterator[Task]:
+        of_problem = [name for name in self.names if FIGURES[name].scope == "problem"]
+        networks = [name for name in of_problem if FIGURES[name].needs == "networks"]
+        rest = tuple(name for name in of_problem if name not in networks)
+        together = tuple(name for name in self.names if name not in of_problem)
+        # That of all problems first, since it takes longest: last, one process would wait for the other.
+        tasks = [(None, together), *((problem, rest) for problem in problems)]
+        yield from (task for task in tasks if task[1])
+        yield from ((problem, (name,)) for problem in problems for name in networks)
+
+    def part(self, task: Task) -> Part:
+        """Draw the figures of one problem that a task names, or with None those of all problems.
+
+        By one thread: the other cores have processes of their own, and sums are always taken in the same
+        order, whatever the machine.
+        """
+        problem, names = task
+        networks = FIGURES[names[0]].needs == "networks"
+        # The networks of a problem are loaded once by each process.
+        found = _kept_subjects(self) if networks else self.subjects()
+        subject = together(found) if problem is None else found[problem]
+        with one_thread(torch=networks):
+            return {name: self._drawn(name, subject) for name in names}
+
+    def _drawn(self, name: str, subject: Subject) -> Drawn:
+        found = Drawn()
+        for each in self.scores if FIGURES[name].by_score else [DEFAULT]:
+            mine = replace(subject, score=each)
+            try:
+                found.paths += [save(drawing, self.store.figures) for drawing in draw(name, mine)]
+            except UserError as reason:
+                found.missing[mine.name(name)] = str(reason)
+        return found
+
+    def _joined(self, parts: Iterable[Part]) -> Drawn:
+        whole, parts = Drawn(), list(parts)
+        for name in self.names:
+            for part in parts:
+                if name in part:
+                    whole.paths += part[name].paths
+                    whole.missing |= part[name].missing
+        return whole
+
+
+@lru_cache(maxsize=1)
+def _kept_subjects(request: Request) -> list[Subject]:
+    return request.subjects()
+
+
+def _check(names: Sequence[str], run_id: str | None) -> None:
+    for name in names:
+        if name not in FIGURES:
+            raise UserError(unknown("figure", name, FIGURES))
+        if run_id is not None and not FIGURES[name].one_run:
+            single = [other for other, kind in FIGURES.items() if kind.one_run]
+            raise UserError(f"figure {name!r} compares runs; of one run: {', '.join(single)}")

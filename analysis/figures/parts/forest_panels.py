@@ -1,0 +1,163 @@
+"""The panels of the forest plot: a column a problem, a row a contender, on one kind of axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from textwrap import fill
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullLocator
+
+from analysis.figures.parts import style
+from analysis.notation import methods
+from analysis.notation.intervals import Interval
+from analysis.statistics.contenders import Contender
+from analysis.statistics.scores import Score
+from analysis.tables.store_tables import Problem
+from analysis.text.captions import in_order, name, where
+
+_ROW, _TWO_LINES = 0.21, 0.25  # inches
+_LABEL = 22  # characters beside it
+_UNITS = {"pp": " (percentage points)", "": ""}
+_CLOSE = 100  # an axis of ratios that spans less has ticks between powers of ten
+_LINE = 54  # characters below a single narrow column
+
+Panel = tuple[Problem, pd.DataFrame]
+
+
+def panels(shown: Sequence[Panel], score: Score) -> Figure:
+    """One column wide for a single problem, two for several; rows without a difference stay empty."""
+    keys, by_strength = _keys([rows for _, rows in shown])
+    narrow = len(shown) == 1
+    row, width = (_TWO_LINES, style.ONE_COLUMN) if narrow else (_ROW, style.TWO_COLUMNS)
+    height = (1.75 if narrow else 1.3) + row * len(keys)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    grid = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    for axes, (problem, rows) in zip(grid, shown, strict=True):
+        _column(axes, rows, keys, score, by_strength)
+        title = style.plain(where(problem))
+        axes.set_title(title if narrow else title.replace(" (", "\n("), linespacing=1.15)
+    labels = [_label(key, by_strength, narrow) for key in keys]
+    grid[0].set_yticks(range(len(keys)), [style.plain(label) for label in labels], linespacing=1.05)
+    grid[0].set_ylim(len(keys) - 0.4, -0.6)
+    figure.supxlabel(_x_label(score, narrow), fontsize=8)
+    figure.legend(handles=_legend(score), loc="outside upper center", ncols=1 if narrow else 3)
+    return figure
+
+
+def _keys(tables: Sequence[pd.DataFrame]) -> tuple[list[Contender], bool]:
+    """What has a row, and whether strengths do: of one problem, or where one has several of a technique."""
+    every = pd.concat(tables)
+    order = in_order(Contender(*pair) for pair in every[["regularizer", "strength"]].itertuples(index=False))
+    by_strength = len(tables) == 1 or any(rows["regularizer"].duplicated().any() for rows in tables)
+    if by_strength:
+        return order, True
+    return list(dict.fromkeys(Contender(each.regularizer, "") for each in order)), False
+
+
+def _label(key: Contender, by_strength: bool, narrow: bool) -> str:
+    if not by_strength:
+        return methods.method(key.regularizer).label
+    words = name(key)
+    return fill(words.replace(" = ", "\u00a0=\u00a0"), _LABEL, break_long_words=False) if narrow else words
+
+
+def _x_label(score: Score, narrow: bool) -> str:
+    """What the axis shows, and which way is better."""
+    if score.is_ratio:
+        label = f"{score.what}, ratio to no regularizer"
+    else:
+        unit = _UNITS.get(score.difference_unit, f" ({score.difference_unit})")
+        label = f"Difference in {score.what} to no regularizer{unit}"
+    side = f"{score.better} →" if score.higher_is_better else f"← {score.better}"
+    if narrow:
+        return style.plain(f"{fill(label, _LINE)}\n{side}")
+    return style.plain(f"{label}    {side}" if score.higher_is_better else f"{side}    {label}")
+
+
+def _legend(score: Score) -> list[Any]:
+    look: dict[str, Any] = {"color": style.INK, "marker": "o", "linestyle": "-", "linewidth": 0.9}
+    handles: list[Any] = [
+        Line2D([], [], **look, label="significant after Holm (†)"),
+        Line2D([], [], **look, markerfacecolor="white", label="not significant, or not tested"),
+    ]
+    if score.rope is not None:
+        handles.append(Patch(facecolor=style.GREY, alpha=0.25, label="practically equivalent"))
+    return handles
+
+
+def _column(
+    axes: Axes, rows: pd.DataFrame, keys: Sequence[Contender], score: Score, by_strength: bool
+) -> None:
+    if score.rope is not None:
+        axes.axvspan(-score.rope, score.rope, color=style.GREY, alpha=0.25, linewidth=0)
+    axes.axvline(_place(0.0, score), color=style.INK, linewidth=0.6)
+    low, high = _limits(rows, score)
+    if score.is_ratio:
+        _set_ratios(axes, math.exp(low), math.exp(high))
+    else:
+        axes.set_xlim(low, high)
+        axes.locator_params(axis="x", nbins=4)
+    for _, row in rows.iterrows():
+        key = Contender(row["regularizer"], row["strength"] if by_strength else "")
+        _mark(axes, row, keys.index(key), score)
+    axes.tick_params(axis="y", length=0)
+
+
+def _set_ratios(axes: Axes, low: float, high: float) -> None:
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < _CLOSE else (1,)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _place(value: float, score: Score) -> float:
+    return math.exp(value) if score.is_ratio else value
+
+
+def _limits(rows: pd.DataFrame, score: Score) -> tuple[float, float]:
+    """Of differences: those of all means, but not of intervals much wider than the others."""
+    least = 2 * (score.rope or 0.0)
+    half = rows["difference_half"].fillna(0.0)
+    typical = half[half > 0].median()
+    if not math.isnan(typical):
+        half = half.clip(upper=3 * typical)
+    ends = pd.concat([rows["difference"] - half, rows["difference"] + half]).dropna()
+    low, high = min([-least, *ends]), max([least, *ends])
+    margin = 0.04 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _mark(axes: Axes, row: pd.Series, y: int, score: Score) -> None:
+    x, half = row["difference"], row["difference_half"]
+    if pd.isna(x):
+        axes.text(1.04, y, "–", transform=axes.get_yaxis_transform(), va="center", fontsize=7)
+        return
+    look = methods.method(row["regularizer"])
+    significant = row["significant"] in (True,)  # neither missing nor None is
+    if pd.notna(half):
+        ends = [_place(x - half, score), _place(x + half, score)]
+        axes.plot(ends, [y, y], color=look.colour, linewidth=1.0)
+        low, high = axes.get_xlim()
+        for limit, caret in ((low, 8), (high, 9)):  # where an interval goes on
+            if (ends[0] < limit) if caret == 8 else (ends[1] > limit):
+                axes.plot(limit, y, marker=caret, color=look.colour, markersize=5, clip_on=False)
+    face = look.colour if significant else "white"
+    axes.plot(
+        _place(x, score),
+        y,
+        look.marker,
+        color=look.colour,
+        markerfacecolor=face,
+        markersize=4.5,
+        markeredgewidth=0.9,
+    )
+    words = score.difference(Interval(int(row["n_pairs"]), x, half)) + "†" * significant
+    axes.text(1.04, y, words, transform=axes.get_yaxis_transform(), va="center", fontsize=7)

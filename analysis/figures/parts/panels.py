@@ -1,0 +1,128 @@
+"""Small multiples: one panel a contender, the baseline in grey in each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from statistics import mode
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from analysis.figures.parts import style
+from analysis.notation import methods
+from analysis.statistics.contenders import Comparison, Contender
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+PANELS_A_PAGE = 16
+_PANEL_HEIGHT = 1.35  # inches
+_TITLE = 24  # characters that fit above a panel
+
+
+def pages(
+    comparison: Comparison, size: int = PANELS_A_PAGE, panels: Sequence[Contender] = ()
+) -> Iterator[tuple[str, list[Contender]]]:
+    """The panels of each page, with what tells its file name from the other pages'; by default all."""
+    panels = list(panels) or comparison.challengers or comparison.contenders
+    several = len(panels) > size
+    for page, start in enumerate(range(0, len(panels), size), 1):
+        yield f"-{page}" if several else "", panels[start : start + size]
+
+
+def small_multiples(
+    comparison: Comparison,
+    panels: Sequence[Contender],
+    draw: Callable[[Axes, Contender], object],
+    x_label: str,
+    y_label: str,
+    handles: Sequence[Artist] = (),
+    share_x: bool = True,
+) -> Figure:
+    """A panel for each contender, in which `draw` first draws the baseline; the y axis is shared.
+
+    `handles` make the legend, with the baseline's grey after them.
+    """
+    from matplotlib.figure import Figure
+
+    columns = _columns(len(panels))
+    rows = math.ceil(len(panels) / columns)
+    width = style.TWO_COLUMNS if columns > 2 else style.ONE_COLUMN
+    height = 0.75 + rows * (_PANEL_HEIGHT + 0.3) + (0.3 if columns <= 2 else 0)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=share_x, sharey=True, squeeze=False)
+    for axes in grid.flat:
+        axes.autoscale(False)  # until all is drawn: each band would set the limits of all panels again
+    for axes, contender in zip(grid.flat, panels, strict=False):
+        for each in behind(comparison, contender):
+            draw(axes, each)
+        axes.set_title(title(comparison, contender), linespacing=1.15)
+    for axes in grid.flat:
+        axes.autoscale(True)
+    _hide_unused(grid, len(panels))
+    figure.supxlabel(x_label, fontsize=8)
+    figure.supylabel(y_label, fontsize=8)
+    legend(figure, comparison, handles)
+    return figure
+
+
+def behind(comparison: Comparison, contender: Contender) -> list[Contender]:
+    """Whom a panel shows: the baseline, if there is one, and on top the contender."""
+    return list(dict.fromkeys([comparison.baseline or contender, contender]))
+
+
+def _columns(panels: int) -> int:
+    """Up to four in a row; of more, three or four, whichever leaves fewer places empty."""
+    return panels if panels <= 4 else min((4, 3), key=lambda columns: -panels % columns)
+
+
+def usual_n(comparison: Comparison) -> int:
+    """The number of seeds that most contenders have; stated once instead of in every title."""
+    return mode(len(comparison.done(contender)) for contender in comparison.contenders)
+
+
+def title(comparison: Comparison, contender: Contender) -> str:
+    """The technique, its strength, and the number of seeds where it is not the usual one."""
+    strength = methods.strength_label(contender.regularizer, contender.strength)
+    n, diverged = len(comparison.done(contender)), comparison.n_diverged(contender)
+    seeds = f"n = {n}" + f", {diverged} diverged" * bool(diverged)
+    whole = strength.replace(" = ", "\u00a0=\u00a0")  # not broken between lines
+    lines = [*wrap(methods.method(contender.regularizer).label, _TITLE), *wrap(whole, _TITLE)]
+    return style.plain("\n".join([*lines, *[seeds] * (n != usual_n(comparison) or diverged > 0)]))
+
+
+def _hide_unused(grid: NDArray[Any], used: int) -> None:
+    """Remove the panels after the last; those above them get the labels of the epochs."""
+    rows, columns = grid.shape
+    for place in range(used, rows * columns):
+        grid.flat[place].remove()
+        grid.flat[place - columns].xaxis.set_tick_params(labelbottom=True)
+
+
+def legend(figure: Figure, comparison: Comparison, handles: Sequence[Artist], patch: bool = False) -> None:
+    """Above the panels: `handles`, and what is grey, a line or with `patch` an area."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles = list(handles)
+    if comparison.baseline and comparison.challengers:
+        words = "no regularizer"
+        area = Patch(facecolor=style.GREY, alpha=style.BEHIND, label=words)
+        handles.append(area if patch else Line2D([], [], color=style.GREY, label=words))
+    if handles:
+        ncols = len(handles) if figure.get_figwidth() > style.ONE_COLUMN else 2
+        figure.legend(handles=handles, loc="outside upper center", ncols=ncols, columnspacing=1.4)
+
+
+def band_handle(comparison: Comparison) -> Patch:
+    """What shading means, for legends."""
+    from matplotlib.patches import Patch
+
+    n = usual_n(comparison)
+    label = f"95% t-interval, n = {n}" if n > 1 else f"n = {n}: no interval"
+    return Patch(facecolor=style.INK, alpha=0.2 if n > 1 else 0, label=label)

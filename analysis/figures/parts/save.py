@@ -1,0 +1,88 @@
+"""A figure and what belongs to it, as four files beside each other.
+
+`<name>.pdf`, `<name>.png` (300 dpi, laid out as the PDF is), `<name>.csv` (the plotted numbers),
+`<name>.json` (what it is made of, and words for it). Drawn again from the same tables they are the
+same byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
+from analysis.figures.parts.style import paper
+from regularize import __version__
+from regularize.store import write_json, write_text, write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """A figure, its numbers and its words.
+
+    `summary` is one plain sentence for a terminal, `alt` the text for those who cannot see the
+    figure, `band` what a shaded band is, `n` the number of seeds by method, `inputs` the digest of
+    the rows it was drawn from (`analysis.tables.store_tables.digest`).
+    """
+
+    name: str
+    figure: Figure
+    data: pd.DataFrame
+    caption: str
+    alt: str
+    summary: str
+    band: str
+    n: Mapping[str, int]
+    inputs: str
+
+
+def save(drawing: Drawing, folder: Path) -> Path:
+    """Write the four files; the path of the PDF."""
+    import matplotlib
+
+    pdf = folder / f"{drawing.name}.pdf"
+    with paper():
+        write_whole(pdf, partial(_pdf, drawing.figure))
+        write_whole(pdf.with_suffix(".png"), partial(_png, drawing.figure))
+    write_text(folder / f"{drawing.name}.csv", drawing.data.to_csv(index=False, lineterminator="\n"))
+    description = {
+        "caption": drawing.caption,
+        "alt": drawing.alt,
+        "summary": drawing.summary,
+        "band": drawing.band,
+        "n": dict(drawing.n),
+        "inputs": drawing.inputs,
+        "versions": {"regularize": __version__, "matplotlib": matplotlib.__version__},
+    }
+    write_json(folder / f"{drawing.name}.json", description)
+    return pdf
+
+
+# Not `Figure.savefig`, which for each file computes the layout again, and draws the figure once for nothing.
+
+
+def _pdf(figure: Figure, path: Path) -> None:
+    figure.dpi = DPI  # of what is rasterised
+    FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})  # type: ignore[no-untyped-call]
+
+
+def _png(figure: Figure, path: Path) -> None:
+    """With the layout of the PDF, which is drawn first."""
+    figure.set_layout_engine("none")
+    figure.dpi = DPI
+    FigureCanvasAgg(figure).print_png(  # type: ignore[no-untyped-call]
+        path,
+        metadata={"Software": None},
+        pil_kwargs={"compress_level": 3},  # twice as fast as the default, for a tenth more bytes
+    )

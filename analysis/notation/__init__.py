@@ -1,0 +1,1 @@
+"""How numbers with their uncertainty, methods and tables are written."""

@@ -1,0 +1,101 @@
+"""What techniques and data sets are called and how they look, wherever they are shown: a table of each.
+
+Colours are those of Okabe and Ito (2008) and Tol's indigo, which readers with any colour vision
+can tell apart. A colour is a family of techniques; line style and marker tell its members apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+_GREY = "#8C8C8C"
+_BLUE, _VERMILLION, _GREEN, _ORANGE, _PURPLE, _INDIGO = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#E69F00",
+    "#CC79A7",
+    "#332288",
+)
+
+
+@dataclass(frozen=True)
+class Method:
+    """The look of a technique; `symbol` is what its strength is called in formulas."""
+
+    label: str
+    colour: str
+    linestyle: str
+    marker: str
+    family: str
+    symbol: str = ""
+
+
+METHODS: dict[str, Method] = {
+    "none": Method("None", _GREY, "-", "o", "baseline"),
+    "l1": Method("L1", _BLUE, "-", "s", "weight penalty", "λ"),
+    "l2": Method("L2", _BLUE, "--", "D", "weight penalty", "λ"),
+    "elastic_net": Method("Elastic net", _BLUE, ":", "P", "weight penalty"),
+    "soft_svb": Method("Soft SVB", _VERMILLION, "-", "^", "singular values", "λ"),
+    "hard_svb": Method("Hard SVB", _VERMILLION, "--", "v", "singular values", "ε"),
+    "jacobian": Method("Jacobian", _GREEN, "-", "<", "Jacobian", "λ"),
+    "jacobian_determinant": Method("Jacobian determinant", _GREEN, "--", ">", "Jacobian", "λ"),
+    "dropout": Method("Dropout", _ORANGE, "-", "X", "noise", "p"),
+    "input_noise": Method("Input noise", _ORANGE, "--", "h", "noise", "σ"),
+    "weight_noise": Method("Weight noise", _ORANGE, ":", "*", "noise", "σ"),
+    "confidence_penalty": Method("Confidence penalty", _PURPLE, "-", "d", "output", "β"),
+    "label_smoothing": Method("Label smoothing", _PURPLE, "--", "p", "output", "ε"),
+}
+DATASETS = {
+    "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
+    "kmnist": "KMNIST",
+    "emnist": "EMNIST",
+    "svhn": "SVHN",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "digits": "Digits",
+    "clusters": "Four clusters",
+}
+
+
+def method(regularizer: str) -> Method:
+    """The look of a regularizer; one that is not a known technique gets its name as label.
+
+    Its line style and marker follow from the name alone, so they are the same in every sweep.
+    """
+    if regularizer in METHODS:
+        return METHODS[regularizer]
+    number = int.from_bytes(hashlib.blake2b(regularizer.encode(), digest_size=4).digest(), "big")
+    linestyle, marker = ("-", "--", ":", "-.")[number % 4], "osD^v<>P"[number // 4 % 8]
+    return Method(regularizer, _INDIGO, linestyle, marker, "other")
+
+
+def strength_label(regularizer: str, strength: str) -> str:
+    """The strength for people, e.g. `λ = 10⁻³`; `` where there is none.
+
+    >>> strength_label("l2", "0.0005"), strength_label("elastic_net", "l1=1e-05 l2=0.1")
+    ('λ = 5×10⁻⁴', 'l1 = 10⁻⁵, l2 = 0.1')
+    """
+    symbol = method(regularizer).symbol
+    split = (part.rpartition("=") for part in strength.split())
+    pairs = [(name.removesuffix(".strength") or symbol, power_of_ten(value)) for name, _, value in split]
+    return ", ".join(f"{name} = {value}" if name else value for name, value in pairs)
+
+
+def power_of_ten(text: str) -> str:
+    """A number as in print: powers of ten below 0.01 and from 10,000 on."""
+    value = float(text)
+    if value == 0 or 0.01 <= abs(value) < 10_000:
+        return text
+    mantissa, _, exponent = f"{value:.12e}".partition("e")
+    mantissa = mantissa.rstrip("0").rstrip(".")
+    power = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return power if mantissa == "1" else f"{mantissa}×{power}"
+
+
+def problem_label(dataset: str, per_class: int | None) -> str:
+    """For captions, e.g. `MNIST, 100 per class`."""
+    few = f", {per_class} per class" if per_class is not None else ""
+    return DATASETS.get(dataset, dataset) + few

@@ -1,0 +1,154 @@
+"""Tables as text, for the terminal and for LaTeX: columns that are defined once for both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from analysis.notation import latex
+from analysis.notation.intervals import Interval
+from analysis.notation.methods import problem_label
+from analysis.notation.number_text import decimals, plus_minus
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+Cells = list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column: `cells` are its texts for the rows of a group, `tex` is its header in LaTeX.
+
+    `best` says which of the rows are set in bold.
+    """
+
+    header: str
+    tex: str
+    cells: Callable[[pd.DataFrame], Cells]
+    words: bool = False
+    best: Callable[[pd.DataFrame], list[bool]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Some rows under a title, and what is said below them."""
+
+    title: str
+    frame: pd.DataFrame
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTable:
+    """Columns and what explains them."""
+
+    columns: Sequence[Column]
+    caption: str
+
+    def to_terminal(self, groups: Iterable[Rows]) -> Group:
+        """One table a group, for `rich.print`; words are broken where the terminal is narrow."""
+        groups = list(groups)
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        parts: list[Table | Text] = []
+        for group in groups:
+            table = Table(title=Text(group.title), title_justify="left", box=None, header_style="bold")
+            table.padding, table.pad_edge = (0, 1, 0, 0), False
+            for column in self.columns:
+                if column.words:  # broken between words, never within
+                    words = " ".join([column.header, *column.cells(group.frame)]).split()
+                    table.add_column(column.header, min_width=max(map(len, words), default=0))
+                else:
+                    table.add_column(column.header, justify="right", no_wrap=True)
+            for row in self.rows(group.frame):
+                table.add_row(*(Text(cell, "bold" if bold else "") for cell, bold in row))
+            parts += [table, *(Text(note) for note in own(group, groups)), Text()]
+        return Group(*parts[:-1], *(Text(note, "dim") for note in [*shared(groups), self.caption]))
+
+    def to_latex(self, groups: Iterable[Rows]) -> str:
+        """A booktabs tabular; what explains it stands above it as comments, for the caption."""
+        groups = list(groups)
+        notes = [self.caption, *shared(groups)]
+        notes += [f"{group.title}: {note}" for group in groups for note in own(group, groups)]
+        found = [
+            (latex.escape(group.title), [self._tex(row) for row in self.rows(group.frame)])
+            for group in groups
+        ]
+        alignment = "".join("l" if column.words else "r" for column in self.columns)
+        tabular = latex.booktabs(alignment, [column.tex for column in self.columns], found)
+        return "".join(f"% {' '.join(note.split())}\n" for note in notes) + tabular
+
+    def rows(self, frame: pd.DataFrame) -> list[list[tuple[str, bool]]]:
+        """The cells of each row, each with whether it is set in bold."""
+        plain_rows = [False] * len(frame)
+        columns = [
+            zip(column.cells(frame), column.best(frame) if column.best else plain_rows, strict=True)
+            for column in self.columns
+        ]
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    def _tex(self, row: Sequence[tuple[str, bool]]) -> Cells:
+        return [
+            latex.escape(cell) if column.words else latex.math(cell, bold=bold)
+            for column, (cell, bold) in zip(self.columns, row, strict=True)
+        ]
+
+
+def shared(groups: Sequence[Rows]) -> Cells:
+    """The notes that all groups have."""
+    return (
+        [note for note in groups[0].notes if all(note in group.notes for group in groups)] if groups else []
+    )
+
+
+def own(group: Rows, groups: Sequence[Rows]) -> Cells:
+    """The notes that not all groups have."""
+    everywhere = shared(groups)
+    return [note for note in group.notes if note not in everywhere]
+
+
+def by_problem(frame: pd.DataFrame) -> Iterable[Rows]:
+    """The rows of each problem under its name, in their order."""
+    for _, rows in frame.groupby(["dataset", "per_class", "model"], dropna=False, sort=False):
+        first = rows.iloc[0]
+        few = None if pd.isna(first["per_class"]) else int(first["per_class"])
+        yield Rows(title=f"{problem_label(first['dataset'], few)} ({first['model']})", frame=rows)
+
+
+def measured(mean: str, half: str, signed: bool = False) -> Callable[[pd.DataFrame], Cells]:
+    """Cells `mean ± half`, with the decimals that suit the typical interval of the column."""
+
+    def cells(rows: pd.DataFrame) -> Cells:
+        places = _places(rows[half])
+        return [
+            plus_minus(Interval(0, m, h), places, signed) for m, h in zip(rows[mean], rows[half], strict=True)
+        ]
+
+    return cells
+
+
+def highest(mean: str, half: str, sign: int = 1) -> Callable[[pd.DataFrame], list[bool]]:
+    """Which rows have the best mean, as it is printed; the lowest where `sign` is −1."""
+
+    def best(rows: pd.DataFrame) -> list[bool]:
+        shown = (sign * rows[mean]).round(_places(rows[half]))
+        return [bool(value) for value in shown == shown.max()]
+
+    return best
+
+
+def plain(column: str) -> Callable[[pd.DataFrame], Cells]:
+    """The values as they are."""
+    return lambda rows: rows[column].astype(str).tolist()
+
+
+def _places(halves: pd.Series) -> int:
+    widths = halves[halves > 0].tolist()
+    return decimals(median(widths) if widths else 0.0)

@@ -1,0 +1,1 @@
+"""Choosing strengths, comparing with the baseline, and what may be said of it."""

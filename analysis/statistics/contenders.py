@@ -1,0 +1,212 @@
+"""What is compared on one problem: the report runs of the regularizers and of the baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from analysis.notation.methods import METHODS
+from analysis.statistics.scores import Score
+from analysis.tables.collect import strength_order
+from analysis.tables.store_tables import Problem, Tables, digest
+from regularize.errors import UserError
+
+BASELINE = "none"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A regularizer at one strength (`` where it has none)."""
+
+    regularizer: str
+    strength: str
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The finished report runs of one problem. What is read of them is read once, and shared by all who ask.
+
+    `results` holds them all; in a sweep with tune seeds only those at the chosen strengths. In a
+    sweep without, every strength is a contender of its own. With `run_id`, that run is all there is.
+    """
+
+    problem: Problem
+    tables: Tables
+    results: pd.DataFrame
+    run_id: str | None = None
+
+    @property
+    def slug(self) -> str:
+        """For file names: that of the problem, or of the run."""
+        return self.problem.slug if self.run_id is None else f"run-{self.run_id}"
+
+    @cached_property
+    def contenders(self) -> list[Contender]:
+        """The baseline first, then in the order of `METHODS`, strengths ascending."""
+        return sorted(self._by_contender, key=contender_order)
+
+    @cached_property
+    def baseline(self) -> Contender | None:
+        """Runs without any regularizer, if the sweep has them."""
+        found = [contender for contender in self.contenders if contender.regularizer == BASELINE]
+        return found[0] if found else None
+
+    @cached_property
+    def challengers(self) -> list[Contender]:
+        """All but the baseline."""
+        return [contender for contender in self.contenders if contender != self.baseline]
+
+    def of(self, contender: Contender) -> pd.DataFrame:
+        """The results of one contender, indexed by seed; diverged runs are among them."""
+        return self._by_contender[contender][0]
+
+    def done(self, contender: Contender) -> pd.DataFrame:
+        """The results of one contender's runs that did not diverge, indexed by seed."""
+        return self._by_contender[contender][1]
+
+    @cached_property
+    def _by_contender(self) -> dict[Contender, tuple[pd.DataFrame, pd.DataFrame]]:
+        """What `of` and `done` say; figures ask for it hundreds of times."""
+        found = {}
+        for (regularizer, strength), rows in self.results.groupby(["regularizer", "strength"], sort=False):
+            assert rows["seed"].is_unique
+            rows = rows.set_index("seed").sort_index()
+            found[Contender(str(regularizer), str(strength))] = rows, rows[rows["state"] == "done"]
+        return found
+
+    def n_diverged(self, contender: Contender) -> int:
+        return int((self.of(contender)["state"] == "diverged").sum())
+
+    @property
+    def rule(self) -> str:
+        """How strengths were chosen, for captions and tables."""
+        selection = self.tables.selection
+        return "all of the sweep, none was selected" if selection is None else str(selection["rule"].iloc[0])
+
+    def rows(self, table: str, contender: Contender | None = None) -> pd.DataFrame:
+        """The rows that `table` has of the runs that did not diverge, of one contender or of all.
+
+        Raises:
+            UserError: the table has not been collected.
+        """
+        results = self.results if contender is None else self.of(contender)
+        done = results.loc[results["state"] == "done", "run_id"].tolist()
+        whole = vars(contender) if contender else {}
+        return self.tables.read(table, self.problem, **whole, run_id=done).reset_index(drop=True)
+
+    def values(self, score: Score) -> pd.Series:
+        """A score of the runs in `results`; missing where it was not measured.
+
+        Raises:
+            UserError: it is the accuracy under an attack that no run was measured with.
+        """
+        if score.attack is None:
+            return score.of(self.results)
+        attack, size = score.attack
+        rows = self.robustness
+        rows = rows[(rows["attack"] == attack) & (rows["size"] > 0)]
+        mine = rows[np.isclose(rows["size"], size, rtol=1e-3, atol=0)]
+        if mine.empty:
+            sizes = ", ".join(f"{each:.4g}" for each in sorted(set(rows["size"]))) or "none"
+            raise UserError(
+                f"no run was measured with {attack} of size {size:.4g}; sizes of {attack}: {sizes}"
+            )
+        return self.results["run_id"].map(mine.set_index("run_id")["accuracy"]) * score.factor
+
+    @cached_property
+    def robustness(self) -> pd.DataFrame:
+        """The accuracies under attack of the runs in `results` that did not diverge.
+
+        Raises:
+            UserError: none was measured.
+        """
+        measured = self.tables.store.table("robustness").exists()
+        rows = self.rows("robustness") if measured else pd.DataFrame()
+        if rows.empty:
+            raise UserError(
+                "accuracy under attack was not measured; a sweep with `evaluation: {robustness: true}` has it"
+            )
+        return rows
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """The learning curves of the runs in `results` that did not diverge."""
+        return self.rows("metrics")
+
+    @cached_property
+    def digest(self) -> str:
+        """Names the content of `results` and `metrics`."""
+        return digest(self.results, self.metrics)
+
+
+def comparisons(tables: Tables) -> list[Comparison]:
+    """One for each problem that has a finished report run.
+
+    Raises:
+        UserError: there is none.
+    """
+    report = tables.results[tables.results["phase"] == "report"]
+    report = report[_chosen(tables, report)]
+    places: dict[Problem, list[int]] = {problem: [] for problem in tables.problems}
+    columns = [report[name].tolist() for name in ("dataset", "per_class", "model")]
+    for place, (dataset, few, model) in enumerate(zip(*columns, strict=True)):
+        places[Problem(dataset, None if pd.isna(few) else int(few), model)].append(place)
+    found = [
+        Comparison(problem, tables, report.iloc[rows].reset_index(drop=True))
+        for problem, rows in places.items()
+        if rows
+    ]
+    if not found:
+        raise UserError(
+            f"{tables.store.folder} has no finished report run yet, so there is nothing to compare: "
+            f"{len(tables.results)} of {len(tables.runs)} planned runs are finished"
+        )
+    return found
+
+
+def one_run(tables: Tables, run_id: str) -> Comparison:
+    """A finished run by itself, whatever it was trained for.
+
+    Raises:
+        UserError: there is none of that id.
+    """
+    rows = tables.results[tables.results["run_id"] == run_id]
+    if rows.empty:
+        raise UserError(
+            f"run {run_id!r} has no result in {tables.store.folder}; the ids are the column run_id of "
+            f"{tables.store.table('results')}"
+        )
+    first = rows.iloc[0]
+    few = None if pd.isna(first["per_class"]) else int(first["per_class"])
+    problem = Problem(first["dataset"], few, first["model"])
+    return Comparison(problem, tables, rows.reset_index(drop=True), run_id)
+
+
+def _chosen(tables: Tables, report: pd.DataFrame) -> pd.Series:
+    """Which report runs are at the strength that was chosen; all where none was."""
+    if tables.selection is None:
+        return pd.Series(True, index=report.index)
+    cell = ["dataset", "per_class", "model", "regularizer"]
+    chosen = tables.selection[tables.selection["chosen"]]
+    merged = report[[*cell, "strength"]].merge(
+        chosen[[*cell, "strength"]], on=cell, how="left", suffixes=("", "_")
+    )
+    kept = merged["strength_"].isna() | (merged["strength_"] == merged["strength"])
+    return pd.Series(kept.to_numpy(dtype=bool), index=report.index)
+
+
+def of_problem(frame: pd.DataFrame, problem: Problem) -> pd.Series:
+    """Which rows of a table are of one problem."""
+    few = frame["per_class"]
+    few = few.isna() if problem.per_class is None else few == problem.per_class
+    return (frame["dataset"] == problem.dataset) & few & (frame["model"] == problem.model)
+
+
+def contender_order(contender: Contender) -> tuple[object, ...]:
+    """The order of `METHODS`, then of names, strengths ascending."""
+    known = list(METHODS)
+    place = known.index(contender.regularizer) if contender.regularizer in METHODS else len(known)
+    return place, contender.regularizer, strength_order(contender.strength)

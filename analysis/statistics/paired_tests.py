@@ -1,0 +1,130 @@
+"""What differences paired by seed say: tests, their correction, effect sizes, equivalence.
+
+All functions are pure and take plain numbers: differences of one contender to the baseline, one a
+seed, in any order.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from analysis.notation.intervals import Interval
+
+ALPHA = 0.05
+_EXACT_TO = 16  # differences, of which all 2^15 sign patterns are tried; above, as many random ones
+_RANDOM_PATTERNS = 2**16 - 1
+_ROUNDING = 1e-9  # relative; what sums may differ by and still be the same number
+
+Values = NDArray[np.float64]
+
+
+def _values(differences: ArrayLike) -> Values:
+    """Sorted, so that the order of rows cannot even change a rounding."""
+    return np.sort(np.asarray(differences, dtype=float))
+
+
+def constant(differences: ArrayLike) -> bool:
+    """Whether all differences are the same number, but for rounding."""
+    d = _values(differences)
+    return bool(np.ptp(d) <= _ROUNDING * np.abs(d).max(initial=0.0)) if len(d) else True
+
+
+def t_test(differences: ArrayLike) -> float:
+    """Two-sided p of the one-sample t-test of mean 0 (Student 1908).
+
+    1 where all differences are 0; NaN where there are fewer than two, or all are the same otherwise.
+    """
+    d = _values(differences)
+    if len(d) < 2:
+        return math.nan
+    if constant(d):
+        return 1.0 if not d.any() else math.nan
+    return float(stats.ttest_1samp(d, 0.0).pvalue)
+
+
+def sign_flip_test(differences: ArrayLike) -> float:
+    """Two-sided p of the permutation test that flips signs (Fisher 1935): the share of sign patterns
+    whose sum is at least as far from 0 as the observed one.
+
+    All patterns for up to 16 differences, above that 65,535 random ones and the observed one, always
+    the same. Its smallest value for n differences is 2^(1−n). NaN where there is no difference.
+    """
+    d = _values(differences)
+    if not len(d):
+        return math.nan
+    far = abs(d.sum()) - _ROUNDING * np.abs(d).sum()
+    at_least = np.abs(_patterns(len(d)) @ d) >= far
+    if len(d) <= _EXACT_TO:
+        return float(at_least.mean())
+    return float((1 + at_least.sum()) / (1 + len(at_least)))
+
+
+@lru_cache(maxsize=4)
+def _patterns(n: int) -> Values:
+    """Rows of signs; half of all will do, as a pattern and its opposite are equally far from 0."""
+    if n <= _EXACT_TO:
+        return np.array([(1.0, *signs) for signs in itertools.product((1.0, -1.0), repeat=n - 1)])
+    return np.random.default_rng(0).choice((1.0, -1.0), size=(_RANDOM_PATTERNS, n))
+
+
+def smallest_p(n: int) -> float:
+    """The least that the exact sign-flip test of n differences can give."""
+    return 2.0 ** (1 - n)
+
+
+def pairs_needed(comparisons: int) -> int:
+    """The fewest pairs of seeds with which the sign-flip check can confirm one of so many comparisons.
+
+    Holm asks 5% divided by their number of the smallest p.
+
+    >>> [pairs_needed(m) for m in (1, 5, 12)]
+    [6, 8, 9]
+    """
+    return next(n for n in itertools.count(2) if smallest_p(n) <= ALPHA / max(comparisons, 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values (Holm 1979). NaN, a test refused, counts in the number and stays NaN."""
+    order = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
+    adjusted, largest = [math.nan] * len(p_values), 0.0
+    for rank, (p, place) in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p))
+        adjusted[place] = largest
+    return adjusted
+
+
+def sd(values: ArrayLike) -> float:
+    """The standard deviation of the sample; NaN for fewer than two values, or an infinite one."""
+    values = _values(values)
+    return float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else math.nan
+
+
+def d_z(differences: ArrayLike) -> float:
+    """Cohen's d_z: mean over standard deviation of the differences; NaN where they do not vary."""
+    d = _values(differences)
+    return math.nan if len(d) < 2 or constant(d) else float(d.mean() / sd(d))
+
+
+def p_improvement(gains: ArrayLike) -> float:
+    """The share of seeds that gained, half of the ties included; NaN where there is no seed."""
+    gains = _values(gains)
+    return float(((gains > 0) + 0.5 * (gains == 0)).mean()) if len(gains) else math.nan
+
+
+def verdict(gain: Interval, rope: float) -> str:
+    """What the whole interval of a gain says of the region of practical equivalence ±rope.
+
+    `equivalent` where it lies inside (two one-sided tests, Schuirmann 1987, at 2.5%), `better` or
+    `worse` where it lies outside on one side, else `undecided`.
+    """
+    low, high = gain.mean - gain.half, gain.mean + gain.half
+    if -rope < low and high < rope:
+        return "equivalent"
+    return "better" if low > rope else "worse" if high < -rope else "undecided"

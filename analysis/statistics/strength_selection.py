@@ -1,0 +1,140 @@
+"""Strengths from the tune seeds: for every regularizer on every dataset, the one that validates best.
+
+The report seeds take no part in the choice, so their test scores stay free of selection bias.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from analysis.tables.collect import collect, strength_order
+from analysis.tables.pack_files import read
+from regularize.errors import UserError, one_of
+from regularize.store import Store, write_table
+
+SELECTION = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("per_class", pa.int64()),
+        ("model", pa.string()),
+        ("regularizer", pa.string()),
+        ("strength", pa.string()),
+        ("chosen", pa.bool_()),
+        ("n", pa.int64()),  # tune seeds
+        ("mean", pa.float64()),  # of the metric; a diverged run counts as the worst value there is
+        ("sd", pa.float64()),  # null for one seed, or where a run's loss is infinite
+        ("n_diverged", pa.int64()),
+        ("metric", pa.string()),
+        ("rule", pa.string()),
+    ]
+)
+WORST = {"validation_accuracy": 0.0, "validation_loss": math.inf}
+
+Row = Mapping[str, Any]
+
+
+class Cell(NamedTuple):
+    """What one strength is chosen for."""
+
+    dataset: str
+    per_class: int | None
+    model: str
+    regularizer: str
+
+    @classmethod
+    def of(cls, row: Row) -> Cell:
+        return cls(*(row[name] for name in cls._fields))
+
+    def __str__(self) -> str:
+        few = f" ({self.per_class} per class)" if self.per_class is not None else ""
+        return f"{self.dataset}{few} {self.model} {self.regularizer}"
+
+
+def missing(store: Store) -> list[dict[str, Any]]:
+    """The planned tune runs that have no result yet: rows of `runs`, in the tables' order."""
+    collect(store, ("runs", "results"))
+    finished = set(read(store.table("results"), ["run_id"])["run_id"].to_pylist())
+    runs = read(store.table("runs")).to_pylist()
+    return [run for run in runs if run["phase"] == "tune" and run["run_id"] not in finished]
+
+
+def select(store: Store, metric: str = "validation_accuracy") -> dict[Cell, str]:
+    """Choose strengths, write `tables/selection.parquet`, return the strength of every cell.
+
+    Empty for a sweep without tune seeds.
+
+    Raises:
+        UserError: unknown metric, or tune runs without a result.
+    """
+    if metric not in WORST:
+        raise UserError(f"metric is {metric!r}, but must be {one_of(metric, WORST)}")
+    if waiting := missing(store):
+        counts = Counter(str(Cell.of(run)) for run in waiting)
+        listed = ", ".join(f"{cell}: {count}" for cell, count in counts.items())
+        raise UserError(f"no strength can be chosen while {len(waiting)} tune runs have no result ({listed})")
+    tuned = [row for row in read(store.table("results")).to_pylist() if row["phase"] == "tune"]
+    if not tuned:
+        return {}
+    rows = choose(tuned, metric)
+    write_table(store.table("selection"), rows, SELECTION)
+    return {Cell.of(row): row["strength"] for row in rows if row["chosen"]}
+
+
+def choose(results: Iterable[Row], metric: str) -> list[dict[str, Any]]:
+    """The rows of `selection`: one for each strength of each cell, the best one `chosen`.
+
+    Best is the mean over seeds; a diverged run enters it with the worst value there is (accuracy
+    0, infinite loss). Equal means: fewer diverged runs, then the smallest strength.
+    """
+    cells: dict[Cell, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in results:
+        cells[Cell.of(row)][row["strength"]].append(row)
+    rows = []
+    for cell, strengths in cells.items():
+        candidates = [
+            {**cell._asdict(), "strength": strength, **_score(runs, metric)}
+            for strength, runs in sorted(strengths.items(), key=lambda item: strength_order(item[0]))
+        ]
+        best = min(candidates, key=_merit)
+        rows += [{**row, "chosen": row is best, "rule": _rule(metric)} for row in candidates]
+    return rows
+
+
+def _score(runs: Sequence[Row], metric: str) -> dict[str, Any]:
+    values = [_value(run, metric) for run in runs]
+    spread = len(values) > 1 and all(map(math.isfinite, values))
+    return {
+        "n": len(values),
+        "mean": fmean(values),
+        "sd": stdev(values) if spread else None,
+        "n_diverged": sum(run["state"] == "diverged" for run in runs),
+        "metric": metric,
+    }
+
+
+def _value(run: Row, metric: str) -> float:
+    value = run[metric]
+    sound = run["state"] != "diverged" and value is not None and math.isfinite(value)
+    return float(value) if sound else WORST[metric]
+
+
+def _merit(row: Row) -> tuple[float, int]:
+    """Smaller is better; `min` keeps the first, the smallest strength, of equals.
+
+    Twelve digits: equal scores must not be told apart by the rounding of their sums.
+    """
+    sign = 1 if WORST[row["metric"]] > 0 else -1
+    return sign * round(row["mean"], 12), row["n_diverged"]
+
+
+def _rule(metric: str) -> str:
+    best, worst = ("lowest", "infinite loss") if WORST[metric] > 0 else ("highest", "accuracy 0")
+    return (
+        f"{best} mean {metric} over the tune seeds; diverged runs count as {worst}; ties: smallest strength"
+    )

@@ -1,0 +1,1 @@
+"""The packs' many small tables as a few large ones, and reading those."""

@@ -1,0 +1,1 @@
+"""Conclusions, captions and results as text."""

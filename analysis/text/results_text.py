@@ -1,0 +1,56 @@
+"""The results table as text: for the terminal, and for LaTeX."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from analysis.notation.methods import method
+from analysis.notation.text_table import Column, TextTable, by_problem, highest, measured, plain
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+REGULARIZER = Column(
+    header="Regularizer",
+    tex="Regularizer",
+    words=True,
+    cells=lambda rows: [method(name).label for name in rows["regularizer"]],
+)
+STRENGTH = Column(header="Strength", tex="Strength", words=True, cells=plain("strength"))
+N = Column(header="n", tex="$n$", cells=plain("n"))
+DIVERGED = Column(header="Div.", tex="Diverged", cells=plain("n_diverged"))
+
+TABLE = TextTable(
+    columns=(
+        REGULARIZER,
+        STRENGTH,
+        N,
+        Column(
+            header="Acc. (%)",
+            tex=r"Accuracy (\%)",
+            cells=measured("test_accuracy", "test_accuracy_half"),
+            best=highest("test_accuracy", "test_accuracy_half"),
+        ),
+        Column(
+            header="Δ (pp)",
+            tex=r"$\Delta$ none (pp)",
+            cells=measured("difference", "difference_half", signed=True),
+        ),
+        Column(header="Test loss", tex="Test loss", cells=measured("test_loss", "test_loss_half")),
+        Column(header="Gap", tex="Gap", cells=measured("gap", "gap_half")),
+        DIVERGED,
+    ),
+    caption="mean ± half the 95% t-interval; Δ to none, paired by seed; Div.: diverged",
+)
+
+
+def to_terminal(frame: pd.DataFrame) -> Group:
+    """One table a problem, for `rich.print`; the best accuracy of each problem is bold."""
+    return TABLE.to_terminal(by_problem(frame))
+
+
+def to_latex(frame: pd.DataFrame) -> str:
+    """A booktabs tabular; the best accuracy of each problem is bold."""
+    return TABLE.to_latex(by_problem(frame))

@@ -1,0 +1,1 @@
+"""Cluster configs, and where their stores and data sets are."""

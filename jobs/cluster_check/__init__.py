@@ -1,0 +1,117 @@
+"""`regularize cluster check`: a cluster config against the live cluster, as a list of findings."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.cluster.cluster_config import Cluster
+from jobs.cluster_check import config_findings, node_findings, probe_job
+from jobs.cluster_check.finding import Finding, failed, passed, skipped
+from jobs.cluster_check.node_probe import HERE, facts
+from jobs.slurm.client import Slurm
+from jobs.slurm.sbatch_request import REPLACED, parameters, script, takes_logs
+from jobs.support.readable_numbers import size
+from regularize.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What is checked: a cluster with these folders; `patience` are the seconds that the probe may wait."""
+
+    cluster: Cluster
+    store: Path
+    data_root: Path | None
+    patience: float
+    say: Callable[[str], None]
+
+    def findings(self) -> Iterator[Finding]:
+        """Everything, in the order in which it is found out; a failure leaves out what depends on it."""
+        if self.cluster.kind == "local":
+            yield from self._here()
+            return
+        good = True
+        for finding in self._requested():
+            good = good and finding.state != "fail"
+            yield finding
+        if good:
+            yield from self._node()
+        else:
+            yield skipped("compute node", "not tried, as no job can be submitted like that")
+
+    def _here(self) -> Iterator[Finding]:
+        folder, finding = _folder(self.store)
+        yield finding
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        here = facts(self.data_root)
+        yield from node_findings.findings(self.cluster, here, here, self.data_root is not None)
+
+    def _requested(self) -> Iterator[Finding]:
+        """What Slurm says before anything is submitted."""
+        cluster, slurm = self.cluster, Slurm(say=self.say, patience=30)
+        try:
+            config, partitions = slurm.config(), slurm.partitions()
+            limits = slurm.limits(cluster)
+        except UserError as error:
+            yield failed("Slurm", str(error), "run this on a host that can submit jobs")
+            return
+        yield passed("Slurm", f"{config.get('SLURM_VERSION', '')}, cluster {config.get('ClusterName', '')}")
+        yield config_findings.partition(cluster, partitions)
+        yield config_findings.time_limit(cluster, limits)
+        yield config_findings.array_size(limits)
+        yield config_findings.submitted_jobs(limits)
+        enforced = config.get("AccountingStorageEnforce", "").split(",")
+        yield config_findings.account(cluster, enforced, slurm.associations())
+        yield config_findings.history(slurm.accounting(["1"]) is not None)
+        if not takes_logs(self.store):
+            yield failed("store", f"it is {str(self.store)!r}, but {REPLACED}", "take another folder")
+        tried = slurm.test_only(script("true", str(self.store), parameters(cluster, name="rs-check")))
+        yield config_findings.request(tried.code, tried.said)
+
+    def _node(self) -> Iterator[Finding]:
+        """What a small job finds on a compute node."""
+        folder, finding = _folder(self.store)
+        yield finding
+        if not folder:
+            return
+        try:
+            text = probe_job.job(self.cluster, folder, self.data_root)
+            report = probe_job.run(Slurm(say=self.say), text, folder, self.patience, self.say)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        if report.waiting:
+            yield failed(
+                "compute node",
+                f"job {report.job_id} has not begun in {self.patience / 60:.0f} min ({report.waiting})",
+                "not checked; try again with a larger --wait, or when the cluster is less busy",
+            )
+        elif report.there is None:
+            yield node_findings.ended(str(self.store), report.past, report.log)
+        else:
+            yield passed("store there", f"written by {report.there['host']}, seen from here")
+            yield from node_findings.findings(
+                self.cluster, facts(self.data_root), report.there, self.data_root is not None
+            )
+
+
+def user() -> str:
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
+def _folder(store: Path) -> tuple[Path | None, Finding]:
+    """A new folder in the store root with something to read in it; None where that cannot be."""
+    folder = store / f".check-{secrets.token_hex(4)}"
+    try:
+        folder.mkdir(parents=True)
+        (folder / HERE).write_text("seen", encoding="utf-8")
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        todo = "set `store:` (or --store) to a folder that you may write to and that has room"
+        return None, failed("store", f"{store} cannot be written: {error.strerror}", todo)
+    return folder, passed("store", f"{store}, {size(shutil.disk_usage(store).free)} free")

@@ -1,0 +1,86 @@
+"""What the probe reported, as findings. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jobs.cluster.cluster_config import Cluster
+from jobs.cluster_check import node_probe
+from jobs.cluster_check.finding import Finding, failed, passed, warned
+from jobs.slurm.sacct import PastTask
+
+_INSTALL = "install the same environment there, or set `python:` and `setup:` so that the job finds it"
+
+
+def findings(
+    cluster: Cluster, here: Mapping[str, Any], there: Mapping[str, Any], asked: bool
+) -> Iterator[Finding]:
+    """What the host of the probe has; `asked` is whether a data root was named."""
+    yield passed("python", f"{there['python']} on {there['host']}: {there['executable']}")
+    yield _versions(here, there)
+    yield _data(there["data"], asked)
+    if cluster.scratch:
+        yield _scratch(str(cluster.scratch), there["scratch"])
+    if wanted := cluster.gpus_per_task or cluster.gpus:
+        yield _gpus(wanted, there["gpus"])
+
+
+def ended(store: str, past: PastTask | None, log: str | None) -> Finding:
+    """Why the probe has not reported, from how its job ended and the end of its log (None without one)."""
+    node = past.nodes if past and past.nodes else "the compute node"
+    code = past.exit_code if past else 0
+    shared = "choose a `store:` on a file system that login and compute nodes share"
+    if code == node_probe.UNSEEN:
+        return failed("store", f"{node} does not see in {store} what was written here", shared)
+    if code == node_probe.UNWRITABLE:
+        return failed("store", f"{node} cannot write to {store}: {log}", shared)
+    how = f"the job ended as {past.state}, exit code {code}, on {node}" if past else "the job ended"
+    if log is None or (past and past.state == "COMPLETED"):
+        return failed("store", f"{how}, and nothing of it is to be seen in {store}", shared)
+    if not log:
+        return failed("python", f"{how}, with an empty log", "look at what `setup:` does")
+    known = any(words in log for words in ("No module named", "not found", "No such file"))
+    return failed("python", f"{how}: {log}", _INSTALL if known else "mend what it names")
+
+
+def _versions(here: Mapping[str, Any], there: Mapping[str, Any]) -> Finding:
+    minor = [host["python"].rpartition(".")[0] for host in (here, there)]
+    if minor[0] != minor[1]:
+        return failed("versions", f"Python {minor[0]} here, {minor[1]} there", _INSTALL)
+    other = {
+        name: (version, there["versions"].get(name) or "none")
+        for name, version in here["versions"].items()
+        if there["versions"].get(name) != version
+    }
+    words = ", ".join(f"{name} {ours} here, {theirs} there" for name, (ours, theirs) in other.items())
+    if "regularize-sweeps" in other:
+        return failed("versions", words, _INSTALL)
+    if other:
+        return warned("versions", words, _INSTALL)
+    return passed("versions", f"torch {there['versions']['torch']} and all others as here")
+
+
+def _data(data: Mapping[str, Any], asked: bool) -> Finding:
+    folder, sets = data["folder"], data["sets"]
+    fetch = f"`regularize data fetch NAME --data-root {folder}`, on a host with internet"
+    if not data["there"] and asked:
+        return failed(
+            "data", f"there is no {folder}", f"set `data_root:` to a folder that all nodes see; {fetch}"
+        )
+    if not sets:
+        return warned("data", f"no data set in {folder}; only digits and clusters need none", fetch)
+    return passed("data", f"{', '.join(sets)} in {folder}")
+
+
+def _scratch(folder: str, problem: str) -> Finding:
+    if problem:
+        return failed("scratch", problem, "set `scratch:` to a folder of the node that one may write to")
+    return passed("scratch", folder)
+
+
+def _gpus(wanted: int, found: int) -> Finding:
+    if found < wanted:
+        todo = "ask for `gpus_per_task:` in a partition that has them, and install torch with CUDA"
+        return failed("gpus", f"torch sees {found}, {wanted} are asked for", todo)
+    return passed("gpus", f"torch sees {found}")

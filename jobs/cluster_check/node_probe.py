@@ -1,0 +1,82 @@
+"""What a compute node has: run there, `python -m jobs.cluster_check.node_probe FOLDER [DATA_ROOT [SCRATCH]]`.
+
+`FOLDER` holds what the submitting host wrote (`here.txt`), and is given `there.json`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HERE, THERE = "here.txt", "there.json"
+# Exit codes: the folder's contents are not what they are on the submitting host; it cannot be written.
+UNSEEN, UNWRITABLE = 3, 4
+
+
+def main(folder: Path, data_root: Path | None, scratch: str) -> int:
+    from regularize.store import write_json
+
+    if not (folder / HERE).exists():
+        return UNSEEN
+    try:
+        write_json(folder / THERE, facts(data_root, scratch))
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return UNWRITABLE
+    return 0
+
+
+def facts(data_root: Path | None, scratch: str = "") -> dict[str, Any]:
+    """Versions, GPUs, data sets and scratch of this host, as plain values."""
+    from jobs.store.provenance import LIBRARIES, library_version
+    from regularize import __version__
+
+    return {
+        "host": socket.gethostname(),
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "versions": {"regularize-sweeps": __version__} | {name: library_version(name) for name in LIBRARIES},
+        "gpus": _gpus(),
+        "data": _data(data_root),
+        "scratch": _scratch(scratch),
+    }
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def _data(root: Path | None) -> dict[str, Any]:
+    from jobs.cluster.data_sets import present
+    from regularize.data.registry import data_root
+
+    folder = data_root(root)
+    return {
+        "folder": str(folder),
+        "there": folder.is_dir(),
+        "sets": present(folder) if folder.is_dir() else [],
+    }
+
+
+def _scratch(folder: str) -> str:
+    """Why nothing can be written there; empty if it can, or there is none."""
+    if not folder:
+        return ""
+    path = os.path.expandvars(Path(folder).expanduser())
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            return ""
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+
+
+if __name__ == "__main__":
+    given = [*sys.argv[1:], "", ""]
+    sys.exit(main(Path(given[0]), Path(given[1]) if given[1] else None, given[2]))

@@ -1,0 +1,116 @@
+"""The probe's job: submitted, waited for, removed."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.cluster import shell_words
+from jobs.cluster.cluster_config import Cluster
+from jobs.cluster_check import node_probe
+from jobs.slurm.client import Slurm
+from jobs.slurm.sacct import PastTask
+from jobs.slurm.sbatch_request import parameters, script
+from jobs.slurm.squeue import QueuedTask
+from jobs.support.hangup import interrupted_by_hangup
+from regularize.store import read_json
+
+MINUTES = 5  # its time limit
+# How long a shared file system, and sacct, may take to show what has happened.
+LAG_SECONDS = 30.0
+POLL_SECONDS = 1.0
+_GOOD = ("PENDING", "RUNNING", "COMPLETED")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What came of the job: what the probe reported, or how it ended; `waiting` if it has not begun.
+
+    `log` is the end of its log, None where there is none.
+    """
+
+    job_id: str
+    there: dict[str, Any] | None = None
+    past: PastTask | None = None
+    waiting: str = ""
+    log: str | None = None
+
+
+def job(cluster: Cluster, folder: Path, data_root: Path | None) -> str:
+    """The text of the job: one task, that asks for what a task of the sweep's jobs asks for."""
+    asked = parameters(cluster, name="rs-check")
+    asked |= {"nodes": 1, "ntasks_per_node": 1, "time": min(MINUTES, cluster.time), "signal_delay_s": 0}
+    scratch = str(cluster.scratch or "")
+    arguments = shlex.join(
+        ["-m", "jobs.cluster_check.node_probe", str(folder), str(data_root or ""), scratch]
+    )
+    python = shell_words.path(cluster.python) if cluster.python else shlex.quote(sys.executable)
+    return script(f"{python} {arguments}", str(folder), asked)
+
+
+def run(slurm: Slurm, text: str, folder: Path, patience: float, say: Callable[[str], None]) -> Report:
+    """Submit the job, and wait for its report; at most `patience` seconds while it waits in the queue."""
+    job_id = slurm.submit(text)
+    say(f"job {job_id} tries a compute node")
+    try:
+        with interrupted_by_hangup():
+            waiting = _await_end(slurm, job_id, folder, patience, say)
+    except BaseException:
+        slurm.cancel([job_id])
+        raise
+    if waiting:
+        slurm.cancel([job_id])
+        return Report(job_id=job_id, waiting=waiting.reason)
+    return _report(slurm, job_id, folder)
+
+
+def _await_end(
+    slurm: Slurm, job_id: str, folder: Path, patience: float, say: Callable[[str], None]
+) -> QueuedTask | None:
+    """None once the job has ended or reported; the job if it has not begun in time."""
+    deadline, last = time.monotonic() + patience, ""
+    while not _seen(folder):
+        tasks = slurm.queue([job_id])
+        if not tasks:
+            return None
+        (task,) = tasks
+        if task.state == "PENDING" and time.monotonic() > deadline:
+            return task
+        if task.state == "PENDING" and task.reason != "None":
+            start = f", expected to start {task.start:%d %b %H:%M}" if task.start else ""
+            if (words := f"{task.reason}{start}") != last:
+                say(f"job {job_id} waits in the queue: {words}")
+            last = words
+        time.sleep(POLL_SECONDS)
+    return None
+
+
+def _report(slurm: Slurm, job_id: str, folder: Path) -> Report:
+    deadline, past = time.monotonic() + LAG_SECONDS, None
+    while not _seen(folder) and time.monotonic() < deadline:
+        past = (slurm.accounting([job_id]) or (None,))[-1]
+        if past and past.state not in _GOOD:
+            break
+        time.sleep(POLL_SECONDS)
+    if _seen(folder):
+        return Report(job_id=job_id, there=read_json(folder / node_probe.THERE))
+    return Report(job_id=job_id, past=past, log=_last_line(folder))
+
+
+def _seen(folder: Path) -> bool:
+    # Listing a folder makes a network file system look again.
+    return node_probe.THERE in {path.name for path in folder.iterdir()}
+
+
+def _last_line(folder: Path) -> str | None:
+    logs = list(folder.glob("*.out"))
+    if not logs:
+        return None
+    lines = [line for path in logs for line in path.read_text(errors="replace").splitlines()]
+    told = [line.strip() for line in lines if line.strip() and not line.startswith("srun: ")]
+    return (told or [line.strip() for line in lines] or [""])[-1]

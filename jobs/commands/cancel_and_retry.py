@@ -1,0 +1,122 @@
+"""What can be done to a sweep that was submitted: cancel runs, train failed ones again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from jobs.local.run_sweep import run_here
+from jobs.planning.prepare_submission import Submission
+from jobs.slurm.client import Slurm
+from jobs.status.run_filters import EVERYTHING, Filter, matching
+from jobs.status.run_states import pack_state, run_states
+from jobs.store import submitted_settings
+from jobs.store.journal import Journal, append
+from jobs.store.pack_status import read_packs
+from jobs.store.planned_runs import read_rows
+from jobs.store.submit_lock import submit_lock
+from jobs.submission.follow_up_job import way_to_slurm
+from jobs.submission.job_outcomes import Place, Sight
+from jobs.submission.reconcile import reconcile
+from jobs.submission.retries import judge
+from jobs.submission.submit_to_slurm import submit_by_hand
+from jobs.support.readable_numbers import plural
+from regularize.store import Store
+
+
+def cancel(store: Store, wanted: Filter, console: Console) -> None:
+    """Take the wanted runs out of Slurm's queue; they stay out until the sweep is submitted again.
+
+    A job ends if one of the runs it is to train is wanted; its others go on with the follow-up. If
+    all are, the follow-up is cancelled too. On this machine a pack ends, with a checkpoint, if one of its
+    runs is wanted, or is not begun; the task goes on with its other packs.
+    """
+    rows, known = read_rows(store), submitted_settings.load(store)
+    if known.cluster.kind == "local":
+        _cancel_here(store, wanted, console)
+        return
+    with submit_lock(store.lock):
+        slurm = Slurm(say=console.print)
+        sight, packs = reconcile(way_to_slurm(store, known, slurm))
+        states, _ = run_states(packs, sight, datetime.now(UTC))
+        live, done = sight.live_runs(), packs.done()
+        chosen = {row.run_id for row in matching(rows, wanted, states)}
+        runs = (live if wanted == EVERYTHING else chosen & live) - done.keys()
+        places = [place for place in sight.live if _holds(sight.journal, place, runs)]
+        append(store.journal, "cancelled", runs=sorted(runs), elements=places)
+        ids = _slurm_ids(sight, places)
+        if wanted == EVERYTHING:
+            ids += [str(handed.job_id) for handed, _ in sight.follow_ups()]
+        slurm.cancel(ids)
+    others = {run_id for place in places for run_id in _runs(sight.journal, place)} - runs - done.keys()
+    console.print(f"{plural(len(runs), 'run')} of {plural(len(places), 'job')} cancelled")
+    if others:
+        console.print(f"{plural(len(others), 'run')} of these jobs go on with the follow-up")
+
+
+def _cancel_here(store: Store, wanted: Filter, console: Console) -> None:
+    """Note which runs are cancelled where the tasks look for it.
+
+    Raises:
+        UserError: the store is not ours to write to.
+    """
+    packs, now = read_packs(store), datetime.now(UTC)
+    states, _ = run_states(packs, None, now)
+    runs = {row.run_id for row in matching(read_rows(store), wanted, states)} - packs.done().keys()
+    append(store.journal, "cancelled", runs=sorted(runs), elements=[])
+    training = [s.runs for s in packs.statuses.values() if pack_state(s, now) == "running"]
+    ending = {run_id for pack in training if not runs.isdisjoint(pack) for run_id in pack}
+    console.print(f"{plural(len(ending & runs), 'run')} in training here told to write a checkpoint and end")
+    if others := ending - runs:
+        console.print(f"{plural(len(others), 'run')} of the same packs end with them")
+
+
+def retry(store: Store, wanted: Filter, console: Console) -> bool:
+    """Forget the failures of the wanted runs and submit the sweep as it was submitted last.
+
+    Cancelled ones are taken up again only if a filter names them. On this machine, where what is not done
+    waits for a submission anyway, the wanted ones alone are trained.
+    """
+    known = submitted_settings.load(store)
+    submission = Submission(
+        sweep=submitted_settings.load_saved_sweep(store),
+        store=store,
+        cluster=known.cluster,
+        data_root=known.data_root,
+        overrides=(),
+        console=console,
+    )
+    if known.cluster.kind == "local":
+        return run_here(submission, again=wanted)
+    with submit_lock(store.lock):
+        sight, packs = reconcile(way_to_slurm(store, known, Slurm(say=console.print)))
+        states, _ = run_states(packs, sight, datetime.now(UTC))
+        left_out = judge(sight.journal, packs, known.cluster).left_out
+        again = {
+            run_id for run_id, reason in left_out.items() if reason != "cancelled" or wanted != EVERYTHING
+        }
+        runs = [row.run_id for row in matching(read_rows(store), wanted, states) if row.run_id in again]
+        append(store.journal, "retried", runs=runs)
+    console.print(f"{plural(len(runs), 'run')} to try again")
+    return submit_by_hand(submission, everything=False)
+
+
+def _runs(journal: Journal, place: Place) -> set[str]:
+    handed = next(handed for handed in journal.handed if handed.token == place[0])
+    return set(handed.runs(place[1])) if handed.elements else set()
+
+
+def _holds(journal: Journal, place: Place, runs: set[str]) -> bool:
+    return not runs.isdisjoint(_runs(journal, place))
+
+
+def _slurm_ids(sight: Sight, places: list[Place]) -> list[str]:
+    """As few ids as name these jobs: a whole array has one."""
+    ids: list[str] = []
+    for handed in sight.live_arrays():
+        indices = [index for token, index in places if token == handed.token]
+        alive = sum(token == handed.token for token, _ in sight.live)
+        whole = len(indices) == alive and indices
+        ids += [str(handed.job_id)] if whole else [handed.slurm_id(index) for index in indices]
+    return ids

@@ -1,0 +1,64 @@
+"""The `regularize` command: which module does what is asked, and what exit codes mean.
+
+0: done; 1: something failed; 2: something for the user to mend; 130: interrupted. Imports nothing
+heavy: each command brings what it needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from jobs.commands.parser import parser
+from regularize.errors import UserError
+
+# Where the function of a command's name is.
+HOMES = {
+    **dict.fromkeys(("plan", "submit", "train"), "sweep_commands"),
+    **dict.fromkeys(("status", "logs", "cancel", "retry", "watch", "efficiency"), "job_commands"),
+    **dict.fromkeys(
+        ("collect", "export", "compare", "figures", "gallery", "report", "animate"), "result_commands"
+    ),
+    "sync": "ssh_commands",
+    "data": "data_commands",
+    "cluster": "cluster_commands",
+    "reproduce": "reproduce",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    args = parser().parse_args(argv)
+    args.argv = list(sys.argv[1:] if argv is None else argv)
+    return run(args)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run one command, here or on the cluster that it names; returns the exit code."""
+    try:
+        code = _there(args)
+        if code is None:
+            home = import_module(f"jobs.commands.{HOMES[args.command]}")
+            code = int(getattr(home, args.command)(args))
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _there(args: argparse.Namespace) -> int | None:
+    if getattr(args, "cluster", None) in (None, "local") and args.command != "cluster":
+        return None
+    from jobs.remote.run_there import run_there
+
+    return run_there(args)

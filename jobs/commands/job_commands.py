@@ -1,0 +1,88 @@
+"""What the commands do to a sweep that was submitted, or say of it. Imports are each command's own."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+
+from jobs.commands.targets import console, filter_of_runs, print_json, store_of
+from regularize.errors import UserError
+from regularize.store import Store
+
+
+def status(args: Namespace) -> int:
+    from jobs.status.overview import read_overview
+    from jobs.status.terminal_views import status_view
+
+    store = store_of(args)
+    found = read_overview(store, filter_of_runs(args, store), lambda text: print(text, file=sys.stderr))
+    if args.json:
+        print_json({"store": str(store.folder), **found.to_json()})
+    else:
+        console().print(status_view(found))
+    return 0
+
+
+def logs(args: Namespace) -> int:
+    from jobs.status.log_files import logs as read
+    from jobs.status.overview import see
+
+    store = store_of(args)
+    wanted = filter_of_runs(args, store)
+    sight, notes = see(store, lambda text: print(text, file=sys.stderr))
+    for note in notes:
+        print(f"warning: {note}", file=sys.stderr)
+    for text in read(store, wanted, args.lines, sight):
+        print(text)
+    return 0
+
+
+def cancel(args: Namespace) -> int:
+    from jobs.commands.cancel_and_retry import cancel as run
+
+    store = store_of(args)
+    run(store, filter_of_runs(args, store), console())
+    return 0
+
+
+def retry(args: Namespace) -> int:
+    from jobs.commands.cancel_and_retry import retry as run
+
+    store = Store(store_of(args).folder.absolute())
+    return 0 if run(store, filter_of_runs(args, store), console(stderr=True)) else 1
+
+
+def watch(args: Namespace) -> int:
+    from jobs.cluster.load_config import load_cluster
+    from jobs.watch.watch_command import local_source
+    from jobs.watch.watch_command import watch as run
+
+    cluster = load_cluster(args.cluster) if args.cluster else None
+    if cluster and cluster.host:
+        from jobs.commands.parser import parser
+        from jobs.remote.remote_source import remote_source
+
+        return run(args, remote_source(args, cluster, parser().parse_args))
+    return run(args, local_source(store_of(args)))
+
+
+def efficiency(args: Namespace) -> int:
+    from jobs.slurm.client import Slurm
+    from jobs.status.efficiency import advice, uses, view
+    from jobs.store import submitted_settings
+    from jobs.store.journal import read_journal
+
+    store = store_of(args)
+    cluster = submitted_settings.load(store).cluster
+    jobs = [handed.job_id for handed in read_journal(store.journal).arrays if handed.job_id]
+    past = Slurm().accounting(jobs)
+    if past is None:
+        raise UserError("Slurm keeps no account of jobs on this cluster (no slurmdbd)")
+    found = uses(past, cluster.tasks_per_node)
+    lines = list(advice(found, cluster))
+    if args.json:
+        print_json({"jobs": [use.to_json() for use in found], "advice": lines})
+    else:
+        console().print(view(found) if found else "no job of this sweep has begun")
+        print(*lines, sep="\n")
+    return 0

@@ -1,0 +1,226 @@
+"""The arguments of every command. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from jobs.cluster.roots import STORE_VARIABLE
+from jobs.commands.result_arguments import add_results
+from regularize import __version__
+
+Command = Callable[..., argparse.ArgumentParser]
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="regularize",
+        description="Compare regularization techniques: one YAML file, many runs, statistics, figures.",
+    )
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=list(parents))
+
+    sweep, store, data, cluster = _sweep(), _store(), _data(), _cluster()
+    plan = command("plan", "show what a submission would train", sweep, store, data, cluster)
+    plan.add_argument("--json", action="store_true", help="as JSON")
+    submit = command("submit", "train what the sweep wants and its store lacks", sweep, store, data, cluster)
+    _add_wait(submit)
+    _add_jobs(command)
+    _add_train(command("train", "train one run of a sweep here and now", sweep, data))
+    _add_data(command("data", "list or download data sets"))
+    add_results(command, (_target(), store), data)
+    _add_reproduce(
+        command(
+            "reproduce", "run a published comparison, print both numbers", store, data, cluster, _settings()
+        )
+    )
+    _add_cluster_actions(command("cluster", "list cluster configs, or check one against its cluster"))
+    return top
+
+
+def _add_jobs(command: Command) -> None:
+    """What there is to see of and to do to a sweep that was submitted."""
+    parents = (_target(), _store(), _filters())
+    status = command("status", "show the state of every run", *parents)
+    status.add_argument("--json", action="store_true", help="as JSON")
+    logs = command("logs", "show errors and the ends of logs", *parents)
+    logs.add_argument("--lines", type=_positive, default=20, metavar="N", help="of each log (default: 20)")
+    command("cancel", "take runs out of Slurm's queue, or end their training on this machine", *parents)
+    command("retry", "train again what failed or was given up", *parents)
+    _add_watch(command("watch", "watch a sweep in the terminal", _target(), _store()))
+    sync = command("sync", "bring tables and logs of failures from a cluster", _sync_target(), _store())
+    sync.add_argument("--weights", action="store_true", help="trained weights too")
+    efficiency = command("efficiency", "compare what jobs used with what they asked for", _target(), _store())
+    efficiency.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_watch(watch: argparse.ArgumentParser) -> None:
+    watch.add_argument("--once", action="store_true", help="print the overview and end")
+    watch.add_argument(
+        "--every", type=_positive, default=10, metavar="SECONDS", help="look so often (default: 10)"
+    )
+    watch.add_argument(
+        "--notify",
+        metavar="COMMAND",
+        help="run it at the end and at the first failure, with a message behind it",
+    )
+    watch.add_argument(
+        "--theme", choices=("dark", "light"), help="ground of the terminal (default: by COLORFGBG)"
+    )
+    # What the laptop's `watch` asks the cluster's.
+    watch.add_argument("--answer", nargs="+", help=argparse.SUPPRESS)
+
+
+def _filters() -> argparse.ArgumentParser:
+    parent = _parent()
+    for name, what in (
+        ("regularizer", "of this entry"),
+        ("dataset", "of this data set"),
+        ("state", "in this state"),
+        ("run", "whose id begins so"),
+    ):
+        text = f"only runs {what} (repeatable)"
+        parent.add_argument(f"--{name}", action="append", default=[], metavar="NAME", help=text)
+    return parent
+
+
+def _parent() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(add_help=False)
+
+
+def _sweep() -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False, parents=[_settings()])
+    parent.add_argument("sweep", type=Path, metavar="SWEEP", help="the sweep's YAML file")
+    return parent
+
+
+def _settings() -> argparse.ArgumentParser:
+    parent = _parent()
+    parent.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="PATH=VALUE",
+        help="replace a value of the sweep, such as training.epochs=5 (repeatable)",
+    )
+    return parent
+
+
+def _target() -> argparse.ArgumentParser:
+    parent = _parent()
+    parent.add_argument("target", type=Path, metavar="SWEEP", help="the sweep's YAML file, or its folder")
+    parent.add_argument("--cluster", metavar="NAME", help="the sweep's folder is in this cluster's store")
+    return parent
+
+
+def _sync_target() -> argparse.ArgumentParser:
+    parent = _parent()
+    parent.add_argument(
+        "target", type=Path, metavar="SWEEP", help="the sweep's YAML file, or its folder here"
+    )
+    parent.add_argument("--cluster", required=True, metavar="NAME", help="from this cluster")
+    return parent
+
+
+def _store() -> argparse.ArgumentParser:
+    parent = _parent()
+    parent.add_argument(
+        "--store",
+        type=Path,
+        metavar="ROOT",
+        help=f"folder of all sweeps' folders (default: the cluster's, else ${STORE_VARIABLE}, else results)",
+    )
+    return parent
+
+
+def _data() -> argparse.ArgumentParser:
+    parent = _parent()
+    parent.add_argument(
+        "--data-root",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of data sets (default: the cluster's, $REGULARIZE_DATA, ~/.cache/regularize/data)",
+    )
+    return parent
+
+
+def _cluster() -> argparse.ArgumentParser:
+    parent = _parent()
+    parent.add_argument(
+        "--cluster",
+        default="local",
+        metavar="NAME",
+        help="a cluster config's name or path (default: local)",
+    )
+    parent.add_argument("--max-tasks", type=_positive, metavar="N", help="at most so many tasks at a time")
+    parent.add_argument("--max-jobs", type=_positive, metavar="N", help="at most so many jobs of Slurm")
+    return parent
+
+
+def _at() -> argparse.ArgumentParser:
+    parent = _parent()
+    text = "in this cluster's data root (default: local)"
+    parent.add_argument("--cluster", default="local", metavar="NAME", help=text)
+    return parent
+
+
+def _add_train(train: argparse.ArgumentParser) -> None:
+    for name in ("dataset", "regularizer", "strength"):
+        train.add_argument(f"--{name}", help=f"of this {name} (default: the sweep's first)")
+    train.add_argument("--seed", type=int, help="of this seed (default: the sweep's first)")
+    train.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="keep checkpoint and results there (default: nowhere)"
+    )
+
+
+def _add_wait(submit: argparse.ArgumentParser) -> None:
+    submit.add_argument("--wait", action="store_true", help="on Slurm: until nothing is queued")
+
+
+def _add_reproduce(reproduce: argparse.ArgumentParser) -> None:
+    reproduce.add_argument("name", metavar="NAME", help="hoffman2019-table, part-two or part-three")
+    reproduce.add_argument(
+        "--scale", type=float, default=1.0, metavar="SHARE", help="train for this share of the steps"
+    )
+    reproduce.add_argument("--seeds", type=int, metavar="N", help="report on so many seeds")
+    reproduce.add_argument("--plan", action="store_true", help="only show what it would train and cost")
+    _add_wait(reproduce)
+
+
+def _add_data(data: argparse.ArgumentParser) -> None:
+    actions = data.add_subparsers(dest="action", required=True, metavar="ACTION")
+    parents = [_data(), _at()]
+    actions.add_parser("list", help="show which there are", parents=parents)
+    fetch = actions.add_parser("fetch", help="download official data sets", parents=parents)
+    fetch.add_argument("names", nargs="+", metavar="NAME")
+
+
+def _add_cluster_actions(cluster: argparse.ArgumentParser) -> None:
+    actions = cluster.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="show which there are")
+    setup = actions.add_parser("setup", help="bring code, Python and data to one behind ssh")
+    setup.add_argument("name", metavar="NAME", help="a cluster config's name or path")
+    setup.add_argument(
+        "--index-url", metavar="URL", help="where pip there finds packages (default: $PIP_INDEX_URL)"
+    )
+    setup.add_argument(
+        "--data", action="append", default=[], metavar="NAME", help="fetch this data set (repeatable)"
+    )
+    check = actions.add_parser("check", help="check one, live", parents=[_store(), _data()])
+    check.add_argument("name", metavar="NAME", help="a cluster config's name or path")
+    check.add_argument(
+        "--wait", type=_positive, default=10, metavar="MINUTES", help="for a compute node (default: 10)"
+    )
+    check.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not above 0")
+    return number

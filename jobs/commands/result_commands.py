@@ -1,0 +1,132 @@
+"""What the commands do that read results: tables, comparisons, figures, the report.
+
+Imports are each command's own.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from jobs.commands.targets import console, store_of
+from regularize.store import Store
+
+if TYPE_CHECKING:
+    from analysis.figures.catalogue import Drawn
+
+
+def collect(args: Namespace) -> int:
+    store = store_of(args)
+    _collect(store)
+    print(f"tables are in {store.tables}")
+    return 0
+
+
+def export(args: Namespace) -> int:
+    from analysis.export import export as write
+    from analysis.tables.store_tables import Tables
+
+    store = store_of(args)
+    _collect(store)
+    folder = args.out or store.folder / "exports" / args.to
+    write(Tables(store), args.to, folder)
+    print(folder)
+    return 0
+
+
+def compare(args: Namespace) -> int:
+    from analysis.statistics.scores import score
+    from analysis.tables.store_tables import Tables
+    from analysis.text.conclusions import conclude
+
+    found = score(args.metric)
+    store = store_of(args)
+    _collect(store, ("runs", "results", *["robustness"] * bool(found.attack)))
+    for conclusion in conclude(Tables(store), args.metric):
+        conclusion.write(store)
+        if conclusion.groups:
+            console().print(conclusion.shown())
+            print(f"{store.table(conclusion.name)}, .csv and .tex\n")
+    return 0
+
+
+def figures(args: Namespace) -> int:
+    from analysis.figures.draw_figures import draw_all
+    from analysis.tables.store_tables import Tables
+    from analysis.text import results_table
+    from analysis.text.results_text import to_terminal
+
+    store = store_of(args)
+    _collect(store)
+    drawn = draw_all(store, args.names, args.run, args.data_root, args.layer, args.score)
+    table = results_table.results_table(Tables(store))
+    results_table.write(table, store)
+    console().print(to_terminal(table))
+    _say_drawn(drawn)
+    return 1 if args.names and drawn.missing else 0
+
+
+def gallery(args: Namespace) -> int:
+    from analysis.report.gallery import gallery as write
+
+    store = store_of(args)
+    _collect(store)
+    page, missing = write(store, args.out, args.data_root)
+    print(page)
+    _say_missing(missing)
+    return 0
+
+
+def _say_drawn(drawn: Drawn) -> None:
+    """The figures' names, each with what it shows in a sentence."""
+    from analysis.figures.draw_figures import summary
+
+    for path in drawn.paths:
+        print(f"{path}\n  {summary(path)}")
+    _say_missing(drawn.missing)
+
+
+def _say_missing(figures: Mapping[str, str]) -> None:
+    for name, reason in figures.items():
+        print(f"not drawn: {name}: {reason}", file=sys.stderr)
+
+
+def report(args: Namespace) -> int:
+    from analysis.figures.catalogue import FIGURES
+    from analysis.figures.draw_figures import draw_all
+    from analysis.report import write_report
+    from analysis.tables.store_tables import Tables
+    from analysis.text.conclusions import conclude
+
+    store = store_of(args)
+    _collect(store)
+    for conclusion in conclude(Tables(store)):
+        conclusion.write(store)
+    names = [name for name, kind in FIGURES.items() if kind.needs == "tables" or not args.tables_only]
+    drawn = draw_all(store, names, data_root=args.data_root)
+    _say_drawn(drawn)
+    path = write_report(store, drawn)
+    print(f"{path}\n  conclusions, tables, figures, failures and provenance on one page")
+    return 0
+
+
+def animate(args: Namespace) -> int:
+    from analysis.films.animate import animate as film
+
+    for path in film(store_of(args), args.regularizer, args.out, args.data_root):
+        print(path)
+    return 0
+
+
+def _collect(store: Store, names: Sequence[str] | None = None) -> None:
+    """Bring tables (all by default) up to date, and say on stderr what is not in them."""
+    from analysis.tables.collect import NAMES, collect
+
+    found = collect(store, names or NAMES)
+    left_out = f", {found.left_out} of earlier versions of the sweep left out" if found.left_out else ""
+    line = f"{found.finished} of {found.runs} runs have results, {found.diverged} diverged{left_out}"
+    print(line, file=sys.stderr)
+    for path in found.damaged:
+        print(f"warning: {path} was damaged; `regularize submit` trains its runs again", file=sys.stderr)

@@ -1,0 +1,71 @@
+"""What the commands do that take a sweep file: plan, submit, train. Imports are each command's own."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from argparse import Namespace
+from dataclasses import replace
+
+from jobs.cluster.roots import data_folder, store_root
+from jobs.commands.targets import console, print_json, sweep_of
+from regularize.store import Store
+
+
+def plan(args: Namespace) -> int:
+    from jobs.cluster.load_config import load_cluster
+    from jobs.planning.plan import known_facts, last_selection, make_plan, wanted_runs
+    from jobs.status.terminal_views import plan_view
+    from jobs.store.pack_status import read_packs
+    from jobs.submission.runs_in_hand import without
+
+    cluster = load_cluster(args.cluster, args.max_tasks)
+    sweep = sweep_of(args, cluster)
+    store = Store(store_root(args.store, cluster) / sweep.name)
+    packs = read_packs(store)
+    for problem in packs.broken.values():
+        print(f"warning: {problem}", file=sys.stderr)
+    wanted, ahead = wanted_runs(sweep, packs, last_selection(store, sweep) if sweep.two_phase else None)
+    facts = known_facts(sweep, data_folder(args.data_root, cluster))
+    made = make_plan(wanted, ahead, packs, cluster, facts, without(store, packs, cluster))
+    if args.json:
+        print_json({"sweep": sweep.name, "store": str(store.folder), **made.to_json()})
+    else:
+        console().print(plan_view(made))
+    return 0
+
+
+def submit(args: Namespace) -> int:
+    from jobs.cluster.load_config import load_cluster
+    from jobs.commands.submit import submit as run
+    from jobs.planning.prepare_submission import Submission
+
+    cluster = load_cluster(args.cluster, args.max_tasks)
+    if args.max_jobs is not None:
+        cluster = replace(cluster, max_jobs=args.max_jobs)
+    sweep = sweep_of(args, cluster)
+    data_root = data_folder(args.data_root, cluster)
+    submission = Submission(
+        sweep=sweep,
+        store=Store((store_root(args.store, cluster) / sweep.name).absolute()),
+        cluster=cluster,
+        data_root=data_root.absolute() if data_root else None,
+        overrides=args.overrides,
+        console=console(stderr=True),
+    )
+    try:
+        whole = run(submission)
+        if getattr(args, "wait", False) and cluster.kind == "slurm":
+            from jobs.status.wait_for_jobs import wait
+
+            whole = wait(submission)
+        return 0 if whole else 1
+    except KeyboardInterrupt:
+        print(f"to continue: {shlex.join(['regularize', *args.argv])}", file=sys.stderr)
+        raise
+
+
+def train(args: Namespace) -> int:
+    from jobs.local.train_one_run import choose, train_here
+
+    return train_here(choose(sweep_of(args), args), args.out, args.data_root)

@@ -1,0 +1,1 @@
+"""Runs → packs → slices → arrays, and what they cost."""

@@ -1,0 +1,123 @@
+"""Runs → packs → slices: which runs train side by side, and which task trains them.
+
+Pure: (runs still to do, what the store holds, estimates) → packs. The same arguments give the same packs.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from jobs.planning.cost import Clock, Run, side_by_side
+from jobs.store.pack_status import share
+from regularize.config import pack_id
+from regularize.store import PackStatus
+
+PACK_SECONDS = 0.3  # to map data, build networks and write tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pack:
+    """Runs that train side by side; `whole` is the time of all their steps, `share` what is done of it."""
+
+    runs: tuple[str, ...]
+    whole: float  # estimated seconds
+    share: float = 0.0
+
+    @property
+    def pack_id(self) -> str:
+        return pack_id(self.runs)
+
+    @property
+    def seconds(self) -> float:
+        """Estimated seconds that are left to do."""
+        return self.whole * (1 - self.share)
+
+
+def make_packs(
+    runs: Sequence[Run], statuses: Iterable[PackStatus], clock: Clock, *, limit: int, tasks: int
+) -> list[Pack]:
+    """Packs of at most `limit` runs that hold each of the runs once.
+
+    A pack that was begun stays the same pack, so that its checkpoint serves, if all its runs are still
+    to do. The others are cut, within a pack key, so that `tasks` tasks end as early as can be.
+    """
+    alone = _seconds_alone(runs, clock)
+    resumed = _resumed(runs, statuses, alone)
+    begun = {run_id for pack in resumed for run_id in pack.runs}
+    groups: dict[str, list[str]] = defaultdict(list)
+    for run in sorted(runs, key=_order):
+        if run.run_id not in begun:
+            groups[run.key].append(run.run_id)
+    candidates = [resumed + _cut_all(groups, alone, size) for size in range(limit, 0, -1)]
+    return min(candidates, key=lambda packs: longest(make_slices(packs, tasks)))
+
+
+def total_seconds(runs: Sequence[Run], clock: Clock, limit: int) -> float:
+    """Estimated seconds of one task that works through all runs, in packs as large as they may be."""
+    alone = _seconds_alone(runs, clock)
+    return sum(alone[run.run_id] for run in runs) * side_by_side(limit) / limit
+
+
+def make_slices(packs: Sequence[Pack], tasks: int) -> list[list[Pack]]:
+    """Share packs among tasks, longest first, each to the task that is free first."""
+    slices: list[list[Pack]] = [[] for _ in range(min(tasks, len(packs)))]
+    free = [(0.0, number) for number in range(len(slices))]
+    for pack in sorted(packs, key=lambda pack: -pack.seconds):
+        busy, number = heapq.heappop(free)
+        slices[number].append(pack)
+        heapq.heappush(free, (busy + pack.seconds, number))
+    return slices
+
+
+def longest(slices: Sequence[Sequence[Pack]]) -> float:
+    """Estimated seconds until the last of the tasks has ended."""
+    return max((sum(pack.seconds for pack in slice_) for slice_ in slices), default=0.0)
+
+
+def balanced(runs: Sequence[str], limit: int) -> list[tuple[str, ...]]:
+    """The fewest parts of at most `limit` runs, their sizes differing by at most one."""
+    count = -(-len(runs) // limit)
+    edges = [len(runs) * number // count for number in range(count + 1)] if count else []
+    return [tuple(runs[start:end]) for start, end in pairwise(edges)]
+
+
+def _order(run: Run) -> tuple[bool, int, str, str]:
+    # Seed before strength: whole comparisons are finished early.
+    return run.phase != "tune", run.config.seed, run.config.strength, run.run_id
+
+
+def _seconds_alone(runs: Sequence[Run], clock: Clock) -> dict[str, float]:
+    """Seconds of one core by run id; the same for all runs of a pack key."""
+    by_key: dict[str, float] = {}
+    for run in runs:
+        if run.key not in by_key:
+            by_key[run.key] = clock.seconds(run)
+    return {run.run_id: by_key[run.key] for run in runs}
+
+
+def _resumed(runs: Sequence[Run], statuses: Iterable[PackStatus], alone: Mapping[str, float]) -> list[Pack]:
+    """The packs that were begun and can go on; where two hold the same run, the one that got further."""
+    open_runs = {run.run_id for run in runs}
+    packs = []
+    for status in sorted(statuses, key=lambda status: (-share(status), status.runs)):
+        if status.state != "done" and status.runs and open_runs.issuperset(status.runs):
+            open_runs.difference_update(status.runs)
+            whole = _whole(status.runs, alone)
+            packs.append(Pack(runs=status.runs, whole=whole, share=share(status)))
+    return packs
+
+
+def _whole(runs: Sequence[str], alone: Mapping[str, float]) -> float:
+    return PACK_SECONDS + alone[runs[0]] * side_by_side(len(runs))
+
+
+def _cut_all(groups: Mapping[str, Sequence[str]], alone: Mapping[str, float], limit: int) -> list[Pack]:
+    return [
+        Pack(runs=runs, whole=_whole(runs, alone))
+        for group in groups.values()
+        for runs in balanced(group, limit)
+    ]

@@ -1,0 +1,237 @@
+"""What a submission would do: which runs are wanted, which are done, packs, slices, time, disk."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from jobs.cluster.cluster_config import Cluster
+from jobs.planning.cost import UNKNOWN, Clock, Run, calibrated, disk, measuring
+from jobs.planning.job_arrays import worth_tasks
+from jobs.planning.packing import Pack, longest, make_packs, make_slices, total_seconds
+from jobs.store.pack_status import Packs
+from jobs.store.planned_runs import dataset_label
+from jobs.sweep.run_grid import Cell, PlannedRun, report_runs, tune_runs
+from jobs.sweep.sweep_file import Sweep
+from regularize.config import check_fit
+from regularize.data.registry import OFFICIAL, PREPARED, data_root
+from regularize.data.source import Facts
+from regularize.errors import UserError
+from regularize.store import PackStatus, Store, read_json
+
+START_SECONDS = 5.0  # of a task, before it trains
+
+IN_HAND = "queued or running"
+STATES = ("done", "to do", "in hand", "left out", "ahead")
+
+Counts = Mapping[tuple[str, str], Counter[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The runs wanted now, and how those that are not done would be trained.
+
+    `ahead` are runs that follow when this is done and strengths are chosen, each cell's at some
+    strength of its own. `without` are wanted runs that are not planned for, each with the reason.
+    Seconds are estimates, until the last task has ended.
+    """
+
+    runs: Sequence[Run]
+    done: Mapping[str, bool]  # wanted runs that are finished: whether they diverged
+    without: Mapping[str, str]
+    slices: Sequence[Sequence[Pack]]
+    seconds: float
+    ahead: Sequence[Run]
+    ahead_seconds: float
+    measuring: float  # the share of the time that is not training, `ahead` included
+    bytes: int  # that the results of what is to do will take, `ahead` included
+
+    @property
+    def packs(self) -> list[Pack]:
+        return [pack for slice_ in self.slices for pack in slice_]
+
+    @property
+    def to_do(self) -> int:
+        """Runs."""
+        return len(self.runs) - len(self.done) - len(self.without)
+
+    @property
+    def in_hand(self) -> int:
+        """Runs that are queued or running."""
+        return sum(reason == IN_HAND for reason in self.without.values())
+
+    def cells(self) -> Counts:
+        """Runs by state, for every (regularizer, dataset), in the sweep's order."""
+        cells: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        several = len({run.config.model for run in self.runs}) > 1
+        for run in self.runs:
+            cells[_labels(run, several)][self._state(run.run_id)] += 1
+        for run in self.ahead:
+            cells[_labels(run, several)]["ahead"] += 1
+        return cells
+
+    def _state(self, run_id: str) -> str:
+        if run_id in self.done:
+            return "done"
+        return (
+            "in hand"
+            if self.without.get(run_id) == IN_HAND
+            else "left out"
+            if run_id in self.without
+            else "to do"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "runs": len(self.runs),
+            "done": len(self.done),
+            "diverged": sum(self.done.values()),
+            "to_do": self.to_do,
+            "in_hand": self.in_hand,
+            "left_out": len(self.without) - self.in_hand,
+            "ahead": len(self.ahead),
+            "packs": len(self.packs),
+            "packs_resumed": sum(pack.share > 0 for pack in self.packs),
+            "tasks": len(self.slices),
+            "seconds": round(self.seconds),
+            "seconds_ahead": round(self.ahead_seconds),
+            "measuring": round(self.measuring, 3),
+            "bytes": self.bytes,
+            "cells": [
+                {"regularizer": regularizer, "dataset": dataset}
+                | {
+                    state.replace(" ", "_"): counts[state]
+                    for state in ("done", "to do", "in hand", "left out", "ahead")
+                }
+                for (regularizer, dataset), counts in self.cells().items()
+            ],
+        }
+
+
+def make_plan(
+    wanted: Iterable[PlannedRun],
+    ahead: Iterable[PlannedRun],
+    packs: Packs,
+    cluster: Cluster,
+    facts: Mapping[str, Facts],
+    without: Mapping[str, str] | None = None,
+) -> Plan:
+    """The plan for the runs `wanted` now and `ahead`, given what the store holds. Pure.
+
+    Runs `without` are not planned for: they are in hand already, or left out for another reason.
+
+    Raises:
+        UserError: examples, a model and a technique do not go together.
+    """
+    runs, later = [_run(planned) for planned in wanted], [_run(planned) for planned in ahead]
+    _check_fits(runs, facts)
+    finished = packs.done()
+    done = {run.run_id: finished[run.run_id] for run in runs if run.run_id in finished}
+    left = {
+        run.run_id: without[run.run_id]
+        for run in runs
+        if without and run.run_id in without and run.run_id not in done
+    }
+    to_do = [run for run in runs if run.run_id not in done and run.run_id not in left]
+    clock = calibrated(facts, {run.run_id: run for run in runs}, packs.statuses.values())
+    slices = _slices(to_do, packs.statuses.values(), clock, cluster)
+    slices_ahead = _slices(later, (), clock, cluster)
+    return Plan(
+        runs=runs,
+        done=done,
+        without=left,
+        slices=slices,
+        seconds=_until_end(slices),
+        ahead=later,
+        ahead_seconds=_until_end(slices_ahead),
+        measuring=measuring(to_do + later, facts),
+        bytes=sum(disk(run.config, facts.get(run.config.data.name, UNKNOWN)) for run in to_do + later),
+    )
+
+
+def wanted_runs(
+    sweep: Sweep, packs: Packs, chosen: Mapping[Cell, str] | None
+) -> tuple[list[PlannedRun], list[PlannedRun]]:
+    """The runs of a sweep that can be named now, and those ahead whose strengths are not chosen yet.
+
+    `chosen` is what was selected, None if nothing was; it counts once all tune runs are done.
+    """
+    if not sweep.two_phase:
+        return report_runs(sweep), []
+    tune = tune_runs(sweep)
+    if chosen is not None and tuned(tune, packs):
+        return tune + report_runs(sweep, chosen), []
+    some = {_cell(run): run.config.strength for run in reversed(tune)}
+    return tune, report_runs(sweep, some)
+
+
+def tuned(tune: Iterable[PlannedRun], packs: Packs) -> bool:
+    """Whether all of the tune runs are done."""
+    done = packs.done()
+    return all(run.config.run_id in done for run in tune)
+
+
+def last_selection(store: Store, sweep: Sweep) -> dict[Cell, str] | None:
+    """What was last selected in the store; None if nothing was, or not for a sweep like this one."""
+    with suppress(FileNotFoundError, ValueError):  # Arrow's errors about bytes are ValueErrors
+        with pq.ParquetFile(store.table("selection")) as file:
+            rows = [row for row in file.read().to_pylist() if row["chosen"]]
+        chosen = {Cell(*(row[name] for name in Cell._fields)): row["strength"] for row in rows}
+        with suppress(UserError):
+            report_runs(sweep, chosen)
+            return chosen if all(row["metric"] == sweep.metric for row in rows) else None
+    return None
+
+
+def known_facts(sweep: Sweep, root: Path | None) -> dict[str, Facts]:
+    """Facts of the sweep's data sets, as far as they are known without decoding one."""
+    facts = {}
+    for name in {size.name for grid in sweep.datasets for size in grid.sizes}:
+        if name in OFFICIAL:
+            facts[name] = OFFICIAL[name].facts
+            continue
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            facts[name] = Facts(**read_json(data_root(root) / PREPARED / name / "meta.json")["facts"])
+    return facts
+
+
+def _check_fits(runs: Sequence[Run], facts: Mapping[str, Facts]) -> None:
+    entries = {(run.config.data.name, run.config.model, run.config.regularizer): run.config for run in runs}
+    for (dataset, model, _), config in entries.items():
+        if dataset in facts:
+            check_fit(model, config.terms, facts[dataset].shape, facts[dataset].classes)
+
+
+def _slices(
+    runs: Sequence[Run], statuses: Collection[PackStatus], clock: Clock, cluster: Cluster
+) -> list[list[Pack]]:
+    tasks = cluster.slots
+    if cluster.kind == "slurm":
+        tasks = worth_tasks(total_seconds(runs, clock, cluster.pack_runs), cluster)
+    return make_slices(make_packs(runs, statuses, clock, limit=cluster.pack_runs, tasks=tasks), tasks)
+
+
+def _until_end(slices: Sequence[Sequence[Pack]]) -> float:
+    return START_SECONDS + longest(slices) if slices else 0.0
+
+
+def _run(planned: PlannedRun) -> Run:
+    config = planned.config
+    return Run(config.run_id, config.pack_key, planned.phase, config)
+
+
+def _cell(run: PlannedRun) -> Cell:
+    config = run.config
+    return Cell(config.data.name, config.data.per_class, config.model, config.regularizer)
+
+
+def _labels(run: Run, several_models: bool) -> tuple[str, str]:
+    config = run.config
+    regularizer = f"{config.regularizer} ({config.model})" if several_models else config.regularizer
+    return regularizer, dataset_label(config.data.name, config.data.per_class)

@@ -1,0 +1,109 @@
+"""What every way to run a sweep shares: data made ready, strengths chosen, the plan for what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from analysis.statistics.strength_selection import select
+from analysis.tables.collect import collect
+from jobs.cluster.cluster_config import Cluster
+from jobs.planning.plan import Plan, make_plan, tuned, wanted_runs
+from jobs.store.pack_status import Packs, read_packs
+from jobs.store.runs_table import write_runs
+from jobs.store.submitted_settings import Saved
+from jobs.support.readable_numbers import plural
+from jobs.sweep.run_grid import Cell, report_runs, tune_runs
+from jobs.sweep.sweep_file import Sweep
+from regularize.config import check_fit
+from regularize.data import Facts, prepared
+from regularize.errors import UserError
+from regularize.store import Store
+
+NOT_ASKED = "not asked for"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What is submitted, where to, and where to say what happens."""
+
+    sweep: Sweep
+    store: Store
+    cluster: Cluster
+    data_root: Path | None
+    overrides: Sequence[str]
+    console: Console
+
+    @property
+    def saved(self) -> Saved:
+        """What the store is to remember of it."""
+        return Saved(cluster=self.cluster, data_root=self.data_root)
+
+
+def prepare_data(sweep: Sweep, root: Path | None) -> dict[str, Facts]:
+    """Find, check and decode the sweep's data sets, once for all tasks.
+
+    Raises:
+        UserError: one is missing, damaged, smaller than the sweep asks, or not for its models and techniques.
+    """
+    facts: dict[str, Facts] = {}
+    for grid, size in ((each, size) for each in sweep.datasets for size in each.sizes):
+        found = facts[size.name] = prepared(size.name, root).facts
+        most = int(found.train * (1 - size.validation)) // found.classes
+        if size.per_class is not None and size.per_class > most:
+            raise UserError(
+                f"per_class is {size.per_class}, but {size.name} has at most {most} examples of every "
+                f"class left to train on"
+            )
+        shape = (found.channels, found.side, found.side) if found.side > 1 else (found.channels,)
+        for model in sweep.models:
+            for terms in (entry.candidates[0] for entry in grid.entries):  # which differ in strengths alone
+                check_fit(model, terms, shape, found.classes)
+    return facts
+
+
+def warn(submission: Submission, packs: Packs) -> None:
+    """Say which packs' statuses cannot be read: their runs are trained again."""
+    for problem in packs.broken.values():
+        submission.console.print(f"warning: {problem}", style="yellow", markup=False, soft_wrap=True)
+
+
+def next_plan(
+    submission: Submission,
+    packs: Packs,
+    facts: Mapping[str, Facts],
+    without: Mapping[str, str] | None = None,
+    only: Collection[str] | None = None,
+) -> Plan:
+    """The plan for what can be trained now; strengths are chosen as soon as they can be.
+
+    Runs `without` are not planned for, see `make_plan`; nor, where `only` is given, are any but those.
+    """
+    sweep, store = submission.sweep, submission.store
+    tune = tune_runs(sweep)
+    write_runs(store, tune or report_runs(sweep), complete=not sweep.two_phase)
+    if sweep.two_phase and tuned(tune, packs):
+        collect(store, ("results",))  # which sets damaged files aside: their packs are not done
+        packs = read_packs(store)
+    chosen = _choose(sweep, store) if sweep.two_phase and tuned(tune, packs) else None
+    wanted, ahead = wanted_runs(sweep, packs, chosen)
+    if chosen is not None:
+        write_runs(store, wanted, complete=True)
+    ids = (run.config.run_id for run in wanted)
+    others = {} if only is None else {run_id: NOT_ASKED for run_id in ids if run_id not in only}
+    return make_plan(wanted, ahead, packs, submission.cluster, facts, {**others, **(without or {})})
+
+
+def closing(plan: Plan, began: bool, store: Store) -> str:
+    """What to say when nothing is left to do."""
+    diverged = sum(plan.done.values())
+    runs = plural(len(plan.done), "run") + (f" ({diverged} diverged)" if diverged else "")
+    runs += f" of {len(plan.runs):,}" if plan.without else ""
+    return f"done: {runs} in {store.folder}" if began else f"nothing to do: {runs} done in {store.folder}"
+
+
+def _choose(sweep: Sweep, store: Store) -> dict[Cell, str]:
+    return {Cell(*cell): strength for cell, strength in select(store, sweep.metric).items()}

@@ -1,0 +1,73 @@
+"""Words for the shell of the cluster. Nothing but the lines of `setup:` reaches it unquoted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from shlex import quote
+
+from jobs.cluster import shell_words
+from jobs.cluster.cluster_config import Cluster
+
+BASE = "~/regularize"
+"""Where code and environment are on a cluster whose config does not say."""
+
+NO_SNAPSHOT, NO_PYTHON, DAMAGED = 93, 94, 95
+"""Exit codes of the scripts: what is to be done first."""
+
+FIRST = "first"
+"""Said to the module that runs in a snapshot that has just come."""
+
+LOGIN = "exec /bin/sh -c 'exec bash -l -s 3>&1 1>&2'"
+"""The one command that ssh is given: bash with its profile (for `module`), which reads a script from stdin.
+
+What profiles print goes to stderr; the script's own output goes to file descriptor 3. It means the same
+to every login shell, csh included.
+"""
+
+
+def begin(cluster: Cluster) -> list[str]:
+    """Lines that set `$base`, and go through the config's `setup` with nothing to read."""
+    return [
+        f"base={shell_words.path(base(cluster))}",
+        "{ :",
+        *cluster.setup,
+        "} </dev/null",
+    ]
+
+
+def python(cluster: Cluster) -> list[str]:
+    """Lines that set `$python`: the config's own, or that of the environment that `cluster setup` builds."""
+    if cluster.python:
+        return [
+            f"python={shell_words.path(cluster.python)}",
+            f'command -v "$python" >/dev/null || exit {NO_PYTHON}',
+        ]
+    return ['python="$base/venv/bin/python"', f'test -x "$python" || exit {NO_PYTHON}']
+
+
+def run(cluster: Cluster, snapshot: str, folders: Sequence[str], module: str, *words: str) -> str:
+    """The script that runs a module of a snapshot with what follows the script on its stdin.
+
+    Args:
+        folders: further folders of modules, within the snapshot.
+    """
+    places = "".join(f':"$code"/{quote(folder)}' for folder in folders)
+    return lines(
+        [
+            *begin(cluster),
+            f'code="$base/snapshots/{snapshot}"',
+            f'test -d "$code" || exit {NO_SNAPSHOT}',
+            *python(cluster),
+            'cd "$code" || exit 1',
+            f'export PYTHONPATH="$code"{places}"${{PYTHONPATH:+:$PYTHONPATH}}"',
+            f'exec "$python" -m {module} {" ".join(map(quote, words))} >&3 3>&-',
+        ]
+    )
+
+
+def lines(script: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in script)
+
+
+def base(cluster: Cluster) -> str:
+    return str(cluster.base) if cluster.base else BASE

@@ -1,0 +1,231 @@
+"""The only place that runs Slurm's programs. Text goes to the parsers of the neighbouring files."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from jobs.cluster.cluster_config import Cluster
+from jobs.slurm import limits as text
+from jobs.slurm.environment import reading
+from jobs.slurm.limits import Limits
+from jobs.slurm.sacct import FIELDS, PastTask, parse_accounting
+from jobs.slurm.squeue import FORMAT, QueuedTask, parse_queue
+from regularize.errors import UserError
+
+TIMEOUT = 120.0  # seconds that one program may take
+FIRST_WAIT, LONGEST_WAIT = 5.0, 60.0
+# What the programs say when the controller or the network has failed for the moment.
+_PASSING = (
+    "unable to contact slurm controller", "socket timed out", "connection refused", "connection timed out",
+    "zero bytes were transmitted", "temporarily unable", "timed out", "unexpected message received",
+    "connection reset", "slurmctld is not responding", "in standby mode",
+)  # fmt: skip
+_UNKNOWN_JOB = ("invalid job id", "job/step already completing or completed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A program that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        """What it said of its failure, on one line."""
+        lines = (self.err or self.out).strip().splitlines()
+        return "; ".join(line.strip() for line in lines) or f"exit code {self.code}"
+
+
+Run = Callable[[Sequence[str], str | None], Done]
+
+
+def run_program(command: Sequence[str], given: str | None = None) -> Done:
+    """Run one of Slurm's programs, `given` being its standard input.
+
+    Raises:
+        UserError: this host does not have it.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            input=given,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT,
+            env=reading(os.environ),
+            check=False,
+        )
+    except OSError:
+        raise UserError(
+            f"there is no {command[0]} on this host: Slurm is not installed here, or not in PATH "
+            f"(try `module load slurm`, or a login node of the cluster)"
+        ) from None
+    except subprocess.TimeoutExpired:
+        return Done(code=1, out="", err=f"{command[0]} timed out after {TIMEOUT:.0f} s")
+    return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def passing(said: str) -> bool:
+    """Whether what a program said means that the controller or the network has failed for the moment."""
+    return any(message in said.lower() for message in _PASSING)
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slurm:
+    """Slurm as its programs show it.
+
+    While the controller cannot be reached, they are tried again for `patience` seconds, and `say` is told
+    so each time.
+    """
+
+    run: Run = run_program
+    say: Callable[[str], None] = _silent
+    patience: float = 300.0
+    sleep: Callable[[float], None] = time.sleep
+
+    def queue(self, job_ids: Sequence[str]) -> tuple[QueuedTask, ...]:
+        """What is in the queue of these jobs; those that Slurm no longer knows are absent. One squeue."""
+        return self._queue(f"--jobs={','.join(job_ids)}") if job_ids else ()
+
+    def queue_by_name(self, names: Sequence[str]) -> tuple[QueuedTask, ...]:
+        """One's own jobs of these names. One squeue."""
+        return self._queue(f"--user={os.getuid()}", f"--name={','.join(names)}") if names else ()
+
+    def queued(self) -> tuple[QueuedTask, ...]:
+        """All that one has in the queue oneself. One squeue."""
+        return self._queue(f"--user={os.getuid()}")
+
+    def working_folders(self) -> set[str]:
+        """Those in which one's own jobs in the queue were submitted. One squeue."""
+        command = ["squeue", "--noheader", "--format=%Z", f"--user={os.getuid()}"]
+        return set(self._ask(command).out.splitlines())
+
+    def accounting(self, job_ids: Sequence[str]) -> tuple[PastTask, ...] | None:
+        """Every attempt at these jobs, None where Slurm keeps no account of them. One sacct."""
+        return self._accounting(f"--jobs={','.join(job_ids)}") if job_ids else ()
+
+    def accounting_by_name(self, names: Sequence[str], since: datetime) -> tuple[PastTask, ...] | None:
+        """Every attempt at one's own jobs of these names since a time. One sacct."""
+        if not names:
+            return ()
+        start = since.astimezone().strftime("%Y-%m-%dT%H:%M:%S")
+        return self._accounting(f"--user={os.getuid()}", f"--name={','.join(names)}", f"--starttime={start}")
+
+    def state_of(self, job_id: str) -> str:
+        """The state of one job, or of one element as `13_4`; empty if Slurm does not know it."""
+        done = self._ask(
+            ["squeue", "--noheader", "--states=all", f"--jobs={job_id}", "--format=%T"], _UNKNOWN_JOB
+        )
+        return (done.out.split() or [""])[0]
+
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        """End jobs, or elements as `13_4`; those that have ended already do not matter."""
+        if job_ids:
+            self._ask(["scancel", "--quiet", *job_ids], _UNKNOWN_JOB)
+
+    def requeue(self, job_id: str) -> None:
+        """Put a running job, or an element as `13_4`, back into the queue: it ends and starts again later."""
+        self._ask(["scontrol", "requeue", job_id])
+
+    def config(self) -> dict[str, str]:
+        """The cluster's configuration."""
+        return text.parse_config(self._ask(["scontrol", "show", "config"]).out)
+
+    def partitions(self) -> dict[str, dict[str, str]]:
+        """The partitions that one may see, by name."""
+        lines = self._ask(["scontrol", "--oneliner", "show", "partition"]).out.splitlines()
+        rows = (text.parse_partition(line) for line in lines)
+        return {row["PartitionName"]: row for row in rows if "PartitionName" in row}
+
+    def associations(self) -> tuple[dict[str, str], ...] | None:
+        """One's own associations, None where Slurm keeps no account of users."""
+        user = pwd.getpwuid(os.getuid()).pw_name
+        return self._table("association", text.ASSOCIATION, f"user={user}")
+
+    def qualities(self) -> dict[str, dict[str, str]]:
+        """The qualities of service by name, none where Slurm keeps no account of users."""
+        return {row["Name"]: row for row in self._table("qos", text.QOS) or ()}
+
+    def limits(self, cluster: Cluster) -> Limits:
+        """What the cluster lets one submit as its config asks."""
+        config, partitions = self.config(), self.partitions()
+        enforced = "limits" in config.get("AccountingStorageEnforce", "").split(",")
+        return text.limits_of(
+            cluster,
+            config,
+            partitions,
+            associations=(self.associations() or ()) if enforced else (),
+            qualities=self.qualities() if enforced else {},
+            queued=len(self.queued()),
+        )
+
+    def test_only(self, script: str) -> Done:
+        """What Slurm says of a job's script without starting it."""
+        return self._patiently(["sbatch", "--test-only"], script)
+
+    def submit(self, script: str) -> str:
+        """Submit a job's script; its id."""
+        return self._ask(["sbatch", "--parsable"], given=script).out.strip().partition(";")[0]
+
+    def _queue(self, *options: str) -> tuple[QueuedTask, ...]:
+        command = ["squeue", "--noheader", f"--format={FORMAT}", *options]
+        return parse_queue(self._ask(command, _UNKNOWN_JOB).out)
+
+    def _accounting(self, *options: str) -> tuple[PastTask, ...] | None:
+        command = [
+            "sacct",
+            "--noheader",
+            "--parsable2",
+            "--duplicates",
+            f"--format={','.join(FIELDS)}",
+            *options,
+        ]
+        done = self.run(command, None)
+        return parse_accounting(done.out) if done.code == 0 else None
+
+    def _table(self, what: str, fields: Sequence[str], *where: str) -> tuple[dict[str, str], ...] | None:
+        conditions = ["where", *where] if where else []
+        command = [
+            "sacctmgr",
+            "--noheader",
+            "--parsable2",
+            "show",
+            what,
+            *conditions,
+            f"format={','.join(fields)}",
+        ]
+        done = self.run(command, None)
+        return text.parse_table(done.out, fields) if done.code == 0 else None
+
+    def _ask(self, command: Sequence[str], harmless: Sequence[str] = (), given: str | None = None) -> Done:
+        """The program's answer; a failure is an error unless its message is among the `harmless`."""
+        done = self._patiently(command, given)
+        if done.code and not any(message in done.said.lower() for message in harmless):
+            raise UserError(f"{command[0]} failed: {done.said}")
+        return done
+
+    def _patiently(self, command: Sequence[str], given: str | None = None) -> Done:
+        waited, wait = 0.0, FIRST_WAIT
+        while True:
+            done = self.run(command, given)
+            if not (done.code and passing(done.said)):
+                return done
+            if waited >= self.patience:
+                raise UserError(f"Slurm has not answered for {waited:.0f} s: {done.said}")
+            wait = min(wait, self.patience - waited)
+            self.say(f"Slurm does not answer ({done.said}); trying again in {wait:.0f} s")
+            self.sleep(wait)
+            waited, wait = waited + wait, min(2 * wait, LONGEST_WAIT)

@@ -1,0 +1,152 @@
+"""sacct: what became of jobs, one value for each attempt of each element of an array."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from jobs.slurm.job_ids import indices, instant
+
+# The name last, as it may hold a delimiter.
+FIELDS = (
+    "JobID", "State", "ExitCode", "ElapsedRaw", "NodeList", "Reason", "Start", "End", "MaxRSS", "TotalCPU",
+    "ReqMem", "AllocCPUS", "AllocNodes", "TimelimitRaw", "TRESUsageInAve", "JobName",
+)  # fmt: skip
+_SIZE = re.compile(r"([\d.]+)([KMGTP]?)[nc]?", re.ASCII)
+_CLOCK = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):([\d.]+)", re.ASCII)
+_BYTES = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T", "P"))}
+_GPU = re.compile(r"gres/gpuutil=([\d.]+)", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastTask:
+    """One attempt at a job, or at one element of an array; the last attempt is the one that counts.
+
+    `attempt` counts from 0 in the order of time: Slurm requeues under the same id. `state` is one word
+    (`CANCELLED`, `OUT_OF_MEMORY`, …; also `PENDING` and `RUNNING`; where a job is only `FAILED`
+    and a step of it `OUT_OF_MEMORY`, that), `memory` and `max_rss` are in
+    bytes, `memory` as asked for and `max_rss` of the largest task; `cpu_seconds` are those used and `elapsed`
+    is in seconds. None stands for what was not recorded: without an accounting of steps, `max_rss`.
+    """
+
+    job_id: str
+    index: int | None
+    attempt: int
+    name: str
+    state: str
+    exit_code: int
+    signal: int
+    elapsed: int
+    nodes: str
+    reason: str
+    start: datetime | None
+    end: datetime | None
+    max_rss: int | None
+    cpu_seconds: float
+    memory: int | None
+    cpus: int
+    node_count: int
+    time_limit: int | None
+    gpu_percent: float | None
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether it was ended for taking more memory than it had asked for.
+
+        Where a cluster does not confine jobs in cgroups, Slurm notices and kills, but calls it a failure.
+        """
+        killed = self.state in ("FAILED", "CANCELLED") and 9 in (self.exit_code, self.signal)
+        over = self.memory is not None and (self.max_rss or 0) > self.memory
+        return self.state == "OUT_OF_MEMORY" or (killed and over)
+
+
+def parse_accounting(text: str) -> tuple[PastTask, ...]:
+    """The attempts in sacct's parsable output of `FIELDS`: jobs, each followed by its steps.
+
+    A federation's copies of a job that another cluster has started are left out.
+    """
+    attempts: list[PastTask] = []
+    for line in text.splitlines():
+        values = line.split("|", maxsplit=len(FIELDS) - 1)
+        if len(values) < len(FIELDS):
+            continue
+        row = dict(zip(FIELDS, values, strict=True))
+        if "." not in row["JobID"]:
+            attempts += _job(row)
+        elif attempts:
+            attempts[-1] = _with_step(attempts[-1], row)
+    return _numbered([task for task in attempts if task.state != "REVOKED"])
+
+
+def _job(row: Mapping[str, str]) -> Iterator[PastTask]:
+    job_id, elements = indices(row["JobID"])
+    code, _, signal = row["ExitCode"].partition(":")
+    for index in elements:
+        yield PastTask(
+            job_id=job_id,
+            index=index,
+            attempt=0,
+            name=row["JobName"],
+            state=(row["State"].split() or ["UNKNOWN"])[0],
+            exit_code=int(code or 0),
+            signal=int(signal or 0),
+            elapsed=int(row["ElapsedRaw"] or 0),
+            nodes="" if row["NodeList"].startswith("None") else row["NodeList"],
+            reason=row["Reason"],
+            start=instant(row["Start"]),
+            end=instant(row["End"]),
+            max_rss=None,
+            cpu_seconds=seconds(row["TotalCPU"]),
+            memory=size(row["ReqMem"]),
+            cpus=int(row["AllocCPUS"] or 0),
+            node_count=int(row["AllocNodes"] or 0),
+            time_limit=int(row["TimelimitRaw"]) if row["TimelimitRaw"].isdigit() else None,
+            gpu_percent=None,
+        )
+
+
+def _with_step(task: PastTask, row: Mapping[str, str]) -> PastTask:
+    """The attempt, as a further step of it shows what it used."""
+    if task.state == "FAILED" and row["State"] == "OUT_OF_MEMORY":
+        task = replace(task, state="OUT_OF_MEMORY")
+    used, gpu = size(row["MaxRSS"]), _GPU.search(row["TRESUsageInAve"])
+    if used is not None:
+        task = replace(task, max_rss=max(used, task.max_rss or 0))
+    if gpu:
+        task = replace(task, gpu_percent=max(float(gpu[1]), task.gpu_percent or 0.0))
+    return task
+
+
+def _numbered(attempts: Sequence[PastTask]) -> tuple[PastTask, ...]:
+    counts: Counter[tuple[str, int | None]] = Counter()
+    numbered = []
+    for task in attempts:
+        key = (task.job_id, task.index)
+        numbered.append(replace(task, attempt=counts[key]))
+        counts[key] += 1
+    return tuple(numbered)
+
+
+def size(text: str) -> int | None:
+    """Bytes of `1234K`, `4G` or `4Gn`; None where nothing is recorded.
+
+    >>> size("1.5M"), size("")
+    (1572864, None)
+    """
+    parts = _SIZE.fullmatch(text)
+    return int(float(parts[1]) * _BYTES[parts[2]]) if parts else None
+
+
+def seconds(text: str) -> float:
+    """
+    >>> [seconds(text) for text in ("00:01.500", "01:02:03", "1-00:00:00", "")]
+    [1.5, 3723.0, 86400.0, 0.0]
+    """
+    parts = _CLOCK.fullmatch(text)
+    if not parts:
+        return 0.0
+    days, hours, minutes = (int(part or 0) for part in parts.groups()[:3])
+    return days * 86400 + hours * 3600 + minutes * 60 + float(parts[4])

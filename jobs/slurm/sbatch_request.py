@@ -1,0 +1,86 @@
+"""What sbatch is asked for: a cluster config as keyword arguments of `SlurmExecutor.update_parameters`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jobs.cluster.cluster_config import Cluster
+from jobs.cluster.config_keys import literal
+
+_NO_LIMIT = 1_000_000  # submitit would let 256 elements run at once
+_SMALL_MINUTES = 30
+_SMALL_MEMORY = "2G"
+REPLACED = "Slurm does not take %, backslashes and line breaks in the path of a log as they are"
+
+
+def parameters(
+    cluster: Cluster, *, name: str, memory: int | None = None, parallel: int | None = None
+) -> dict[str, Any]:
+    """Of an array of training jobs.
+
+    Args:
+        memory: MiB a node, in place of the config's, for a retry.
+        parallel: elements that may run at once, in place of the config's `array_parallelism`.
+    """
+    memory = memory or cluster.memory
+    return {
+        **_common(cluster, name),
+        **_given(
+            constraint=cluster.constraint,
+            gres=cluster.gres,
+            gpus_per_task=cluster.gpus_per_task or None,
+            mem=f"{memory}M" if memory else None,
+        ),
+        "time": cluster.time,
+        "nodes": cluster.nodes,
+        "ntasks_per_node": cluster.tasks_per_node,
+        "cpus_per_task": cluster.threads,
+        "signal_delay_s": cluster.signal_seconds,
+        "array_parallelism": parallel or cluster.array_parallelism or _NO_LIMIT,
+    }
+
+
+def small(cluster: Cluster, *, name: str, after: Sequence[str] = ()) -> dict[str, Any]:
+    """Of one small job without GPUs, which starts when the jobs `after` have ended, however they ended."""
+    return {
+        **_common(cluster, name),
+        **_given(dependency=f"afterany:{':'.join(after)}" if after else None),
+        "time": min(cluster.time, _SMALL_MINUTES),
+        "nodes": 1,
+        "ntasks_per_node": 1,
+        "cpus_per_task": 1,
+        "mem": _SMALL_MEMORY,
+        "use_srun": False,
+    }
+
+
+def script(command: str, folder: str, parameters: dict[str, Any]) -> str:
+    """The text of the job that submitit would submit for `parameters`, not as an array."""
+    from submitit.slurm.slurm import _make_sbatch_string
+
+    return str(_make_sbatch_string(command=command, folder=folder, **parameters))
+
+
+def takes_logs(folder: Path) -> bool:
+    """Whether Slurm takes a folder of logs for what it is."""
+    return literal(str(folder)) and "%" not in str(folder)
+
+
+def _common(cluster: Cluster, name: str) -> dict[str, Any]:
+    return {
+        **_given(
+            partition=cluster.partition,
+            account=cluster.account,
+            qos=cluster.qos,
+            setup=list(cluster.setup) or None,
+        ),
+        "job_name": name,
+        "stderr_to_stdout": True,
+        "additional_parameters": {"requeue": True, **(cluster.sbatch or {})},
+    }
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,1 @@
+"""States of runs, overviews, logs, efficiency."""

@@ -1,0 +1,63 @@
+"""`regularize logs`: the file that tells most of each run, and the end of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jobs.status.run_filters import EVERYTHING, Filter, matching
+from jobs.status.run_states import run_states
+from jobs.store.journal import Journal
+from jobs.store.pack_status import Packs, read_packs
+from jobs.store.planned_runs import read_rows
+from jobs.submission.job_outcomes import Sight
+from jobs.support.readable_numbers import plural
+from regularize.store import Store
+
+TROUBLE = Filter(states=("failed", "lost", "unknown"))
+
+
+def logs(store: Store, wanted: Filter, lines: int, sight: Sight) -> Iterator[str]:
+    """Errors of failed packs and ends of others' logs, each once; without a filter, those of trouble."""
+    found = log_files(store, wanted, sight)
+    for path, runs in found.items():
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else "(not there)"
+        shown = text.splitlines() if path.name == "error.txt" else text.splitlines()[-lines:]
+        yield "\n".join((f"==> {path} ({plural(runs, 'run')})", *shown, ""))
+    if not found:
+        yield "nothing failed or was lost" if wanted == EVERYTHING else "these runs have no logs"
+
+
+def log_files(store: Store, wanted: Filter, sight: Sight) -> dict[Path, int]:
+    """The file that tells most of each wanted run (without a filter, those in trouble), and of how many."""
+    packs = read_packs(store)
+    states, _ = run_states(packs, sight, datetime.now(UTC))
+    chosen = matching(read_rows(store), TROUBLE if wanted == EVERYTHING else wanted, states)
+    return _log_files(store, [row.run_id for row in chosen], states, sight.journal, packs)
+
+
+def _log_files(
+    store: Store, run_ids: list[str], states: dict[str, str], journal: Journal, packs: Packs
+) -> dict[Path, int]:
+    """The file that tells most of each run, and how many of them it tells of."""
+    told = {run_id: (pack_id, status) for pack_id, status in packs.statuses.items() for run_id in status.runs}
+    jobs = {
+        run_id: f"{handed.slurm_id(index)}_{number}"
+        for handed in journal.arrays
+        if handed.job_id
+        for index, element in enumerate(handed.elements)
+        for number, slice_ in enumerate(element)
+        for pack in slice_
+        for run_id in pack
+    }
+    found: dict[Path, int] = defaultdict(int)
+    for run_id in run_ids:
+        pack_id, status = told.get(run_id, ("", None))
+        job = (status.job if status else "") or jobs.get(run_id, "")
+        if states.get(run_id) == "failed":
+            found[store.pack(pack_id).error] += 1
+        elif job:
+            found[store.logs / f"{job}_log.out"] += 1
+    return found

@@ -1,0 +1,268 @@
+"""Store → overview: the state of every run, what runs, waits and failed. One squeue and one sacct at most."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from jobs.slurm.client import Slurm
+from jobs.status.run_filters import EVERYTHING, Filter
+from jobs.status.run_states import RUN_STATES, age, pack_state, run_states, waits
+from jobs.store import submitted_settings
+from jobs.store.failed_packs import Failure, failed_pack, grouped
+from jobs.store.journal import Journal, read_journal
+from jobs.store.pack_status import Packs, read_packs
+from jobs.store.planned_runs import Row, read_rows
+from jobs.submission.continuation import halted
+from jobs.submission.job_outcomes import UNKNOWN, Sight, look_now
+from jobs.submission.retries import judge
+from regularize.errors import UserError
+from regularize.store import PackStatus, Store
+
+# How long a status waits for a controller that is away.
+PATIENCE = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Active:
+    """A pack that is being trained; `age` is the seconds since it last said so.
+
+    `speed` is in steps of single runs a second, `seconds_left` an estimate at that speed; both None
+    before there is one. `job` is Slurm's, with the process's number, empty on this machine.
+    """
+
+    pack_id: str
+    runs: int
+    step: int
+    steps: int
+    epoch: int
+    epochs: int
+    host: str
+    pid: int
+    age: float
+    job: str
+    speed: float | None
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """Jobs of one array that are in the same state for the same reason; `start` is the earliest expected."""
+
+    job_id: str
+    state: str
+    reason: str
+    elements: int
+    runs: int
+    start: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """Runs by state, for every phase, and for every (regularizer, dataset), in the sweep's order.
+
+    `progress` is the share of all planned runs' steps that is done, in [0, 1]. `broken` says what is
+    wrong with packs whose status cannot be read, `left_out` how many runs are not handed over
+    again, by reason; `follow_up` is the job that goes on by itself, `halted` what to do where none does
+    and something is left. `time` is when it was so. `states` and `shares` (of its steps that is done)
+    are of single runs, those that were begun or handed over.
+    """
+
+    phases: Mapping[str, Counter[str]]
+    cells: Mapping[tuple[str, str], Counter[str]]
+    progress: float
+    active: Sequence[Active] = ()
+    failures: Sequence[Failure] = ()
+    broken: Sequence[str] = ()
+    queue: Sequence[Queue] = ()
+    follow_up: Queue | None = None
+    halted: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    time: datetime = field(default_factory=lambda: datetime.now(UTC))
+    states: Mapping[str, str] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> Counter[str]:
+        """All runs by state."""
+        return sum(self.phases.values(), Counter())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; its size does not grow with the number of runs, only with that of active packs."""
+        cells = [
+            {"regularizer": regularizer, "dataset": dataset, **_counts(counter)}
+            for (regularizer, dataset), counter in self.cells.items()
+        ]
+        return {
+            "time": self.time.isoformat(timespec="seconds"),
+            "runs": _counts(self.runs),
+            "phases": {phase: _counts(counter) for phase, counter in self.phases.items()},
+            "progress": round(self.progress, 4),
+            "cells": cells,
+            "active": [vars(active) for active in self.active],
+            "failures": [group.to_json() for group in grouped(self.failures)],
+            "queue": [vars(queue) for queue in self.queue],
+            "follow_up": vars(self.follow_up) if self.follow_up else None,
+            "halted": self.halted,
+            "left_out": dict(self.left_out),
+            "broken": list(self.broken),
+            "notes": list(self.notes),
+        }
+
+
+def overview(
+    rows: Sequence[Row],
+    packs: Packs,
+    store: Store,
+    sight: Sight | None = None,
+    *,
+    now: datetime | None = None,
+    wanted: Filter = EVERYTHING,
+) -> Overview:
+    """The states of the `wanted` of the runs `rows`, as the `packs` of the `store` and Slurm tell them."""
+    now = now or datetime.now(UTC)
+    states, shares = run_states(packs, sight, now)
+    rows = [row for row in rows if wanted.matches(row, states.get(row.run_id, "planned"))]
+    cells: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    phases: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        state = states.get(row.run_id, "planned")
+        cells[row.regularizer, row.dataset][state] += 1
+        phases[row.phase][state] += 1
+    planned = {row.run_id for row in rows}
+    concerned = {pack_id: s for pack_id, s in packs.statuses.items() if planned.intersection(s.runs)}
+    return Overview(
+        phases=phases,
+        cells=cells,
+        progress=sum(shares.get(row.run_id, 0.0) for row in rows) / len(rows) if rows else 1.0,
+        active=[_active(i, s, now) for i, s in concerned.items() if _trains(s, states, now)],
+        failures=[failed_pack(i, s, store) for i, s in concerned.items() if _matters(s, states)],
+        broken=sorted(packs.broken.values()),
+        queue=_queues(sight, planned) if sight else (),
+        follow_up=_follow_up(sight) if sight else None,
+        time=now,
+        states=states,
+        shares=shares,
+    )
+
+
+def read_overview(
+    store: Store, wanted: Filter = EVERYTHING, say: Callable[[str], None] = lambda _: None
+) -> Overview:
+    """The overview of a store as it is now; Slurm is asked if jobs may be at work. Writes nothing.
+
+    Raises:
+        UserError: nothing was submitted to it, or its files are damaged.
+    """
+    rows = read_rows(store)
+    sight, notes = see(store, say)
+    packs = read_packs(store)  # after the queue: whatever has left it has left its results
+    left_out = given_up(store, sight, packs)
+    counts = Counter(left_out[row.run_id] for row in rows if row.run_id in left_out)
+    halt = "" if notes else stopped(store, rows, sight, packs, left_out)
+    found = overview(rows, packs, store, sight, wanted=wanted)
+    return replace(found, left_out=counts, notes=notes, halted=halt)
+
+
+def see(store: Store, say: Callable[[str], None] = lambda _: None) -> tuple[Sight, list[str]]:
+    """What Slurm has in hand, and what there is to say of it: where it does not answer, that is unknown."""
+    try:
+        return look_now(store.journal, Slurm(say=say, patience=PATIENCE)), []
+    except UserError as error:
+        return _unseen(read_journal(store.journal)), [f"{error}; what Slurm has in hand is unknown"]
+
+
+def given_up(store: Store, sight: Sight, packs: Packs) -> dict[str, str]:
+    """The unfinished runs that are not handed over again by themselves, and why."""
+    with suppress(UserError):
+        cluster = submitted_settings.load(store).cluster
+        if cluster.kind == "slurm":
+            done, live = packs.done(), sight.live_runs()
+            verdict = judge(sight.journal, packs, cluster).left_out
+            return {i: why for i, why in verdict.items() if i not in done and i not in live}
+    return {}
+
+
+def stopped(
+    store: Store, rows: Sequence[Row], sight: Sight, packs: Packs, left_out: Mapping[str, str]
+) -> str:
+    """Why nothing goes on by itself, and which command continues; `` where something does."""
+    with suppress(UserError):
+        if submitted_settings.load(store).cluster.kind == "slurm":
+            return halted(rows, sight, packs.done(), left_out, store.logs)
+    return ""
+
+
+def _unseen(journal: Journal) -> Sight:
+    """What there is to see where Slurm does not answer."""
+    open_ = [(handed, index) for handed in journal.open for index in range(handed.jobs)]
+    gone = {(handed.token, index): UNKNOWN for handed, index in open_ if index not in handed.endings}
+    return Sight(journal=journal, live={}, gone=gone, accounted=False)
+
+
+def _queues(sight: Sight, planned: set[str]) -> list[Queue]:
+    """The arrays' jobs in the queue, those alike together."""
+    found: dict[tuple[str, str, str], list[tuple[int, datetime | None]]] = defaultdict(list)
+    for handed in sight.live_arrays():
+        for index in range(len(handed.elements)):
+            if task := sight.live.get((handed.token, index)):
+                runs = sum(run_id in planned for run_id in handed.runs(index))
+                reason = task.reason if waits(task) else ""
+                found[task.job_id, task.state, reason].append((runs, task.start if waits(task) else None))
+    return [
+        Queue(
+            job_id=job_id,
+            state=state,
+            reason=reason,
+            elements=len(tasks),
+            runs=sum(runs for runs, _ in tasks),
+            start=min((start.isoformat() for _, start in tasks if start), default=None),
+        )
+        for (job_id, state, reason), tasks in found.items()
+    ]
+
+
+def _follow_up(sight: Sight) -> Queue | None:
+    for _, task in sight.follow_ups():
+        start = task.start.isoformat() if task.start else None
+        return Queue(
+            job_id=task.job_id, state=task.state, reason=task.reason, elements=1, runs=0, start=start
+        )
+    return None
+
+
+def _matters(status: PackStatus, states: Mapping[str, str]) -> bool:
+    # Runs of a failed pack may have been trained in another one since.
+    return status.state == "failed" and any(states[run_id] == "failed" for run_id in status.runs)
+
+
+def _trains(status: PackStatus, states: Mapping[str, str], now: datetime) -> bool:
+    return pack_state(status, now) == "running" and any(states[i] == "running" for i in status.runs)
+
+
+def _active(pack_id: str, status: PackStatus, now: datetime) -> Active:
+    seconds = status.seconds + status.evaluation_seconds
+    steps_a_second = status.step / seconds if status.step and seconds > 0 else None
+    return Active(
+        pack_id=pack_id,
+        runs=len(status.runs),
+        step=status.step,
+        steps=status.steps,
+        epoch=status.epoch,
+        epochs=status.epochs,
+        host=status.host,
+        pid=status.pid,
+        age=round(age(status, now), 1),
+        job=status.job,
+        speed=round(steps_a_second * len(status.runs), 2) if steps_a_second else None,
+        seconds_left=round((status.steps - status.step) / steps_a_second, 1) if steps_a_second else None,
+    )
+
+
+def _counts(counter: Counter[str]) -> dict[str, int]:
+    return {state: counter[state] for state in RUN_STATES}

@@ -1,0 +1,143 @@
+"""Plans and overviews on the screen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from jobs.planning.plan_headline import headline
+from jobs.status.overview import Active, Overview, Queue
+from jobs.status.progress import summary
+from jobs.store.failed_packs import Group as Failures
+from jobs.store.failed_packs import grouped
+from jobs.submission.continuation import left_out_line
+from jobs.support.readable_numbers import duration, plural, size
+
+if TYPE_CHECKING:
+    from jobs.planning.plan import Plan
+
+MOST_LISTED = 12
+_STYLES = {
+    "running": "cyan",
+    "queued": "blue",
+    "interrupted": "yellow",
+    "lost": "red",
+    "failed": "red",
+    "unknown": "yellow",
+    "diverged": "magenta",
+}
+
+
+def plan_view(plan: Plan) -> Group:
+    """Runs by regularizer × dataset, then what they take."""
+    diverged = sum(plan.done.values())
+    lines = [f"{plural(len(plan.done), 'run')} done" + (f", {diverged} diverged" if diverged else "")]
+    if plan.without:
+        lines.append(f"{plan.in_hand:,} in Slurm's queue, {len(plan.without) - plan.in_hand:,} left out")
+    lines.append(headline(plan) if plan.slices else "nothing to do")
+    if plan.ahead:
+        lines.append(f"about {duration(plan.seconds + plan.ahead_seconds)} with the report runs")
+    if plan.measuring > 0.5:
+        share = f"{plan.measuring:.0%} of the time"
+        lines.append(f"{share} goes into measuring what `evaluation:` in the sweep asks for")
+    if plan.bytes:
+        lines.append(f"about {size(plan.bytes)} of results")
+    return _group(_grid(plan.cells(), _plan_cell), lines)
+
+
+def status_view(overview: Overview) -> Group:
+    """Runs by state, for every regularizer × dataset, then what runs and what failed."""
+    lines: list[str | Text] = [f"{overview.progress:.0%}: {summary(overview)}"]
+    if len(overview.phases) > 1:
+        lines += [f"{phase}: {_counted(counts)}" for phase, counts in overview.phases.items()]
+    lines += _listed([_active_line(active) for active in overview.active], "")
+    lines += _listed([_queue_line(queue) for queue in overview.queue if queue.state != "RUNNING"], "")
+    lines += _listed([_failures_line(group) for group in grouped(overview.failures)], "red")
+    lines += _listed([left_out_line(reason, runs) for reason, runs in overview.left_out.items()], "red")
+    lines += _listed([*overview.broken, *overview.notes], "yellow")
+    lines += _what_follows(overview)
+    return _group(_grid(overview.cells, _status_cell), lines)
+
+
+def _group(table: Table, lines: Sequence[str | Text]) -> Group:
+    parts: list[RenderableType] = [table]
+    return Group(*parts, *(line if isinstance(line, Text) else Text(line) for line in lines))
+
+
+def _grid(cells: Mapping[tuple[str, str], Counter[str]], cell: Callable[[Counter[str]], Text]) -> Table:
+    """Regularizers down, data sets across, both in the order of the sweep."""
+    regularizers = list(dict.fromkeys(regularizer for regularizer, _ in cells))
+    datasets = list(dict.fromkeys(dataset for _, dataset in cells))
+    table = Table("regularizer", box=None, pad_edge=False)
+    for dataset in datasets:
+        table.add_column(Text(dataset), justify="right")
+    for regularizer in regularizers:
+        found = (cells.get((regularizer, dataset)) for dataset in datasets)
+        table.add_row(Text(regularizer), *(cell(counts) if counts else Text("–") for counts in found))
+    return table
+
+
+def _plan_cell(counts: Counter[str]) -> Text:
+    done, ahead = counts["done"], counts["ahead"]
+    to_do = counts["to do"] + counts["in hand"] + counts["left out"]
+    text = "done" if not to_do and not ahead else f"{to_do} of {done + to_do}" if done else f"{to_do}"
+    return Text(text + (f" + {ahead}" if ahead else ""))
+
+
+def _status_cell(counts: Counter[str]) -> Text:
+    text = Text(f"{counts['done'] + counts['diverged']}/{counts.total()}")
+    for state, style in _STYLES.items():
+        if counts[state]:
+            text.append(f" {counts[state]} {state}", style=style)
+    return text
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{counts[state]:,} {state}" for state in counts)
+
+
+def _active_line(active: Active) -> str:
+    text = f"pack {active.pack_id}: {plural(active.runs, 'run')}, epoch {active.epoch} of {active.epochs}"
+    left = "" if active.seconds_left is None else f", about {duration(active.seconds_left)} left"
+    job = f" (job {active.job})" if active.job else ""
+    silent = f", silent for {duration(active.age)}" if active.age > 60 else ""
+    return f"{text}{left}, on {active.host}{job}{silent}"
+
+
+def _queue_line(queue: Queue) -> str:
+    """`job 13: 40 elements (320 runs) pending: Priority, expected to start Nov 26 02:10`."""
+    jobs = f"{plural(queue.elements, 'element')} ({plural(queue.runs, 'run')}) {queue.state.lower()}"
+    reason = f": {queue.reason}" if queue.reason not in ("", "None") else ""
+    return f"job {queue.job_id}: {jobs}{reason}{_expected(queue)}"
+
+
+def _expected(queue: Queue) -> str:
+    if not queue.start:
+        return ""
+    return f", expected to start {datetime.fromisoformat(queue.start).astimezone():%b %d %H:%M}"
+
+
+def _failures_line(group: Failures) -> str:
+    packs = plural(len(group.failures), "pack")
+    return f"{plural(group.runs, 'run')} of {packs} failed: {group.message} ({group.failures[0].path})"
+
+
+def _what_follows(overview: Overview) -> list[str | Text]:
+    """What goes on by itself, or what to do."""
+    if follow_up := overview.follow_up:
+        return [f"job {follow_up.job_id} goes on by itself when these have ended ({follow_up.state.lower()})"]
+    if overview.queue:
+        return [Text("no job goes on by itself when these have ended: submit again then", style="yellow")]
+    return [Text(overview.halted, style="yellow")] if overview.halted else []
+
+
+def _listed(lines: list[str], style: str) -> list[str | Text]:
+    shown: list[str | Text] = [Text(line, style=style) for line in lines[:MOST_LISTED]]
+    rest = len(lines) - MOST_LISTED
+    return shown + ([f"and {rest} more"] if rest > 0 else [])

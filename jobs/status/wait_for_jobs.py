@@ -1,0 +1,50 @@
+"""`submit --wait`: what a sweep's jobs do on Slurm, until none of them is queued any more."""
+
+from __future__ import annotations
+
+import time
+
+from jobs.planning.prepare_submission import Submission
+from jobs.status.overview import Overview, read_overview
+from jobs.status.progress import display, summary
+from jobs.submission.continuation import left_out_line
+from jobs.support.hangup import interrupted_by_hangup
+
+REFRESH_SECONDS = 30.0
+
+
+def wait(submission: Submission) -> bool:
+    """Wait until nothing goes on; whether all runs are done then.
+
+    Raises:
+        KeyboardInterrupt: it was to end, or nobody is there any more; the jobs go on.
+    """
+    console = submission.console
+    try:
+        with interrupted_by_hangup():
+            found = _last(submission)
+    except KeyboardInterrupt:
+        console.print("the jobs go on; `regularize cancel` ends them", highlight=False)
+        raise
+    console.print(summary(found), highlight=False)
+    for reason, runs in found.left_out.items():
+        console.print(left_out_line(reason, runs), style="red", markup=False, soft_wrap=True)
+    if found.halted:
+        console.print(found.halted, style="yellow", markup=False, soft_wrap=True)
+    return _finished(found)
+
+
+def _last(submission: Submission) -> Overview:
+    """What there is to see when nothing goes on any more; on the way, how far it has come."""
+    with display(submission.console) as update:
+        while True:
+            found = read_overview(submission.store, say=submission.console.print)
+            update(found, None)
+            if not (found.queue or found.follow_up or found.notes):
+                return found
+            time.sleep(REFRESH_SECONDS)
+
+
+def _finished(found: Overview) -> bool:
+    counts = found.runs
+    return not found.halted and counts["done"] + counts["diverged"] == counts.total()

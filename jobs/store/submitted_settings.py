@@ -1,0 +1,53 @@
+"""What a store remembers of how it was submitted, so that jobs and later commands go on in the same way."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.cluster.cluster_config import Cluster, from_json
+from regularize.errors import UserError
+from regularize.store import Store, read_json, write_json, write_text
+
+if TYPE_CHECKING:
+    from jobs.sweep.sweep_file import Sweep
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """The cluster and the data root of the last submission; its sweep is `sweep.yaml`, overrides applied."""
+
+    cluster: Cluster
+    data_root: Path | None
+
+
+def save(store: Store, sweep: Sweep, saved: Saved) -> None:
+    write_text(store.sweep, sweep.text)
+    root = str(saved.data_root) if saved.data_root else None
+    write_json(store.submission, {"cluster": saved.cluster.to_json(), "data_root": root})
+
+
+def load(store: Store) -> Saved:
+    """
+    Raises:
+        UserError: nothing was submitted to the store, or its file is damaged.
+    """
+    with suppress(FileNotFoundError):
+        try:
+            value = read_json(store.submission)
+            root = value["data_root"]
+            return Saved(cluster=from_json(value["cluster"]), data_root=Path(root) if root else None)
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{store.submission} is damaged ({error}); `regularize submit` writes it anew"
+            ) from None
+    raise UserError(f"{store.folder} holds no {store.submission.name}: nothing has been submitted to it")
+
+
+def load_saved_sweep(store: Store) -> Sweep:
+    """The sweep as it was last submitted."""
+    from jobs.sweep.sweep_file import load_sweep
+
+    return load_sweep(store.sweep)

@@ -1,0 +1,1 @@
+"""Plan → jobs in Slurm's hands, and what became of them."""

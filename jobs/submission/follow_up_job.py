@@ -1,0 +1,70 @@
+"""The follow-up: a small job after the arrays that submits what comes next, until nothing is left."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from analysis.tables.collect import collect
+from jobs.planning.prepare_submission import Submission, prepare_data
+from jobs.slurm.client import Slurm
+from jobs.store import submitted_settings
+from jobs.store.submit_lock import LockedError, submit_lock
+from jobs.store.submitted_settings import Saved
+from jobs.submission.hand_to_slurm import ToSlurm
+from jobs.submission.handed_report import report
+from jobs.submission.submit_ready import NoRoomError, submit_ready
+from jobs.worker.slurm_task import INTERRUPTED
+from regularize.store import Store
+
+# How long the follow-up waits for a controller that is away: nobody would try again.
+PATIENCE = 1200.0
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """Give it to submitit; `folder` is the store's. Where it finds no place to submit, it is requeued."""
+
+    folder: Path
+
+    def __call__(self) -> None:
+        if not go_on(self.folder):
+            sys.exit(INTERRUPTED)
+
+
+def way_to_slurm(store: Store, saved: Saved, slurm: Slurm) -> ToSlurm:
+    """The way of a store's requests to Slurm, with this follow-up."""
+    return ToSlurm(store, saved, slurm, FollowUp(store.folder))
+
+
+def go_on(folder: Path) -> bool:
+    """What the follow-up does: the next turn of a store; False if it has to try again later.
+
+    Raises:
+        UserError: something is missing or refused; nothing has been submitted.
+    """
+    store, console = Store(folder), Console(highlight=False, soft_wrap=True)
+    known = submitted_settings.load(store)
+    submission = Submission(
+        sweep=submitted_settings.load_saved_sweep(store),
+        store=store,
+        cluster=known.cluster,
+        data_root=known.data_root,
+        overrides=(),
+        console=console,
+    )
+    facts = prepare_data(submission.sweep, submission.data_root)
+    try:
+        with submit_lock(store.lock):
+            way = way_to_slurm(store, known, Slurm(say=console.print, patience=PATIENCE))
+            turn = submit_ready(submission, facts, way)
+    except (LockedError, NoRoomError) as error:
+        console.print(f"{error}; trying again later")
+        return False
+    report(submission, turn)
+    if not turn.at_work:
+        collect(store)
+    return turn.followed or not turn.at_work

@@ -1,0 +1,193 @@
+"""One request to Slurm through submitit, between its two lines in the journal."""
+
+from __future__ import annotations
+
+import io
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass, replace
+from typing import Any
+
+import submitit
+from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError, JobPaths
+
+from jobs.cluster import shell_words
+from jobs.cluster.cluster_config import Cluster
+from jobs.planning.job_arrays import Slices
+from jobs.slurm.client import FIRST_WAIT, LONGEST_WAIT, Slurm, passing
+from jobs.slurm.environment import submitting
+from jobs.slurm.sbatch_request import REPLACED, parameters, small, takes_logs
+from jobs.store import journal
+from jobs.store.journal import Element, Handed, Journal, append
+from jobs.store.submitted_settings import Saved
+from jobs.worker.slurm_task import SRUN_ARGS, TEARDOWN, Task
+from regularize.errors import UserError
+from regularize.store import Store, naming_full_disk
+
+_PICKLE = re.compile(r"(\d+(?:_\d+)?)(?:_\d+_result|_submitted)\.pkl")
+_STRAY = re.compile(r"[0-9a-f]{32}\.pkl|\.submission_file_[0-9a-f]{32}\.sh")
+
+
+class RefusedError(UserError):
+    """Slurm has said no: there is no such job."""
+
+
+def array_of(sweep: str, elements: Sequence[Slices], memory: int | None) -> Handed:
+    """The request for an array, not yet made."""
+    packs = [pack for element in elements for slice_ in element for pack in slice_]
+    return Handed(
+        token=(token := _token()),
+        name=_name(sweep, token),
+        elements=tuple(_ids(element) for element in elements),
+        memory=memory,
+        begun={pack.pack_id: pack.share for pack in packs if pack.share},
+    )
+
+
+def follow_up_of(sweep: str, after: Sequence[str]) -> Handed:
+    """The request for a follow-up once the jobs `after` have ended, not yet made."""
+    token = _token()
+    return Handed(token=token, name=_name(sweep, token), after=tuple(after))
+
+
+@dataclass(frozen=True)
+class ToSlurm:
+    """The way of a store's requests to Slurm; `follow_up` is what the job after the arrays runs."""
+
+    store: Store
+    saved: Saved
+    slurm: Slurm
+    follow_up: Callable[[], None]
+
+    def hand_over(self, handed: Handed, parallel: int | None = None) -> str:
+        """Ask Slurm for it; the id of the job.
+
+        `parallel` is how many elements may run at once, None without a limit.
+
+        Raises:
+            RefusedError: Slurm refuses; the journal says that it was abandoned.
+            UserError: Slurm does not answer, or not in words that are understood, or the disk is full. It
+                may have taken the job all the same: the journal leaves that open, and `reconcile` finds out.
+        """
+        store = self.store
+        if not takes_logs(store.folder):
+            raise RefusedError(f"store is {str(store.folder)!r}, but {REPLACED}: take another folder")
+        journal.submitting(store.journal, handed)
+        try:
+            with naming_full_disk(store.logs):
+                job_id = self._submitted(handed, parallel)
+        except RefusedError as error:
+            append(store.journal, "abandoned", token=handed.token, reason=str(error))
+            raise
+        finally:
+            clear_stray(store)
+        append(store.journal, "submitted", token=handed.token, job_id=job_id)
+        return job_id
+
+    def place_pickles(self, handed: Handed, job_id: str) -> None:
+        """Write what submitit reads in the job, where a crash kept it from doing so."""
+        function = self._function(handed)
+        for index in range(handed.jobs):
+            call = DelayedSubmission(function, *handed.elements[index : index + 1])
+            name = replace(handed, job_id=job_id).slurm_id(index)
+            path = JobPaths(self.store.logs, name).submitted_pickle
+            if not path.exists():
+                call.set_timeout(self.saved.cluster.time, 0)
+                temporary = path.with_suffix(".new")
+                call.dump(temporary)
+                temporary.replace(path)
+
+    def _submitted(self, handed: Handed, parallel: int | None) -> str:
+        """The job's id, after as many attempts as it takes while Slurm does not answer."""
+        cluster, slurm = self.saved.cluster, self.slurm
+        python = cluster.python and shell_words.path(cluster.python)
+        executor = submitit.SlurmExecutor(folder=self.store.logs, python=python)
+        executor.update_parameters(**_parameters(cluster, handed, parallel))
+        waited, wait = 0.0, FIRST_WAIT
+        while True:
+            try:
+                return self._sbatch(executor, handed)
+            except FailedSubmissionError as error:
+                raise UserError(f"Slurm's answer has no job's id: {_line(error)}") from None
+            except FailedJobError as error:
+                said = _line(error)
+            if not said:
+                raise UserError("sbatch has failed without a word")
+            if not passing(said):
+                raise RefusedError(f"Slurm refused the jobs: {said}")
+            if waited >= slurm.patience:
+                raise UserError(f"Slurm has not answered for {waited:.0f} s: {said}")
+            slurm.say(f"Slurm does not answer ({said}); trying again in {wait:.0f} s")
+            slurm.sleep(wait)
+            waited, wait = waited + wait, min(2 * wait, LONGEST_WAIT)
+            # It may have taken the job all the same, and only its answer was lost.
+            if found := slurm.queue_by_name([handed.name]):
+                self.place_pickles(handed, found[0].job_id)
+                return found[0].job_id
+
+    def _sbatch(self, executor: submitit.SlurmExecutor, handed: Handed) -> str:
+        function = self._function(handed)
+        with submitting(), redirect_stderr(io.StringIO()):  # where submitit prints what its exception says
+            if handed.elements:
+                (job, *_) = executor.map_array(function, handed.elements)
+            else:
+                job = executor.submit(function)
+        return str(job.job_id).partition("_")[0]
+
+    def _function(self, handed: Handed) -> Callable[..., None]:
+        if not handed.elements:
+            return self.follow_up
+        cluster = self.saved.cluster
+        return Task(
+            folder=self.store.folder,
+            data_root=self.saved.data_root,
+            threads=cluster.threads,
+            mode=cluster.mode,
+            minutes=cluster.time,
+            signal_seconds=cluster.signal_seconds,
+            checkpoint_minutes=cluster.checkpoint_minutes,
+            scratch=cluster.scratch,
+        )
+
+
+def clear_stray(store: Store) -> None:
+    """Remove submitit's files that belong to no job."""
+    if store.logs.is_dir():
+        for path in store.logs.iterdir():
+            if _STRAY.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+
+
+def clear_ended(store: Store, known: Journal) -> None:
+    """Remove submitit's pickles of jobs that have ended; their logs stay."""
+    ended = {handed.slurm_id(index) for handed in known.handed for index in handed.endings}
+    if ended and store.logs.is_dir():
+        for path in store.logs.iterdir():
+            job = _PICKLE.fullmatch(path.name)
+            if job and job[1] in ended:
+                path.unlink(missing_ok=True)
+
+
+def _line(error: Exception) -> str:
+    return "; ".join(line.removeprefix("sbatch: error: ") for line in str(error).splitlines())
+
+
+def _parameters(cluster: Cluster, handed: Handed, parallel: int | None) -> dict[str, Any]:
+    if not handed.elements:
+        return {**small(cluster, name=handed.name, after=handed.after), "teardown": list(TEARDOWN)}
+    asked = parameters(cluster, name=handed.name, memory=handed.memory, parallel=parallel)
+    return {**asked, "teardown": list(TEARDOWN), "srun_args": list(SRUN_ARGS)}
+
+
+def _ids(element: Slices) -> Element:
+    return tuple(tuple(pack.runs for pack in slice_) for slice_ in element)
+
+
+def _token() -> str:
+    return uuid.uuid4().hex[:8]
+
+
+def _name(sweep: str, token: str) -> str:
+    return f"rs-{sweep}-{token}"

@@ -1,0 +1,82 @@
+"""The journal brought up to date with Slurm, by the holder of the store's lock."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from jobs.store import journal
+from jobs.store.journal import Ending, Handed, append, read_journal
+from jobs.store.pack_status import Packs, read_packs, share
+from jobs.submission.hand_to_slurm import ToSlurm, clear_ended
+from jobs.submission.job_outcomes import UNKNOWN, Sight, look
+from regularize.config import pack_id
+
+# Time that a request needs to show in the queue after its sender died.
+YOUNG_SECONDS = 10.0
+# Accounting is written some seconds after the end.
+ACCOUNT_LOOKS, ACCOUNT_SECONDS = 4, 5.0
+
+
+def reconcile(way: ToSlurm) -> tuple[Sight, Packs]:
+    """Find what may not have reached Slurm, write how elements ended; what is left then, and the packs.
+
+    The packs are read after the queue: whatever has left it has left its results.
+    """
+    store, slurm = way.store, way.slurm
+    _find_unsure(way)
+    known = read_journal(store.journal)
+    sight = look(known, slurm)
+    for _ in range(ACCOUNT_LOOKS):
+        if not (sight.accounted and UNKNOWN in sight.gone.values()):
+            break
+        slurm.sleep(ACCOUNT_SECONDS)
+        sight = look(known, slurm)
+    packs = read_packs(store)
+    for token, endings in _endings(sight, packs).items():
+        journal.ended(store.journal, token, endings)
+    clear_ended(store, read_journal(store.journal))
+    return replace(sight, journal=read_journal(store.journal), gone={}), packs
+
+
+def _find_unsure(way: ToSlurm) -> None:
+    """Look for requests whose sender died or gave up before it knew the job's id, by their names."""
+    store, slurm = way.store, way.slurm
+    unsure = [handed for handed in read_journal(store.journal).handed if handed.unsure]
+    if not unsure:
+        return
+    age = (datetime.now(UTC) - max(_time(handed) for handed in unsure)).total_seconds()
+    slurm.sleep(min(max(0.0, YOUNG_SECONDS - age), YOUNG_SECONDS))
+    names = [handed.name for handed in unsure]
+    past = slurm.accounting_by_name(names, min(_time(handed) for handed in unsure)) or ()
+    ids = {task.name: task.job_id for task in past}
+    ids |= {task.name: task.job_id for task in slurm.queue_by_name(names)}
+    for handed in unsure:
+        if job_id := ids.get(handed.name):
+            way.place_pickles(handed, job_id)
+            slurm.say(f"job {job_id} of a submission that was cut short is in Slurm's hands")
+            append(store.journal, "submitted", token=handed.token, job_id=job_id)
+        else:
+            append(store.journal, "abandoned", token=handed.token, reason="Slurm never had it")
+
+
+def _endings(sight: Sight, packs: Packs) -> dict[str, dict[int, Ending]]:
+    requests = {handed.token: handed for handed in sight.journal.handed}
+    found: dict[str, dict[int, Ending]] = defaultdict(dict)
+    for (token, index), state in sight.gone.items():
+        found[token][index] = Ending(state, _progress(requests[token], index, packs))
+    return found
+
+
+def _progress(handed: Handed, index: int, packs: Packs) -> bool:
+    """Whether the element has brought any of its packs on."""
+    if not handed.elements:
+        return True
+    ids = (pack_id(runs) for slice_ in handed.elements[index] for runs in slice_)
+    statuses = ((i, packs.statuses[i]) for i in ids if i in packs.statuses)
+    return any(status.state == "done" or share(status) > handed.begun.get(i, 0.0) for i, status in statuses)
+
+
+def _time(handed: Handed) -> datetime:
+    return datetime.fromisoformat(handed.time)

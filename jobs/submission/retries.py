@@ -1,0 +1,103 @@
+"""Which unfinished runs are handed over again, and with how much memory. Pure.
+
+Out of memory: again with twice as much, up to `max_memory`. A lost node, preemption, the time limit, a
+killed task, an end of which nothing is known: again, until `MOST_FRUITLESS` attempts in a row
+brought nothing on. A Python error: not again, nor what was cancelled, until a person says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from jobs.cluster.cluster_config import Cluster
+from jobs.store.journal import Ending, Handed, Journal
+from jobs.store.pack_status import Packs
+from jobs.submission.job_outcomes import CANCELLED, OUT_OF_MEMORY
+
+MOST_FRUITLESS = 3
+STARVED = "out of memory, and max_memory allows no more"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Runs that are left out, each with why, and what others need, in MiB a node."""
+
+    left_out: Mapping[str, str]
+    memory: Mapping[str, int]
+
+
+def judge(journal: Journal, packs: Packs, cluster: Cluster) -> Verdict:
+    """What the ends of all attempts mean for the runs that were in them; done ones do not matter."""
+    memory, starved = _memory(journal, cluster)
+    left_out = _given_up(journal) | starved | _ended_by_others(journal)
+    left_out |= dict.fromkeys(failed(journal, packs), "failed")
+    left_out |= dict.fromkeys(journal.cancelled, "cancelled")
+    return Verdict(left_out=left_out, memory=memory)
+
+
+def failed(journal: Journal, packs: Packs) -> set[str]:
+    """Runs whose pack raised an error after they were last retried."""
+    never = (0, "")
+    return {
+        run_id
+        for status in packs.statuses.values()
+        if status.state == "failed"
+        for run_id in status.runs
+        if status.updated_at >= journal.retried.get(run_id, never)[1]
+    }
+
+
+def endings(journal: Journal) -> Iterator[tuple[Handed, int, Ending]]:
+    """How elements ended, in the order in which they were handed over."""
+    for handed in journal.arrays:
+        for index, ending in handed.endings.items():
+            yield handed, index, ending
+
+
+def _given_up(journal: Journal) -> dict[str, str]:
+    fruitless: dict[str, int] = {}
+    last: dict[str, str] = {}
+    for handed, index, ending in endings(journal):
+        if ending.state != CANCELLED:
+            for run_id in _counted(journal, ending, handed.runs(index)):
+                fruitless[run_id] = 0 if ending.progress else fruitless.get(run_id, 0) + 1
+                last[run_id] = ending.state
+    return {
+        run_id: f"{count} attempts without progress, the last one {last[run_id]}"
+        for run_id, count in fruitless.items()
+        if count >= MOST_FRUITLESS
+    }
+
+
+def _memory(journal: Journal, cluster: Cluster) -> tuple[dict[str, int], dict[str, str]]:
+    """What runs need that once ran out of memory, and those that cannot be given more."""
+    needed: dict[str, int] = {}
+    starved: dict[str, str] = {}
+    for handed, index, ending in endings(journal):
+        if ending.state != OUT_OF_MEMORY:
+            continue
+        more = min(2 * (handed.memory or 0), cluster.max_memory or 0)
+        for run_id in handed.runs(index):
+            if more > (handed.memory or 0):
+                needed[run_id] = max(more, needed.get(run_id, 0))
+        if more <= (handed.memory or 0):
+            starved |= dict.fromkeys(_counted(journal, ending, handed.runs(index)), STARVED)
+    return needed, starved
+
+
+def _ended_by_others(journal: Journal) -> dict[str, str]:
+    """Runs of jobs that someone ended with scancel, until everything is asked for again."""
+    found: dict[str, str] = {}
+    for handed, index, ending in endings(journal):
+        for run_id in handed.runs(index):
+            found.pop(run_id, None)  # it was handed over again since
+        ours = (handed.token, index) in journal.ended_by_us
+        if ending.state == CANCELLED and not ours and ending.line > journal.asked:
+            found |= dict.fromkeys(_counted(journal, ending, handed.runs(index)), "ended by scancel")
+    return found
+
+
+def _counted(journal: Journal, ending: Ending, runs: Iterable[str]) -> Iterator[str]:
+    """The runs that have not been retried since."""
+    return (run_id for run_id in runs if ending.line > journal.retried.get(run_id, (0, ""))[0])

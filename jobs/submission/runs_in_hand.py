@@ -1,0 +1,23 @@
+"""Which runs a plan leaves out: those that Slurm has in hand, and those that the retry policy holds back."""
+
+from __future__ import annotations
+
+from jobs.cluster.cluster_config import Cluster
+from jobs.planning.plan import IN_HAND
+from jobs.slurm.client import Slurm
+from jobs.store.journal import read_journal
+from jobs.store.pack_status import Packs
+from jobs.submission.job_outcomes import look
+from jobs.submission.retries import judge
+from regularize.store import Store
+
+
+def without(store: Store, packs: Packs, cluster: Cluster) -> dict[str, str]:
+    """Reasons by run id, for one look at a store. Slurm is asked only if jobs may be at work.
+
+    Raises:
+        UserError: Slurm has jobs of the sweep and does not answer.
+    """
+    journal = read_journal(store.journal)
+    held = judge(journal, packs, cluster).left_out if cluster.kind == "slurm" else {}
+    return {**held, **dict.fromkeys(look(journal, Slurm()).live_runs(), IN_HAND)}

@@ -1,0 +1,160 @@
+"""One look at a sweep on Slurm, and everything handed over that can be: by a person, or by the follow-up."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from jobs.planning.job_arrays import cut, make_elements, parallelism
+from jobs.planning.packing import Pack
+from jobs.planning.plan import IN_HAND, Plan
+from jobs.planning.prepare_submission import Submission, next_plan, warn
+from jobs.slurm.limits import Limits
+from jobs.store import provenance
+from jobs.store.journal import Handed, append
+from jobs.submission.continuation import CONTINUES
+from jobs.submission.hand_to_slurm import RefusedError, ToSlurm, array_of, follow_up_of
+from jobs.submission.job_outcomes import Sight
+from jobs.submission.reconcile import reconcile
+from jobs.submission.retries import judge
+from regularize.data import Facts
+from regularize.errors import UserError
+
+UNLIMITED = 1_000_000
+
+
+class NoRoomError(UserError):
+    """Slurm lets one have no further job in the queue."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What one look at the sweep has led to."""
+
+    plan: Plan
+    jobs: Sequence[str]  # ids of the arrays that were handed over
+    at_work: bool  # whether arrays are queued or running
+    followed: bool  # whether a follow-up waits for all of them
+
+    @property
+    def left_out(self) -> Counter[str]:
+        """How many runs are not handed over although nobody has them, by the reason."""
+        return Counter(reason for reason in self.plan.without.values() if reason != IN_HAND)
+
+    @property
+    def waiting(self) -> int:
+        """How many runs are handed over once jobs have ended, as `max_jobs` are at work."""
+        return 0 if self.jobs else self.plan.to_do
+
+
+def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlurm) -> Turn:
+    """Hand over all that is neither done, in hand nor left out, and a follow-up if none suffices.
+
+    To be called by the holder of the store's lock.
+
+    Raises:
+        UserError: Slurm refuses, and then none of it is in the queue; or it does not answer, and then the
+            next turn finds what it has taken.
+    """
+    cluster, slurm = submission.cluster, way.slurm
+    sight, packs = reconcile(way)
+    warn(submission, packs)
+    verdict = judge(sight.journal, packs, cluster)
+    limits = slurm.limits(cluster)
+    if limits.max_time is not None and cluster.time > limits.max_time:
+        raise UserError(f"time is {cluster.time} minutes, but {cluster.partition} allows {limits.max_time}")
+    room = _room(limits, cluster.max_jobs, sight)
+    without = {**verdict.left_out, **dict.fromkeys(sight.live_runs(), IN_HAND)}
+    if room < UNLIMITED:  # packs are cut for the jobs that there will be
+        cluster = replace(cluster, max_jobs=max(1, room))
+    plan = next_plan(replace(submission, cluster=cluster), packs, facts, without)
+    if plan.slices and limits.room == 0:
+        raise NoRoomError(
+            f"Slurm lets you have {limits.max_submit_jobs} jobs in the queue, and {limits.queued_now} are "
+            "there: nothing has been submitted"
+        )
+    arrays = list(_arrays(submission, plan, verdict.memory, limits, room)) if room else []
+    jobs, followed = _hand_over(submission, arrays, sight, limits, way)
+    at_work = bool(jobs or sight.live_arrays())
+    return Turn(plan=plan, jobs=jobs, at_work=at_work, followed=followed)
+
+
+def _room(limits: Limits, max_jobs: int | None, sight: Sight) -> int:
+    """How many elements may be handed over; of two places or more, one is kept for the follow-up."""
+    room = UNLIMITED if limits.room is None else max(limits.room - 1, min(limits.room, 1))
+    if max_jobs is None:
+        return room
+    arrays = {handed.token for handed in sight.live_arrays()}
+    return min(room, max(0, max_jobs - sum(token in arrays for token, _ in sight.live)))
+
+
+def _arrays(
+    submission: Submission, plan: Plan, memory: Mapping[str, int], limits: Limits, room: int
+) -> Iterable[Handed]:
+    """The requests for the plan's packs, those that need more memory apart, in `room` elements at most."""
+    levels = _levels(plan.packs, memory, submission.cluster.memory, room)
+    for number, (level, packs) in enumerate(levels, 1):
+        elements = make_elements(packs, submission.cluster, room - (len(levels) - number))
+        room -= len(elements)
+        for array in cut(elements, limits.max_array_size):
+            yield array_of(submission.sweep.name, array, level or None)
+
+
+def _levels(
+    packs: Iterable[Pack], memory: Mapping[str, int], usual: int | None, room: int
+) -> list[tuple[int, list[Pack]]]:
+    """Packs by the memory they need, most first; where there is room for fewer, with more than they need."""
+    found: dict[int, list[Pack]] = defaultdict(list)
+    for pack in packs:
+        found[max(memory.get(run_id, usual or 0) for run_id in pack.runs)].append(pack)
+    levels = sorted(found.items(), reverse=True)
+    while len(levels) > room:
+        (level, most), (_, rest), *others = levels
+        levels = [(level, most + rest), *others]
+    return levels
+
+
+def _hand_over(
+    submission: Submission, arrays: Sequence[Handed], sight: Sight, limits: Limits, way: ToSlurm
+) -> tuple[list[str], bool]:
+    """Hand over all of it, or nothing if a part is refused.
+
+    The arrays' ids, and whether a follow-up waits for all at work.
+    """
+    store, parallel = submission.store, parallelism(submission.cluster.array_parallelism, len(arrays) or 1)
+    accepted: list[tuple[str, str]] = []
+    try:
+        for array in arrays:
+            job_id = way.hand_over(array, parallel)
+            accepted.append((array.token, job_id))
+        jobs = [job_id for _, job_id in accepted]
+        places = UNLIMITED if limits.room is None else limits.room - sum(array.jobs for array in arrays)
+        followed = _follow(submission, jobs, sight, places, way)
+    except RefusedError as error:
+        way.slurm.cancel([job_id for _, job_id in accepted])
+        for token, _ in accepted:
+            append(
+                store.journal, "abandoned", token=token, reason="another part of the submission was refused"
+            )
+        raise RefusedError(f"{error}; nothing has been submitted") from None
+    except UserError as error:  # what Slurm has taken stays in its hands
+        raise type(error)(f"{error}; {CONTINUES} with what Slurm has taken by then") from None
+    if jobs:
+        provenance.record(store, submission.overrides, jobs)
+    return jobs, followed
+
+
+def _follow(submission: Submission, jobs: Sequence[str], sight: Sight, places: int, way: ToSlurm) -> bool:
+    """See to it that a follow-up waits for all that is at work; False if nothing is, or no place is left."""
+    work = [*(str(handed.job_id) for handed in sight.live_arrays()), *jobs]
+    waiting = [handed for handed, task in sight.follow_ups() if task.state == "PENDING"]
+    if not work:
+        return False
+    if any(set(work) <= set(handed.after) for handed in waiting):
+        return True
+    if places < 1:
+        return False
+    way.hand_over(follow_up_of(submission.sweep.name, work))
+    way.slurm.cancel([str(handed.job_id) for handed in waiting])
+    return True

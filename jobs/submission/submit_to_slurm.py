@@ -1,0 +1,33 @@
+"""A sweep by jobs of Slurm: what can be trained is handed over, and a follow-up that goes on after it."""
+
+from __future__ import annotations
+
+from jobs.planning.prepare_submission import Submission, prepare_data
+from jobs.slurm.client import Slurm
+from jobs.store import submitted_settings
+from jobs.store.journal import append
+from jobs.store.submit_lock import submit_lock
+from jobs.submission.follow_up_job import way_to_slurm
+from jobs.submission.handed_report import report
+from jobs.submission.submit_ready import submit_ready
+
+
+def submit_by_hand(submission: Submission, *, everything: bool = True) -> bool:
+    """Hand over all that can be trained, and the follow-up; True unless runs are left out.
+
+    `everything` is whether runs that were cancelled are wanted again.
+
+    Raises:
+        UserError: something is missing or refused, or another submission is at work; nothing has been
+            submitted.
+    """
+    store, console = submission.store, submission.console
+    facts = prepare_data(submission.sweep, submission.data_root)
+    with submit_lock(store.lock):
+        submitted_settings.save(store, submission.sweep, submission.saved)
+        if everything:
+            append(store.journal, "asked")
+        way = way_to_slurm(store, submission.saved, Slurm(say=console.print))
+        turn = submit_ready(submission, facts, way)
+    report(submission, turn)
+    return not turn.left_out

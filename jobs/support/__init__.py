@@ -1,0 +1,1 @@
+"""Used by every room: numbers as people read them, and hangups."""

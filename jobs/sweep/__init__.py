@@ -1,0 +1,1 @@
+"""From a sweep's YAML to checked values, and from those to runs."""

@@ -1,0 +1,184 @@
+"""The sweep's `regularizers`: from words, grids and combinations to checked terms."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from jobs.sweep.strength_values import read_numbers
+from jobs.sweep.yaml_tree import Node, overlaid
+from regularize.config import Term
+from regularize.errors import UserError, unknown
+from regularize.regularizers import REGULARIZERS
+
+MOST_CANDIDATES = 10_000  # of one entry: a product grows fast
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,63}")
+_COMPOSABLE = [name for name in REGULARIZERS if name != "none"]
+
+Terms = tuple[Term, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One word of the sweep's `regularizers`, and the terms it stands for at each strength.
+
+    There is at least one candidate; the only one of technique `none` is the empty tuple.
+    """
+
+    name: str
+    candidates: tuple[Terms, ...]
+
+
+class _Candidate(NamedTuple):
+    where: str
+    entry: str
+    terms: Terms
+
+
+def read_entries(regularizers: Node, changes: Node | None = None) -> tuple[Entry, ...]:
+    """The entries in the order of the file, with the `changes` that one dataset makes to them.
+
+    An entry is a technique by its own name, one under another name (`technique: l2`), or several at
+    once (`compose: [l2, dropout]`, then a mapping for each). Strengths are as in `read_numbers`; of
+    several lists the product is taken. `points` lists combinations of strengths instead.
+
+    Raises:
+        UserError: whatever is not valid, and two candidates that are the same run.
+    """
+    fields = regularizers.mapping()
+    if not fields:
+        raise regularizers.error("regularizers is empty; name at least one, such as none")
+    changed = {} if changes is None else changes.mapping(fields)
+    entries: list[Entry] = []
+    seen: dict[str, _Candidate] = {}
+    for name, node in fields.items():
+        candidates = _candidates(name, _with_changes(node, changed[name]) if name in changed else node)
+        for candidate in candidates:
+            _refuse_repeated(candidate, seen)
+        entries.append(Entry(name=name, candidates=tuple(terms for _, _, terms in candidates)))
+    return tuple(entries)
+
+
+def _with_changes(entry: Node, change: Node) -> Node:
+    fields = entry.mapping()
+    for key, child in change.mapping().items():
+        if key in ("technique", "compose"):
+            raise child.error(f"{key} cannot differ between datasets; make another entry")
+        inside = "compose" in fields and key != "points" and key in fields
+        fields[key] = overlaid(fields[key], child) if inside else child
+    return replace(entry, value=fields)
+
+
+def _refuse_repeated(candidate: _Candidate, seen: dict[str, _Candidate]) -> None:
+    # As many digits as in RunConfig.strength, the text by which a strength is chosen.
+    digest = [(t.technique, t.options, [(n, f"{v:.12g}") for n, v in t.strengths]) for t in candidate.terms]
+    first = seen.setdefault(repr(digest), candidate)
+    if first is not candidate:
+        strengths = " ".join(f"{n}={v:.12g}" for t in candidate.terms for n, v in t.strengths)
+        raise UserError(
+            f"{candidate.where}: {candidate.entry!r}{' at ' * bool(strengths)}{strengths} "
+            f"is the same run as {first.entry!r} in {first.where}"
+        )
+
+
+def _candidates(name: str, node: Node) -> list[_Candidate]:
+    fields = node.mapping()
+    blocks = _blocks(name, node)
+    if "points" not in fields:
+        return [_Candidate(node.where, name, terms) for terms in _product(blocks, node)]
+    found: list[_Candidate] = []
+    for point in fields["points"].distinct():
+        parts = point.mapping(blocks) if "compose" in fields else dict.fromkeys(blocks, point)
+        merged = blocks | {
+            technique: _at_point(technique, blocks[technique], p) for technique, p in parts.items()
+        }
+        found += [_Candidate(point.where, name, terms) for terms in _product(merged, point)]
+    return found
+
+
+def _blocks(name: str, node: Node) -> dict[str, Node]:
+    """The parameters of each technique of an entry."""
+    fields = node.mapping()
+    kind = fields.get("compose", fields.get("technique"))
+    if kind is None:
+        if name not in REGULARIZERS:
+            raise node.error(unknown("regularizer", name, REGULARIZERS))
+        return {name: _without(node, "points")}
+    if not _NAME.fullmatch(name):
+        raise node.error(f"{name!r} cannot name an entry; use up to 64 letters, digits, _, + and -")
+    if name in REGULARIZERS and kind.value != name:
+        raise node.error(f"{name!r} is a technique; give this entry another name")
+    if "compose" not in fields:
+        return {kind.choice("regularizer", REGULARIZERS): _without(node, "technique", "points")}
+    techniques = {item.choice("regularizer", _COMPOSABLE): item for item in kind.distinct()}
+    node.mapping(["compose", "points", *techniques])
+    return {
+        technique: fields.get(technique, replace(item, key=technique, value=None))
+        for technique, item in techniques.items()
+    }
+
+
+def _without(node: Node, *keys: str) -> Node:
+    return replace(node, value={key: child for key, child in node.mapping().items() if key not in keys})
+
+
+def _at_point(technique: str, block: Node, point: Node) -> Node:
+    """A technique's parameters at one of the `points`, which set strengths alone."""
+    row = REGULARIZERS[technique]
+    for key, child in point.mapping().items():
+        if row.canonical(key) in row.options:
+            raise child.error(f"{key} is an option, not a strength; give it once, beside points")
+        if key in block.mapping():
+            raise child.error(f"{key} is given here and beside points, in {block.mapping()[key].where}")
+    return replace(overlaid(block, point), where=point.where)
+
+
+def _product(blocks: Mapping[str, Node], node: Node) -> list[Terms]:
+    """Every combination of the strengths of all techniques."""
+    grids = {technique: _parameters(technique, block) for technique, block in blocks.items()}
+    count = math.prod(len(numbers) for strengths, _ in grids.values() for numbers in strengths.values())
+    if count > MOST_CANDIDATES:
+        raise node.error(f"{count} combinations of strengths, but at most {MOST_CANDIDATES} are allowed")
+    terms = [_terms(name, blocks[name], *grid) for name, grid in grids.items() if name != "none"]
+    return list(itertools.product(*terms))
+
+
+def _terms(
+    technique: str, block: Node, strengths: Mapping[str, list[float]], options: Mapping[str, Any]
+) -> list[Term]:
+    points = (
+        dict(zip(strengths, numbers, strict=True)) for numbers in itertools.product(*strengths.values())
+    )
+    with block.located():
+        return [Term.build(technique, {**options, **point}) for point in points]
+
+
+def _parameters(technique: str, block: Node) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    """The numbers of each strength, and the options, of one technique."""
+    row = REGULARIZERS[technique]
+    strengths: dict[str, list[float]] = {}
+    options: dict[str, Any] = {}
+    for key, child in block.mapping().items():
+        name = row.canonical(key)
+        if not (row.strengths or row.options):
+            raise child.error(f"{technique} has no parameters, so not {key!r} either")
+        if name in strengths:
+            raise child.error(f"{name!r} is given twice, once as 'strength'")
+        if name in row.strengths:
+            strengths[name] = [
+                _checked(technique, name, place, number) for place, number in read_numbers(child)
+            ]
+        else:
+            with child.located():
+                options[name] = row.check(key, child.plain())
+    return strengths, options
+
+
+def _checked(technique: str, name: str, place: Node, number: float) -> float:
+    with place.located():
+        checked: float = REGULARIZERS[technique].check(name, number)
+        return checked

@@ -1,0 +1,162 @@
+"""A sweep file, read and checked: what is to be compared, and by which protocol.
+
+Free of torch, pandas and pyarrow: a sweep is read on login nodes, by every command.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from jobs.sweep.overrides import overridden
+from jobs.sweep.regularizer_entries import Entry, read_entries
+from jobs.sweep.seeds import read_seeds
+from jobs.sweep.yaml_text import dump, parse_file, read_text
+from jobs.sweep.yaml_tree import Node, overlaid
+from regularize import models
+from regularize.data_config import DataConfig
+from regularize.errors import unknown
+from regularize.evaluation.settings import Evaluation
+from regularize.training_config import Training
+
+DATASETS = ("clusters", "digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
+METRICS = {
+    "validation_accuracy": "validation_accuracy",
+    "validation_loss": "validation_loss",
+    "val_accuracy": "validation_accuracy",
+    "val_loss": "validation_loss",
+}
+MOST_RUNS = 1_000_000
+_REQUIRED = ("name", "dataset", "model", "training", "regularizers", "seeds")
+_OPTIONAL = ("evaluation", "select")
+_OF_DATASET = ("validation", "per_class", "training", "regularizers")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetGrid:
+    """What a sweep does with one dataset: every size with every entry, under one training.
+
+    `sizes` differ in `per_class` alone.
+    """
+
+    sizes: tuple[DataConfig, ...]
+    training: Training
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A whole sweep, in the order of its file.
+
+    `metric` is the column of the results by which strengths are chosen on the tune seeds. `text` is
+    a file that gives an equal sweep without overrides: what the store keeps.
+    """
+
+    name: str
+    datasets: tuple[DatasetGrid, ...]
+    models: tuple[str, ...]
+    evaluation: Evaluation
+    tune_seeds: tuple[int, ...]
+    report_seeds: tuple[int, ...]
+    metric: str
+    text: str = field(compare=False, repr=False)
+
+    @property
+    def two_phase(self) -> bool:
+        """Whether strengths are tuned first; else every strength is reported on."""
+        return bool(self.tune_seeds)
+
+
+def load_sweep(
+    path: Path, overrides: Sequence[str] = (), known_dataset: Callable[[str], bool] | None = None
+) -> Sweep:
+    """Read a sweep file, with `--set PATH=VALUE` overrides applied before anything is checked.
+
+    `known_dataset` says whether there is a dataset of that name; None takes every name.
+
+    Raises:
+        UserError: `FILE:LINE: …` or `--set PATH=VALUE: …`, for the first thing that is wrong.
+    """
+    text = read_text(path)
+    tree = parse_file(text, str(path))
+    for setting in overrides:
+        tree = overridden(tree, setting)
+    if overrides:
+        settings = "".join(f"#   --set {' '.join(setting.split())}\n" for setting in overrides)
+        text = f"# This sweep was changed by\n{settings}{dump(tree)}"
+    return _sweep(tree, text, known_dataset or (lambda name: True))
+
+
+def read_name(node: Node) -> str:
+    """The name of a sweep, which is that of its folder."""
+    if not _NAME.fullmatch(node.text()):
+        raise node.refused("up to 64 letters, digits, '.', '_' and '-', and begin with a letter or digit")
+    return node.text()
+
+
+def _sweep(tree: Node, text: str, known_dataset: Callable[[str], bool]) -> Sweep:
+    fields = tree.mapping((*_REQUIRED, *_OPTIONAL), _REQUIRED)
+    name = read_name(fields["name"])
+    tune, report = read_seeds(fields["seeds"])
+    sweep = Sweep(
+        name=name,
+        datasets=_datasets(fields, known_dataset),
+        models=tuple(_model(item) for item in fields["model"].distinct()),
+        evaluation=fields["evaluation"].build(Evaluation) if "evaluation" in fields else Evaluation(),
+        tune_seeds=tune,
+        report_seeds=report,
+        metric=_metric(fields.get("select")),
+        text=text,
+    )
+    configurations = sum(len(g.sizes) * sum(len(e.candidates) for e in g.entries) for g in sweep.datasets)
+    runs = configurations * len(sweep.models) * max(len(tune), len(report))
+    if runs > MOST_RUNS:
+        raise tree.error(f"the sweep has {runs} runs or more, but at most {MOST_RUNS} are allowed")
+    return sweep
+
+
+def _model(node: Node) -> str:
+    with node.located():
+        models.check_name(node.text())
+    return node.text()
+
+
+def _metric(select: Node | None) -> str:
+    if select is None:
+        return "validation_accuracy"
+    fields = select.mapping(("metric",), ("metric",))
+    return METRICS[fields["metric"].choice("metric", METRICS)]
+
+
+def _datasets(fields: dict[str, Node], known_dataset: Callable[[str], bool]) -> tuple[DatasetGrid, ...]:
+    node = fields["dataset"]
+    if isinstance(node.value, dict):
+        named = node.mapping()
+    else:
+        named = {item.text(): replace(item, value=None) for item in node.distinct()}
+    if not named:
+        raise node.refused("at least one dataset")
+    for name, settings in named.items():
+        if not (_DATASET_NAME.fullmatch(name) and known_dataset(name)):
+            raise settings.error(unknown("dataset", name, DATASETS))
+    return tuple(_dataset(name, settings, fields) for name, settings in named.items())
+
+
+def _dataset(name: str, node: Node, fields: dict[str, Node]) -> DatasetGrid:
+    own = node.mapping(_OF_DATASET)
+    data = {"name": Node(where=node.where, key="name", value=name)}
+    if "validation" in own:
+        data["validation"] = own["validation"]
+    sizes = own["per_class"].distinct() if "per_class" in own else (None,)
+    return DatasetGrid(
+        sizes=tuple(
+            replace(node, value=data if size is None else {**data, "per_class": size}).build(DataConfig)
+            for size in sizes
+        ),
+        training=overlaid(fields["training"], own.get("training")).build(Training),
+        entries=read_entries(fields["regularizers"], own.get("regularizers")),
+    )

@@ -1,0 +1,104 @@
+"""The table of runs of a cell of the heat map, with search and sorting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, cast
+
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from jobs.support.readable_numbers import plural
+from jobs.watch.picture import ALL, Picture, Run
+from jobs.watch.screens.base_page import Page
+from jobs.watch.seed_groups import ORDERS, Group, holding, in_order
+from jobs.watch.widgets.rows import Rows
+from jobs.watch.widgets.run_rows import RunRows
+
+
+class RunsPage(Page):
+    CSS = """
+    #what { height: 1; margin: 1 0 0 0; padding: 0 1; color: $text-muted; }
+    RunsPage Input { height: 1; border: none; padding: 0 1; background: $boost; }
+    RunRows { height: 1fr; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("s", "sort", "Sort")]
+
+    def __init__(self, regularizer: str, dataset: str, *, search: bool) -> None:
+        super().__init__()
+        self.regularizer, self.dataset, self.search = regularizer, dataset, search
+        self.order = ""
+        self.described = ""
+        self.found = self.of_cell = 0  # runs that are shown, and those there are
+
+    def body(self) -> Iterable[Widget]:
+        yield Static(id="what", markup=False)
+        yield Input(placeholder="words that a run has: regularizer, strength, state, node, error …")
+        yield RunRows()
+
+    def on_mount(self) -> None:
+        self.query_one(Input).display = self.search
+        (self.query_one(Input) if self.search else self.query_one(RunRows)).focus()
+
+    def show(self, picture: Picture) -> None:
+        of_cell = [group for group in self.home.groups if group.of_cell(self.regularizer, self.dataset)]
+        found = holding(of_cell, self.query_one(Input).value)
+        self.found, self.of_cell = (sum(len(group.runs) for group in groups) for groups in (found, of_cell))
+        self.query_one(RunRows).show(in_order(found, self.order), self.order)
+
+    def selected(self) -> Sequence[Run]:
+        return self.query_one(RunRows).selected
+
+    def start_search(self) -> None:
+        self.query_one(Input).display = True
+        self.query_one(Input).focus()
+
+    def action_sort(self, order: str | None = None) -> None:
+        names = list(ORDERS)
+        self.order = names[(names.index(self.order) + 1) % len(names)] if order is None else order
+        self._again()
+
+    def action_back(self) -> None:
+        """First out of the search, then out of the page."""
+        field = self.query_one(Input)
+        if field.display:
+            field.value, field.display = "", False
+            self.query_one(RunRows).focus()
+        else:
+            super().action_back()
+
+    def on_input_changed(self) -> None:
+        self._again()
+
+    def on_input_submitted(self) -> None:
+        self.query_one(RunRows).focus()
+
+    def on_rows_headed(self, event: Rows.Headed) -> None:
+        name = self.query_one(RunRows).column_at(event.x)
+        if name in ORDERS:
+            self.action_sort("" if name == self.order else name)
+
+    def on_rows_opened(self, event: Rows.Opened) -> None:
+        group, run = cast(tuple[Group, Run | None], event.what)
+        if run or len(group.runs) == 1:
+            self.home.open_run((run or group.runs[0]).run_id)
+        else:
+            self.query_one(RunRows).toggle(group)
+
+    def on_rows_moved(self) -> None:
+        self._describe()
+
+    def _describe(self) -> None:
+        parts = [part for part in (self.regularizer, self.dataset) if part != ALL] or ["all runs"]
+        count = plural(self.found, "run") + (f" of {self.of_cell:,}" if self.found != self.of_cell else "")
+        marked = len(self.query_one(RunRows).marked)
+        chosen = f", {marked:,} marked" if marked else ""
+        words = f"{' on '.join(parts)}: {count}{chosen}"
+        if words != self.described:  # each update lays out the page anew
+            self.described = words
+            self.query_one("#what", Static).update(words)
+
+    def _again(self) -> None:
+        if self.home.picture:
+            self.show(self.home.picture)

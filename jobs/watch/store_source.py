@@ -1,0 +1,156 @@
+"""A sweep whose store is on this machine, or mounted here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from jobs.status.overview import Active, Overview, given_up, overview, see, stopped
+from jobs.store import submitted_settings
+from jobs.store.failed_packs import grouped
+from jobs.store.pack_status import Packs, read_packs
+from jobs.store.planned_runs import Row, rows
+from jobs.store.runs_table import read_runs
+from jobs.submission.job_outcomes import Sight
+from jobs.watch.picture import GOING_ON, Failures, Pack, Picture, Run
+from jobs.watch.run_detail import Detail, Piece
+from jobs.watch.run_files import attempts, configuration, facts, log_of, piece, points
+from jobs.watch.run_notes import jobs_of, note_of
+from jobs.watch.start_command import begin_command, run_command
+from regularize.errors import UserError
+from regularize.store import Store
+
+
+@dataclass
+class LocalSource:
+    """`place` is what the header calls it. What was found is kept, so that little is read twice."""
+
+    store: Store
+    place: str
+    packs: Packs = field(default_factory=Packs)
+    sight: Sight | None = None
+    table: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    stamp: tuple[int, int] = (0, 0)
+
+    def look(self) -> Picture:
+        self._read_runs()
+        sight, notes = see(self.store)
+        self.sight = sight
+        self.packs = read_packs(self.store, self.packs)  # after the queue: what has left it is there
+        now = datetime.now(UTC)
+        found = overview(self.rows, self.packs, self.store, sight, now=now)
+        left_out = given_up(self.store, sight, self.packs)
+        halt = "" if notes else stopped(self.store, self.rows, sight, self.packs, left_out)
+        runs = self._runs(found, left_out)
+        return Picture(
+            sweep=self.store.folder.resolve().name,
+            place=self.place,
+            time=now,
+            runs=tuple(runs),
+            active=tuple(_pack(active) for active in found.active),
+            queue=tuple(found.queue),
+            failures=tuple(_failures(found)),
+            warnings=(*notes, *[halt] * bool(halt), *found.broken),
+            **_pace(runs, found),
+        )
+
+    def detail(self, run_id: str) -> Detail:
+        self._known(run_id)
+        row, sight = self.table[run_id], self.sight or see(self.store)[0]
+        return Detail(
+            run_id=run_id,
+            facts=facts(run_id, row, self.packs, sight),
+            config=configuration(row["config"]),
+            points=points(self.store, self.packs, run_id),
+            attempts=attempts(run_id, self.packs, sight),
+        )
+
+    def log(self, run_id: str, offset: int | None) -> Piece:
+        self._known(run_id)
+        return piece(log_of(self.store, self.packs, self.sight or see(self.store)[0], run_id), offset)
+
+    def cancel(self, run_ids: Sequence[str]) -> str:
+        return run_command(self.store, "cancel", run_ids)
+
+    def retry(self, run_ids: Sequence[str]) -> str:
+        if submitted_settings.load(self.store).cluster.kind == "local":
+            return begin_command(self.store, "retry", run_ids)
+        return run_command(self.store, "retry", run_ids)
+
+    def _read_runs(self) -> None:
+        """The planned runs, if their file is not the one that was read last."""
+        try:
+            stat = self.store.runs.stat()
+        except FileNotFoundError:
+            raise UserError(
+                f"{self.store.folder} holds no {self.store.runs.name}: nothing was submitted"
+            ) from None
+        if (stamp := (stat.st_mtime_ns, stat.st_ino)) != self.stamp:
+            planned = [row for row in read_runs(self.store).to_pylist() if row["planned"]]
+            self.rows, self.stamp = rows(planned), stamp
+            self.table = {row["run_id"]: row for row in planned}
+
+    def _known(self, run_id: str) -> None:
+        if not self.table:
+            self.look()
+        if run_id not in self.table:
+            raise UserError(f"the sweep has no run {run_id}")
+
+    def _runs(self, found: Overview, left_out: Mapping[str, str]) -> list[Run]:
+        assert self.sight is not None
+        jobs = jobs_of(self.sight, self.packs)
+        messages = {failed.pack_id: failed.message for failed in found.failures}
+        return [
+            Run(
+                run_id=row.run_id,
+                phase=row.phase,
+                dataset=row.dataset,
+                regularizer=row.regularizer,
+                strength=self.table[row.run_id]["strength"],
+                seed=self.table[row.run_id]["seed"],
+                state=(state := found.states.get(row.run_id, "planned")),
+                share=round(found.shares.get(row.run_id, 0.0), 4),
+                job=((job := jobs.get(row.run_id)) and job.job_id) or "",
+                note=note_of(state, job, messages, left_out.get(row.run_id, "")),
+            )
+            for row in self.rows
+        ]
+
+
+def _pack(active: Active) -> Pack:
+    return Pack(
+        pack_id=active.pack_id,
+        runs=active.runs,
+        epoch=active.epoch,
+        epochs=active.epochs,
+        share=active.step / active.steps if active.steps else 0.0,
+        host=active.host,
+        job=active.job.rpartition("_")[0],
+        age=active.age,
+        seconds_left=active.seconds_left,
+    )
+
+
+def _failures(found: Overview) -> list[Failures]:
+    return [
+        Failures(
+            message=group.message,
+            runs=group.runs,
+            packs=len(group.failures),
+            path=group.failures[0].path,
+            traceback=group.traceback,
+        )
+        for group in grouped(found.failures)
+    ]
+
+
+def _pace(runs: Sequence[Run], found: Overview) -> dict[str, float | None]:
+    """Runs an hour of all packs in training together, and the seconds for what is left at that speed."""
+    a_second = sum(active.speed / active.steps for active in found.active if active.speed and active.steps)
+    if not a_second:
+        return {"speed": None, "seconds_left": None}
+    left = sum(1 - run.share for run in runs if run.state in GOING_ON)
+    return {"speed": round(3600 * a_second, 2), "seconds_left": round(left / a_second, 1)}

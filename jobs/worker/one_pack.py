@@ -1,0 +1,78 @@
+"""One pack trained by a worker; a failure is recorded, so that the other packs do not suffer."""
+
+from __future__ import annotations
+
+import os
+import platform
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from jobs.store.pack_status import read_pack
+from regularize.config import RunConfig
+from regularize.errors import NoSpaceError
+from regularize.store import PackPaths, PackStatus, write_text
+
+
+class Train(Protocol):
+    """`regularize.train_pack.train_pack`, or a stand-in for it."""
+
+    def __call__(
+        self,
+        runs: Sequence[RunConfig],
+        paths: PackPaths,
+        *,
+        data_root: Path | None,
+        stop: Callable[[], bool],
+    ) -> PackStatus: ...
+
+
+def training(threads: int, checkpoint_minutes: int, job: str = "") -> Train:
+    """The real training function, in a process that keeps to its share of the cores."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    import torch
+
+    from regularize.train_pack import train_pack
+
+    torch.set_num_threads(threads)
+    return partial(train_pack, job=job, checkpoint_seconds=60.0 * checkpoint_minutes)
+
+
+def attempt(
+    train: Train,
+    runs: Sequence[RunConfig],
+    paths: PackPaths,
+    data_root: Path | None,
+    stop: Callable[[], bool],
+    job: str,
+) -> bool:
+    """Train one pack; False if it failed."""
+    from regularize.distributed import rank_lost
+
+    try:
+        train(runs, paths, data_root=data_root, stop=stop)
+    except NoSpaceError:
+        raise
+    except Exception as error:  # whatever it was, the other packs are not to suffer
+        if rank_lost(error):
+            raise
+        write_text(paths.error, traceback.format_exc())
+        _last_status(paths, [run.run_id for run in runs], job).write(paths.status)
+        return False
+    return True
+
+
+def _last_status(paths: PackPaths, run_ids: Sequence[str], job: str) -> PackStatus:
+    """The pack's status as it was, but failed; counters are 0 where it had none."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    here: dict[str, Any] = {"updated_at": now, "host": platform.node(), "pid": os.getpid(), "job": job}
+    with suppress(ValueError):
+        if status := read_pack(paths):
+            return replace(status, state="failed", **here)
+    here |= dict.fromkeys(("step", "steps", "epoch", "epochs", "seconds"), 0)
+    return PackStatus(state="failed", runs=tuple(run_ids), started_at=now, **here)

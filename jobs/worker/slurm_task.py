@@ -1,0 +1,175 @@
+"""What one element of a Slurm array executes, in each of its processes.
+
+An element has a slice of packs for each process (spread), or one slice that all of its processes
+train together (ddp). A process that ends before its slice does, because of a signal or because the
+time limit is near, exits with `INTERRUPTED`; once all processes of the job have ended, its batch
+script requeues it. So none is cut short by another, and a job that was cancelled, whose script is
+killed with it, stays cancelled.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from jobs.store.pack_status import read_pack
+from jobs.worker.one_pack import Train, training
+from jobs.worker.stopping import Stop
+from jobs.worker.train_packs import train_packs
+from regularize.config import RunConfig, pack_id
+from regularize.errors import UserError
+from regularize.store import PackPaths, PackStatus, Store
+
+Pack = Sequence[str]  # run ids
+Slice = Sequence[Pack]
+Element = Sequence[Slice]
+
+INTERRUPTED = 75
+"""Exit code of a process with work left (EX_TEMPFAIL); above it are only those of deaths by a signal."""
+
+SIGNALS = (signal.SIGUSR2, signal.SIGTERM)
+LATE_SECONDS = 30  # before the signal: what is begun later hardly gets to train
+FRUITLESS = 3  # requeues after which an attempt must have got somewhere
+
+_ID = '"${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}"'
+TEARDOWN = (
+    "code=$?",
+    f'if [ "$code" -eq {INTERRUPTED} ]; then',
+    f"    for _ in 1 2 3 4 5 6; do scontrol requeue {_ID} && sleep 60; sleep 10; done",
+    "fi",
+    "exit $code",
+)
+"""Lines of the batch script after `srun`: they requeue the job if work is left."""
+
+
+SRUN_ARGS = ("--kill-on-bad-exit=0",)
+"""An error in one process ends no other: in ddp they notice by themselves, and were they killed,
+that would be the job's exit code, whatever the process with the error ended with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Give it to submitit, with the elements to map it over.
+
+    `minutes` is the time limit, `signal_seconds` how long before it Slurm sends USR2. `scratch` is a
+    folder of the node that data are read from, None: they are read where they are.
+    """
+
+    folder: Path  # of the store
+    data_root: Path | None
+    threads: int = 1
+    mode: str = "spread"  # or "ddp"
+    minutes: int | None = None
+    signal_seconds: int = 120
+    checkpoint_minutes: int = 5
+    scratch: Path | None = None
+
+    def __call__(self, element: Element) -> NoReturn:
+        """Train this process's slice, then end the process with an exit code; 0 if nothing is left."""
+        for number in SIGNALS:  # instead of submitit's handlers: a signal that is repeated changes nothing
+            signal.signal(number, signal.SIG_IGN)
+        stop, late = Stop(None, *SIGNALS), self._clock()
+        with _plain_errors():
+            left = self._left(element, stop, late)
+        _end(left)
+
+    def _left(self, element: Element, stop: Stop, late: Callable[[], bool]) -> int | str:
+        """Train; 0, `INTERRUPTED`, or why requeueing would be of no use."""
+        from submitit.core.job_environment import JobEnvironment
+
+        here = JobEnvironment()
+        job = f"{here.job_id}_{here.global_rank}"
+        train = training(self.threads, self.checkpoint_minutes, job)
+        if self.scratch:
+            train = _near(train, self.scratch)
+        store, slice_ = Store(self.folder), self._slice(element, here.global_rank)
+        before = _progress(store, slice_)
+        with self._ranks():
+            whole = train_packs(store, slice_, train, data_root=self.data_root, stop=stop, late=late, job=job)
+        requeues = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+        if not whole and requeues >= FRUITLESS and _progress(store, slice_) == before:
+            return f"error: nothing was achieved after {requeues} requeues; does it need a longer time limit?"
+        return 0 if whole else INTERRUPTED
+
+    def _slice(self, element: Element, rank: int) -> Slice:
+        """What a process is to train; there may be fewer slices than processes."""
+        place = 0 if self.mode == "ddp" else rank
+        return element[place] if place < len(element) else ()
+
+    def _ranks(self) -> AbstractContextManager[None]:
+        """Tell torch of this process among those of the job; in ddp they are the ranks of a group."""
+        from submitit.helpers import TorchDistributedEnvironment
+
+        from regularize.distributed import process_group
+
+        TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
+        return process_group() if self.mode == "ddp" else nullcontext()
+
+    def _clock(self) -> Callable[[], bool]:
+        """Whether too little is left of the time limit to begin a pack."""
+        end = math.inf if self.minutes is None else time.time() + 60 * self.minutes
+        end = float(os.environ.get("SLURM_JOB_END_TIME", end))
+        return lambda: time.time() > end - self.signal_seconds - LATE_SECONDS
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """End the process with one line on what is no fault of the code."""
+    try:
+        yield
+    except UserError as error:
+        _end(f"error: {error}")
+    except Exception as error:
+        from regularize.distributed import rank_lost
+
+        if rank_lost(error):
+            _end(f"error: another rank is gone: {error}")
+        raise
+
+
+def _end(code: int | str) -> NoReturn:
+    """End at once, with this exit code, or with 1 and these words.
+
+    Of the processes that wind up after the other ranks of their group, torch aborts about one in ten, and
+    the signal's exit code would stand in the place of theirs: nothing would be requeued, and what is done
+    would have failed. All files are whole by now; submitit's result, which says nothing, is not written.
+    """
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 1)
+
+
+def _near(train: Train, scratch: Path) -> Train:
+    """Let it read its data from a folder of the node; where that cannot be, from where they are."""
+    from regularize.data import staged
+
+    def train_near(
+        runs: Sequence[RunConfig], paths: PackPaths, *, data_root: Path | None, stop: Callable[[], bool]
+    ) -> PackStatus:
+        try:
+            data_root = staged(runs[0].data.name, data_root, scratch)
+        except UserError as error:
+            print(f"warning: {error}; data are read from where they are", file=sys.stderr)
+        return train(runs, paths, data_root=data_root, stop=stop)
+
+    return train_near
+
+
+def _progress(store: Store, slice_: Slice) -> tuple[int, int]:
+    """How many packs of a slice are done, and the steps of those begun."""
+    found = []
+    for runs in slice_:
+        with suppress(ValueError):
+            found.append(read_pack(store.pack(pack_id(runs))))
+    statuses = [status for status in found if status]
+    return sum(s.state == "done" for s in statuses), sum(s.step for s in statuses)

@@ -1,0 +1,85 @@
+"""What one task executes: its packs one after the other, each to its end or to a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from jobs.store.pack_status import read_pack
+from jobs.store.runs_table import read_runs
+from jobs.worker.one_pack import Train, attempt
+from jobs.worker.stopping import never
+from regularize.config import RunConfig, pack_id
+from regularize.store import PackPaths, Store
+
+
+def train_packs(
+    store: Store,
+    packs: Sequence[Sequence[str]],
+    train: Train,
+    *,
+    data_root: Path | None,
+    stop: Callable[[], bool],
+    late: Callable[[], bool] = never,
+    cancelled: Callable[[Sequence[str]], bool] = never,
+    job: str = "",
+) -> bool:
+    """Train packs (lists of run ids); False if some are left, but for those `cancelled`.
+
+    A pack that raises is recorded as failed, with its traceback in `error.txt`, and the next one is
+    begun; but ranks that train together end then, as they no longer know of each other where
+    they are. Once it is `late` no further pack is begun. Packs that failed in this `job` before it was
+    requeued are not tried again. Within a pack runs are in the order of their ids, whoever planned
+    it: the run axis of a checkpoint has no names.
+
+    Raises:
+        NoSpaceError: the store's disk is full.
+        RuntimeError: another rank is gone.
+    """
+    from regularize.distributed import Ranks
+
+    ranks = Ranks.here()
+    configs = _configs(store, {run_id for runs in packs for run_id in runs})
+    begun = False
+    for position, runs in enumerate(packs):
+        paths = store.pack(pack_id(runs))
+        if ranks.any(_ended(paths, job) or cancelled(runs)):
+            continue
+        if ranks.any(stop() or (begun and late())):
+            return False
+        begun = True
+        if ranks.first:
+            paths.error.unlink(missing_ok=True)
+        ranks.wait()
+        ends = partial(_either, stop, partial(cancelled, runs))
+        whole = attempt(train, [configs[run_id] for run_id in sorted(runs)], paths, data_root, ends, job)
+        if ranks.any(stop()) if whole else ranks.world > 1:
+            return all(_ended(store.pack(pack_id(left)), job) for left in packs[position:])
+    return True
+
+
+def _either(one: Callable[[], bool], other: Callable[[], bool]) -> bool:
+    return one() or other()
+
+
+def _configs(store: Store, run_ids: set[str]) -> dict[str, RunConfig]:
+    from jobs.sweep.run_grid import from_table
+
+    table = read_runs(store)
+    wanted = [run_id in run_ids for run_id in table["run_id"].to_pylist()]
+    return from_table(table.filter(wanted))
+
+
+def _ended(paths: PackPaths, job: str) -> bool:
+    """Whether a pack is done, or failed in this very job."""
+    with suppress(ValueError):
+        if status := read_pack(paths):
+            here = bool(job) and _without_process(status.job) == _without_process(job)
+            return status.state == "done" or (status.state == "failed" and here)
+    return False
+
+
+def _without_process(job: str) -> str:
+    return job.rpartition("_")[0]

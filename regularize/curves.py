@@ -1,0 +1,102 @@
+"""What a pack in training is measured on, and the rows of its curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from regularize.evaluation import final
+from regularize.evaluation.accuracy import logits, loss_and_accuracy
+from regularize.evaluation.examined import Examined, drawn
+from regularize.evaluation.extent import Extent, Sizes
+from regularize.results import Row
+from regularize.trainer import Trainer
+
+
+class Curves:
+    """Measures a `Trainer`'s networks; all ranks measure together. `stop` is asked in between."""
+
+    def __init__(self, trainer: Trainer, stop: Callable[[], bool]) -> None:
+        self.trainer = trainer
+        self.evaluation = trainer.runs[0].evaluation
+        self.rows: list[Row] = []
+        self.measured_step = 0
+        self.objective_steps = 0
+        test = torch.arange(len(trainer.batches.labels["test"])).expand(len(trainer.runs), -1)
+        train, validation = trainer.train_rows.shape[1], trainer.validation_rows.shape[1]
+        sizes = Sizes(train=train, validation=validation, test=test.shape[1], classes=trainer.classes)
+        self.extent = Extent.of(self.evaluation, trainer.timeline, sizes)
+        self.examined = Examined(
+            model=trainer.model,
+            runs=len(trainer.runs),
+            batches=trainer.batches,
+            classes=trainer.classes,
+            ranks=trainer.ranks,
+            stop=stop,
+        )
+        self._last_outputs: tuple[int, final.Outputs] = (-1, {})  # and of which step they are
+        self._splits = {
+            "train": ("train", trainer.sample_rows(self.evaluation.train_examples)),
+            "validation": ("train", trainer.validation_rows),
+            "test": ("test", test),
+        }
+        # Which of them the rows of the curves are measured on.
+        self._sampled = {
+            name: drawn(rows.shape[1], self.extent.curve_examples, f"curve/{name}")
+            for name, (_, rows) in self._splits.items()
+        }
+
+    @property
+    def due(self) -> bool:
+        """Whether a row belongs to this step and is not there; a checkpoint is of before it was measured."""
+        step = self.trainer.step
+        return self.measured_step < step and self.extent.has_row(self.trainer.timeline, step)
+
+    def measure(self, seconds: float) -> None:
+        """Add rows for all runs that have not diverged: there their curves end. `seconds` is a run's."""
+        trainer = self.trainer
+        objective = trainer.ranks.mean(trainer.objective_sum) / self.objective_steps
+        for name, outputs in self._sample_outputs().items():
+            losses, accuracies = loss_and_accuracy(*outputs)
+            for run in (~trainer.diverged_step.bool()).nonzero().flatten().tolist():
+                row: Row = {
+                    "run_id": trainer.runs[run].run_id,
+                    "epoch": trainer.epoch,
+                    "step": trainer.step,
+                    "split": name,
+                    "examples": len(self._sampled[name]),
+                    "loss": losses[run].item(),
+                    "accuracy": accuracies[run].item(),
+                }
+                if name == "train":
+                    row |= {"objective": objective[run].item(), "seconds": seconds}
+                self.rows.append(row)
+        trainer.objective_sum.zero_()
+        self.objective_steps = 0
+        self.measured_step = trainer.step
+
+    def outputs(self) -> final.Outputs:
+        """Logits and labels of all splits, by the networks as they are now."""
+        step, found = self._last_outputs
+        if step != self.trainer.step:
+            found = self._of(self._splits)
+            self._last_outputs = (self.trainer.step, found)
+        return found
+
+    def _sample_outputs(self) -> final.Outputs:
+        """The same of what the curves are measured on: at the end of training a part of all outputs."""
+        if self.trainer.step == self.trainer.timeline.steps:
+            whole = self.outputs().items()
+            return {name: (z[:, self._sampled[name]], y[:, self._sampled[name]]) for name, (z, y) in whole}
+        return self._of(
+            {name: (part, rows[:, self._sampled[name]]) for name, (part, rows) in self._splits.items()}
+        )
+
+    def _of(self, splits: Mapping[str, tuple[str, Tensor]]) -> final.Outputs:
+        self.trainer.ranks.align(self.trainer.model.buffers())  # of layers that collect statistics
+        return {
+            name: (logits(self.examined, part, rows), self.examined.labels(part, rows))
+            for name, (part, rows) in splits.items()
+        }

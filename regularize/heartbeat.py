@@ -1,0 +1,59 @@
+"""What a pack in training says of itself while it trains: its status, and its curves so far."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+
+from regularize.results import Row, now
+from regularize.stopwatch import Stopwatch
+from regularize.store import METRICS, PackStatus, write_table
+from regularize.trainer import Trainer
+
+
+class Heartbeat:
+    """Writes every `seconds`; on ranks other than 0 it writes nothing. `job` is who trains."""
+
+    def __init__(self, trainer: Trainer, seconds: float, job: str) -> None:
+        self.trainer, self.seconds, self.job = trainer, seconds, job
+        self.started_at = now()
+        self._last = time.monotonic()
+        self._rows = 0  # written to `curves`
+
+    def beat(self, rows: Sequence[Row], training: Stopwatch, evaluation: Stopwatch) -> None:
+        """Write, if it is time to."""
+        if time.monotonic() - self._last >= self.seconds:
+            self._write_curves(rows)
+            self.write_status("running", training, evaluation)
+
+    def write_status(self, state: str, training: Stopwatch, evaluation: Stopwatch) -> PackStatus:
+        trainer = self.trainer
+        ids = [run.run_id for run in trainer.runs]
+        status = PackStatus(
+            state=state,
+            runs=tuple(ids),
+            step=trainer.step,
+            steps=trainer.timeline.steps,
+            epoch=trainer.epoch,
+            epochs=trainer.timeline.epochs,
+            seconds=training.read(),
+            evaluation_seconds=evaluation.read(),
+            started_at=self.started_at,
+            updated_at=now(),
+            host=platform.node(),
+            pid=os.getpid(),
+            job=self.job,
+            diverged=tuple(i for i, step in zip(ids, trainer.diverged_step.tolist(), strict=True) if step),
+        )
+        if trainer.ranks.first:
+            status.write(trainer.paths.status)
+        self._last = time.monotonic()
+        return status
+
+    def _write_curves(self, rows: Sequence[Row]) -> None:
+        """The metrics so far, for those who watch; nothing is resumed from them."""
+        if self.trainer.ranks.first and len(rows) != self._rows:
+            write_table(self.trainer.paths.curves, rows, METRICS)
+            self._rows = len(rows)

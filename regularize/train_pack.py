@@ -1,0 +1,51 @@
+"""Training a pack: the loop over steps, with all that it leaves on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from regularize.config import RunConfig
+from regularize.distributed import Ranks
+from regularize.evaluation.examined import StoppedError, never
+from regularize.memory import keep_large_blocks
+from regularize.recorder import Recorder
+from regularize.store import PackPaths, PackStatus
+from regularize.trainer import Trainer
+
+
+def train_pack(
+    runs: Sequence[RunConfig],
+    paths: PackPaths,
+    *,
+    data_root: Path | None = None,
+    stop: Callable[[], bool] = never,
+    checkpoint_seconds: float = 300.0,
+    heartbeat_seconds: float = 2.0,
+    job: str = "",
+) -> PackStatus:
+    """Train `runs` side by side, from their checkpoint if there is one, and write their tables.
+
+    `stop` is asked after every step, and between examples that are measured; once it is true a
+    checkpoint is written and the returned status is `interrupted`, else it is `done`. In a process
+    group all ranks call this together, and rank 0 writes. `job` is what the status says of who trains.
+    """
+    assert len({run.pack_key for run in runs}) == 1, "the runs of a pack share all but strength and seed"
+    keep_large_blocks()
+    trainer = Trainer(runs, paths, Ranks.here(), data_root)
+    recorder = Recorder(
+        trainer,
+        stop=stop,
+        checkpoint_seconds=checkpoint_seconds,
+        heartbeat_seconds=heartbeat_seconds,
+        job=job,
+    )
+    trainer.start()
+    try:
+        recorder.resume()
+        while trainer.step < trainer.timeline.steps:
+            trainer.advance()
+            recorder.after_step()
+        return recorder.finish()
+    except StoppedError:
+        return recorder.interrupt()

@@ -1,0 +1,188 @@
+"""A pack in training: its state, and the step that moves it on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regularize import models, optimizer
+from regularize.batches import Batches
+from regularize.config import RunConfig
+from regularize.data import load, order, split
+from regularize.distributed import Ranks
+from regularize.draws import Draws
+from regularize.errors import UserError
+from regularize.models.network import Network
+from regularize.objective import BoundTerm, Objective, bind
+from regularize.regularizers.hooks import StepEnd
+from regularize.rng import generator
+from regularize.schedule import Timeline, learning_rate
+from regularize.store import PackPaths
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
+
+
+class Trainer:
+    """R runs in training: the state that a checkpoint holds, and the step that moves it on."""
+
+    def __init__(
+        self, runs: Sequence[RunConfig], paths: PackPaths, ranks: Ranks, data_root: Path | None
+    ) -> None:
+        config = runs[0]
+        self.runs, self.paths, self.ranks, self.training = runs, paths, ranks, config.training
+        self.seeds = [run.seed for run in runs]
+        dtype = _DTYPES[config.training.precision]
+        dataset = load(config.data.name, data_root)
+        self.batches = Batches(dataset, dtype, ranks.device)
+        splits = {seed: split(dataset.train_labels, config.data, seed) for seed in set(self.seeds)}
+        self.train_rows = torch.stack([splits[seed].train for seed in self.seeds])
+        self.validation_rows = torch.stack([splits[seed].validation for seed in self.seeds])
+        self.classes = dataset.classes
+        self.timeline = Timeline.of(config.training, self.train_rows.shape[1])
+
+        model = models.build(config.model, self.seeds, shape=self.batches.shape, classes=dataset.classes)
+        self.model = model.to(ranks.device, dtype).eval()  # in training mode during a step only
+        self.parameters = list(self.model.parameters())
+        self.terms = bind(runs, ranks.device)
+        _check_jacobians(config, self.model, self.terms)
+        for term in config.terms:
+            term.check_fit(self.model.outline(self.batches.shape, dataset.classes))
+        self.optimizer = optimizer.build(config.training, self.model)
+        self.objective = ranks.wrap(Objective(self.model, self.terms, self.batches.pixel))
+
+        self.step = 0
+        self.diverged_step = torch.zeros(len(runs), dtype=torch.int64)  # 0: has not
+        self.objective_sum = torch.zeros(len(runs), dtype=torch.float64, device=ranks.device)
+        self._epoch_rows: tuple[int, Tensor] | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Epochs begun so far: the number that the metrics table gives to the end of this one."""
+        return math.ceil(self.step / self.timeline.per_epoch)
+
+    def start(self) -> None:
+        """What techniques do to fresh weights; a checkpoint then replaces them."""
+        self._settle()
+        with torch.no_grad():
+            for term in self.terms:
+                if term.hooks.start:
+                    term.hooks.start(self.model.weights(), term.given)
+
+    def _settle(self) -> None:
+        """One pass for nothing: DDP lays out its buckets by the order of the first pass's gradients.
+
+        More than two ranks add numbers up in an order that depends on where in a bucket they lie. So
+        a resumed training would differ from an uninterrupted one if its steps began with that pass.
+        """
+        if self.ranks.world > 1:
+            before = [buffer.clone() for buffer in self.model.buffers()]
+            torch.autograd.backward(self._losses().sum(), inputs=self.parameters)
+            for buffer, value in zip(self.model.buffers(), before, strict=True):
+                buffer.copy_(value)
+
+    def state(self) -> dict[str, Any]:
+        """All that changes from step to step; all ranks ask together."""
+        return {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "diverged_step": self.diverged_step,
+            "objective_sums": self.ranks.gather(self.objective_sum),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.diverged_step = state["diverged_step"].cpu()
+        sums = state["objective_sums"]
+        same = len(sums) == self.ranks.world
+        self.objective_sum = sums[self.ranks.rank].clone() if same else sums.mean(0)
+
+    def advance(self) -> None:
+        """One optimizer step of all runs."""
+        rate = learning_rate(self.training, self.step, self.timeline.steps)
+        optimizer.set_rate(self.optimizer, rate)
+        self.optimizer.zero_grad()
+        losses = self._losses()
+        torch.autograd.backward(losses.sum(), inputs=self.parameters)
+        self._mark_diverged()
+        self.step += 1
+        with optimizer.frozen(self.parameters, self.diverged_step.nonzero().flatten().to(self.ranks.device)):
+            self.optimizer.step()
+            self._after_step(StepEnd(step=self.step, steps=self.timeline.steps, lr=rate))
+        self.objective_sum += losses.detach()
+
+    def _losses(self) -> Tensor:
+        rows = self._batch_rows()
+        count = rows.shape[1]
+        local, share = self.ranks.part(count), self.ranks.world / count
+        if local.start == local.stop:  # fewer examples than ranks: layers get one that does not count
+            local, share = slice(0, 1), 0.0
+        x, labels = self.batches.take("train", rows[:, local].to(self.ranks.device))
+        draws = Draws(
+            seeds=self.seeds,
+            step=self.step,
+            global_batch=count,
+            local=local,
+            dtype=self.batches.dtype,
+            device=self.ranks.device,
+        )
+        # What a module of someone else's draws itself, in dropout layers of its own for instance.
+        torch.manual_seed(generator(self.seeds[0], f"module/{self.ranks.rank}", self.step).initial_seed())
+        self.model.train()
+        half = self.training.precision == "bfloat16"
+        with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=half):
+            progress = self.step / self.timeline.steps
+            losses: Tensor = self.objective(x, labels, draws, share, progress)
+        self.model.eval()
+        return losses
+
+    def _batch_rows(self) -> Tensor:
+        """The examples of this step, [R, B] rows of the official training part."""
+        epoch, position = divmod(self.step, self.timeline.per_epoch)
+        if self._epoch_rows is None or self._epoch_rows[0] != epoch:
+            count = self.train_rows.shape[1]
+            orders = torch.stack([order(count, seed, epoch) for seed in self.seeds])
+            self._epoch_rows = (epoch, self.train_rows.gather(1, orders))
+        first = position * self.training.batch_size
+        return self._epoch_rows[1][:, first : first + self.training.batch_size]
+
+    def _mark_diverged(self) -> None:
+        finite = optimizer.finite_runs(self.parameters).cpu()
+        self.diverged_step[~finite & (self.diverged_step == 0)] = self.step + 1
+
+    def _after_step(self, end: StepEnd) -> None:
+        acts = [(term.hooks.after_step, term.given.at(end.progress)) for term in self.terms]
+        acts += [(term.hooks.project, term.given.at(end.progress)) for term in self.terms]
+        with torch.no_grad():
+            for act, given in acts:
+                if act:
+                    act(self.model.weights(), given, end)
+
+    def sample_rows(self, count: int) -> Tensor:
+        """The fixed sample of the training examples that training accuracy is measured on, [R, n]."""
+        total = self.train_rows.shape[1]
+        picks = [torch.randperm(total, generator=generator(seed, "sample"))[:count] for seed in self.seeds]
+        return self.train_rows.gather(1, torch.stack(picks))
+
+
+def _check_jacobians(config: RunConfig, model: Network, terms: Sequence[BoundTerm]) -> None:
+    """An example's Jacobian is its own: refuse to take it through layers that mix a batch.
+
+    Raises:
+        UserError: names the technique and the first such layer.
+    """
+    for term, bound in zip(config.terms, terms, strict=True):
+        if bound.hooks.differentiates_inputs and model.mixing_layers:
+            raise UserError(
+                f"{term.technique} needs logits that depend on one example alone, but layer "
+                f"{model.mixing_layers[0]} of model {config.model} normalises over the batch; take another "
+                "normalisation, such as GroupNorm"
+            )

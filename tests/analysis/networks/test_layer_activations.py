@@ -1,0 +1,107 @@
+"""Activations of layers, of the project's own networks and of someone else's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from analysis.networks.example_choice import one_a_class, sample
+from analysis.networks.layer_activations import activations, convolutions, feature_maps
+from analysis.networks.trained_network import untrained
+from regularize.errors import UserError
+from tests.analysis.trained import PLAIN
+
+
+@pytest.fixture(scope="module")
+def lenet():
+    return untrained(PLAIN)
+
+
+@pytest.fixture
+def resnet(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[3] / "examples")
+    return untrained(replace(PLAIN, model="small_resnet:group_norm"))
+
+
+@pytest.fixture(scope="module")
+def x(lenet):
+    return sample(lenet.batches, 5).x
+
+
+def test_feature_maps_are_the_convolutions_of_the_normalised_image(lenet, x):
+    conv = lenet.network.module("conv1")
+    expected = F.conv2d(x, conv.weight[0], conv.bias[0], padding=2)
+    torch.testing.assert_close(feature_maps(lenet, x, "conv1"), expected)
+    pooled = F.relu(F.max_pool2d(expected, 2))
+    conv = lenet.network.module("conv2")
+    torch.testing.assert_close(
+        feature_maps(lenet, x, "conv2"), F.conv2d(pooled, conv.weight[0], conv.bias[0])
+    )
+    torch.testing.assert_close(activations(lenet, x, "conv1"), pooled.flatten(1))
+
+
+def test_a_layers_activations_are_what_the_next_is_given(lenet, x):
+    hidden = activations(lenet, x, "fc2")
+    assert hidden.shape == (5, 84)
+    assert torch.equal(hidden, activations(lenet, x))
+    last = lenet.network.module("fc3")
+    logits = hidden @ last.weight[0].t() + last.bias[0]
+    torch.testing.assert_close(logits, lenet.logits(x))
+    torch.testing.assert_close(activations(lenet, x, "fc3"), lenet.logits(x))
+
+
+def test_someone_elses_module(resnet, x):
+    assert convolutions(resnet.network)[:2] == ["0", "3.conv1"]
+    assert feature_maps(resnet, x, "0").shape == (5, 8, 14, 14)
+    assert activations(resnet, x).shape == (5, 32)
+    block = activations(resnet, x, "4")
+    assert block.shape == (5, 16 * 7 * 7)
+    assert (block >= 0).all(), "a block ends in a ReLU"
+
+
+def test_the_recurrent_network():
+    toy = replace(PLAIN, data=replace(PLAIN.data, name="clusters"), model="toy_rnn")
+    trained = untrained(toy)
+    x = sample(trained.batches, 5).x
+    assert activations(trained, x).shape == (5, 16)
+    assert convolutions(trained.network) == []
+
+
+def test_an_unknown_layer(lenet, x):
+    with pytest.raises(UserError, match=r"lenet5 has no layer 'fc9'; one of: conv1, .*penultimate; did you"):
+        activations(lenet, x, "fc9")
+
+
+def test_hooks_are_taken_off_again(lenet, x):
+    activations(lenet, x, "conv1")
+    assert not any(module._forward_hooks for module in lenet.network.modules())
+
+
+def test_examples_are_drawn_without_looking(lenet):
+    some, more = sample(lenet.batches, 8), sample(lenet.batches, 20)
+    assert more.rows[:8] == some.rows
+    assert len(set(more.rows)) == 20
+    assert some.labels.tolist() == lenet.batches.labels["test"][some.rows].tolist()
+    each = one_a_class(lenet.batches, 10)
+    assert sorted(each.labels.tolist()) == list(range(10))
+    assert each.rows[0] == some.rows[0]
+    assert len(one_a_class(lenet.batches, 99).rows) == 10
+
+
+def test_examples_are_normalised_as_in_training(lenet):
+    found = sample(lenet.batches, 3)
+    mean, std = (torch.tensor(v).view(-1, 1, 1) for v in stats())
+    torch.testing.assert_close(
+        found.x.double(), (torch.from_numpy(found.pixels(lenet.batches)) - mean) / std, atol=1e-5, rtol=1e-5
+    )
+
+
+def stats():
+    from regularize.data import prepared
+
+    ready = prepared("digits")
+    return ready.mean, ready.std

@@ -1,0 +1,142 @@
+"""Scores beyond accuracy: ratios, attacks, and what cannot be compared."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.notation.intervals import Interval
+from analysis.notation.number_text import ratio
+from analysis.statistics.comparison_table import compare, name
+from analysis.statistics.contenders import comparisons
+from analysis.statistics.scores import SCORES, score, suffix
+from analysis.tables.collect import collect
+from analysis.tables.store_tables import Tables
+from analysis.text.conclusions import conclude
+from regularize.errors import UserError
+from regularize.store import Store
+
+MakeStore = Callable[..., Store]
+SEEDS = range(1000, 1010)
+STRENGTHS = {"none": [""], "l2": ["0.1"], "dropout": ["0.5"]}
+
+
+@pytest.fixture
+def tables(make_store: MakeStore) -> Tables:
+    store = make_store(strengths=STRENGTHS, tune=(), report=SEEDS)
+    collect(store)
+    return Tables(store)
+
+
+def with_norms(tables: Tables, **factors: float) -> pd.DataFrame:
+    """Norms that vary by seed; those of a regularizer are the baseline's times its factor, with noise."""
+    results = tables.results
+    seeds = results["seed"] - SEEDS[0]
+    results["jacobian_norm"] = (
+        (10 + seeds) * results["regularizer"].map({"none": 1.0} | factors) * (1 + 0.01 * ((seeds * 7) % 5))
+    )
+    return results
+
+
+def test_a_ratio_is_tested_on_logarithms(tables: Tables) -> None:
+    results = with_norms(tables, l2=0.5, dropout=0.1)
+    noise = np.random.default_rng(0).normal(1, 0.05, len(results))
+    results["jacobian_norm"] *= noise
+    frame = compare(tables, "jacobian_norm").set_index("regularizer")
+    logs = np.log(results.pivot(index="seed", columns="regularizer", values="jacobian_norm"))
+    for regularizer in ("l2", "dropout"):
+        found, row = stats.ttest_rel(logs[regularizer], logs["none"]), frame.loc[regularizer]
+        interval = found.confidence_interval(0.95)
+        assert row["p"] == pytest.approx(found.pvalue)
+        assert row["difference"] - row["difference_half"] == pytest.approx(interval.low)
+        assert row["difference"] + row["difference_half"] == pytest.approx(interval.high)
+        assert (row["difference_unit"], row["p_improvement"]) == ("ln ratio", 1.0)
+        assert pd.isna(row["verdict"])
+        assert "log ratios paired by seed" in row["test"]
+    assert math.exp(frame.loc["dropout", "difference"]) == pytest.approx(0.1, rel=0.1)
+    assert frame["mean"].notna().all()
+
+
+def test_a_norm_of_0_has_no_ratio_and_says_so(tables: Tables) -> None:
+    results = with_norms(tables, l2=0.5, dropout=0.1)
+    results.loc[(results["regularizer"] == "l2") & (results["seed"] < 1002), "jacobian_norm"] = 0.0
+    frame = compare(tables, "jacobian_norm").set_index("regularizer")
+    assert frame.loc["l2", "refused"] == "it is 0 on 2 of 10 seeds, where there is no ratio"
+    assert pd.isna(frame.loc["l2", "difference"])
+    assert frame.loc["dropout", "difference"] == pytest.approx(math.log(0.1))
+
+
+def test_ratios_in_tables_are_ratios(make_store: MakeStore) -> None:
+    store = make_store(datasets=("mnist", "digits"), strengths=STRENGTHS, tune=(), report=SEEDS)
+    collect(store)
+    tables = Tables(store)
+    results = with_norms(tables, l2=0.5, dropout=2.0)
+    results["jacobian_norm"] *= np.random.default_rng(0).normal(1, 0.02, len(results))
+    compared, together, _ = conclude(tables, "jacobian_norm")
+    text = compared.text
+    row = text.rows(compared.groups[0].frame)[1]
+    assert [column.header for column in text.columns][4] == "Ratio"
+    assert row[0][0] == "L2"
+    assert re.fullmatch(r"0\.(49|50)\d* \[0\.4\d+, 0\.5\d+\]†", row[4][0])
+    assert "Verdict" not in [column.header for column in text.columns]
+    place = [column.header for column in together.text.columns].index("IQM ratio")
+    assert [cells[place][0] for cells in together.text.rows(together.frame)] == ["–", "0.50", "2.00"]
+
+
+@pytest.mark.parametrize("text", ["fgsm:0.1", "fgsm:1/10", "fgsm:1e-1"])
+def test_accuracy_under_attack(tables: Tables, text: str) -> None:
+    found = score(text)
+    (comparison,) = comparisons(tables)
+    assert comparison.values(found).tolist() == pytest.approx([80.0] * 30)
+    assert found.what == f"accuracy under FGSM (ε = {text.removeprefix('fgsm:')})"
+    frame = compare(tables, text)
+    assert frame["difference"].dropna().tolist() == [0.0, 0.0]
+    assert frame["verdict"].isna().all()
+
+
+def test_an_attack_that_was_not_measured_is_named_with_those_that_were(tables: Tables) -> None:
+    with pytest.raises(UserError, match=r"no run was measured with fgsm of size 0\.3; sizes of fgsm: 0\.1"):
+        compare(tables, "fgsm:0.3")
+    with pytest.raises(UserError, match=r"with pgd of size 0\.1; sizes of pgd: none"):
+        compare(tables, "pgd:0.1")
+    tables.store.table("robustness").unlink()
+    with pytest.raises(UserError, match="robustness: true"):
+        compare(Tables(tables.store), "fgsm:0.1")
+
+
+@pytest.mark.parametrize("text", ["pgd", "pgd:", "pgd:x", "pgd:1/0", "cw:0.1", "accuracy"])
+def test_what_is_no_score(text: str) -> None:
+    with pytest.raises(UserError, match=f"unknown metric '{text}'; .*or an attack such as pgd:8/255"):
+        score(text)
+
+
+def test_names_of_files_have_no_slash() -> None:
+    assert [suffix(each) for each in ("test_accuracy", "test_loss", "pgd:16/255")] == [
+        "",
+        "-test_loss",
+        "-pgd-16-255",
+    ]
+    assert name("pgd:16/255") == "comparison-pgd-16-255"
+
+
+def test_a_verdict_needs_a_convention_of_what_matters() -> None:
+    assert {name for name, each in SCORES.items() if each.rope} == {"test_accuracy", "validation_accuracy"}
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Interval(5, math.log(0.02), 0.1), "0.020 [0.018, 0.022]"),
+        (Interval(5, math.log(30), 0.2), "30.0 [24.6, 36.6]"),
+        (Interval(5, 0.0, 0.0), "1.00 [1.00, 1.00]"),
+        (Interval(0, math.nan, math.nan), "–"),
+    ],
+)
+def test_ratios_have_the_digits_of_their_interval(found: Interval, words: str) -> None:
+    assert ratio(found) == words

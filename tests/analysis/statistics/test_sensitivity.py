@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from analysis.statistics.sensitivity import SENSITIVITY, sensitivity
+from analysis.statistics.strength_selection import select
+from analysis.tables.collect import collect
+from analysis.tables.store_tables import Tables, to_frame
+from regularize.store import Store
+
+MakeStore = Callable[..., Store]
+
+
+def tables_with(store: Store, scores: dict[str, float], chosen: str, metric: str = "accuracy") -> Tables:
+    """Tables whose selection has these mean scores of `l2` by strength."""
+    tables = Tables(store)
+    tables.__dict__["selection"] = pd.DataFrame(
+        {
+            "dataset": "mnist",
+            "per_class": pd.Series([None] * len(scores), dtype="Int64"),
+            "model": "lenet5",
+            "regularizer": "l2",
+            "strength": list(scores),
+            "chosen": [strength == chosen for strength in scores],
+            "n": 3,
+            "mean": list(scores.values()),
+            "sd": 0.001,
+            "n_diverged": 0,
+            "metric": f"validation_{metric}",
+            "rule": "the rule",
+        }
+    )
+    return tables
+
+
+SCORES = {"1e-05": 0.950, "0.0001": 0.9691, "0.001": 0.97, "0.01": 0.9685, "0.1": 0.9695}
+
+
+def test_the_plateau_are_the_neighbours_within_tolerance(make_store: MakeStore) -> None:
+    frame = sensitivity(tables_with(make_store(), SCORES, chosen="0.001"))
+    assert frame["on_plateau"].tolist() == [False, True, True, True, True]
+    assert frame["shortfall"].tolist() == pytest.approx([2.0, 0.09, 0.0, 0.15, 0.05])
+    first = frame.iloc[0]
+    assert (first["plateau_strengths"], first["strengths"]) == (4, 5)
+    assert (first["plateau_low"], first["plateau_high"]) == (0.0001, 0.1)
+    assert first["plateau_decades"] == pytest.approx(3.0)
+    assert not first["at_edge"]
+    assert frame["chosen"].tolist() == [False, False, True, False, False]
+
+
+def test_a_plateau_ends_at_the_first_strength_that_is_worse(make_store: MakeStore) -> None:
+    scores = SCORES | {"0.01": 0.9679}
+    frame = sensitivity(tables_with(make_store(), scores, chosen="0.001"))
+    assert frame["on_plateau"].tolist() == [False, True, True, False, False]
+
+
+def test_exactly_the_tolerance_is_within(make_store: MakeStore) -> None:
+    frame = sensitivity(tables_with(make_store(), {"0.1": 0.968, "0.2": 0.97}, chosen="0.2"))
+    assert frame["on_plateau"].all()
+
+
+@pytest.mark.parametrize(("chosen", "edge"), [("1e-05", True), ("0.001", False), ("0.1", True)])
+def test_a_choice_at_the_edge_is_told(make_store: MakeStore, chosen: str, edge: bool) -> None:
+    assert (sensitivity(tables_with(make_store(), SCORES, chosen))["at_edge"] == edge).all()
+
+
+def test_rows_of_the_selection_may_come_in_any_order(make_store: MakeStore) -> None:
+    expected = sensitivity(tables_with(make_store("one"), SCORES, chosen="0.001"))
+    turned = dict(reversed(SCORES.items()))
+    pd.testing.assert_frame_equal(
+        sensitivity(tables_with(make_store("two"), turned, chosen="0.001")), expected
+    )
+
+
+def test_combinations_have_a_number_of_good_ones_but_no_width(make_store: MakeStore) -> None:
+    scores = {"l1=1e-05 l2=0.1": 0.9695, "l1=0.001 l2=0.1": 0.95, "l1=0.001 l2=0.2": 0.97}
+    frame = sensitivity(tables_with(make_store(), scores, chosen="l1=0.001 l2=0.2"))
+    first = frame.iloc[0]
+    assert first["plateau_strengths"] == 2
+    assert first[["strength_value", "plateau_low", "plateau_decades", "at_edge"]].isna().all()
+
+
+def test_strength_zero_has_no_decades(make_store: MakeStore) -> None:
+    first = sensitivity(tables_with(make_store(), {"0": 0.97, "0.1": 0.97}, chosen="0")).iloc[0]
+    assert first["plateau_low"] == 0
+    assert math.isnan(first["plateau_decades"])
+
+
+def test_a_loss_has_no_tolerance_and_no_plateau(make_store: MakeStore) -> None:
+    frame = sensitivity(tables_with(make_store(), {"0.1": 0.3, "0.2": 0.25}, chosen="0.2", metric="loss"))
+    assert frame["shortfall"].tolist() == pytest.approx([0.05, 0.0])
+    assert frame[["tolerance", "on_plateau", "plateau_strengths", "plateau_decades"]].isna().all(axis=None)
+
+
+def test_it_is_the_selection_of_a_real_store(make_store: MakeStore) -> None:
+    store = make_store(diverged=[("mnist", "l2", "1e-05", 1)])
+    collect(store, ("runs", "results"))
+    chosen = select(store)
+    frame = sensitivity(Tables(store))
+    assert frame[["regularizer", "strength"]].value_counts().eq(1).all()
+    assert len(frame) == 9
+    marked = frame[frame["chosen"]].set_index("regularizer")["strength"].to_dict()
+    assert marked == {cell.regularizer: strength for cell, strength in chosen.items()}
+    diverged = frame[(frame["regularizer"] == "l2") & (frame["strength"] == "1e-05")].iloc[0]
+    assert (diverged["n"], diverged["n_diverged"]) == (3, 1)
+    assert frame["rule"].str.startswith("highest mean validation_accuracy over the tune seeds").all()
+
+
+def test_without_tuning_nothing_is_marked_as_chosen(make_store: MakeStore) -> None:
+    store = make_store(tune=())
+    collect(store, ("runs", "results"))
+    frame = sensitivity(Tables(store))
+    assert not frame["chosen"].any()
+    assert frame["n"].eq(5).all()
+    assert frame.groupby("regularizer")["shortfall"].min().eq(0).all()
+
+
+def test_before_any_run_it_is_empty(make_store: MakeStore) -> None:
+    store = make_store(tune=(), report=())
+    collect(store, ("runs", "results"))
+    pd.testing.assert_frame_equal(sensitivity(Tables(store)), to_frame([], SENSITIVITY))

@@ -1,0 +1,226 @@
+"""What `cluster check` makes of what Slurm and the probe say; `tests/cluster` runs it on a real cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.cluster.cluster_config import Cluster
+from jobs.cluster_check import config_findings, node_findings, node_probe
+from jobs.cluster_check.finding import Finding
+from jobs.commands.cli import main
+from jobs.slurm.limits import Limits
+from jobs.slurm.sacct import FIELDS, parse_accounting
+from regularize.store import read_json
+
+PARTITIONS = {
+    "cpu": {"State": "UP", "TotalNodes": "4", "Default": "YES"},
+    "old": {"State": "DRAIN", "TotalNodes": "2", "Default": "NO"},
+}
+ROWS = ({"Account": "deep", "QOS": "normal,long"}, {"Account": "other", "QOS": "normal"})
+
+
+def _cluster(**asked_for: Any) -> Cluster:
+    return Cluster(kind="slurm", **asked_for)
+
+
+def _limits(**changes: Any) -> Limits:
+    return Limits(
+        **{"max_array_size": 1001, "max_submit_jobs": None, "max_time": None, "queued_now": 0, **changes}
+    )
+
+
+@pytest.mark.parametrize(
+    ("finding", "state", "words"),
+    [
+        (config_findings.partition(_cluster(), PARTITIONS), "pass", "cpu: up, 4 nodes"),
+        (
+            config_findings.partition(_cluster(partition="cpus"), PARTITIONS),
+            "fail",
+            "'cpus'.*did you mean 'cpu'",
+        ),
+        (config_findings.partition(_cluster(partition="old"), PARTITIONS), "fail", "old is drain.*cpu"),
+        (config_findings.partition(_cluster(nodes=5), PARTITIONS), "fail", "cpu has 4 nodes, nodes is 5"),
+        (config_findings.partition(_cluster(), {}), "fail", "no default partition"),
+        (config_findings.time_limit(_cluster(time=60), _limits()), "pass", "sets no limit"),
+        (config_findings.time_limit(_cluster(time=60), _limits(max_time=60)), "pass", "allows 60 min"),
+        (
+            config_findings.time_limit(_cluster(time=61), _limits(max_time=60)),
+            "fail",
+            "would never start.*`time: 60`",
+        ),
+        (config_findings.array_size(_limits()), "pass", "up to 1,001"),
+        (config_findings.array_size(_limits(max_array_size=0)), "fail", "no job arrays"),
+        (config_findings.submitted_jobs(_limits()), "pass", "no limit"),
+        (config_findings.submitted_jobs(_limits(max_submit_jobs=1)), "fail", "at most 1 job at a time"),
+        (config_findings.submitted_jobs(_limits(max_submit_jobs=9, queued_now=8)), "warn", "8 of at most 9"),
+        (config_findings.submitted_jobs(_limits(max_submit_jobs=9, queued_now=7)), "pass", "at most 9"),
+        (config_findings.account(_cluster(), ["associations"], None), "pass", "keeps no accounts"),
+        (config_findings.account(_cluster(), ["associations"], ()), "fail", "you have no account"),
+        (
+            config_findings.account(_cluster(account="deep", qos="long"), ["associations"], ROWS),
+            "pass",
+            "deep",
+        ),
+        (
+            config_findings.account(_cluster(account="depe"), ["associations"], ROWS),
+            "fail",
+            "did you mean 'deep'",
+        ),
+        (config_findings.account(_cluster(account="depe"), [""], ROWS), "warn", "none of your accounts"),
+        (
+            config_findings.account(_cluster(account="other", qos="long"), ["associations"], ROWS),
+            "fail",
+            "'long' is not",
+        ),
+        (config_findings.request(0, "sbatch: Job 3 to start at noon"), "pass", "^Job 3 to start"),
+        (
+            config_findings.request(1, "allocation failure: Invalid qos specification"),
+            "fail",
+            "`qos:` must be",
+        ),
+        (
+            config_findings.request(1, "allocation failure: Requested node configuration is not available"),
+            "fail",
+            "lower",
+        ),
+        (
+            config_findings.request(1, "Invalid account or account/partition combination specified"),
+            "fail",
+            "`account:` must be",
+        ),
+        (config_findings.history(False), "warn", "stays unknown"),
+    ],
+)
+def test_what_is_asked_against_what_there_is(finding: Finding, state: str, words: str) -> None:
+    _is(finding, state, words)
+
+
+HERE = {
+    "host": "login",
+    "python": "3.11.7",
+    "executable": "/venv/bin/python",
+    "versions": {"regularize-sweeps": "1", "torch": "2.9"},
+    "gpus": 0,
+    "data": {"folder": "/data", "there": True, "sets": ["mnist"]},
+    "scratch": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "changes", "name", "state", "words"),
+    [
+        ({}, {}, "python", "pass", "3.11.7 on n1"),
+        ({}, {}, "versions", "pass", "torch 2.9 and all others as here"),
+        ({}, {"python": "3.12.1"}, "versions", "fail", "Python 3.11 here, 3.12 there"),
+        ({}, {"python": "3.11.2"}, "versions", "pass", ""),
+        ({}, {"versions": {"regularize-sweeps": "1"}}, "versions", "warn", "torch 2.9 here, none there"),
+        ({}, {"versions": {"regularize-sweeps": "2", "torch": "2.9"}}, "versions", "fail", "1 here, 2 there"),
+        ({}, {}, "data", "pass", "mnist in /data"),
+        ({}, {"data": {"folder": "/data", "there": False, "sets": []}}, "data", "fail", "there is no /data"),
+        (
+            {},
+            {"data": {"folder": "/data", "there": True, "sets": []}},
+            "data",
+            "warn",
+            "no data set in /data",
+        ),
+        ({"scratch": Path("/scratch")}, {}, "scratch", "pass", "/scratch"),
+        ({"scratch": Path("/scratch")}, {"scratch": "/scratch: read-only"}, "scratch", "fail", "read-only"),
+        ({"gpus_per_task": 2}, {"gpus": 1}, "gpus", "fail", "torch sees 1, 2 are asked for"),
+        ({"gpus_per_task": 2}, {"gpus": 2}, "gpus", "pass", "torch sees 2"),
+    ],
+)
+def test_what_the_probe_reported(
+    asked_for: dict[str, Any], changes: dict[str, Any], name: str, state: str, words: str
+) -> None:
+    found = node_findings.findings(_cluster(**asked_for), HERE, {**HERE, "host": "n1", **changes}, asked=True)
+    _is({finding.name: finding for finding in found}[name], state, words)
+
+
+@pytest.mark.parametrize(
+    ("state", "exit_code", "log", "name", "words"),
+    [
+        ("FAILED", "3:0", "", "store", "n1 does not see in /store what was written here"),
+        ("FAILED", "4:0", "Read-only file system", "store", "n1 cannot write to /store: Read-only"),
+        (
+            "FAILED",
+            "1:0",
+            None,
+            "store",
+            "job ended as FAILED, exit code 1, on n1, and nothing of it is to be seen in /store",
+        ),
+        ("COMPLETED", "0:0", "all well", "store", "nothing of it is to be seen"),
+        ("FAILED", "1:0", "No module named 'jobs'", "python", "No module named 'jobs'.*install"),
+        (
+            "FAILED",
+            "127:0",
+            "python9: not found",
+            "python",
+            "exit code 127, on n1: python9: not found.*`python:`",
+        ),
+        ("FAILED", "5:0", "", "python", "exit code 5, on n1, with an empty log"),
+        ("OUT_OF_MEMORY", "0:125", "Killed", "python", "OUT_OF_MEMORY"),
+    ],
+)
+def test_why_the_probe_did_not_report(
+    state: str, exit_code: str, log: str | None, name: str, words: str
+) -> None:
+    row = dict.fromkeys(FIELDS, "") | {"JobID": "7", "State": state, "ExitCode": exit_code, "NodeList": "n1"}
+    (past,) = parse_accounting("|".join(row.values()))
+    finding = node_findings.ended("/store", past, log)
+    assert finding.name == name
+    _is(finding, "fail", words)
+
+
+def test_without_an_account_the_store_is_suspected() -> None:
+    _is(node_findings.ended("/store", None, None), "fail", "nothing of it is to be seen in /store")
+
+
+def test_the_probe_reports_only_where_it_sees_what_was_written(tmp_path: Path) -> None:
+    assert node_probe.main(tmp_path, tmp_path, "") == node_probe.UNSEEN
+    (tmp_path / node_probe.HERE).touch()
+    assert node_probe.main(tmp_path, tmp_path, str(tmp_path / "none")) == 0
+    found = read_json(tmp_path / node_probe.THERE)
+    assert found["data"] == {"folder": str(tmp_path), "there": True, "sets": []}
+    assert found["versions"]["torch"]
+    assert found["scratch"] == f"{tmp_path / 'none'}: No such file or directory"
+
+
+def test_a_machine_is_checked_without_slurm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    store = ["--store", str(tmp_path / "results"), "--data-root", str(tmp_path)]
+    assert main(["cluster", "check", "local", "--json", *store]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["cluster"] == "local"
+    assert [finding["state"] for finding in found["findings"]] == ["pass", "pass", "pass", "warn"]
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_a_cluster_is_not_found_on_a_host_without_slurm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"kind: slurm\nstore: {tmp_path}/results\n", encoding="utf-8")
+    assert main(["cluster", "check", str(path)]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "✗ Slurm there is no scontrol on this host" in out
+    assert "– compute node not tried" in out
+    assert "mine: 1 failure" in out
+    assert not (tmp_path / "results").exists()
+
+
+def _is(finding: Finding, state: str, words: str) -> None:
+
+    text = f"{finding.found} {finding.todo}"
+    assert finding.state == state, text
+    assert re.search(words, text), text
+    assert bool(finding.todo) == (state in ("warn", "fail"))

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobs.planning.cost import Clock, Run, calibrated, disk, evaluation_guess, side_by_side, training_guess
+from regularize.config import RunConfig, Term
+from regularize.data.registry import OFFICIAL
+from regularize.data_config import DataConfig
+from regularize.evaluation.settings import Evaluation, Robustness
+from regularize.training_config import Training
+from tests.jobs.stores import status
+
+FACTS = {name: official.facts for name, official in OFFICIAL.items()}
+MNIST = FACTS["mnist"]
+LONG = Training(steps=1_000_000)
+
+
+def run(*terms: Term, **changes: Any) -> Run:
+    values: dict[str, Any] = {"data": DataConfig(name="mnist"), "training": Training(steps=1000)}
+    config = RunConfig(model="lenet5", regularizer="any", terms=terms, **values | changes)
+    return Run(config.run_id, config.pack_key, "tune", config)
+
+
+def seconds(*terms: Term, **changes: Any) -> float:
+    return Clock(FACTS).seconds(run(*terms, **changes))
+
+
+def test_twice_the_steps_take_twice_as_long() -> None:
+    long = training_guess(run(training=Training(steps=2000)).config, MNIST)
+    assert long == pytest.approx(2 * training_guess(run().config, MNIST))
+
+
+@pytest.mark.parametrize(
+    ("term", "least", "most"),
+    [
+        (Term.build("l2", {"strength": 0.1}), 1.0, 1.1),
+        (Term.build("hard_svb", {"epsilon": 0.1, "every": 1}), 1.3, 1.5),
+        (Term.build("jacobian", {"strength": 0.1}), 3.0, 4.5),
+        (Term.build("jacobian", {"strength": 0.1, "projections": "exact"}), 15.0, 25.0),
+    ],
+)
+def test_techniques_cost_what_was_measured(term: Term, least: float, most: float) -> None:
+    ratio = training_guess(run(term).config, MNIST) / training_guess(run().config, MNIST)
+    assert least <= ratio <= most
+
+
+def test_few_examples_cost_no_more_than_there_are() -> None:
+    few = run(data=DataConfig(name="mnist", per_class=1))
+    assert training_guess(few.config, MNIST) < training_guess(run().config, MNIST) / 5
+    same = run(data=DataConfig(name="mnist", per_class=1), training=Training(steps=1000, batch_size=10))
+    assert training_guess(few.config, MNIST) == pytest.approx(training_guess(same.config, MNIST))
+
+
+def test_attacks_take_their_time() -> None:
+    plain, attacked = (
+        evaluation_guess(run(evaluation=Evaluation(robustness=attacks)).config, MNIST)
+        for attacks in (None, Robustness(noise=(), fgsm=(), pgd=(0.1,), pgd_steps=30, examples=1000))
+    )
+    # 30 gradients of 1,000 examples cost about as much as 30,000 examples in training.
+    steps = training_guess(run(training=Training(steps=30, batch_size=1000)).config, MNIST)
+    assert attacked - plain == pytest.approx(steps, rel=0.1)
+
+
+def test_own_times_replace_guesses_by_pack_key_and_teach_the_others() -> None:
+    plain, jacobian = run(training=LONG), run(Term.build("jacobian", {"strength": 0.1}))
+    alone = training_guess(plain.config, MNIST)
+    half = status([plain.run_id], "interrupted", step=500, steps=1000, seconds=3 * alone / 2)
+    clock = calibrated(FACTS, {r.run_id: r for r in (plain, jacobian)}, [half])
+    for each in (plain, jacobian):
+        assert clock.seconds(each) == pytest.approx(3 * Clock(FACTS).seconds(each), rel=0.01)
+
+
+def test_a_short_measurement_says_little() -> None:
+    warming_up = status([run().run_id], "done", step=1000, steps=1000, seconds=5.0)
+    few = run(training=Training(steps=3))
+    clock = calibrated(FACTS, {run().run_id: few}, [warming_up])
+    assert clock.seconds(few) < 1.5 * Clock(FACTS).seconds(few)
+
+
+def test_packs_without_steps_and_of_other_sweeps_teach_nothing() -> None:
+    begun, other = status([run().run_id], "running", step=0), status(["other"], "done")
+    clock = calibrated(FACTS, {run().run_id: run()}, [begun, other])
+    assert clock.seconds(run()) == seconds()
+
+
+def test_side_by_side_is_cheaper_than_one_after_the_other() -> None:
+    assert side_by_side(1) == pytest.approx(1)
+    assert side_by_side(8) < 6
+
+
+def test_predictions_take_most_of_the_disk_and_can_be_left_out() -> None:
+    without = run(evaluation=Evaluation(predictions=False))
+    assert disk(run().config, MNIST) - disk(without.config, MNIST) >= 10_000 * 10 * 4

@@ -1,0 +1,80 @@
+"""The job's script, as submitit writes it from a cluster config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jobs.cluster.cluster_config import Cluster
+from jobs.slurm.sbatch_request import parameters, script, small
+
+FULL = Cluster(
+    kind="slurm",
+    partition="gpu",
+    account="deep",
+    qos="long",
+    constraint="a100&ib",
+    gres="tmpdir:10G",
+    time=90,
+    memory=4096,
+    threads=6,
+    gpus_per_task=1,
+    nodes=2,
+    tasks_per_node=4,
+    setup=("module load cuda", "source ~/venv/bin/activate"),
+    sbatch={"mail-user": "me@uni.example", "exclusive": True},
+)
+
+
+def _options(text: str) -> dict[str, str]:
+    lines = [line.removeprefix("#SBATCH --") for line in text.splitlines() if line.startswith("#SBATCH")]
+    return {key: value for key, _, value in (line.partition("=") for line in lines)}
+
+
+def test_every_key_of_the_config_reaches_sbatch(tmp_path: Path) -> None:
+    text = script("true", str(tmp_path), parameters(FULL, name="rs-a-1"))
+    options = _options(text)
+    log = options.pop("output")
+    assert log.startswith(str(tmp_path))
+    assert options == {
+        "account": "deep",
+        "constraint": "'a100&ib'",
+        "cpus-per-task": "6",
+        "exclusive": "",
+        "gpus-per-task": "1",
+        "gres": "tmpdir:10G",
+        "job-name": "rs-a-1",
+        "mail-user": "me@uni.example",
+        "mem": "4096M",
+        "nodes": "2",
+        "ntasks-per-node": "4",
+        "open-mode": "append",
+        "partition": "gpu",
+        "qos": "long",
+        "requeue": "",
+        "signal": "USR2@120",
+        "time": "90",
+        "wckey": "submitit",
+    }
+    assert text.index("module load cuda") < text.index("source ~/venv") < text.index("srun")
+
+
+def test_what_the_config_leaves_open_is_left_to_the_cluster(tmp_path: Path) -> None:
+    options = _options(script("true", str(tmp_path), parameters(Cluster(kind="slurm"), name="a")))
+    assert not {"partition", "account", "qos", "mem", "gres", "gpus-per-task", "constraint"} & options.keys()
+
+
+def test_a_retry_asks_for_more_memory_and_nothing_caps_an_array() -> None:
+    asked = parameters(FULL, name="a", memory=8192)
+    assert (asked["mem"], asked["array_parallelism"]) == ("8192M", 1_000_000)
+    assert parameters(FULL, name="a", parallel=3)["array_parallelism"] == 3
+
+
+def test_the_small_job_waits_for_the_arrays_and_asks_for_no_gpu(tmp_path: Path) -> None:
+    text = script("true", str(tmp_path), small(FULL, name="a", after=["13", "14"]))
+    options = _options(text)
+    assert options["dependency"] == "afterany:13:14"
+    assert "requeue" in options  # after the loss of its node
+    assert (options["nodes"], options["ntasks-per-node"], options["cpus-per-task"]) == ("1", "1", "1")
+    assert not {"gres", "gpus-per-task", "constraint"} & options.keys()
+    assert "srun" not in text
+    assert "module load cuda" in text

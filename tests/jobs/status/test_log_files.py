@@ -1,0 +1,64 @@
+"""Which logs tell of which runs, with what Slurm says as plain values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jobs.status.log_files import log_files, logs
+from jobs.status.run_filters import EVERYTHING, Filter
+from jobs.store.journal import Ending, Handed, append, ended, read_journal, submitting
+from jobs.store.runs_table import write_runs
+from jobs.submission.job_outcomes import Sight, unasked
+from jobs.sweep.run_grid import tune_runs
+from jobs.sweep.sweep_file import load_sweep
+from regularize.store import Store
+from tests.jobs.stores import write_pack
+from tests.jobs.sweeps import BASE
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Of six runs one trains, one waits in the same queue, one failed there, and of one the job is lost."""
+    path = tmp_path / "sweep.yaml"
+    path.write_text(BASE, encoding="utf-8")
+    planned = tune_runs(load_sweep(path))
+    store = Store(tmp_path / "store")
+    write_runs(store, planned, complete=True)
+    running, waiting, bad, lost, *_ = (run.config.run_id for run in planned)
+    write_pack(store, [running], "running", job="13_0_0")
+    write_pack(store, [bad], "failed", job="13_2_0").error.write_text("ValueError: no\n", encoding="utf-8")
+    each = tuple((((run,),),) for run in (running, waiting, bad, lost))
+    submitting(store.journal, Handed(token="t", name="rs-small-t", elements=each))
+    append(store.journal, "submitted", token="t", job_id="13")
+    ended(store.journal, "t", {3: Ending("NODE_FAIL", False)})
+    store.logs.mkdir()
+    for index in (0, 2, 3):
+        (store.logs / f"13_{index}_0_log.out").write_text(f"log of {index}\n", encoding="utf-8")
+    return store
+
+
+@pytest.fixture
+def sight(store: Store) -> Sight:
+    return unasked(read_journal(store.journal))
+
+
+def test_what_is_at_work_is_no_trouble(store: Store, sight: Sight) -> None:
+    names = [path.name for path in log_files(store, EVERYTHING, sight)]
+    assert sorted(names) == ["13_3_0_log.out", "error.txt"]
+    said = "".join(logs(store, EVERYTHING, 20, sight))
+    assert ("ValueError: no" in said, "log of 3" in said, "log of 0" in said) == (True, True, False)
+
+
+@pytest.mark.parametrize(
+    ("state", "name"), [("running", "13_0_0_log.out"), ("queued", "13_1_0_log.out"), ("failed", "error.txt")]
+)
+def test_those_in_a_state_are_found(store: Store, sight: Sight, state: str, name: str) -> None:
+    assert [path.name for path in log_files(store, Filter(states=(state,)), sight)] == [name]
+
+
+def test_what_slurm_says_nothing_of_is_trouble(store: Store) -> None:
+    blind = Sight(journal=read_journal(store.journal), live={}, gone={})
+    names = [path.name for path in log_files(store, Filter(states=("unknown",)), blind)]
+    assert sorted(names) == ["13_0_0_log.out", "13_1_0_log.out"]

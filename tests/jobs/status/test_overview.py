@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from jobs.status.overview import Overview, overview, read_overview
+from jobs.status.run_states import RUN_STATES, pack_state, processes_here
+from jobs.status.terminal_views import status_view
+from jobs.store.pack_status import Packs, read_packs
+from jobs.store.planned_runs import Row, rows
+from regularize.errors import UserError
+from regularize.store import Store
+from tests.jobs.stores import status, write_pack
+
+NOW = datetime.now(UTC)
+LONG_AGO = (NOW - timedelta(minutes=5)).isoformat()
+
+
+def row(run_id: str, phase: str = "tune", dataset: str = "digits", regularizer: str = "l2") -> Row:
+    return Row(run_id=run_id, phase=phase, dataset=dataset, regularizer=regularizer)
+
+
+@pytest.fixture
+def dead() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def seen(store: Store, *wanted: Row) -> Overview:
+    return overview(wanted, read_packs(store), store)
+
+
+def test_every_state_is_counted_where_it_belongs(store: Store) -> None:
+    write_pack(store, ["a", "b"], "done", diverged=("b",))
+    write_pack(store, ["c"], "running")
+    write_pack(store, ["d"], "interrupted")
+    write_pack(store, ["e"], "failed")
+    found = seen(store, *map(row, "abcde"), row("f", phase="report", dataset="mnist"))
+    each = dict.fromkeys(("done", "diverged", "running", "interrupted", "failed"), 1)
+    assert found.cells == {("l2", "digits"): each, ("l2", "mnist"): {"planned": 1}}
+    assert found.phases == {"tune": each, "report": {"planned": 1}}
+    assert found.progress == pytest.approx((2 + 3 * 0.5) / 6)
+    assert [(active.runs, active.step, active.steps) for active in found.active] == [(1, 50, 100)]
+
+
+@pytest.mark.parametrize(
+    ("other_host", "is_dead", "silent", "expected"),
+    [
+        (False, True, True, "interrupted"),
+        (False, True, False, "running"),
+        (False, False, True, "running"),
+        (True, True, True, "running"),
+    ],
+)
+def test_a_running_pack_is_interrupted_once_its_process_died_silently(
+    dead: int, other_host: bool, is_dead: bool, silent: bool, expected: str
+) -> None:
+    changes: dict[str, Any] = {"pid": dead} if is_dead else {}
+    changes |= {"host": "elsewhere"} if other_host else {}
+    changes |= {"updated_at": LONG_AGO} if silent else {}
+    assert pack_state(status(["a"], "running", **changes), NOW) == expected
+
+
+def test_where_packs_disagree_on_a_run_the_one_furthest_on_counts(store: Store) -> None:
+    write_pack(store, ["a", "b"], "failed")
+    write_pack(store, ["a"], "done")
+    assert seen(store, row("a"), row("b")).runs == {"done": 1, "failed": 1}
+    assert len(seen(store, row("a"), row("b")).failures) == 1
+
+
+def test_failures_come_with_their_last_line_and_their_file(store: Store) -> None:
+    paths = write_pack(store, ["a", "b"], "failed")
+    paths.error.write_text("Traceback\nValueError: no\n", encoding="utf-8")
+    overview = seen(store, row("a"))
+    (failed,) = overview.failures
+    assert (failed.runs, failed.message, failed.path) == (2, "ValueError: no", str(paths.error))
+    (shown,) = overview.to_json()["failures"]
+    assert shown["traceback"] == "Traceback\nValueError: no\n"
+
+
+def test_packs_of_runs_that_are_no_longer_wanted_do_not_show(store: Store) -> None:
+    write_pack(store, ["old"], "running")
+    write_pack(store, ["older"], "failed")
+    found = seen(store, row("a"))
+    assert (list(found.active), list(found.failures), found.runs) == ([], [], {"planned": 1})
+
+
+def test_a_broken_status_is_named_and_the_rest_is_shown(store: Store) -> None:
+    write_pack(store, ["a"], "done")
+    broken = write_pack(store, ["b"], "done").status
+    broken.write_text("{", encoding="utf-8")
+    found = seen(store, row("a"), row("b"))
+    assert found.runs == {"done": 1, "planned": 1}
+    assert str(broken) in found.broken[0]
+
+
+def test_labels_name_sizes_and_models_where_they_are_needed() -> None:
+    table = [
+        {"run_id": "a", "phase": "tune", "dataset": "mnist", "per_class": 3, "model": m, "regularizer": "l2"}
+        for m in ("lenet5", "lenet_prime")
+    ]
+    assert [(r.regularizer, r.dataset) for r in rows(table)] == [
+        ("l2 (lenet5)", "mnist (3 per class)"),
+        ("l2 (lenet_prime)", "mnist (3 per class)"),
+    ]
+    assert rows(table[:1])[0].regularizer == "l2"
+
+
+def test_the_overview_is_json(store: Store) -> None:
+    write_pack(store, ["a"], "running")
+    write_pack(store, ["b"], "failed")
+    found = json.loads(json.dumps(seen(store, row("a"), row("b")).to_json()))
+    assert found["runs"] == {**dict.fromkeys(RUN_STATES, 0)} | {
+        "running": 1,
+        "failed": 1,
+    }
+    assert found["active"][0]["epochs"] == 10
+
+
+def test_processes_that_train_here_are_alive_and_were_heard_of_lately(dead: int) -> None:
+    packs = {
+        "here": status(["a"], "running"),
+        "dead": status(["b"], "running", pid=dead),
+        "silent": status(["c"], "running", pid=1, updated_at=LONG_AGO),
+        "elsewhere": status(["d"], "running", pid=1, host="elsewhere"),
+        "done": status(["e"], "done", pid=1),
+    }
+    assert processes_here(Packs(packs), NOW) == {packs["here"].pid}
+
+
+def test_the_view_says_what_is_the_matter(store: Store) -> None:
+    write_pack(store, ["a"], "running")
+    write_pack(store, ["b"], "failed").error.write_text("x\nValueError: [red] no\n", encoding="utf-8")
+    screen = io.StringIO()
+    console = Console(width=200, file=screen)
+    console.print(status_view(seen(store, row("a"), row("b"), row("c", phase="report"))))
+    text = screen.getvalue()
+    for words in ("0/3 1 running 1 failed", "epoch 5 of 10", "ValueError: [red] no", "report: 1 planned"):
+        assert words in text
+
+
+def test_a_folder_that_is_no_store_is_refused(store: Store) -> None:
+    with pytest.raises(UserError, match=r"holds no runs\.parquet"):
+        read_overview(store)

@@ -1,0 +1,91 @@
+"""`submit --wait` with overviews as they would be read; on a real Slurm it is in tests/cluster."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from jobs.cluster.cluster_config import Cluster
+from jobs.planning.prepare_submission import Submission
+from jobs.status.overview import Overview, Queue
+from jobs.status.wait_for_jobs import wait
+from jobs.store.failed_packs import Failure
+from jobs.sweep.sweep_file import load_sweep
+from regularize.store import Store
+from tests.jobs.sweeps import BASE
+
+JOB = Queue(job_id="13", state="PENDING", reason="Priority", elements=1, runs=2, start=None)
+FAILURE = Failure(pack_id="p", runs=1, message="ValueError: no", path="error.txt")
+
+Wait = Callable[..., tuple[bool, str]]
+
+
+def overview(counts: dict[str, int], **values: Any) -> Overview:
+    return Overview(phases={"report": Counter(counts)}, cells={}, progress=0.5, **values)
+
+
+@pytest.fixture
+def wait_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wait:
+    """Waits while there is to see what is given; how it ended, and what it said."""
+    (tmp_path / "sweep.yaml").write_text(BASE, encoding="utf-8")
+    screen = io.StringIO()
+    submission = Submission(
+        sweep=load_sweep(tmp_path / "sweep.yaml"),
+        store=Store(tmp_path),
+        cluster=Cluster(kind="slurm"),
+        data_root=None,
+        overrides=(),
+        console=Console(file=screen, width=200),
+    )
+
+    def run(*seen: Overview) -> tuple[bool, str]:
+        left: Iterator[Overview] = iter(seen)
+        monkeypatch.setattr("jobs.status.wait_for_jobs.read_overview", lambda *_, **__: next(left))
+        monkeypatch.setattr("jobs.status.wait_for_jobs.REFRESH_SECONDS", 0.0)
+        whole = wait(submission)
+        assert list(left) == []
+        return whole, screen.getvalue()
+
+    return run
+
+
+@pytest.mark.parametrize("busy", [{"queue": [JOB]}, {"follow_up": JOB}, {"notes": ["no answer"]}])
+def test_it_waits_for_jobs_for_the_follow_up_and_for_an_answer(wait_for: Wait, busy: dict[str, Any]) -> None:
+    waiting = overview({"queued": 2}, **busy)
+    assert wait_for(waiting, waiting, overview({"done": 1, "diverged": 1})) == (
+        True,
+        "2 of 2 runs done, 1 diverged\n",
+    )
+
+
+def test_what_failed_last_is_shown_with_what_can_be_done(wait_for: Wait) -> None:
+    whole, said = wait_for(
+        overview({"queued": 2}, queue=[JOB]),
+        overview({"done": 1, "failed": 1}, failures=[FAILURE], left_out={"failed": 1}),
+    )
+    assert not whole
+    assert said.splitlines() == [
+        "1 run of pack p failed: ValueError: no (error.txt)",
+        "1 of 2 runs done, 1 failed",
+        "1 run left out: failed; `regularize retry` hands them over again",
+    ]
+
+
+def test_a_sweep_that_nothing_brings_on_is_not_finished(wait_for: Wait) -> None:
+    whole, said = wait_for(overview({"done": 2}, halted="nothing goes on by itself"))
+    assert (whole, said.splitlines()[-1]) == (False, "nothing goes on by itself")
+
+
+def test_ending_the_waiting_leaves_the_jobs(wait_for: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        wait_for(overview({"queued": 2}, queue=[JOB]))

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jobs.store.pack_status import failure, read_pack, read_packs
+from regularize.config import pack_id
+from regularize.store import Store
+from tests.jobs.stores import write_pack
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def test_a_store_without_packs_has_none(store: Store) -> None:
+    assert read_packs(store).statuses == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"state": "done"}', "\x00", '{"state": "odd"}'], ids=lambda t: repr(t)
+)
+def test_a_status_that_cannot_be_read_is_named(store: Store, text: str) -> None:
+    paths = write_pack(store, ["a"], "done")
+    paths.status.write_text(text, encoding="utf-8")
+    found = read_packs(store)
+    assert not found.statuses
+    assert str(paths.status) in found.broken[pack_id(["a"])]
+
+
+@pytest.mark.parametrize("changes", [{"state": "odd"}, {"step": "1"}, {"pid": None}])
+def test_so_is_one_with_values_that_make_no_sense(store: Store, changes: dict[str, object]) -> None:
+    write_pack(store, ["a"], **{"state": "running"} | changes)  # type: ignore[arg-type]
+    assert len(read_packs(store).broken) == 1
+
+
+def test_a_done_pack_whose_results_are_gone_or_damaged_has_to_be_trained_again(store: Store) -> None:
+    gone, damaged, whole = (write_pack(store, [name], "done") for name in "abc")
+    gone.results.unlink()
+    damaged.predictions.rename(damaged.predictions.with_name("predictions.parquet.damaged"))
+    whole.predictions.with_name("predictions.parquet.damaged").touch()  # written anew since
+    states = {s.runs[0]: (s.state, s.step) for s in read_packs(store).statuses.values()}
+    assert states == {"a": ("failed", 0), "b": ("failed", 0), "c": ("done", 100)}
+    assert failure(gone) == "its results are missing or damaged"
+
+
+def test_packs_that_were_done_before_are_not_read_again(store: Store) -> None:
+    done, running = write_pack(store, ["a"], "done"), write_pack(store, ["b"], "running")
+    before = read_packs(store)
+    done.status.unlink()
+    write_pack(store, ["b"], "interrupted")
+    found = read_packs(store, before)
+    assert {s.runs[0]: s.state for s in found.statuses.values()} == {"a": "done", "b": "interrupted"}
+    assert running.folder.name in found.statuses
+
+
+def test_the_last_line_of_an_error_says_why(store: Store) -> None:
+    paths = write_pack(store, ["a"], "failed")
+    paths.error.write_text("Traceback:\n  somewhere\nValueError: too small\n", encoding="utf-8")
+    assert failure(paths) == "ValueError: too small"
+
+
+def test_a_pack_that_was_not_begun_has_no_status(store: Store) -> None:
+    assert read_pack(store.pack("none")) is None

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jobs.store.runs_table import read_runs, write_runs
+from jobs.sweep.run_grid import PlannedRun, report_runs, tune_runs
+from jobs.sweep.sweep_file import load_sweep
+from regularize.errors import UserError
+from regularize.store import Store
+from tests.jobs.sweeps import BASE
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> dict[str, list[PlannedRun]]:
+    """The phases of a sweep, its strengths taken for chosen."""
+    path = tmp_path / "sweep.yaml"
+    path.write_text(BASE, encoding="utf-8")
+    tune = tune_runs(load_sweep(path))
+    path.write_text(BASE.replace("{tune: 2, report: 3}", "[1000, 1001]"), encoding="utf-8")
+    return {"tune": tune, "report": report_runs(load_sweep(path))}
+
+
+def planned(store: Store) -> dict[str, bool]:
+    table = read_runs(store)
+    return dict(zip(table["run_id"].to_pylist(), table["planned"].to_pylist(), strict=True))
+
+
+def ids(runs: list[PlannedRun]) -> set[str]:
+    return {run.config.run_id for run in runs}
+
+
+def test_runs_of_an_earlier_sweep_stay_but_are_no_longer_planned(
+    store: Store, runs: dict[str, list[PlannedRun]]
+) -> None:
+    write_runs(store, runs["tune"], complete=True)
+    write_runs(store, runs["tune"][:2], complete=True)
+    assert planned(store) == {i: i in ids(runs["tune"][:2]) for i in ids(runs["tune"])}
+    write_runs(store, runs["tune"], complete=True)
+    assert all(planned(store).values())
+
+
+def test_report_runs_stay_planned_until_strengths_are_chosen_again(
+    store: Store, runs: dict[str, list[PlannedRun]]
+) -> None:
+    write_runs(store, runs["tune"] + runs["report"], complete=True)
+    write_runs(store, runs["tune"][1:], complete=False)
+    assert {i for i, wanted in planned(store).items() if not wanted} == ids(runs["tune"][:1])
+    write_runs(store, runs["tune"], complete=True)
+    assert {i for i, wanted in planned(store).items() if not wanted} == ids(runs["report"])
+
+
+def test_what_has_not_changed_is_not_written(store: Store, runs: dict[str, list[PlannedRun]]) -> None:
+    write_runs(store, runs["tune"] + runs["report"], complete=True)
+    before = store.runs.stat().st_ino
+    write_runs(store, runs["tune"], complete=False)
+    write_runs(store, runs["tune"] + runs["report"], complete=True)
+    assert store.runs.stat().st_ino == before
+
+
+def test_a_damaged_file_is_named_with_what_to_do(store: Store, runs: dict[str, list[PlannedRun]]) -> None:
+    write_runs(store, runs["tune"], complete=True)
+    store.runs.write_bytes(store.runs.read_bytes()[:-20])
+    with pytest.raises(UserError, match=r"runs\.parquet is damaged .*delete it"):
+        read_runs(store)

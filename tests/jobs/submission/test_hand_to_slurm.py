@@ -1,0 +1,104 @@
+"""What the journal says of a request that Slurm refuses, or of which nobody knows whether Slurm has it.
+
+`sbatch` is a script here, and the other programs are stood in for at the subprocess; `tests/cluster`
+runs the real ones.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from jobs.cluster.cluster_config import Cluster
+from jobs.planning.packing import Pack
+from jobs.slurm.client import Done, Slurm
+from jobs.store.journal import Handed, read_journal
+from jobs.store.submitted_settings import Saved
+from jobs.submission.follow_up_job import way_to_slurm
+from jobs.submission.hand_to_slurm import RefusedError, array_of
+from jobs.submission.reconcile import reconcile
+from regularize.errors import UserError
+from regularize.store import Store
+
+LOST = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
+REFUSED = "sbatch: error: Batch job submission failed: Invalid account or account/partition combination"
+AWAY = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
+SAVED = Saved(cluster=Cluster(kind="slurm", time=10), data_root=None)
+
+
+class Queue:
+    """squeue and sacct while the controller is `away`, and once it shows the jobs of these names."""
+
+    def __init__(self) -> None:
+        self.away, self.names = True, list[str]()
+
+    def slurm(self, patience: float = 0.0) -> Slurm:
+        return Slurm(run=self._run, patience=patience, sleep=lambda _: None)
+
+    def _run(self, command: Sequence[str], given: str | None) -> Done:
+        if self.away:
+            return Done(code=1, out="", err=AWAY)
+        shown = "".join(f"13|PENDING|Priority|N/A|N/A||{name}\n" for name in self.names)
+        return Done(code=0, out=shown if command[0] == "squeue" else "", err="")
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    for program in ("srun", "sbatch"):  # of the first only the existence is looked at
+        answer(tmp_path, program, "exit 1")
+    return Store(tmp_path / "store")
+
+
+def answer(folder: Path, program: str, script: str) -> None:
+    path = folder / "bin" / program
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def failing(said: str) -> str:
+    return f'echo "{said}" >&2; exit 1'
+
+
+def attempt(store: Store, slurm: Slurm, script: str) -> Handed:
+    """Hand one pack over to an sbatch that fails; what the journal has of it then."""
+    answer(store.folder.parent, "sbatch", script)
+    pack = Pack(runs=("a", "b"), whole=60.0)
+    with pytest.raises(UserError) as error:
+        way_to_slurm(store, SAVED, slurm).hand_over(array_of("x", [[[pack]]], None))
+    (handed,) = read_journal(store.journal).handed
+    assert handed.abandoned == isinstance(error.value, RefusedError)
+    return handed
+
+
+def test_what_slurm_refuses_is_abandoned(store: Store) -> None:
+    assert attempt(store, Queue().slurm(), failing(REFUSED)).abandoned
+
+
+@pytest.mark.parametrize(("script", "patience"), [
+    (failing(LOST), 0.0),  # nobody waits for the controller
+    (failing(LOST), 60.0),  # and here squeue is asked for the job, and waits in vain
+    ("echo 'a greeting of the site'", 0.0),
+    ("kill -KILL $$", 0.0),
+])  # fmt: skip
+@pytest.mark.parametrize("taken", [True, False])
+def test_what_slurm_may_have_taken_is_found_once_it_answers(
+    store: Store, script: str, patience: float, taken: bool
+) -> None:
+    queue = Queue()
+    handed = attempt(store, queue.slurm(patience), script)
+    assert handed.unsure
+    with pytest.raises(UserError, match="not answered"):
+        reconcile(way_to_slurm(store, SAVED, queue.slurm()))
+    assert read_journal(store.journal).handed[0].unsure, "one who asks in vain knows no more"
+
+    queue.away, queue.names = False, [handed.name] if taken else []
+    sight, _ = reconcile(way_to_slurm(store, SAVED, queue.slurm()))
+    (handed,) = sight.journal.handed
+    assert (handed.job_id, handed.abandoned) == (("13", False) if taken else (None, True))
+    assert sight.live_runs() == ({"a", "b"} if taken else set())
+    assert (store.logs / "13_submitted.pkl").exists() == taken

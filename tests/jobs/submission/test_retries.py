@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+
+from jobs.cluster.cluster_config import Cluster
+from jobs.store.journal import Ending, Handed, Journal
+from jobs.store.pack_status import Packs
+from jobs.submission.retries import MOST_FRUITLESS, STARVED, Verdict, judge
+from tests.jobs.stores import status
+
+NONE = Packs()
+CLUSTER = Cluster(kind="slurm", memory=500, max_memory=1500)
+
+
+def array(state: str, progress: bool = False, *, line: int = 1, memory: int = 500, run: str = "a") -> Handed:
+    """An array of one element with one run, and its end."""
+    return Handed(
+        token=f"t{line}",
+        name="",
+        elements=((((run,),),),),
+        memory=memory,
+        endings={0: Ending(state, progress, line + 1)},
+    )
+
+
+def judged(
+    *handed: Handed, cluster: Cluster = CLUSTER, packs: Packs | None = None, **values: object
+) -> Verdict:
+    journal = Journal(handed=handed, **values)  # type: ignore[arg-type]
+    return judge(journal, packs or Packs(), cluster)
+
+
+@pytest.mark.parametrize("state", ["NODE_FAIL", "TIMEOUT", "PREEMPTED", "FAILED", "UNKNOWN", "COMPLETED"])
+def test_attempts_without_progress_are_repeated_so_many_times(state: str) -> None:
+    attempts = [array(state, line=2 * number) for number in range(MOST_FRUITLESS)]
+    assert judged(*attempts[:-1]).left_out == {}
+    assert judged(*attempts).left_out == {"a": f"3 attempts without progress, the last one {state}"}
+    progress = array(state, True, line=20)
+    assert judged(*attempts[:-1], progress, *attempts[:-1]).left_out == {}
+
+
+def test_a_retry_forgets_what_was_before_it() -> None:
+    attempts = [array("NODE_FAIL", line=2 * number) for number in range(3)]
+    assert judged(*attempts, retried={"a": (9, "")}).left_out == {}
+    assert judged(*attempts, retried={"a": (3, "")}).left_out == {}
+    assert judged(*attempts, retried={"b": (9, "")}).left_out.keys() == {"a"}
+
+
+def test_out_of_memory_is_given_twice_as_much_up_to_the_most() -> None:
+    first = array("OUT_OF_MEMORY", line=1)
+    assert judged(first) == Verdict(left_out={}, memory={"a": 1000})
+    second = array("OUT_OF_MEMORY", line=3, memory=1000)
+    assert judged(first, second) == Verdict(left_out={}, memory={"a": 1500})
+    third = array("OUT_OF_MEMORY", line=5, memory=1500)
+    assert judged(first, second, third).left_out.keys() == {"a"}
+    assert judged(first, cluster=Cluster(kind="slurm", memory=500)).left_out == {"a": STARVED}
+
+
+def test_a_python_error_waits_for_a_person() -> None:
+    packs = Packs({"p": status(["a", "b"], "failed", updated_at="2026-01-02")})
+    assert judged(packs=packs).left_out == {"a": "failed", "b": "failed"}
+    assert judged(packs=packs, retried={"a": (1, "2026-01-03")}).left_out == {"b": "failed"}
+    assert judged(packs=packs, retried={"a": (1, "2026-01-01")}).left_out.keys() == {"a", "b"}
+
+
+def test_what_was_cancelled_stays_so() -> None:
+    assert judged(cancelled=frozenset("a")).left_out == {"a": "cancelled"}
+
+
+def test_what_someone_ended_with_scancel_waits_until_everything_is_asked_for() -> None:
+    ended = array("CANCELLED", line=5)
+    assert judged(ended).left_out == {"a": "ended by scancel"}
+    assert judged(ended, asked=9).left_out == {}
+    assert judged(ended, retried={"a": (9, "")}).left_out == {}
+    # Ended by us for the sake of other runs in it: its own go on.
+    assert judged(ended, ended_by_us=frozenset({("t5", 0)})).left_out == {}

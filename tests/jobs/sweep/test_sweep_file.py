@@ -1,0 +1,139 @@
+"""What sweep files mean; the words for what is wrong with one are in `test_sweep_errors.py`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.sweep.sweep_file import load_sweep
+from regularize.config import Evaluation
+from regularize.errors import UserError
+from regularize.training_config import Training
+from tests.jobs.sweeps import BASE, load, strengths, with_line
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_smallest_sweep_is_filled_with_defaults() -> None:
+    sweep = load(BASE)
+    assert (sweep.name, sweep.models, sweep.metric) == ("small", ("lenet5",), "validation_accuracy")
+    assert sweep.evaluation == Evaluation()
+    assert sweep.datasets[0].training == Training(epochs=2)
+    assert [size.per_class for size in sweep.datasets[0].sizes] == [None]
+    assert [entry.name for entry in sweep.datasets[0].entries] == ["none", "l2"]
+    assert strengths(sweep, "none") == [()]
+    assert strengths(sweep, "l2") == [(1e-5,), (1e-4,)]
+    assert sweep.text == BASE
+
+
+def test_every_training_and_evaluation_field_is_read() -> None:
+    training = (
+        "{steps: 9, batch_size: 4, optimizer: adam, lr: 1, schedule: step, milestones: 0.5, gamma: 1e-1}"
+    )
+    text = with_line(
+        4, f"training: {training}\nevaluation: {{every: 3, train_examples: 7, predictions: false}}"
+    )
+    sweep = load(text)
+    assert sweep.datasets[0].training == Training(
+        steps=9, batch_size=4, optimizer="adam", lr=1.0, schedule="step", milestones=(0.5,), gamma=0.1
+    )
+    assert sweep.evaluation == Evaluation(every=3, train_examples=7, predictions=False)
+
+
+def test_a_dataset_can_differ_in_size_training_and_strengths() -> None:
+    datasets = """dataset:
+  digits:
+  mnist:
+    validation: 0.2
+    per_class: [1, 3, null]
+    training: {epochs: 7, lr: 1e-3}
+    regularizers: {l2: {strength: 5}, mix: {l1: {strength: 6}}}"""
+    mix = "  l2: {strength: 1}\n  mix: {compose: [l1, dropout], l1: {strength: 2}, dropout: {p: 0.5}}"
+    sweep = load(with_line(2, datasets).replace("  l2: {strength: [1e-5, 1e-4]}", mix))
+    assert [
+        (size.name, size.per_class, size.validation) for grid in sweep.datasets for size in grid.sizes
+    ] == [
+        ("digits", None, 0.1),
+        ("mnist", 1, 0.2),
+        ("mnist", 3, 0.2),
+        ("mnist", None, 0.2),
+    ]
+    assert [grid.training for grid in sweep.datasets] == [Training(epochs=2), Training(epochs=7, lr=1e-3)]
+    assert [strengths(sweep, "l2", i) for i in (0, 1)] == [[(1,)], [(5,)]]
+    assert [strengths(sweep, "mix", i) for i in (0, 1)] == [[(2, 0.5)], [(6, 0.5)]]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "tune", "report"),
+    [
+        ("{tune: 2, report: 3}", (0, 1), (1000, 1001, 1002)),
+        ("{tune: [7, 5], report: [1]}", (7, 5), (1,)),
+        ("3", (), (0, 1, 2)),
+        ("[4, 9]", (), (4, 9)),
+    ],
+)
+def test_seeds_of_two_phases_or_one(seeds: str, tune: tuple[int, ...], report: tuple[int, ...]) -> None:
+    sweep = load(with_line(8, f"seeds: {seeds}"))
+    assert (sweep.tune_seeds, sweep.report_seeds) == (tune, report)
+    assert sweep.two_phase == bool(tune)
+
+
+@pytest.mark.parametrize("metric", ["validation_loss", "val_loss"])
+def test_the_metric_of_selection(metric: str) -> None:
+    assert load(f"{BASE}select: {{metric: {metric}}}\n").metric == "validation_loss"
+
+
+def test_anchors_and_merge_keys_share_settings() -> None:
+    text = with_line(2, "dataset:\n  digits: &few {per_class: [1, 2]}\n  mnist: {<<: *few, validation: 0.3}")
+    sizes = [[(size.per_class, size.validation) for size in grid.sizes] for grid in load(text).datasets]
+    assert sizes == [[(1, 0.1), (2, 0.1)], [(1, 0.3), (2, 0.3)]]
+
+
+def test_a_dataset_has_to_be_known() -> None:
+    Path("sweep.yaml").write_text(with_line(2, "dataset: [digits, mine]"))
+    assert load_sweep(Path("sweep.yaml"), known_dataset=lambda name: name in ("digits", "mine"))
+    with pytest.raises(UserError) as error:
+        load_sweep(Path("sweep.yaml"), known_dataset=lambda name: name == "digits")
+    assert str(error.value) == (
+        "sweep.yaml:2: unknown dataset 'mine'; "
+        "one of: cifar10, cifar100, clusters, digits, fashion_mnist, mnist"
+    )
+
+
+def test_overrides_change_the_sweep_and_are_kept_in_its_text() -> None:
+    overrides = (
+        "training.epochs=5",
+        "seeds.report=1",
+        "dataset=[digits, mnist]",
+        "evaluation.every=2",
+        "regularizers.l1.strength=[1e-3, 1]",
+    )
+    sweep = load(BASE, *overrides)
+    assert sweep.datasets[1].training == Training(epochs=5)
+    assert (sweep.report_seeds, sweep.evaluation.every) == ((1000,), 2)
+    assert [entry.name for entry in sweep.datasets[0].entries] == ["none", "l2", "l1"]
+    assert strengths(sweep, "l1") == [(1e-3,), (1,)]
+    for override in overrides:
+        assert f"#   --set {override}\n" in sweep.text
+    assert load(sweep.text) == sweep
+    assert load(sweep.text).text == sweep.text
+
+
+def test_steps_can_replace_epochs_from_the_command_line() -> None:
+    sweep = load(BASE, "training.epochs=null", "training.steps=20")
+    assert sweep.datasets[0].training == Training(steps=20)
+
+
+def test_reading_a_sweep_imports_nothing_heavy() -> None:
+    heavy = {"torch", "pandas", "pyarrow", "numpy", "matplotlib", "sklearn", "submitit"}
+    code = (
+        f"import sys, jobs.sweep.sweep_file, jobs.sweep.run_grid; print(sorted({heavy} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

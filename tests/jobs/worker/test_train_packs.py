@@ -1,0 +1,200 @@
+"""One task, with a stand-in for the training itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from jobs.cluster.load_config import load_cluster
+from jobs.commands.cancel_and_retry import cancel
+from jobs.status.run_filters import Filter
+from jobs.store.pack_status import read_packs
+from jobs.store.runs_table import write_runs
+from jobs.store.submitted_settings import Saved, save
+from jobs.sweep.run_grid import tune_runs
+from jobs.sweep.sweep_file import load_sweep
+from jobs.worker.local_task import work
+from jobs.worker.stopping import Stop
+from regularize.config import RunConfig, pack_id
+from regularize.store import PackPaths, PackStatus, Store
+from tests.jobs.stores import status, write_pack
+from tests.jobs.sweeps import BASE
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """With six planned runs."""
+    path = tmp_path / "sweep.yaml"
+    path.write_text(BASE, encoding="utf-8")
+    store = Store(tmp_path / "store")
+    write_runs(store, tune_runs(load_sweep(path)), complete=True)
+    return store
+
+
+@pytest.fixture
+def ids(tmp_path: Path, store: Store) -> list[str]:
+    return [run.config.run_id for run in tune_runs(load_sweep(tmp_path / "sweep.yaml"))]
+
+
+class Training:
+    """Finishes every pack at once, but those of `bad` runs; knows which it was given."""
+
+    def __init__(self, bad: Sequence[str] = ()) -> None:
+        self.bad, self.packs = bad, list[tuple[str, ...]]()
+
+    def __call__(
+        self,
+        runs: Sequence[RunConfig],
+        paths: PackPaths,
+        *,
+        data_root: Path | None,
+        stop: Callable[[], bool],
+    ) -> PackStatus:
+        found = tuple(run.run_id for run in runs)
+        self.packs.append(found)
+        status(found, "running").write(paths.status)
+        if set(found) & set(self.bad):
+            raise ValueError("cannot be trained")
+        write_pack(Store(paths.folder.parent.parent), found, "done")
+        return status(found, "done")
+
+
+def states(store: Store) -> dict[str, str]:
+    return {run: s.state for s in read_packs(store).statuses.values() for run in s.runs}
+
+
+def test_packs_are_trained_in_order_and_their_runs_in_the_order_of_ids(store: Store, ids: list[str]) -> None:
+    train = Training()
+    work(store.folder, [ids[2:4], ids[:2][::-1]], train=train)
+    assert train.packs == [tuple(sorted(ids[2:4])), tuple(sorted(ids[:2]))]
+    assert states(store) == dict.fromkeys(ids[:4], "done")
+
+
+def test_checkpoints_are_written_as_often_as_the_cluster_config_says(
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def train(runs: Sequence[RunConfig], paths: PackPaths, **given: Any) -> PackStatus:
+        asked.append(given["checkpoint_seconds"])
+        write_pack(store, [run.run_id for run in runs], "done")
+        return status([run.run_id for run in runs], "done")
+
+    monkeypatch.setattr("regularize.train_pack.train_pack", train)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    work(store.folder, [ids[:2]], checkpoint_minutes=7)
+    assert asked == [420]
+
+
+def test_a_failure_is_recorded_and_the_next_pack_begun(store: Store, ids: list[str]) -> None:
+    work(store.folder, [ids[:2], ids[2:4]], train=Training(bad=ids[:1]))
+    assert states(store) == {**dict.fromkeys(ids[:2], "failed"), **dict.fromkeys(ids[2:4], "done")}
+    paths = store.pack(pack_id(ids[:2]))
+    assert paths.error.read_text(encoding="utf-8").endswith("ValueError: cannot be trained\n")
+    assert PackStatus.read(paths.status).step == 50  # where it was
+
+
+def test_a_failure_before_the_first_status_is_recorded_too(store: Store, ids: list[str]) -> None:
+    def train(runs: object, paths: object, **_: object) -> PackStatus:
+        raise OSError("no data")
+
+    work(store.folder, [ids[:2]], train=train)
+    found = PackStatus.read(store.pack(pack_id(ids[:2])).status)
+    assert (found.state, set(found.runs), found.step) == ("failed", set(ids[:2]), 0)
+
+
+def test_a_failed_pack_that_is_trained_again_has_no_error_left(store: Store, ids: list[str]) -> None:
+    work(store.folder, [ids[:2]], train=Training(bad=ids))
+    work(store.folder, [ids[:2]], train=Training())
+    assert states(store) == dict.fromkeys(ids[:2], "done")
+    assert not store.pack(pack_id(ids[:2])).error.exists()
+
+
+def test_a_pack_that_is_done_meanwhile_is_not_trained(store: Store, ids: list[str]) -> None:
+    write_pack(store, ids[:2], "done")
+    train = Training()
+    work(store.folder, [ids[:2], ids[2:4]], train=train)
+    assert train.packs == [tuple(sorted(ids[2:4]))]
+
+
+def test_nothing_more_is_begun_after_sigterm(store: Store, ids: list[str]) -> None:
+    class Interrupted(Training):
+        def __call__(self, runs: Sequence[RunConfig], paths: PackPaths, **given: object) -> PackStatus:
+            os.kill(os.getpid(), signal.SIGTERM)
+            stop = given["stop"]
+            assert callable(stop)
+            assert stop()
+            self.packs.append(tuple(run.run_id for run in runs))
+            return replace(status([], "interrupted"))
+
+    train = Interrupted()
+    work(store.folder, [ids[:2], ids[2:4]], train=train)
+    assert len(train.packs) == 1
+
+
+def test_a_cancelled_pack_ends_or_is_not_begun_and_the_task_goes_on_with_its_others(
+    tmp_path: Path, store: Store, ids: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(store, load_sweep(tmp_path / "sweep.yaml"), Saved(cluster=load_cluster("local"), data_root=None))
+
+    class Cancelled(Training):
+        def __call__(self, runs: Sequence[RunConfig], paths: PackPaths, **given: object) -> PackStatus:
+            stop = given["stop"]
+            assert callable(stop)
+            if self.packs:
+                assert not stop()
+                return super().__call__(runs, paths, data_root=None, stop=stop)
+            self.packs.append(tuple(run.run_id for run in runs))
+            status(self.packs[0], "running").write(paths.status)
+            assert not stop()
+            cancel(store, Filter(runs=(ids[0], ids[2])), Console())
+            while not stop():
+                time.sleep(0.05)
+            status(self.packs[0], "interrupted").write(paths.status)
+            return status(self.packs[0], "interrupted")
+
+    train = Cancelled()
+    work(store.folder, [ids[:2], ids[2:4], ids[4:]], train=train)
+    assert train.packs == [tuple(sorted(ids[:2])), tuple(sorted(ids[4:]))]
+    assert states(store) == {**dict.fromkeys(ids[:2], "interrupted"), **dict.fromkeys(ids[4:], "done")}
+    assert capsys.readouterr().out.splitlines() == [
+        "1 run in training here told to write a checkpoint and end",
+        "1 run of the same packs end with them",
+    ]
+
+
+def test_nothing_is_begun_once_the_submitter_is_gone(store: Store, ids: list[str]) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    train = Training()
+    work(store.folder, [ids[:2]], submitter=gone.pid, train=train)
+    assert train.packs == []
+    work(store.folder, [ids[:2]], submitter=os.getpid(), train=train)
+    assert len(train.packs) == 1
+
+
+def test_the_second_signal_does_what_it_did_before() -> None:
+    heard: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    stop = Stop(None, signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert (stop(), heard) == (True, [])
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert heard == [signal.SIGTERM]
