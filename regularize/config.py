@@ -91,7 +91,7 @@ class RunConfig:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, from which `from_json` builds an equal configuration."""
         return {
-            "data": dict(vars(self.data)),
+            "data": self.data.to_json(),
             "model": self.model,
             "regularizer": self.regularizer,
             "terms": [dict(vars(term)) for term in self.terms],
@@ -125,8 +125,8 @@ class RunConfig:
     @property
     def run_id(self) -> str:
         """16 hex digits: a hash of the fields that affect the result, no others."""
-        fields = self.to_json()
-        del fields["regularizer"], fields["evaluation"]
+        fields = self._affecting()
+        del fields["evaluation"]
         return _hash(fields)
 
     @property
@@ -135,13 +135,19 @@ class RunConfig:
 
         A model without the run axis trains alone: its keys are all different.
         """
-        fields = self.to_json()
-        del fields["regularizer"]
+        fields = self._affecting()
         if models.packable(self.model):
             del fields["seed"]
             for term in fields["terms"]:
                 del term["strengths"]
         return _hash(fields)
+
+    def _affecting(self) -> dict[str, Any]:
+        """The fields without the sweep's name for them; to say what is so anyway makes no difference."""
+        fields = self.to_json()
+        del fields["regularizer"]
+        fields["data"]["validation"] = self.data.share
+        return fields
 
     @property
     def strength(self) -> str:

@@ -37,9 +37,10 @@ class Trainer:
         self.runs, self.paths, self.ranks, self.training = runs, paths, ranks, config.training
         self.seeds = [run.seed for run in runs]
         dtype = _DTYPES[config.training.precision]
-        dataset = load(config.data.name, data_root)
+        dataset = load(config.data.name, data_root, config.data.form)
         self.batches = Batches(dataset, dtype, ranks.device)
-        splits = {seed: split(dataset.train_labels, config.data, seed) for seed in set(self.seeds)}
+        labels, own = dataset.train_labels, dataset.validation
+        splits = {seed: split(labels, config.data, seed, own) for seed in set(self.seeds)}
         self.train_rows = torch.stack([splits[seed].train for seed in self.seeds])
         self.validation_rows = torch.stack([splits[seed].validation for seed in self.seeds])
         self.classes = dataset.classes

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from regularize.data.registry import OFFICIAL, data_root, locate, names
+from regularize.data.official import OFFICIAL
+from regularize.data.registry import data_root, locate, names
 from regularize.errors import UserError, one_of
 
 INCLUDED = ("clusters", "digits")

@@ -20,7 +20,8 @@ from jobs.store.planned_runs import dataset_label
 from jobs.sweep.run_grid import Cell, PlannedRun, report_runs, tune_runs
 from jobs.sweep.sweep_file import Sweep
 from regularize.config import check_fit
-from regularize.data.registry import OFFICIAL, PREPARED, data_root
+from regularize.data.official import OFFICIAL
+from regularize.data.registry import PREPARED, data_root
 from regularize.data.source import Facts
 from regularize.errors import UserError
 from regularize.store import PackStatus, Store, read_json

@@ -51,8 +51,8 @@ def prepare_data(sweep: Sweep, root: Path | None) -> dict[str, Facts]:
     """
     facts: dict[str, Facts] = {}
     for grid, size in ((each, size) for each in sweep.datasets for size in each.sizes):
-        found = facts[size.name] = prepared(size.name, root).facts
-        most = int(found.train * (1 - size.validation)) // found.classes
+        found = facts[size.name] = prepared(size.name, root, size.form).facts
+        most = found.parts(size.validation)[0] // found.classes
         if size.per_class is not None and size.per_class > most:
             raise UserError(
                 f"per_class is {size.per_class}, but {size.name} has at most {most} examples of every "

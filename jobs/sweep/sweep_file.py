@@ -31,7 +31,8 @@ METRICS = {
 MOST_RUNS = 1_000_000
 _REQUIRED = ("name", "dataset", "model", "training", "regularizers", "seeds")
 _OPTIONAL = ("evaluation", "select")
-_OF_DATASET = ("validation", "per_class", "training", "regularizers")
+_OF_DATA = ("validation", "resize", "channels")
+_OF_DATASET = (*_OF_DATA, "per_class", "training", "regularizers")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -149,8 +150,7 @@ def _datasets(fields: dict[str, Node], known_dataset: Callable[[str], bool]) -> 
 def _dataset(name: str, node: Node, fields: dict[str, Node]) -> DatasetGrid:
     own = node.mapping(_OF_DATASET)
     data = {"name": Node(where=node.where, key="name", value=name)}
-    if "validation" in own:
-        data["validation"] = own["validation"]
+    data |= {key: own[key] for key in _OF_DATA if key in own}
     sizes = own["per_class"].distinct() if "per_class" in own else (None,)
     return DatasetGrid(
         sizes=tuple(

@@ -157,7 +157,7 @@ def _near(train: Train, scratch: Path) -> Train:
         runs: Sequence[RunConfig], paths: PackPaths, *, data_root: Path | None, stop: Callable[[], bool]
     ) -> PackStatus:
         try:
-            data_root = staged(runs[0].data.name, data_root, scratch)
+            data_root = staged(runs[0].data.name, data_root, scratch, runs[0].data.form)
         except UserError as error:
             print(f"warning: {error}; data are read from where they are", file=sys.stderr)
         return train(runs, paths, data_root=data_root, stop=stop)

@@ -13,13 +13,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from regularize.data.prepare import ARRAYS, Prepared, alone, prepared, write_meta
+from regularize.data.form import Form
+from regularize.data.prepare import AS_IT_IS, alone, prepared
 from regularize.data.registry import PREPARED, data_root
+from regularize.data.stored import ARRAYS, Prepared, write_meta
 from regularize.errors import UserError
 from regularize.store import write_whole
 
 
-def staged(name: str, root: Path | str | None, scratch: Path) -> Path:
+def staged(name: str, root: Path | str | None, scratch: Path, form: Form = AS_IT_IS) -> Path:
     """A data root on the node that has the data set, copied from `root` unless it is there already.
 
     `~` and variables in `scratch` are this node's. Any number of processes may call this at once;
@@ -28,12 +30,12 @@ def staged(name: str, root: Path | str | None, scratch: Path) -> Path:
     Raises:
         UserError: `scratch` cannot be written or has no room, is somebody else's, or as `prepared`.
     """
-    ready = prepared(name, root, checked=False)  # or each process would read it over the network
+    ready = prepared(name, root, form, checked=False)  # or each process would read it over the network
     near = _folder(scratch) / hashlib.blake2b(bytes(data_root(root)), digest_size=8).hexdigest()
     try:
-        with alone(near / PREPARED / name):
-            copy = replace(ready, folder=near / PREPARED / name)
-            write_meta(copy if copy.sound() else _copied(prepared(name, root), copy.folder))
+        copy = replace(ready, folder=near / PREPARED / ready.folder.name)
+        with alone(copy.folder):
+            write_meta(copy if copy.sound() else _copied(prepared(name, root, form), copy.folder))
     except OSError as error:
         raise UserError(f"cannot copy {name} to {near}: {error.strerror or error}") from error
     return near

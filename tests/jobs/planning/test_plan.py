@@ -14,7 +14,7 @@ from jobs.store.pack_status import Packs, read_packs
 from jobs.sweep.run_grid import Cell, PlannedRun, report_runs, tune_runs
 from jobs.sweep.sweep_file import Sweep, load_sweep
 from regularize.config import pack_id
-from regularize.data.registry import OFFICIAL
+from regularize.data.official import OFFICIAL
 from regularize.errors import UserError
 from regularize.evaluation.settings import Evaluation, Robustness
 from regularize.store import Store, write_json, write_table
