@@ -12,7 +12,7 @@ import torch
 from regularize import checkpoint
 from regularize.evaluation import final
 from regularize.evaluation.extent import Extent
-from regularize.store import METRICS, PREDICTIONS, RESULTS, ROBUSTNESS, SPECTRA, write_table
+from regularize.store import CORRUPTIONS, METRICS, PREDICTIONS, RESULTS, ROBUSTNESS, SPECTRA, write_table
 from regularize.trainer import Trainer
 
 Row = dict[str, Any]
@@ -38,6 +38,8 @@ def write_all(
     write_table(paths.spectra, final.spectra_rows(ids, found), SPECTRA)
     if found.attacks:
         write_table(paths.robustness, final.robustness_rows(ids, found), ROBUSTNESS)
+    if found.corrupted:
+        write_table(paths.corruptions, final.corruption_rows(ids, found), CORRUPTIONS)
     checkpoint.save(paths.weights, {"runs": ids, "model": trainer.model.state_dict()})
     write_table(paths.results, _results(trainer, extent, found, seconds), RESULTS)
 

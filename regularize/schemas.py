@@ -100,3 +100,12 @@ ROBUSTNESS = pa.schema(
         ("saturated", pa.int64()),  # examples without a cross-entropy gradient; null for noise
     ]
 )
+CORRUPTIONS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("corruption", pa.string()),  # as its file is called
+        ("severity", pa.int64()),  # 0: the same test images as they are
+        ("accuracy", pa.float64()),
+        ("examples", pa.int64()),
+    ]
+)

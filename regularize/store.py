@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from regularize import __version__
 from regularize.errors import NoSpaceError
 from regularize.schemas import (
+    CORRUPTIONS,
     METRICS,
     PREDICTIONS,
     RESULTS,
@@ -35,6 +36,7 @@ from regularize.schemas import (
 )
 
 __all__ = [
+    "CORRUPTIONS",
     "METRICS",
     "PREDICTIONS",
     "RESULTS",
@@ -118,6 +120,11 @@ class PackPaths:
     def robustness(self) -> Path:
         """There only where the sweep asks for it."""
         return self.folder / "robustness.parquet"
+
+    @property
+    def corruptions(self) -> Path:
+        """There only where the sweep asks for it."""
+        return self.folder / "corruptions.parquet"
 
     @property
     def weights(self) -> Path:

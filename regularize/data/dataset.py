@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from regularize.data.corrupted import Corrupted, find
 from regularize.data.form import Form
 from regularize.data.prepare import AS_IT_IS, prepared
+from regularize.data.registry import data_root
 from regularize.data.stored import ARRAYS
 
 
@@ -22,7 +24,8 @@ class Dataset:
     take memory. `mean` and `std` are per channel, of the training part, for pixels in [0, 1];
     0 and 1 for points, which stay in their own units. `class_names` are empty where classes have
     numbers only. The last `validation` training examples are the published validation part.
-    `content_hash` stands for all of this but the name.
+    `content_hash` stands for all of this but the name and the `corrupted` copies of the test part, which
+    are on disk.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     validation: int = 0
     content_hash: str = ""
+    corrupted: tuple[Corrupted, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -61,5 +65,6 @@ def load(name: str, root: Path | str | None = None, form: Form = AS_IT_IS) -> Da
         class_names=ready.class_names,
         validation=ready.facts.validation,
         content_hash=ready.content_hash,
+        corrupted=find(name, data_root(root), form),
         **maps,
     )

@@ -9,10 +9,13 @@ import hashlib
 import os
 import shutil
 import stat
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from regularize.data.corrupted import places
 from regularize.data.form import Form
 from regularize.data.prepare import AS_IT_IS, alone, prepared
 from regularize.data.registry import PREPARED, data_root
@@ -36,6 +39,7 @@ def staged(name: str, root: Path | str | None, scratch: Path, form: Form = AS_IT
         copy = replace(ready, folder=near / PREPARED / ready.folder.name)
         with alone(copy.folder):
             write_meta(copy if copy.sound() else _copied(prepared(name, root, form), copy.folder))
+        _link(places(name, data_root(root)), near)
     except OSError as error:
         raise UserError(f"cannot copy {name} to {near}: {error.strerror or error}") from error
     return near
@@ -61,3 +65,12 @@ def _copied(ready: Prepared, folder: Path) -> Prepared:
     for array in ARRAYS:
         write_whole(near.path(array), partial(shutil.copyfile, ready.path(array)))
     return near
+
+
+def _link(folders: Sequence[Path], near: Path) -> None:
+    """Let corrupted copies of the test part, of which little is ever read, be found from there."""
+    for folder in folders:
+        link = near / folder.name
+        if folder.is_dir() and not link.is_symlink():
+            with suppress(FileExistsError):  # somebody else was faster
+                link.symlink_to(folder)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from regularize.evaluation.accuracy import loss_and_accuracy
 from regularize.evaluation.calibration import calibration
+from regularize.evaluation.corruptions import OnCorrupted, on_corrupted
 from regularize.evaluation.examined import Examined
 from regularize.evaluation.extent import Extent
 from regularize.evaluation.jacobian_norm import frobenius_norms
@@ -31,12 +32,13 @@ class Final:
     scores: Mapping[str, Tensor]
     spectra: Mapping[str, Tensor]
     attacks: Sequence[Attacked]
+    corrupted: Sequence[OnCorrupted] = ()
 
 
 def measure(examined: Examined, evaluation: Evaluation, extent: Extent, outputs: Outputs) -> Final:
     """Measure everything; all ranks call this together.
 
-    Points have no range of pixels to be attacked in, so of them robustness is not measured.
+    Points have no range of pixels to be attacked in and no corrupted copies: neither is measured of them.
     """
     weights = examined.model.weights()
     spectra = singular_values(weights)
@@ -51,7 +53,10 @@ def measure(examined: Examined, evaluation: Evaluation, extent: Extent, outputs:
     if evaluation.robustness and examined.batches.bounds:
         sample = examined.sample(extent.attacked_examples)
         attacks = under_attack(examined, evaluation.robustness, sample)
-    return Final(scores=scores, spectra=spectra, attacks=attacks)
+    corrupted: list[OnCorrupted] = []
+    if evaluation.corruptions and examined.batches.bounds:
+        corrupted = on_corrupted(examined, evaluation.corruptions)
+    return Final(scores=scores, spectra=spectra, attacks=attacks, corrupted=corrupted)
 
 
 def score_rows(found: Final) -> list[Row]:
@@ -83,6 +88,21 @@ def robustness_rows(ids: Sequence[str], found: Final) -> list[Row]:
         }
         for run, run_id in enumerate(ids)
         for attacked in found.attacks
+    ]
+
+
+def corruption_rows(ids: Sequence[str], found: Final) -> list[Row]:
+    """The rows of `corruptions`."""
+    return [
+        {
+            "run_id": run_id,
+            "corruption": each.corruption,
+            "severity": each.severity,
+            "accuracy": each.accuracy[run].item(),
+            "examples": each.examples,
+        }
+        for run, run_id in enumerate(ids)
+        for each in found.corrupted
     ]
 
 
