@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 EACH = {"training": 8, "validation": 3, "test": 3}  # images of a class
 MOST_CLASSES = 40
-SIDE = 56  # pixels that an image takes at least, enlarged by a whole number
+SIDE = 64  # pixels that an image takes about, enlarged by a whole number
 GAP, EDGE, TEXT = 4, 12, 15
 GROUND, INK = (255, 255, 255), (30, 30, 30)
 Part = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # images [N, H, W, C] and labels [N]

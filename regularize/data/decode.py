@@ -27,7 +27,7 @@ FORMATS = ("PNG", "JPEG")  # a telephone's JPEG may hide more pictures behind th
 GREY = ("1", "L", "LA", "La")  # how Pillow names what it reads
 COLOURED = ("RGB", "P", "RGBA", "PA", "RGBX")
 ORIENTATION = 0x0112  # the field of EXIF; 1 is upright
-TURNED = "turned upright, as their EXIF orientation says"
+TURNED = "were turned upright, as their EXIF orientation says"
 OPAQUE = "have an opacity that hides nothing, which was left out"
 _PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -16,11 +16,15 @@ Download = tuple[str, Mapping[str, str | bool]]  # torchvision's class, and what
 
 @dataclass(frozen=True, kw_only=True)
 class Official:
-    """A data set of the literature; `files` in words, `class_names` empty where classes have numbers only."""
+    """A data set of the literature; `class_names` are empty where classes have numbers only.
+
+    Words for people are its `files`, and by what they are `checked`.
+    """
 
     facts: Facts
     source: Callable[[Path], Source]
     files: str
+    checked: str
     downloads: Sequence[Download] = ()
     class_names: tuple[str, ...] = ()
 
@@ -31,6 +35,7 @@ def _idx(layout: idx.Layout, *downloads: Download, names: tuple[str, ...] = (), 
         facts=Facts(**facts),
         source=partial(idx.source, layout=layout),
         files=f"`{layout.folder}/{layout.names[0]}` …, plain or .gz",
+        checked="MD5 of the content" if layout.md5 else "MD5 of .gz; numbers" if layout.gz_md5 else "numbers",
         downloads=downloads,
         class_names=names,
     )
@@ -49,14 +54,22 @@ def _cifar(layouts: tuple[cifar.Layout, ...], kind: str, names: tuple[str, ...])
         facts=Facts(train=50_000, test=10_000, classes=classes, side=32, channels=3),
         source=partial(cifar.source, layouts=layouts),
         files=", ".join(f"`{layout.folder}/` or `{layout.archive}`" for layout in layouts),
+        checked="MD5; binary files by size",
         downloads=[(kind, {})],
         class_names=names,
     )
 
 
 OFFICIAL: dict[str, Official] = {
-    "clusters": Official(facts=clusters.FACTS, source=lambda root: clusters.source(), files="made"),
-    "digits": Official(facts=digits.FACTS, source=lambda root: digits.source(), files="scikit-learn's"),
+    "clusters": Official(
+        facts=clusters.FACTS, source=lambda root: clusters.source(), files="none", checked=""
+    ),
+    "digits": Official(
+        facts=digits.FACTS,
+        source=lambda root: digits.source(),
+        files="none (scikit-learn has them)",
+        checked="",
+    ),
     "mnist": _idx(idx.MNIST, ("MNIST", {})),
     "fashion_mnist": _idx(idx.FASHION_MNIST, ("FashionMNIST", {}), names=class_names.FASHION_MNIST),
     "kmnist": _idx(idx.KMNIST, ("KMNIST", {}), names=class_names.KMNIST),
@@ -73,12 +86,14 @@ OFFICIAL: dict[str, Official] = {
         facts=Facts(train=73_257, test=26_032, classes=10, side=32, channels=3),
         source=svhn.source,
         files=" and ".join(f"`{name}`" for name in svhn.MD5),
+        checked="MD5",
         downloads=[("SVHN", {"split": "train"}), ("SVHN", {"split": "test"})],
     ),
     "usps": Official(
         facts=Facts(train=7_291, test=2_007, classes=10, side=16, channels=1),
         source=usps.source,
         files=" and ".join(f"`{name}`" for name in usps.MD5),
+        checked="MD5",
         downloads=[("USPS", {"train": True}), ("USPS", {"train": False})],
     ),
     "cifar10": _cifar(cifar.CIFAR10, "CIFAR10", class_names.CIFAR10),

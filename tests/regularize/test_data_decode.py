@@ -185,7 +185,10 @@ def test_half_of_a_folder_turned_is_read_upright_and_said(tmp_path: Path) -> Non
     images(tmp_path, make)
     own = load("own", tmp_path)
     assert all(np.array_equal(image, PICTURE) for image in own.train_images.numpy())
-    assert "8 of 16 images turned upright, as their EXIF orientation says" in prepared("own", tmp_path).notes
+    assert (
+        "8 of 16 images were turned upright, as their EXIF orientation says"
+        in prepared("own", tmp_path).notes
+    )
 
 
 def test_pictures_of_zeros_and_ones_are_black_and_white(tmp_path: Path) -> None:
