@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     _add_wait(submit)
     _add_jobs(command)
     _add_train(command("train", "train one run of a sweep here and now", sweep, data))
-    _add_data(command("data", "list or download data sets"))
+    _add_data(command("data", "list, download or show data sets"))
     add_results(command, (_target(), store), data)
     _add_reproduce(
         command(
@@ -198,6 +198,11 @@ def _add_data(data: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="show which there are", parents=parents)
     fetch = actions.add_parser("fetch", help="download official data sets", parents=parents)
     fetch.add_argument("names", nargs="+", metavar="NAME")
+    show = actions.add_parser("show", help="show what a network sees of one", parents=parents)
+    show.add_argument("name", metavar="NAME")
+    for option in ("resize", "channels"):
+        show.add_argument(f"--{option}", type=_positive, metavar="N", help="as in a sweep")
+    show.add_argument("--out", type=Path, metavar="FILE", help="the contact sheet (default: NAME.png)")
 
 
 def _add_cluster_actions(cluster: argparse.ArgumentParser) -> None:

@@ -14,7 +14,8 @@ from regularize.store import Store
 
 def plan(args: Namespace) -> int:
     from jobs.cluster.load_config import load_cluster
-    from jobs.planning.plan import known_facts, last_selection, make_plan, wanted_runs
+    from jobs.planning.plan import last_selection, make_plan, wanted_runs
+    from jobs.planning.sweep_data import look_at_data
     from jobs.status.terminal_views import plan_view
     from jobs.store.pack_status import read_packs
     from jobs.submission.runs_in_hand import without
@@ -26,7 +27,8 @@ def plan(args: Namespace) -> int:
     for problem in packs.broken.values():
         print(f"warning: {problem}", file=sys.stderr)
     wanted, ahead = wanted_runs(sweep, packs, last_selection(store, sweep) if sweep.two_phase else None)
-    facts = known_facts(sweep, data_folder(args.data_root, cluster))
+    root = data_folder(args.data_root, cluster)
+    facts = look_at_data(sweep, root, lambda note: print(f"note: {note}", file=sys.stderr))
     made = make_plan(wanted, ahead, packs, cluster, facts, without(store, packs, cluster))
     if args.json:
         print_json({"sweep": sweep.name, "store": str(store.folder), **made.to_json()})

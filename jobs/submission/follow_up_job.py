@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.tables.collect import collect
-from jobs.planning.prepare_submission import Submission, prepare_data
+from jobs.planning.prepare_submission import Submission
+from jobs.planning.sweep_data import prepare_data
 from jobs.slurm.client import Slurm
 from jobs.store import submitted_settings
 from jobs.store.submit_lock import LockedError, submit_lock
@@ -56,7 +57,7 @@ def go_on(folder: Path) -> bool:
         overrides=(),
         console=console,
     )
-    facts = prepare_data(submission.sweep, submission.data_root)
+    facts = prepare_data(submission.sweep, submission.data_root, submission.say)
     try:
         with submit_lock(store.lock):
             way = way_to_slurm(store, known, Slurm(say=console.print, patience=PATIENCE))

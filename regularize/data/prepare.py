@@ -15,7 +15,8 @@ from regularize.data.findings import findings
 from regularize.data.form import Form
 from regularize.data.looks import first_look, identity, unchanged
 from regularize.data.official import INCLUDED, OFFICIAL
-from regularize.data.registry import PREPARED, VARIABLE, data_root, locate
+from regularize.data.plain_name import PREPARED
+from regularize.data.registry import VARIABLE, data_root, locate
 from regularize.data.source import Facts, MissingDataError, Source
 from regularize.data.stored import ARRAYS, Prepared, checksum, read_meta, write_array, write_meta
 from regularize.errors import UserError

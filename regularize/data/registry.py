@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from regularize.data import folders, npz, parquet
 from regularize.data.official import OFFICIAL
+from regularize.data.plain_name import NAME, PREPARED, check_name
 from regularize.data.source import MissingDataError, Source
 from regularize.errors import UserError, one_of
 
 VARIABLE = "REGULARIZE_DATA"
-PREPARED = "prepared"  # the folder of the decoded sets, so not a name for one
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 def data_root(root: Path | str | None = None) -> Path:
@@ -47,6 +45,7 @@ def known(name: str, root: Path | str | None = None) -> bool:
 
 def check_known(name: str, root: Path | str | None = None) -> None:
     """Raises `UserError` where a sweep may not name it: says what there is, and what own data look like."""
+    check_name(name)
     if not known(name, root):
         raise _unknown(name, data_root(root))
 
@@ -68,8 +67,7 @@ def locate(name: str, root: Path) -> Source:
 
 
 def _own(name: str, root: Path) -> Source:
-    if name == PREPARED or not NAME.fullmatch(name):
-        raise UserError(f"{name!r} cannot name a data set: up to 64 lower-case letters, digits, - and _ do")
+    check_name(name)
     folder, arrays = root / name, root / f"{name}.npz"
     if arrays.is_file() and folder.is_dir():
         raise UserError(f"data set {name!r} is both {folder} and {arrays}: rename one")
@@ -87,7 +85,7 @@ def _unknown(name: str, root: Path) -> MissingDataError:
     own = own_names(root)
     there = f"{root} has {', '.join(own)}" if own else f"{root} has no set of your own"
     return MissingDataError(
-        f"unknown data set {name!r}; {one_of(name, names(root))}. {there}. {_almost(name, root)}One of your "
+        f"unknown data set {name!r}; {one_of(name, names(root))}; {there}. {_almost(name, root)}One of your "
         f"own would be there as the folder {name}/ (train|test/<class>/<image>, or train-*.parquet and "
         f"test-*.parquet as the Hugging Face hub has them) or the file {name}.npz (as MedMNIST's)"
     )
@@ -95,8 +93,6 @@ def _unknown(name: str, root: Path) -> MissingDataError:
 
 def _almost(name: str, root: Path) -> str:
     """What is there of that name, but is not such a set."""
-    if not NAME.fullmatch(name):
-        return "Names are lower-case letters, digits, - and _. "
     alike = [path.name for path in _entries(root) if path.stem.casefold() == name.casefold()]
     if name in alike:
         return f"{root / name} is there, but has neither train/ nor train-*.parquet. "

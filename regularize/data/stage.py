@@ -17,8 +17,9 @@ from pathlib import Path
 
 from regularize.data.corrupted import places
 from regularize.data.form import Form
+from regularize.data.plain_name import PREPARED
 from regularize.data.prepare import AS_IT_IS, alone, prepared
-from regularize.data.registry import PREPARED, data_root
+from regularize.data.registry import data_root
 from regularize.data.stored import ARRAYS, Prepared, write_meta
 from regularize.errors import UserError
 from regularize.store import write_whole

@@ -78,7 +78,6 @@ def test_an_unknown_name_says_what_there_is_and_what_own_data_look_like(tmp_path
     [
         ("Birds", "birds", "Birds is there: rename it to lower-case"),
         ("birds", "birds", "birds is there, but has neither train/ nor train"),
-        ("Birds", "Birds", "Names are lower-case letters"),
     ],
 )
 def test_what_is_almost_a_set_is_named(tmp_path: Path, there: str, asked: str, words: str) -> None:

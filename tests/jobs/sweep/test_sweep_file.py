@@ -11,6 +11,7 @@ import pytest
 from jobs.sweep.run_grid import report_runs, tune_runs
 from jobs.sweep.sweep_file import load_sweep
 from regularize.config import Evaluation
+from regularize.data import check_known
 from regularize.errors import UserError
 from regularize.training_config import Training
 from tests.jobs.sweeps import BASE, load, strengths, with_line
@@ -117,15 +118,15 @@ def test_anchors_and_merge_keys_share_settings() -> None:
     assert sizes == [[(1, 0.1), (2, 0.1)], [(1, 0.3), (2, 0.3)]]
 
 
-def test_a_dataset_has_to_be_known() -> None:
+def test_a_dataset_has_to_be_known(tmp_path: Path) -> None:
     Path("sweep.yaml").write_text(with_line(2, "dataset: [digits, mine]"))
-    assert load_sweep(Path("sweep.yaml"), known_dataset=lambda name: name in ("digits", "mine"))
+    (tmp_path / "mine.npz").touch()
+    assert load_sweep(Path("sweep.yaml"), check_dataset=lambda name: check_known(name, tmp_path))
+    (tmp_path / "mine.npz").unlink()
     with pytest.raises(UserError) as error:
-        load_sweep(Path("sweep.yaml"), known_dataset=lambda name: name == "digits")
-    assert str(error.value) == (
-        "sweep.yaml:2: unknown dataset 'mine'; "
-        "one of: cifar10, cifar100, clusters, digits, fashion_mnist, mnist"
-    )
+        load_sweep(Path("sweep.yaml"), check_dataset=lambda name: check_known(name, tmp_path))
+    assert str(error.value).startswith("sweep.yaml:2: unknown data set 'mine'; one of: cifar10, ")
+    assert f"{tmp_path} has no set of your own" in str(error.value)
 
 
 def test_overrides_change_the_sweep_and_are_kept_in_its_text() -> None:
