@@ -45,6 +45,7 @@ class Heartbeat:
             host=platform.node(),
             pid=os.getpid(),
             job=self.job,
+            files=dict(trainer.paths.kept()) if state == "done" and trainer.ranks.first else {},
             diverged=tuple(i for i, step in zip(ids, trainer.diverged_step.tolist(), strict=True) if step),
         )
         if trainer.ranks.first:

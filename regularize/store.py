@@ -1,29 +1,18 @@
-"""The sweep's folder on shared storage: every file name, whole-file writes. Schemas are in `schemas.py`.
+"""The sweep's folder on shared storage: every file name, and the one door to its tables.
 
-Free of torch. All writes go to a unique temporary name in the same folder, are fsynced, and
-then renamed: a reader sees the old file or the new one, never a part.
+Free of torch. Schemas are in `schemas.py`; how a file is written whole, and known to be, in `whole_files.py`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import errno
-import json
 import os
-import subprocess
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from regularize import __version__
-from regularize.errors import NoSpaceError
+from regularize.origin import ORIGIN, git_commit
 from regularize.schemas import (
     CORRUPTIONS,
     METRICS,
@@ -34,23 +23,47 @@ from regularize.schemas import (
     SCHEMA_VERSION,
     SPECTRA,
 )
+from regularize.tables import (
+    DamagedFileError,
+    open_table,
+    read_table,
+    table_metadata,
+    write_batches,
+    write_table,
+)
+from regularize.whole_files import (
+    naming_failures,
+    read_json,
+    write_bytes,
+    write_json,
+    write_text,
+    write_whole,
+)
 
 __all__ = [
     "CORRUPTIONS",
     "METRICS",
+    "ORIGIN",
     "PREDICTIONS",
     "RESULTS",
     "ROBUSTNESS",
     "RUNS",
     "SCHEMA_VERSION",
     "SPECTRA",
+    "DamagedFileError",
+    "git_commit",
+    "naming_failures",
+    "open_table",
+    "read_json",
+    "read_table",
+    "table_metadata",
+    "write_batches",
+    "write_bytes",
+    "write_json",
+    "write_table",
+    "write_text",
+    "write_whole",
 ]
-
-ORIGIN = "snapshot.json"
-"""Beside the packages, where the code is a copy of a checkout: which commit it was."""
-
-PARQUET: dict[str, Any] = {"compression": "zstd", "row_group_size": 100_000, "write_page_checksum": True}
-"""How every table is written; without the checksums most flipped bytes would be read as values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +88,7 @@ class PackStatus:
     diverged: tuple[str, ...] = ()
     evaluation_seconds: float = 0.0  # beside `seconds`
     job: str = ""  # what trains it on a cluster, as its log is named: array, element, process
+    files: Mapping[str, int] = dataclasses.field(default_factory=dict)  # of a done pack: bytes by name
 
     def write(self, path: Path) -> None:
         write_json(path, dataclasses.asdict(self))
@@ -156,6 +170,31 @@ class PackPaths:
     def error(self) -> Path:
         return self.folder / "error.txt"
 
+    def kept(self) -> Iterator[tuple[str, int]]:
+        """What a pack that is done keeps: the names of its tables and networks, and their bytes."""
+        names = ("metrics", "results", "predictions", "spectra", "robustness", "corruptions", "weights")
+        for path in (getattr(self, name) for name in (*names, "snapshots")):
+            with suppress(FileNotFoundError):
+                yield path.name, path.stat().st_size
+
+    def missing(self, status: PackStatus) -> list[str]:
+        """Of a pack that is done, the files that are gone, set aside as damaged, or not of their size.
+
+        Cheap: nothing is read. A store that `sync` brought has networks only where they were asked for.
+        """
+        there: dict[str, int] = {}
+        with suppress(FileNotFoundError):
+            there = {entry.name: entry.stat().st_size for entry in os.scandir(self.folder)}
+        wanted: dict[str, int | None] = dict.fromkeys((self.results.name, self.metrics.name))  # always
+        wanted |= dict.fromkeys(name.removesuffix(".damaged") for name in there if name.endswith(".damaged"))
+        wanted |= status.files
+        if Store(self.folder.parent.parent).verified.exists():
+            wanted = {
+                name: size for name, size in wanted.items() if name in there or not name.endswith(".pt")
+            }
+        sizes = ((name, there.get(name), size) for name, size in wanted.items())
+        return sorted(name for name, found, size in sizes if found is None or size not in (None, found))
+
 
 @dataclass(frozen=True)
 class Store:
@@ -189,6 +228,11 @@ class Store:
         return self.folder / "journal.jsonl"
 
     @property
+    def verified(self) -> Path:
+        """Of a store that `sync` brought: which files were found whole, at which size and time."""
+        return self.folder / "verified.json"
+
+    @property
     def lock(self) -> Path:
         return self.folder / "submit.lock"
 
@@ -218,83 +262,3 @@ class Store:
 
     def table(self, name: str) -> Path:
         return self.tables / f"{name}.parquet"
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in place at once.
-
-    A failure leaves `path` as it was and no temporary file behind.
-
-    Raises:
-        NoSpaceError: the disk or the user's quota is full.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
-    try:
-        with naming_full_disk(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(temporary)
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def naming_full_disk(path: Path) -> Iterator[None]:
-    """Tell a person which file found no place.
-
-    Raises:
-        NoSpaceError: the disk or the user's quota is full.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpaceError(f"no space left to write {path}; what stood there is kept") from None
-        raise
-
-
-def write_bytes(path: Path, *parts: bytes) -> None:
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            file.writelines(parts)
-
-    write_whole(path, write)
-
-
-def write_text(path: Path, text: str) -> None:
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def write_table(path: Path, rows: pa.Table | Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
-    """Write rows (or a table) as Parquet, with the versions in the file's metadata."""
-    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
-    table = table.select(schema.names).cast(schema).replace_schema_metadata(table_metadata())
-    write_whole(path, lambda temporary: pq.write_table(table, temporary, **PARQUET))
-
-
-def table_metadata() -> dict[str, str]:
-    """What every Parquet file says of its origin."""
-    return {"schema_version": SCHEMA_VERSION, "package_version": __version__, "git_commit": git_commit()}
-
-
-@cache
-def git_commit() -> str:
-    """The commit of the code that runs, `` where it is neither in a checkout nor a copy of one."""
-    folder = Path(__file__).parent
-    with suppress(OSError, ValueError, KeyError):
-        return str(read_json(folder.parent / ORIGIN)["commit"])
-    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
-    with suppress(OSError, subprocess.TimeoutExpired):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-        return done.stdout.strip()
-    return ""

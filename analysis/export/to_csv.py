@@ -7,16 +7,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from analysis.tables.collect import NAMES
 from analysis.tables.store_tables import Tables
+from regularize.store import open_table
 
 
 def write(tables: Tables, folder: Path) -> None:
     """A list, such as the logits of a prediction, is one field of numbers with spaces between."""
     for name in NAMES:
-        with pq.ParquetFile(tables.store.table(name)) as file:
+        with open_table(tables.store.table(name)) as file:
             schema = _flat(file.schema_arrow.empty_table()).schema
             with pyarrow.csv.CSVWriter(folder / f"{name}.csv", schema) as writer:
                 for batch in file.iter_batches():

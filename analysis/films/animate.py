@@ -16,11 +16,11 @@ from analysis.films.film_file import write_film
 from analysis.films.plane_frames import HALF_WIDTH, Panel, Points, Regions, Stretching, draw
 from analysis.networks.plane_fields import fields, grid
 from analysis.notation import methods
-from analysis.tables.pack_files import read
 from analysis.tables.store_tables import Problem
 from regularize.config import RunConfig
 from regularize.errors import UserError, unknown
-from regularize.store import PackPaths, PackStatus, Store
+from regularize.store import DamagedFileError, PackPaths, PackStatus, Store, read_table
+from regularize.whole_files import archive_damage
 
 DATASET = "clusters"
 FILMS: dict[str, type[Regions] | type[Stretching]] = {"regions": Regions, "stretching": Stretching}
@@ -94,7 +94,7 @@ def _runs(store: Store, regularizers: Sequence[str]) -> dict[str, RunConfig]:
     """The runs to film by id, in the order of the sweep."""
     if not store.runs.exists():
         raise UserError(f"{store.folder} holds no {store.runs.name}: nothing has been trained there")
-    rows = [row for row in read(store.runs).to_pylist() if row["planned"] and row["dataset"] == DATASET]
+    rows = [row for row in read_table(store.runs).to_pylist() if row["planned"] and row["dataset"] == DATASET]
     if not rows:
         raise UserError(f"no run of this sweep is on the data set {DATASET}, the only one that can be filmed")
     known = {row["regularizer"] for row in rows}
@@ -132,6 +132,10 @@ def _snapshots(store: Store, runs: Mapping[str, RunConfig]) -> Iterator[tuple[st
     for paths in packs:
         if not paths.snapshots.exists():
             continue
+        if reason := archive_damage(paths.snapshots):
+            damaged = DamagedFileError(paths.snapshots, reason)
+            damaged.set_aside()
+            raise damaged
         saved = torch.load(paths.snapshots, weights_only=True)
         diverged = PackStatus.read(paths.status).diverged
         for position, run_id in enumerate(saved["runs"]):

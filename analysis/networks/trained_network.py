@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from regularize.config import RunConfig
 from regularize.errors import UserError
-from regularize.store import Store
+from regularize.store import DamagedFileError, Store, read_table
+from regularize.whole_files import archive_damage
 
 if TYPE_CHECKING:
     import torch
@@ -117,7 +116,7 @@ def _row(store: Store, table: str, run_id: str, column: str) -> str:
     path = store.table(table)
     if not path.exists():
         raise UserError(f"{path} is not there: collect the sweep's tables first")
-    rows = pq.read_table(path, columns=[column], filters=pc.field("run_id") == run_id, partitioning=None)
+    rows = read_table(path, [column], pc.field("run_id") == run_id)
     if not len(rows):
         raise UserError(f"run {run_id!r} is not in {path}: no such run, or not finished")
     found: str = rows[column][0].as_py()
@@ -130,8 +129,7 @@ def _slice(path: Path, run_id: str) -> dict[str, Tensor]:
         status = path.stat()
     except FileNotFoundError:
         raise UserError(
-            f"the weights of run {run_id} are gone: {path} is not there; to train the run again, delete "
-            f"{path.parent} and submit the sweep"
+            f"the weights of run {run_id} are gone: {path} is not there; `regularize submit` trains it again"
         ) from None
     runs, model = _pack(path, status.st_mtime_ns, status.st_size)
     if run_id not in runs:
@@ -146,17 +144,14 @@ def _pack(path: Path, _changed: int, _size: int) -> tuple[list[str], dict[str, T
     import torch
 
     try:
-        with zipfile.ZipFile(path) as file:  # torch itself would load flipped bits without a word
-            torn = file.testzip()
-        if torn:
-            raise ValueError(f"the checksum of {torn} is wrong")
+        if reason := archive_damage(path):
+            raise ValueError(reason)
         saved = torch.load(path, map_location="cpu", weights_only=True)
         return list(saved["runs"]), dict(saved["model"])
-    except (zipfile.BadZipFile, ValueError, RuntimeError, KeyError, TypeError, EOFError) as error:
-        raise UserError(
-            f"{path} is damaged: {_first_line(error)}; to train its runs again, delete {path.parent} "
-            "and submit the sweep"
-        ) from error
+    except (ValueError, RuntimeError, KeyError, TypeError, EOFError) as error:
+        damaged = DamagedFileError(path, _first_line(error))
+        damaged.set_aside()
+        raise damaged from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
 

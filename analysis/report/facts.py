@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import PurePath
 from typing import Any
 
@@ -15,6 +14,7 @@ from analysis.notation.methods import method, problem_label
 from analysis.notation.number_text import count
 from analysis.statistics.contenders import Contender, contender_order
 from regularize.store import Store, read_json
+from regularize.whole_files import warn
 
 Facts = list[tuple[str, str]]
 _SHOWN = (
@@ -69,10 +69,14 @@ def _trainings(runs: pd.DataFrame) -> list[str]:
 
 
 def submissions(store: Store) -> list[dict[str, Any]]:
-    """What `provenance.json` says, oldest first; empty where there is none that can be read."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    """What `provenance.json` says, oldest first; nothing where it cannot be read, which is said."""
+    try:
         return [dict(each) for each in read_json(store.provenance)["submissions"]]
-    return []
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        warn(f"{store.provenance} is damaged ({error}): who submitted what is not known")
+        return []
 
 
 def provenance(submission: Mapping[str, Any]) -> Facts:

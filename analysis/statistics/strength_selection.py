@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from analysis.tables.collect import collect, strength_order
-from analysis.tables.pack_files import read
 from regularize.errors import UserError, one_of
-from regularize.store import Store, write_table
+from regularize.store import Store, read_table, write_table
 
 SELECTION = pa.schema(
     [
@@ -59,8 +58,8 @@ class Cell(NamedTuple):
 def missing(store: Store) -> list[dict[str, Any]]:
     """The planned tune runs that have no result yet: rows of `runs`, in the tables' order."""
     collect(store, ("runs", "results"))
-    finished = set(read(store.table("results"), ["run_id"])["run_id"].to_pylist())
-    runs = read(store.table("runs")).to_pylist()
+    finished = set(read_table(store.table("results"), ["run_id"])["run_id"].to_pylist())
+    runs = read_table(store.table("runs")).to_pylist()
     return [run for run in runs if run["phase"] == "tune" and run["run_id"] not in finished]
 
 
@@ -78,7 +77,7 @@ def select(store: Store, metric: str = "validation_accuracy") -> dict[Cell, str]
         counts = Counter(str(Cell.of(run)) for run in waiting)
         listed = ", ".join(f"{cell}: {count}" for cell, count in counts.items())
         raise UserError(f"no strength can be chosen while {len(waiting)} tune runs have no result ({listed})")
-    tuned = [row for row in read(store.table("results")).to_pylist() if row["phase"] == "tune"]
+    tuned = [row for row in read_table(store.table("results")).to_pylist() if row["phase"] == "tune"]
     if not tuned:
         return {}
     rows = choose(tuned, metric)

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from analysis.tables.pack_files import DamagedFileError, PackFiles, Part, parts, read
+from analysis.tables.pack_files import PackFiles, Part, parts
 from regularize import __version__
 from regularize.errors import UserError
 from regularize.store import (
@@ -29,10 +28,13 @@ from regularize.store import (
     RUNS,
     SCHEMA_VERSION,
     SPECTRA,
+    DamagedFileError,
     Store,
-    table_metadata,
-    write_whole,
+    open_table,
+    read_table,
+    write_batches,
 )
+from regularize.whole_files import warn
 
 NAMES = ("runs", "results", "metrics", "predictions", "spectra", "robustness")
 READABLE = ("dataset", "per_class", "model", "regularizer", "strength", "strength_value", "seed", "phase")
@@ -51,7 +53,6 @@ _WITHIN_RUN = {
     "spectra": ("layer", "index"),
     "robustness": ("attack", "size"),
 }
-_ROW_GROUP = 100_000
 _ROWS_AT_ONCE = 400_000  # what is held in memory, whatever the size of the sweep
 
 
@@ -60,7 +61,8 @@ class Collected:
     """What there is: planned `runs`, how many have a result, how many of those diverged.
 
     `left_out` counts runs of earlier versions of the sweep; `damaged` names the files set aside,
-    now or before, that were not written anew; `written` the tables that had changed.
+    now or before, that were not written anew; `gone` those that packs that are done lack; `written` the
+    tables that had changed.
     """
 
     runs: int
@@ -68,6 +70,7 @@ class Collected:
     diverged: int
     left_out: int
     damaged: tuple[Path, ...]
+    gone: tuple[Path, ...]
     written: tuple[str, ...]
 
 
@@ -94,18 +97,18 @@ def schema(name: str) -> pa.Schema:
 def collect(store: Store, names: Sequence[str] = NAMES) -> Collected:
     """Bring the tables `names` up to date with the packs; `runs` and `results` always are.
 
-    A table whose sources have not changed is left alone. A damaged pack file is renamed to
-    `<file>.damaged` and the rest is used.
+    A table whose sources have not changed is left alone; one that is damaged is built anew, and a line on
+    stderr says so. A damaged pack file is renamed to `<file>.damaged` and the rest is used.
 
     Raises:
-        UserError: there is no `runs.parquet`, or the file system does not give a file.
+        UserError: there is no `runs.parquet`, it is damaged, or the file system does not give a file.
     """
     while True:
         try:
             return _collect(store, [name for name in NAMES if name in {"runs", "results", *names}])
         except DamagedFileError as error:
             if error.path == store.runs:
-                raise UserError(str(error)) from error
+                raise
             error.set_aside()
         except FileNotFoundError:
             continue  # set aside by another collect; look again
@@ -121,20 +124,21 @@ def _collect(store: Store, names: Sequence[str]) -> Collected:
     fingerprints = {name: _fingerprint(schema(name), paths) for name, paths in sources.items()}
     stale = tuple(name for name in names if fingerprints[name] != _recorded(store.table(name)))
 
-    everything = read(store.runs)
+    everything = read_table(store.runs)
     runs = _in_order(everything.filter(everything["planned"]))
     owners = parts(files.table("results"), {}) if stale else {}
     for name in stale:
         where = {} if name == "runs" else parts(files.table(name), owners)
         batches = [runs] if name == "runs" else _batches(name, runs, where)
-        _write(store.table(name), batches, schema(name), fingerprints[name])
-    states = read(store.table("results"), ["state"])["state"]
+        write_batches(store.table(name), batches, schema(name), sources=fingerprints[name])
+    states = read_table(store.table("results"), ["state"])["state"]
     return Collected(
         runs=len(runs),
         finished=len(states),
         diverged=pc.sum(pc.equal(states, "diverged")).as_py() or 0,
         left_out=len(everything) - len(runs),
         damaged=tuple(files.damaged()),
+        gone=tuple(files.gone()),
         written=stale,
     )
 
@@ -152,8 +156,12 @@ def _fingerprint(schema: pa.Schema, paths: Sequence[Path]) -> str:
 def _recorded(table: Path) -> str:
     """The fingerprint of what a table was made of; `` if there is no readable table."""
     try:
-        metadata: dict[bytes, bytes] = pq.read_schema(table).metadata or {}
-    except (pa.ArrowInvalid, OSError):
+        with open_table(table) as file:
+            metadata: dict[bytes, bytes] = file.schema_arrow.metadata or {}
+    except FileNotFoundError:
+        return ""
+    except DamagedFileError as error:
+        warn(f"{table} was damaged ({error.reason}): it is built anew")
         return ""
     return metadata.get(b"sources", b"").decode()
 
@@ -193,17 +201,6 @@ def _rows(name: str, runs: pa.Table, batch: Mapping[str, Part]) -> pa.Table:
 
 def _rows_of(path: Path, run_ids: Sequence[str], schema: pa.Schema) -> pa.Table:
     """Some runs' rows of a pack's file; a column that older files lack is null."""
-    table = read(path)
+    table = read_table(path)
     table = pa.concat_tables([schema.empty_table(), table], promote_options="default").select(schema.names)
     return table.filter(pc.is_in(table["run_id"], value_set=pa.array(run_ids))).cast(schema)
-
-
-def _write(path: Path, batches: Iterable[pa.Table], schema: pa.Schema, sources: str) -> None:
-    def write(temporary: Path) -> None:
-        metadata = table_metadata() | {"sources": sources}
-        options = {"compression": "zstd", "write_page_checksum": True}
-        with pq.ParquetWriter(temporary, schema.with_metadata(metadata), **options) as writer:
-            for batch in batches:
-                writer.write_table(batch, row_group_size=_ROW_GROUP)
-
-    write_whole(path, write)

@@ -1,51 +1,15 @@
-"""The packs' files as they are read: damaged ones are told from unreachable ones and set aside."""
+"""The files of all packs: which there are, which there should be, and where each run's rows are."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from regularize.errors import UserError
-from regularize.store import PackPaths, Store
-
-
-class DamagedFileError(Exception):
-    """A Parquet file whose bytes are not what was written."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path} is damaged: {reason}")
-        self.path = path
-
-    def set_aside(self) -> None:
-        """Rename the file to `<file>.damaged`; another process may have done so already."""
-        with suppress(FileNotFoundError):
-            self.path.rename(self.path.with_name(f"{self.path.name}.damaged"))
-
-
-def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """A Parquet file, its page checksums verified where it has some.
-
-    Raises:
-        DamagedFileError: the bytes are not a whole Parquet file.
-        UserError: the file system does not give the bytes.
-        FileNotFoundError: there is no such file.
-    """
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            return file.read(columns=columns)
-    except FileNotFoundError:
-        raise
-    except (pa.ArrowInvalid, OSError) as error:
-        # Arrow raises OSError for bad bytes too, but only the operating system sets `errno`.
-        if isinstance(error, OSError) and error.errno:
-            raise UserError(f"{path} cannot be read: {os.strerror(error.errno)}") from error
-        raise DamagedFileError(path, str(error)) from error
+from regularize.store import PackPaths, PackStatus, Store, read_table
 
 
 @dataclass(frozen=True)
@@ -56,10 +20,13 @@ class PackFiles:
 
     @classmethod
     def of(cls, store: Store) -> PackFiles:
-        if not store.packs.is_dir():
+        try:
+            folders = [entry.path for entry in os.scandir(store.packs) if entry.is_dir()]
+            return cls(tuple(sorted(Path(entry.path) for folder in folders for entry in os.scandir(folder))))
+        except FileNotFoundError:
             return cls(())
-        folders = [entry.path for entry in os.scandir(store.packs) if entry.is_dir()]
-        return cls(tuple(sorted(Path(entry.path) for folder in folders for entry in os.scandir(folder))))
+        except OSError as error:  # a file in its place, a link to itself, no permission
+            raise UserError(f"{error.filename} cannot be read: {error.strerror}") from None
 
     def table(self, name: str) -> list[Path]:
         """The packs' files of the table `name` (metrics, results or predictions)."""
@@ -71,6 +38,19 @@ class PackFiles:
         return [
             path for path in self.paths if path.suffix == ".damaged" and path.with_suffix("") not in there
         ]
+
+    def gone(self) -> list[Path]:
+        """Files of packs that are done which are not there, nor set aside, or not of the size they had."""
+        found, aside = [], {path.with_suffix("") for path in self.damaged()}
+        for path in self.paths:
+            paths = PackPaths(path.parent)
+            if path != paths.status:
+                continue
+            with suppress(OSError, ValueError, TypeError, KeyError):  # `submit` says what is wrong with it
+                status = PackStatus.read(path)
+                names = paths.missing(status) if status.state == "done" else ()
+                found += [path.with_name(name) for name in names if path.with_name(name) not in aside]
+        return found
 
 
 @dataclass(frozen=True)
@@ -89,7 +69,7 @@ def parts(paths: Iterable[Path], owners: Mapping[str, Part]) -> dict[str, Part]:
     """
     found: dict[str, Part] = {}
     for path in paths:
-        for count in read(path, ["run_id"])["run_id"].value_counts().to_pylist():
+        for count in read_table(path, ["run_id"])["run_id"].value_counts().to_pylist():
             owner = owners.get(count["values"])
             if count["values"] not in found or (owner and owner.path.parent == path.parent):
                 found[count["values"]] = Part(path, count["counts"])

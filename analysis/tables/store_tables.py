@@ -13,10 +13,9 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from regularize.errors import UserError
-from regularize.store import Store, write_table
+from regularize.store import Store, open_table, read_table, write_table
 
 
 @dataclass(frozen=True)
@@ -88,14 +87,15 @@ class Tables:
         if not path.exists():
             raise UserError(f"{path} is not there: collect the sweep's tables first")
         equal = (vars(problem) if problem else {}) | equal
-        schema, condition = pq.read_schema(path), pc.scalar(True)
+        with open_table(path) as file:
+            schema, condition = file.schema_arrow, pc.scalar(True)
         for column, value in equal.items():
             field = pc.field(column)
             if isinstance(value, list):
                 condition &= field.isin(pa.array(value, schema.field(column).type))
             else:
                 condition &= field.is_null() if value is None else field == value
-        return _frame(pq.read_table(path, filters=condition if equal else None, partitioning=None))
+        return _frame(read_table(path, where=condition if equal else None))
 
 
 def to_frame(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pd.DataFrame:

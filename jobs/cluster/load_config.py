@@ -61,7 +61,10 @@ def _expanded(cluster: Cluster) -> Cluster:
 def _expand(key: str, path: Path | None) -> Path | None:
     if path is None:
         return None
-    text = os.path.expandvars(path.expanduser())
+    try:
+        text = os.path.expandvars(path.expanduser())
+    except RuntimeError:
+        raise UserError(f"{key} is {str(path)!r}, but this user has no home folder; write the path") from None
     if missing := re.search(r"\$\{?(\w+)", text):
         raise UserError(f"{key} is {str(path)!r}, but the variable {missing[1]} is not set here")
     return Path(text)

@@ -7,6 +7,8 @@ heavy: each command brings what it needs.
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +16,13 @@ from importlib import import_module
 
 from jobs.commands.parser import parser
 from regularize.errors import UserError
+
+_OF_THE_DISK = frozenset(
+    {
+        errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EIO, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG,
+        errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS, errno.ESTALE,
+    }
+)  # fmt: skip
 
 # Where the function of a command's name is.
 HOMES = {
@@ -31,6 +40,9 @@ HOMES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # in a terminal that is not of UTF-8, `?` for ε
     args = parser().parse_args(argv)
     args.argv = list(sys.argv[1:] if argv is None else argv)
     return run(args)
@@ -53,6 +65,12 @@ def run(args: argparse.Namespace) -> int:
         # Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        # A disk or folder that is not as it should be: full, read-only, not ours, a file in a folder's place.
+        if error.filename is None or error.errno not in _OF_THE_DISK:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     return code
 
 

@@ -130,3 +130,5 @@ def _collect(store: Store, names: Sequence[str] | None = None) -> None:
     print(line, file=sys.stderr)
     for path in found.damaged:
         print(f"warning: {path} was damaged; `regularize submit` trains its runs again", file=sys.stderr)
+    for path in found.gone:
+        print(f"warning: {path} is gone; `regularize submit` trains its runs again", file=sys.stderr)

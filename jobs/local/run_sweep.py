@@ -21,7 +21,7 @@ from jobs.status.progress import Update, display, seconds_left, summary
 from jobs.status.run_filters import EVERYTHING, Filter, matching
 from jobs.status.run_states import processes_here, run_states
 from jobs.store import provenance, submitted_settings
-from jobs.store.journal import append, read_journal
+from jobs.store.journal import append, read_journal, say_damaged
 from jobs.store.pack_status import Packs, read_packs
 from jobs.store.planned_runs import Row, read_rows
 from jobs.store.submit_lock import submit_lock
@@ -88,7 +88,9 @@ def _next_plan(submission: Submission, facts: Mapping[str, Facts], only: Collect
 def _check_queue(submission: Submission) -> None:
     """Refuse to train beside jobs of Slurm, which would write the same files."""
     store, console = submission.store, submission.console
-    if not read_journal(store.journal).open:
+    say_damaged(store.journal)
+    known = read_journal(store.journal)
+    if not (known.open or known.strays):
         return
     way = way_to_slurm(store, submitted_settings.load(store), Slurm(say=console.print))
     sight, _ = reconcile(way)

@@ -11,15 +11,13 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from jobs.store.pack_status import read_pack
 from jobs.sweep.run_grid import report_runs, tune_runs
 from jobs.sweep.sweep_file import Sweep
 from jobs.worker.stopping import Stop
 from regularize.config import RunConfig
 from regularize.errors import UserError, one_of
-from regularize.store import PackPaths
+from regularize.store import PackPaths, read_table
 
 LOOK_SECONDS = 1.0
 
@@ -101,8 +99,7 @@ def _print_metrics(paths: PackPaths) -> None:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    with pq.ParquetFile(path) as file:
-        rows: list[dict[str, Any]] = file.read().to_pylist()
+    rows: list[dict[str, Any]] = read_table(path).to_pylist()
     return rows
 
 

@@ -8,8 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from jobs.cluster.cluster_config import Cluster
 from jobs.planning.cost import UNKNOWN, Clock, Run, calibrated, disk, measuring
 from jobs.planning.job_arrays import worth_tasks
@@ -21,7 +19,7 @@ from jobs.sweep.sweep_file import Sweep
 from regularize.config import check_fit
 from regularize.data.source import Facts
 from regularize.errors import UserError
-from regularize.store import PackStatus, Store
+from regularize.store import DamagedFileError, PackStatus, Store, read_table
 
 START_SECONDS = 5.0  # of a task, before it trains
 
@@ -177,9 +175,8 @@ def tuned(tune: Iterable[PlannedRun], packs: Packs) -> bool:
 
 def last_selection(store: Store, sweep: Sweep) -> dict[Cell, str] | None:
     """What was last selected in the store; None if nothing was, or not for a sweep like this one."""
-    with suppress(FileNotFoundError, ValueError):  # Arrow's errors about bytes are ValueErrors
-        with pq.ParquetFile(store.table("selection")) as file:
-            rows = [row for row in file.read().to_pylist() if row["chosen"]]
+    with suppress(FileNotFoundError, DamagedFileError):  # chosen again by `submit`
+        rows = [row for row in read_table(store.table("selection")).to_pylist() if row["chosen"]]
         chosen = {Cell(*(row[name] for name in Cell._fields)): row["strength"] for row in rows}
         with suppress(UserError):
             report_runs(sweep, chosen)

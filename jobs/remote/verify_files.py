@@ -5,18 +5,15 @@ What was found whole once is not read again as long as size and time are the sam
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.tables.pack_files import DamagedFileError, read
 from jobs.store.pack_status import read_packs
-from regularize.store import PackPaths, PackStatus, Store, read_json, write_json
-
-RECORD = "verified.json"
+from regularize.store import DamagedFileError, PackPaths, PackStatus, Store, read_json, read_table, write_json
+from regularize.whole_files import archive_damage
 
 Stamp = list[int]  # size, time of the last change in ns
 
@@ -31,8 +28,7 @@ class Problem:
 
 def verify(store: Store, *, weights: bool) -> list[Problem]:
     """Read what is new of finished packs; what is damaged is set aside, so that the next sync brings it."""
-    record = store.folder / RECORD
-    before, now = _recorded(record), {}
+    before, now = _recorded(store.verified), {}
     problems = []
     for path, rows in _files(store, weights=weights):
         key = path.relative_to(store.folder).as_posix()
@@ -42,7 +38,7 @@ def verify(store: Store, *, weights: bool) -> list[Problem]:
             DamagedFileError(path, reason).set_aside()
         elif stamp:
             now[key] = stamp
-    write_json(record, before | now)
+    write_json(store.verified, before | now)
     return problems
 
 
@@ -82,22 +78,13 @@ def _wrong(path: Path, runs: set[str] | None) -> str:
     if not path.exists():
         return "it is missing, although its pack is done"
     if path.suffix == ".pt":
-        return _wrong_archive(path)
+        return archive_damage(path)
     try:
-        table = read(path)
+        table = read_table(path)
     except DamagedFileError as error:
-        return str(error).removeprefix(f"{path} is damaged: ")
+        return error.reason
     found = set(table["run_id"].to_pylist())
     return "" if runs is None or found == runs else f"it has {len(found)} of its pack's {len(runs)} runs"
-
-
-def _wrong_archive(path: Path) -> str:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            member = archive.testzip()
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
-        return str(error)
-    return f"{member} in it is damaged" if member else ""
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -14,7 +14,7 @@ from jobs.status.run_filters import EVERYTHING, Filter
 from jobs.status.run_states import RUN_STATES, age, pack_state, run_states, waits
 from jobs.store import submitted_settings
 from jobs.store.failed_packs import Failure, failed_pack, grouped
-from jobs.store.journal import Journal, read_journal
+from jobs.store.journal import Journal, damage, read_journal
 from jobs.store.pack_status import Packs, read_packs
 from jobs.store.planned_runs import Row, read_rows
 from jobs.submission.continuation import halted
@@ -166,6 +166,8 @@ def read_overview(
     counts = Counter(left_out[row.run_id] for row in rows if row.run_id in left_out)
     halt = "" if notes else stopped(store, rows, sight, packs, left_out)
     found = overview(rows, packs, store, sight, wanted=wanted)
+    if lines := sight.journal.damaged:
+        notes = [*notes, damage(store.journal, lines)]
     return replace(found, left_out=counts, notes=notes, halted=halt)
 
 

@@ -3,10 +3,11 @@
 A line `submitting` is on disk before Slurm is asked, a line `submitted` with the job's id after. Where
 the second is missing, the job, if there is one, is found by its name. Only the holder of the
 store's lock writes, but for `cancel` while a submission on this machine holds it: its tasks look for that
-line. A line that was torn by a crash says nothing: what it would have told is asked again.
+line. Each line has its checksum. One that was torn by a crash or is damaged says nothing: what it would
+have told is asked again.
 
 Events: submitting, submitted, abandoned (there is no such job), ended (of some elements, how), asked
-(by a person, to train everything), cancelled and retried (runs).
+(by a person, to train everything), cancelled and retried (runs), said (that lines are damaged).
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from regularize.errors import UserError
-from regularize.store import naming_full_disk
+from regularize.store import naming_failures
+from regularize.whole_files import sealed, unsealed, warn
 
 Element = tuple[tuple[tuple[str, ...], ...], ...]
 """What one job of an array works through: for each of its slices the packs, each of these its run ids."""
@@ -84,7 +85,8 @@ class Journal:
 
     `asked` is the last line that did. `retried` is for each run the last line that said to forget
     its failures, and that line's time. `ended_by_us` are the elements (token, index) that were ended for
-    the sake of cancelled runs in them; their others go on.
+    the sake of cancelled runs in them; their others go on. `damaged` are the lines of which nothing is known
+    and nobody has said so; `strays` the jobs of which a damaged line knew what they train.
     """
 
     handed: tuple[Handed, ...] = ()
@@ -92,6 +94,8 @@ class Journal:
     cancelled: frozenset[str] = frozenset()
     ended_by_us: frozenset[tuple[str, int]] = frozenset()
     retried: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    damaged: tuple[int, ...] = ()
+    strays: tuple[str, ...] = ()
 
     @property
     def arrays(self) -> list[Handed]:
@@ -106,21 +110,36 @@ def read_journal(path: Path) -> Journal:
     """The journal of a store; an empty one before anything was handed over.
 
     Raises:
-        UserError: a line is whole but says nothing that this version knows.
+        UserError: the file system does not give it.
     """
     try:
-        lines = path.read_bytes().splitlines()
+        lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return Journal()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
     journal = Journal()
     for number, line in enumerate(lines, 1):
-        with suppress(ValueError):  # torn
-            event = json.loads(line)
-            try:
-                journal = _after(journal, event, number)
-            except (KeyError, TypeError, AttributeError) as error:
-                raise UserError(f"{path}:{number} is not a line this version wrote ({error!r})") from None
+        try:
+            journal = _after(journal, unsealed(json.loads(line)), number) if line else journal
+        except (ValueError, KeyError, TypeError, AttributeError):
+            journal = replace(journal, damaged=(*journal.damaged, number))
     return journal
+
+
+def say_damaged(path: Path) -> None:
+    """Name the lines that are damaged, once, by the holder of the store's lock."""
+    if lines := read_journal(path).damaged:
+        append(path, "said", damaged=lines)
+        warn(damage(path, lines))
+
+
+def damage(path: Path, lines: Iterable[int]) -> str:
+    """What to say of them."""
+    return (
+        f"{path}: damaged and left out: line {', '.join(map(str, lines))}; what was said there of jobs is "
+        "asked of Slurm, runs that were cancelled there are wanted again"
+    )
 
 
 def append(path: Path, event: str, **values: Any) -> None:
@@ -129,12 +148,9 @@ def append(path: Path, event: str, **values: Any) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    line = json.dumps({"event": event, "time": _now(), **values}, separators=(",", ":"))
-    try:
-        with naming_full_disk(path):
-            _add(path, line)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from None
+    line = json.dumps(sealed({"event": event, "time": _now(), **values}), separators=(",", ":"))
+    with naming_failures(path):
+        _add(path, line)
 
 
 def _add(path: Path, line: str) -> None:
@@ -163,6 +179,8 @@ def _after(journal: Journal, event: Mapping[str, Any], line: int) -> Journal:
     match event["event"]:
         case "submitting":
             return replace(journal, handed=(*journal.handed, _handed(event, line)))
+        case "submitted" if all(handed.token != event["token"] for handed in journal.handed):
+            return replace(journal, strays=(*journal.strays, str(event["job_id"])))
         case "submitted":
             return _changed(journal, event["token"], job_id=str(event["job_id"]))
         case "abandoned":
@@ -178,8 +196,12 @@ def _after(journal: Journal, event: Mapping[str, Any], line: int) -> Journal:
             again = dict.fromkeys(event["runs"], (line, str(event["time"])))
             cancelled = journal.cancelled.difference(again)
             return replace(journal, cancelled=cancelled, retried={**journal.retried, **again})
-        case _:
+        case "said":
+            return replace(journal, damaged=tuple(n for n in journal.damaged if n not in event["damaged"]))
+        case str():
             return journal  # of a later version
+        case _:
+            raise ValueError(event)
 
 
 def _handed(event: Mapping[str, Any], line: int) -> Handed:

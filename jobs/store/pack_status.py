@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from regularize.errors import UserError
 from regularize.store import PackPaths, PackStatus, Store
 
 STATES = ("running", "interrupted", "done", "failed")
@@ -51,8 +53,8 @@ def read_packs(store: Store, before: Packs | None = None) -> Packs:
 def read_pack(paths: PackPaths) -> PackStatus | None:
     """A pack's status; None before it was begun.
 
-    A pack that says it is done but whose results are gone, or were set aside as damaged, counts
-    as failed: it has to be trained again.
+    A pack that says it is done but of whose files one is gone, of another size, or was set aside as
+    damaged, counts as failed: it has to be trained again.
 
     Raises:
         ValueError: the file says nothing that makes sense.
@@ -66,7 +68,8 @@ def read_pack(paths: PackPaths) -> PackStatus | None:
     numbers = (status.step, status.steps, status.epoch, status.epochs, status.pid, status.seconds)
     if status.state not in STATES or not all(isinstance(number, int | float) for number in numbers):
         raise ValueError(f"{paths.status} is not a status that this version knows")
-    return replace(status, state="failed", step=0) if status.state == "done" and not _whole(paths) else status
+    lacking = status.state == "done" and paths.missing(status)
+    return replace(status, state="failed", step=0) if lacking else status
 
 
 def failure(paths: PackPaths) -> str:
@@ -74,7 +77,10 @@ def failure(paths: PackPaths) -> str:
     try:
         lines = paths.error.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
-        return "its results are missing or damaged"
+        missing = list[str]()
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            missing = paths.missing(PackStatus.read(paths.status))
+        return f"{', '.join(missing) or 'what it kept'} is missing or damaged"
     return lines[-1] if lines else "it left no message"
 
 
@@ -83,14 +89,10 @@ def share(status: PackStatus) -> float:
     return status.step / status.steps if status.steps else 0.0
 
 
-def _whole(paths: PackPaths) -> bool:
-    names = {path.name for path in paths.folder.iterdir()}
-    damaged = {name.removesuffix(".damaged") for name in names if name.endswith(".damaged")}
-    return {paths.results.name, paths.metrics.name} <= names and damaged <= names
-
-
 def _folders(packs: Path) -> list[Path]:
     try:
         return sorted(Path(entry.path) for entry in os.scandir(packs) if entry.is_dir())
     except FileNotFoundError:
         return []
+    except OSError as error:  # a file in its place, a link to itself, no permission
+        raise UserError(f"{packs} cannot be read: {error.strerror}") from None

@@ -16,7 +16,8 @@ from typing import Any
 
 import regularize
 from regularize.cores import cores
-from regularize.store import ORIGIN, Store, git_commit, read_json, write_json, write_whole
+from regularize.store import ORIGIN, DamagedFileError, Store, git_commit, read_json, write_json, write_whole
+from regularize.whole_files import warn
 
 UNCOMMITTED = "uncommitted.diff"
 """Beside `ORIGIN`, where the code was not as committed."""
@@ -27,17 +28,27 @@ LIBRARIES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "su
 def record(store: Store, overrides: Sequence[str], jobs: Sequence[str] = ()) -> None:
     """Append this submission, by the Slurm `jobs` of these ids, to the store's `provenance.json`.
 
-    What differs from the commit is kept beside it, as `<hash>.diff`.
+    What differs from the commit is kept beside it, as `<hash>.diff`. A damaged file is set aside.
     """
-    before: list[Any] = []
-    with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
-        before = list(read_json(store.provenance)["submissions"])
+    before = _before(store)
     diff = uncommitted()
     name = hashlib.sha256(diff).hexdigest()[:16] if diff else ""
     if name and not store.diff(name).exists():
         write_whole(store.diff(name), lambda path: path.write_bytes(diff))
     found = submission(overrides) | {"uncommitted": name, "slurm_jobs": list(jobs)}
     write_json(store.provenance, {"submissions": [*before, found]})
+
+
+def _before(store: Store) -> list[Any]:
+    try:
+        return list(read_json(store.provenance)["submissions"])
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError) as error:
+        damaged = DamagedFileError(store.provenance, str(error))
+        damaged.set_aside()
+        warn(f"{store.provenance} was damaged ({error}): it is set aside, and a new one begins with this one")
+        return []
 
 
 def submission(overrides: Sequence[str]) -> dict[str, Any]:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from regularize.errors import UserError
-from regularize.store import RUNS, Store, write_table
+from regularize.store import RUNS, DamagedFileError, Store, read_table, write_table
+from regularize.whole_files import warn
 
 if TYPE_CHECKING:
     from jobs.sweep.run_grid import PlannedRun
@@ -19,13 +18,14 @@ def write_runs(store: Store, runs: Sequence[PlannedRun], *, complete: bool) -> N
     """Write the runs to `runs.parquet`, if it does not say the same already.
 
     Rows that were there and are not among the runs stay, as no longer planned; report runs stay as
-    they were unless the runs are `complete`, that is, strengths have been chosen.
+    they were unless the runs are `complete`, that is, strengths have been chosen. A damaged file is set
+    aside and written anew.
     """
     import pyarrow.compute as pc
 
     from jobs.sweep.run_grid import runs_table
 
-    before, wanted = read_runs(store), runs_table(runs)
+    before, wanted = _before(store), runs_table(runs)
     kept = before.filter(pc.invert(pc.is_in(before["run_id"], value_set=wanted["run_id"])))
     still = pc.and_(kept["planned"], pc.and_(pc.equal(kept["phase"], "report"), not complete))
     kept = kept.set_column(RUNS.get_field_index("planned"), RUNS.field("planned"), still)
@@ -38,16 +38,24 @@ def read_runs(store: Store) -> pa.Table:
     """All rows of `runs.parquet`, none before it is written.
 
     Raises:
-        UserError: the file is damaged.
+        DamagedFileError: `submit` writes it anew.
     """
     try:
-        # Not `read_table`, which imports pandas.
-        with pq.ParquetFile(store.runs) as file:
-            table = file.read().select(RUNS.names).replace_schema_metadata(None)
+        table = read_table(store.runs).select(RUNS.names).replace_schema_metadata(None)
         return table if table.schema == RUNS else table.cast(RUNS)  # which imports much
     except FileNotFoundError:
         return RUNS.empty_table()
-    except (pa.ArrowInvalid, OSError, KeyError) as error:
-        raise UserError(
-            f"{store.runs} is damaged ({error}); delete it, and `regularize submit` writes it anew"
-        ) from None
+    except (pa.ArrowInvalid, KeyError) as error:
+        raise DamagedFileError(store.runs, str(error)) from None
+
+
+def _before(store: Store) -> pa.Table:
+    try:
+        return read_runs(store)
+    except DamagedFileError as error:
+        warn(
+            f"{store.runs} was damaged ({error.reason}): it is set aside and written anew, without the runs "
+            "of earlier versions of the sweep"
+        )
+        error.set_aside()
+        return RUNS.empty_table()

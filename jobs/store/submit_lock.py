@@ -1,12 +1,14 @@
 """One submission at a time for a store, across processes and hosts.
 
 The lock is a file that names its holder. It is linked into place whole, so it works on network
-file systems and is never seen half-written. Its holder touches it every now and then: one on another
-host that has not for `STALE_SECONDS`, by the file system's clock, is taken for dead.
+file systems and is never seen half-written; where the file system knows no hard links, it is created as
+what must not be there yet. Its holder touches it every now and then: one on another host, or one whose
+name cannot be read, that has not for `STALE_SECONDS`, by the file system's clock, is taken for dead.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -19,10 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from regularize.errors import UserError
-from regularize.store import naming_full_disk
+from regularize.store import naming_failures
+from regularize.whole_files import sealed, unsealed
 
 TOUCH_SECONDS = 15.0
 STALE_SECONDS = 180.0
+_NO_LINKS = (
+    errno.EPERM,
+    errno.ENOTSUP,
+    errno.ENOSYS,
+    errno.EMLINK,
+)  # FAT, some FUSE and network file systems
 
 
 class LockedError(UserError):
@@ -34,46 +43,48 @@ def submit_lock(path: Path) -> Iterator[None]:
     """Hold the lock `path`; that of a process that died is taken over.
 
     Raises:
-        LockedError: another process holds it.
-        UserError: the file is no lock.
+        LockedError: another process holds it, or may.
+        UserError: it cannot be written.
     """
     mine = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
-    text = json.dumps(_holder())
+    text = json.dumps(sealed(_holder()))
     try:
-        with naming_full_disk(path):
+        with naming_failures(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             mine.write_text(text, encoding="utf-8")
-        _acquire(path, mine)
+            _acquire(path, mine)
     finally:
-        mine.unlink(missing_ok=True)
+        with suppress(OSError):
+            mine.unlink(missing_ok=True)
     released = threading.Event()
     threading.Thread(target=_touch, args=(path, released), daemon=True).start()
     try:
         yield
     finally:
         released.set()
-        with suppress(FileNotFoundError):
-            if path.read_text(encoding="utf-8") == text:  # not taken over by another
+        with suppress(OSError):
+            if path.read_bytes() == text.encode():  # not taken over by another
                 path.unlink()
 
 
 def holder(path: Path) -> int | None:
     """The process that holds the lock, whatever its host; None where nobody does."""
     try:
-        return int(json.loads(path.read_text(encoding="utf-8"))["pid"])
+        return int(unsealed(json.loads(path.read_bytes()))["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def alive(pid: int) -> bool:
-    """Whether a process with this number runs on this host."""
+    """Whether a process with this number runs on this host; not one that ended, even unwaited for."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        return True
-    return True
+        pass
+    stat = _stat(pid)
+    return stat is None or stat[0] not in (b"Z", b"X")
 
 
 def born(pid: int) -> str | None:
@@ -83,10 +94,19 @@ def born(pid: int) -> str | None:
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    stat = _stat(pid)
+    return f"{boot} {int(stat[19])}" if stat else None
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """What `/proc` says of a process from its state on; None where there is none."""
+    try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
-    return f"{boot} {int(stat.rpartition(b')')[2].split()[19])}"  # after the name, which may hold anything
+    return stat.rpartition(b")")[2].split()  # after the name, which may hold anything
 
 
 def _holder() -> dict[str, Any]:
@@ -101,9 +121,23 @@ def _holder() -> dict[str, Any]:
 def _acquire(path: Path, mine: Path) -> None:
     while True:
         try:
-            return os.link(mine, path)
+            return _put(mine, path)
         except FileExistsError:
             _remove_if_dead(path, mine)
+
+
+def _put(mine: Path, path: Path) -> None:
+    """
+    Raises:
+        FileExistsError: there is one already.
+    """
+    try:
+        os.link(mine, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        with path.open("xb") as file:
+            file.write(mine.read_bytes())
 
 
 def _touch(path: Path, released: threading.Event) -> None:
@@ -115,7 +149,7 @@ def _touch(path: Path, released: threading.Event) -> None:
 def _remove_if_dead(path: Path, mine: Path) -> None:
     """Remove the lock of a dead process; raise `LockedError` for any other."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
         os.utime(mine)
         silent = mine.stat().st_mtime - path.stat().st_mtime
     except FileNotFoundError:
@@ -125,19 +159,24 @@ def _remove_if_dead(path: Path, mine: Path) -> None:
     with suppress(FileNotFoundError):
         path.rename(aside)
         # Between reading and renaming, another process may have taken the dead lock's place.
-        if aside.read_text(encoding="utf-8") != text:
+        if aside.read_bytes() != text:
             with suppress(FileExistsError):
-                os.link(aside, path)
+                _put(aside, path)
         aside.unlink()
 
 
-def _check_dead(path: Path, text: str, silent: float) -> None:
+def _check_dead(path: Path, text: bytes, silent: float) -> None:
     try:
-        holder = json.loads(text)
+        holder = unsealed(json.loads(text))
         host, pid, since = str(holder["host"]), int(holder["pid"]), str(holder["since"])
         began = holder.get("born")  # earlier versions did not say
     except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path} is not a lock this version wrote; remove it if nothing is running") from None
+        if silent > STALE_SECONDS:
+            return
+        raise LockedError(
+            f"{path} is damaged: whether a submission holds it cannot be read; if it stays silent for "
+            f"{STALE_SECONDS - silent:.0f} s more it is taken over, so try `regularize submit` again then"
+        ) from None
     here = host == socket.gethostname()
     if _dead(pid, began) if here else silent > STALE_SECONDS:
         return

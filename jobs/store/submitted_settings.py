@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jobs.cluster.cluster_config import Cluster, from_json
 from regularize.errors import UserError
-from regularize.store import Store, read_json, write_json, write_text
+from regularize.store import DamagedFileError, Store, read_json, write_json, write_text
 
 if TYPE_CHECKING:
     from jobs.sweep.sweep_file import Sweep
@@ -26,7 +27,8 @@ class Saved:
 def save(store: Store, sweep: Sweep, saved: Saved) -> None:
     write_text(store.sweep, sweep.text)
     root = str(saved.data_root) if saved.data_root else None
-    write_json(store.submission, {"cluster": saved.cluster.to_json(), "data_root": root})
+    settings = {"cluster": saved.cluster.to_json(), "data_root": root, "sweep": _digest(sweep.text.encode())}
+    write_json(store.submission, settings)
 
 
 def load(store: Store) -> Saved:
@@ -40,14 +42,23 @@ def load(store: Store) -> Saved:
             root = value["data_root"]
             return Saved(cluster=from_json(value["cluster"]), data_root=Path(root) if root else None)
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{store.submission} is damaged ({error}); `regularize submit` writes it anew"
-            ) from None
+            raise DamagedFileError(store.submission, str(error)) from None
     raise UserError(f"{store.folder} holds no {store.submission.name}: nothing has been submitted to it")
 
 
 def load_saved_sweep(store: Store) -> Sweep:
-    """The sweep as it was last submitted."""
+    """The sweep as it was last submitted.
+
+    Raises:
+        DamagedFileError: its file is not what was written then.
+    """
     from jobs.sweep.sweep_file import load_sweep
 
+    with suppress(OSError, ValueError, KeyError, TypeError):  # which loading says, or `load`
+        if read_json(store.submission)["sweep"] != _digest(store.sweep.read_bytes()):
+            raise DamagedFileError(store.sweep, "it is not what was submitted last")
     return load_sweep(store.sweep)
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()

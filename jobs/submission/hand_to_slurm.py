@@ -24,7 +24,8 @@ from jobs.store.journal import Element, Handed, Journal, append
 from jobs.store.submitted_settings import Saved
 from jobs.worker.slurm_task import SRUN_ARGS, TEARDOWN, Task
 from regularize.errors import UserError
-from regularize.store import Store, naming_full_disk
+from regularize.store import Store
+from regularize.whole_files import naming_full_disk
 
 _PICKLE = re.compile(r"(\d+(?:_\d+)?)(?:_\d+_result|_submitted)\.pkl")
 _STRAY = re.compile(r"[0-9a-f]{32}\.pkl|\.submission_file_[0-9a-f]{32}\.sh")

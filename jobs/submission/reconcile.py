@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from jobs.store import journal
-from jobs.store.journal import Ending, Handed, append, read_journal
+from jobs.store.journal import Ending, Handed, append, read_journal, say_damaged
 from jobs.store.pack_status import Packs, read_packs, share
 from jobs.submission.hand_to_slurm import ToSlurm, clear_ended
-from jobs.submission.job_outcomes import UNKNOWN, Sight, look
+from jobs.submission.job_outcomes import ENDED, UNKNOWN, Sight, look
 from regularize.config import pack_id
+from regularize.errors import UserError
 
 # Time that a request needs to show in the queue after its sender died.
 YOUNG_SECONDS = 10.0
@@ -23,8 +24,13 @@ def reconcile(way: ToSlurm) -> tuple[Sight, Packs]:
     """Find what may not have reached Slurm, write how elements ended; what is left then, and the packs.
 
     The packs are read after the queue: whatever has left it has left its results.
+
+    Raises:
+        UserError: a job of the sweep is in the queue, but what it trains stood in a damaged line.
     """
     store, slurm = way.store, way.slurm
+    say_damaged(store.journal)
+    _check_strays(way)
     _find_unsure(way)
     known = read_journal(store.journal)
     sight = look(known, slurm)
@@ -38,6 +44,15 @@ def reconcile(way: ToSlurm) -> tuple[Sight, Packs]:
         journal.ended(store.journal, token, endings)
     clear_ended(store, read_journal(store.journal))
     return replace(sight, journal=read_journal(store.journal), gone={}), packs
+
+
+def _check_strays(way: ToSlurm) -> None:
+    queue = way.slurm.queue(read_journal(way.store.journal).strays)
+    if live := sorted({task.job_id for task in queue if task.state not in ENDED}):
+        raise UserError(
+            f"what job {', '.join(live)} in Slurm's queue trains stood in a damaged line of "
+            f"{way.store.journal}: wait for its end, or `scancel {' '.join(live)}`, then submit again"
+        )
 
 
 def _find_unsure(way: ToSlurm) -> None:

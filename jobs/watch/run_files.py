@@ -7,9 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from jobs.store.pack_status import Packs
 from jobs.submission.job_outcomes import UNKNOWN, Sight
@@ -18,7 +16,7 @@ from jobs.watch.header_words import clock
 from jobs.watch.run_detail import Attempt, Piece, Point
 from jobs.watch.run_notes import Job, jobs_of
 from regularize.errors import UserError
-from regularize.store import Store
+from regularize.store import Store, read_table
 
 TAIL = 64_000  # bytes of a log that are shown at first
 MOST = 1_000_000  # and that are read at once
@@ -90,9 +88,8 @@ def points(store: Store, packs: Packs, run_id: str) -> tuple[Point, ...]:
         paths = store.pack(pack_id)
         for path in (paths.metrics, paths.curves):
             try:
-                with pq.ParquetFile(path) as file:  # not `read_table`, which imports pandas
-                    table = file.read(["run_id", *Point._fields])
-            except (OSError, pa.ArrowInvalid):
+                table = read_table(path, ["run_id", *Point._fields])
+            except (FileNotFoundError, UserError):
                 continue  # not there yet, or damaged, which `collect` says
             own = table.filter(pc.equal(table["run_id"], run_id)).select(list(Point._fields))
             return tuple(Point(**row) for row in own.to_pylist())

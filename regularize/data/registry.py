@@ -15,11 +15,20 @@ VARIABLE = "REGULARIZE_DATA"
 
 
 def data_root(root: Path | str | None = None) -> Path:
-    """The folder of all data: `root`, else $REGULARIZE_DATA, else ~/.cache/regularize/data."""
+    """The folder of all data: `root`, else $REGULARIZE_DATA, else ~/.cache/regularize/data.
+
+    Raises:
+        UserError: nothing says where that is.
+    """
     if root is None:
         cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
         root = os.environ.get(VARIABLE) or Path(cache, "regularize", "data")
-    return Path(root).expanduser().absolute()
+    try:
+        return Path(root).expanduser().absolute()
+    except RuntimeError:
+        raise UserError(
+            f"{root}: this user has no home folder; say where data are, by --data-root or ${VARIABLE}"
+        ) from None
 
 
 def names(root: Path | str | None = None) -> list[str]:

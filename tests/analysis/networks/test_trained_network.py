@@ -11,13 +11,12 @@ import pytest
 import torch
 
 from analysis.networks.trained_network import Trained, load
-from analysis.tables.pack_files import read
 from regularize.data import MissingDataError
 from regularize.distributed import Ranks
 from regularize.errors import UserError
 from regularize.evaluation.accuracy import logits
 from regularize.evaluation.examined import Examined
-from regularize.store import Store
+from regularize.store import Store, read_table
 from tests.analysis.trained import PLAIN, runs_of, store_of
 
 FOREIGN = replace(PLAIN, model="small_resnet:batch_norm")
@@ -48,7 +47,7 @@ def predicted(trained: Trained) -> np.ndarray:
 
 
 def stored(store: Store, run_id: str) -> np.ndarray:
-    table = read(store.table("predictions")).to_pandas()
+    table = read_table(store.table("predictions")).to_pandas()
     rows = table[table["run_id"] == run_id].sort_values("example")
     return np.stack(rows["logits"].to_list())
 
@@ -95,7 +94,9 @@ def test_damaged_weights_are_named_with_the_reason(copy, damage):
         torch.save({"something": torch.zeros(2)}, path)
     else:
         path.write_bytes({"flipped": data, "cut": data[: len(data) // 2], "empty": b""}[damage])
-    with pytest.raises(UserError, match=r"weights\.pt is damaged: .+; to train its runs again, delete"):
+    with pytest.raises(
+        UserError, match=r"weights\.pt is damaged \(.+\); it is set aside, and `regularize submit`"
+    ):
         load(copy, PLAIN.run_id)
 
 

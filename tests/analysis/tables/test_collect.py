@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from analysis.tables import collect as module
 from analysis.tables.collect import NAMES, collect, schema, strength_order
+from regularize import tables
 from regularize.errors import UserError
 from regularize.store import (
     METRICS,
@@ -20,6 +22,7 @@ from regularize.store import (
     ROBUSTNESS,
     RUNS,
     SPECTRA,
+    PackStatus,
     Store,
     write_table,
 )
@@ -90,7 +93,7 @@ def test_sorted_by_run_then_epoch_with_strengths_as_numbers(
 
 
 def test_large_batches_make_large_row_groups(make_store: MakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_ROW_GROUP", 50)
+    monkeypatch.setattr(tables, "ROW_GROUP", 50)
     store = make_store()
     collect(store)
     file = pq.ParquetFile(store.table("metrics"))
@@ -159,13 +162,20 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
 
 
+def flip(path: Path) -> None:
+    """One bit, near the end, where page checksums do not reach."""
+    data = bytearray(path.read_bytes())
+    data[-300] ^= 4
+    path.write_bytes(data)
+
+
 def garbage_inside(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[30:200] = bytes(range(170))
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("damage", [truncate, garbage_inside, lambda path: path.write_bytes(b"")])
+@pytest.mark.parametrize("damage", [truncate, flip, garbage_inside, lambda path: path.write_bytes(b"")])
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_damaged_file_is_set_aside_and_named(
     make_store: MakeStore, name: str, damage: Callable[[Path], None]
@@ -199,12 +209,30 @@ def test_a_file_written_anew_is_no_longer_damaged(make_store: MakeStore) -> None
     assert not collect(store).damaged
 
 
-def test_a_damaged_collected_table_is_made_again(make_store: MakeStore) -> None:
+@pytest.mark.parametrize("damage", [truncate, flip])
+def test_a_damaged_collected_table_is_made_again_and_that_is_said(
+    make_store: MakeStore, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
     store = make_store()
     collect(store)
-    truncate(store.table("metrics"))
+    whole = store.table("metrics").read_bytes()
+    damage(store.table("metrics"))
     assert collect(store).written == ("metrics",)
-    assert rows(store, "metrics")
+    assert store.table("metrics").read_bytes() == whole
+    assert "metrics.parquet was damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["predictions", "spectra", "weights"])
+def test_what_a_finished_pack_lacks_is_named(make_store: MakeStore, name: str) -> None:
+    store = make_store()
+    pack = store.pack(packs_with(store, 1)[0].name)
+    pack.weights.write_bytes(b"weights")
+    status = PackStatus.read(pack.status)
+    replace(status, files=dict(pack.kept())).write(pack.status)
+    assert collect(store).gone == ()
+    lost: Path = getattr(pack, name)
+    lost.unlink()
+    assert collect(store).gone == (lost,)
 
 
 def test_a_run_in_two_packs_counts_once_and_from_one_pack(make_store: MakeStore) -> None:

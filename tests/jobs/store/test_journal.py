@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jobs.store import journal
-from jobs.store.journal import Ending, Handed, append, read_journal
+from jobs.store.journal import Ending, Handed, append, read_journal, say_damaged
 from regularize.errors import UserError
 
 ARRAY = Handed(
@@ -98,8 +98,56 @@ def test_a_torn_line_says_nothing_and_the_next_one_is_whole(path: Path, kept: in
     assert read_journal(path).handed[0].job_id == "13"
 
 
-def test_a_whole_line_of_something_else_is_named(path: Path) -> None:
-    append(path, "asked")
-    append(path, "submitted", token="t1")
-    with pytest.raises(UserError, match=r"journal\.jsonl:2 is not a line this version wrote"):
-        read_journal(path)
+def damaged(path: Path, line: int, damage: str) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    harmed = bytearray(lines[line - 1])
+    if damage == "a letter":
+        harmed[harmed.index(b"t1") + 1] ^= 2
+    elif damage == "a bracket":
+        harmed[0] ^= 1
+    else:
+        harmed = bytearray(b'{"event":"submitted","token":"t1"}\n')
+    lines[line - 1] = bytes(harmed)
+    path.write_bytes(b"".join(lines))
+
+
+@pytest.mark.parametrize("damage", ["a letter", "a bracket", "something else"])
+def test_a_damaged_line_says_nothing_and_is_named_once(
+    path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal.submitting(path, ARRAY)
+    append(path, "submitted", token="t1", job_id="13")
+    append(path, "cancelled", runs=["a"], elements=[["t1", 0]])
+    damaged(path, 2, damage)
+    found = read_journal(path)
+    assert (found.handed[0].unsure, found.cancelled, found.damaged) == (True, {"a"}, (2,))
+    say_damaged(path)
+    assert "damaged and left out: line 2;" in capsys.readouterr().err
+    say_damaged(path)
+    assert (capsys.readouterr().err, read_journal(path).damaged) == ("", ())
+
+
+def test_a_job_of_which_a_damaged_line_told_is_a_stray(path: Path) -> None:
+    journal.submitting(path, ARRAY)
+    append(path, "submitted", token="t1", job_id="13")
+    damaged(path, 1, "a letter")
+    found = read_journal(path)
+    assert (found.handed, found.strays) == ((), ("13",))
+
+
+def test_any_flipped_bit_is_noticed_or_harmless(path: Path) -> None:
+    journal.submitting(path, ARRAY)
+    append(path, "submitted", token="t1", job_id="13")
+    whole, before = read_journal(path), path.read_bytes()
+    for bit in range(8 * len(before)):
+        data = bytearray(before)
+        data[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(data)
+        found = read_journal(path)
+        assert found.damaged or found == whole, bit
+
+
+def test_lines_of_a_version_before_are_read(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"event":"cancelled","time":"","runs":["a"],"elements":[]}\n', encoding="utf-8")
+    assert read_journal(path).cancelled == {"a"}

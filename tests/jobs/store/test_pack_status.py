@@ -6,6 +6,7 @@ import pytest
 
 from jobs.store.pack_status import failure, read_pack, read_packs
 from regularize.config import pack_id
+from regularize.errors import UserError
 from regularize.store import Store
 from tests.jobs.stores import write_pack
 
@@ -43,7 +44,39 @@ def test_a_done_pack_whose_results_are_gone_or_damaged_has_to_be_trained_again(s
     whole.predictions.with_name("predictions.parquet.damaged").touch()  # written anew since
     states = {s.runs[0]: (s.state, s.step) for s in read_packs(store).statuses.values()}
     assert states == {"a": ("failed", 0), "b": ("failed", 0), "c": ("done", 100)}
-    assert failure(gone) == "its results are missing or damaged"
+    assert failure(gone) == "results.parquet is missing or damaged"
+    assert failure(damaged) == "predictions.parquet is missing or damaged"
+
+
+@pytest.mark.parametrize("name", ["predictions", "spectra", "weights"])
+def test_a_done_pack_lacks_nothing_of_what_it_kept(store: Store, name: str) -> None:
+    paths = write_pack(store, ["a"], "done")
+    for path in (paths.spectra, paths.weights):
+        path.write_bytes(b"kept")
+    write_pack(store, ["a"], "done", files=dict(paths.kept()))
+    assert read_packs(store).statuses[paths.folder.name].state == "done"
+    kept: Path = getattr(paths, name)
+    for harm in (lambda: kept.write_bytes(b"longer"), kept.unlink):
+        harm()
+        assert read_packs(store).statuses[paths.folder.name].state == "failed"
+        assert failure(paths) == f"{kept.name} is missing or damaged"
+
+
+def test_what_sync_brought_is_done_without_its_networks(store: Store) -> None:
+    paths = write_pack(store, ["a"], "done", files={"results.parquet": 0, "weights.pt": 400})
+    assert read_packs(store).statuses[paths.folder.name].state == "failed"
+    store.verified.write_text("{}", encoding="utf-8")
+    assert read_packs(store).statuses[paths.folder.name].state == "done"
+
+
+@pytest.mark.parametrize("place", ["a file", "a link to itself"])
+def test_what_is_no_folder_of_packs_is_named(store: Store, place: str) -> None:
+    if place == "a file":
+        store.packs.touch()
+    else:
+        store.packs.symlink_to(store.packs)
+    with pytest.raises(UserError, match="packs cannot be read: "):
+        read_packs(store)
 
 
 def test_packs_that_were_done_before_are_not_read_again(store: Store) -> None:

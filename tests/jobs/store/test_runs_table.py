@@ -64,8 +64,21 @@ def test_what_has_not_changed_is_not_written(store: Store, runs: dict[str, list[
     assert store.runs.stat().st_ino == before
 
 
-def test_a_damaged_file_is_named_with_what_to_do(store: Store, runs: dict[str, list[PlannedRun]]) -> None:
+@pytest.mark.parametrize("place", [None, 100, -100])
+def test_a_damaged_file_is_named_with_what_to_do_and_written_anew(
+    store: Store,
+    runs: dict[str, list[PlannedRun]],
+    place: int | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     write_runs(store, runs["tune"], complete=True)
-    store.runs.write_bytes(store.runs.read_bytes()[:-20])
-    with pytest.raises(UserError, match=r"runs\.parquet is damaged .*delete it"):
+    whole = bytearray(store.runs.read_bytes())
+    harmed = bytearray(whole) if place else whole[:-20]
+    harmed[place or 0] ^= 1
+    store.runs.write_bytes(harmed)
+    with pytest.raises(UserError, match=r"runs\.parquet is damaged .*`regularize submit` writes it anew"):
         read_runs(store)
+    write_runs(store, runs["tune"], complete=True)
+    assert store.runs.read_bytes() == whole
+    assert "runs.parquet was damaged" in capsys.readouterr().err
+    assert store.runs.with_name("runs.parquet.damaged").read_bytes() == harmed

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs.store.submit_lock import STALE_SECONDS, LockedError, alive, submit_lock
-from regularize.errors import UserError
+from regularize.whole_files import sealed, unsealed
 
 # Takes the lock when told to, says what came of it, and holds it until its input ends.
 PROGRAM = """
@@ -98,13 +99,14 @@ def test_the_lock_of_a_killed_process_is_taken_over_by_one_alone(path: Path) -> 
 
 def test_a_process_that_has_the_number_of_a_dead_holder_does_not_hold_its_lock(path: Path) -> None:
     with submit_lock(path):
-        mine = json.loads(path.read_text(encoding="utf-8"))
+        mine = unsealed(json.loads(path.read_text(encoding="utf-8")))
     boot, start = mine["born"].split()
     earlier = [f"{boot} {int(start) - 1}", f"{boot[::-1]} {start}"]  # and before the machine was started anew
     for began in earlier:
         path.write_text(json.dumps({**mine, "born": began}), encoding="utf-8")
         with submit_lock(path):
-            assert json.loads(path.read_text(encoding="utf-8")) | {"since": mine["since"]} == mine
+            found = unsealed(json.loads(path.read_text(encoding="utf-8")))
+            assert found | {"since": mine["since"]} == mine
     of_a_version_before = {key: value for key, value in mine.items() if key != "born"}
     for living in (mine, {**mine, "born": None}, of_a_version_before):
         path.write_text(json.dumps(living), encoding="utf-8")
@@ -115,18 +117,38 @@ def test_a_process_that_has_the_number_of_a_dead_holder_does_not_hold_its_lock(p
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"host": "elsewhere", "pid": 1, "since": "today"}', "process 1 on elsewhere since today"),
-        ("", "not a lock this version wrote"),
-        ('{"host": "elsewhere"}', "not a lock this version wrote"),
+        (b'{"host": "elsewhere", "pid": 1, "since": "today"}', "process 1 on elsewhere since today"),
+        (b"", "is damaged: .* `regularize submit` again"),
+        (b"\xff\xfe", "is damaged"),
+        (b'{"host": "elsewhere"}', "is damaged"),
+        (json.dumps(sealed({"pid": 1})).replace("1", "2", 1).encode(), "is damaged"),
     ],
 )
-def test_a_lock_that_cannot_be_judged_is_left_alone(path: Path, text: str, words: str) -> None:
+def test_a_lock_that_cannot_be_judged_is_left_alone_until_it_is_stale(
+    path: Path, text: bytes, words: str
+) -> None:
     path.parent.mkdir()
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=words), submit_lock(path):
+    path.write_bytes(text)
+    with pytest.raises(LockedError, match=words), submit_lock(path):
         pass
-    assert path.read_text(encoding="utf-8") == text
+    assert path.read_bytes() == text
     assert list(path.parent.iterdir()) == [path]
+    silent = time.time() - STALE_SECONDS - 60
+    os.utime(path, (silent, silent))
+    with submit_lock(path):
+        assert json.loads(path.read_bytes())["pid"] == os.getpid()
+
+
+def test_it_works_where_there_are_no_hard_links(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with submit_lock(path):
+        assert json.loads(path.read_bytes())["pid"] == os.getpid()
+        with pytest.raises(LockedError), submit_lock(path):
+            pass
+    assert list(path.parent.iterdir()) == []
 
 
 def test_the_lock_of_another_host_lasts_as_long_as_it_is_touched(
@@ -161,3 +183,12 @@ def test_who_is_alive() -> None:
     assert alive(os.getpid())
     assert alive(1)
     assert not alive(process.pid)
+
+
+def test_a_process_that_ended_but_was_not_waited_for_is_dead() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    stat = Path(f"/proc/{process.pid}/stat")
+    while b") Z " not in stat.read_bytes():
+        time.sleep(0.01)
+    assert not alive(process.pid)
+    process.wait()

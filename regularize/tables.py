@@ -1,0 +1,109 @@
+"""Tables as Parquet: written whole with checksums of their pages and of all of it, and read by one door."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from regularize import __version__
+from regularize.errors import UserError
+from regularize.origin import git_commit
+from regularize.schemas import SCHEMA_VERSION
+from regularize.whole_files import CHECKSUM, UNSEALED, fits, naming_failures, seal, write_whole
+
+ROW_GROUP = 100_000  # rows
+
+
+class DamagedFileError(UserError):
+    """A file whose bytes are not what was written; says which command makes it again."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} is damaged ({reason}); {_remedy(path)}")
+        self.path, self.reason = path, reason
+
+    def set_aside(self) -> None:
+        """Rename the file to `<file>.damaged`; another process may have done so already."""
+        with suppress(FileNotFoundError), naming_failures(self.path):
+            self.path.rename(self.path.with_name(f"{self.path.name}.damaged"))
+
+
+def _remedy(path: Path) -> str:
+    if path.parent.name == "tables" and path.stem != "selection":
+        return "`regularize collect` builds it anew"
+    if path.suffix == ".pt":
+        return "it is set aside, and `regularize submit` trains its runs again"
+    if path.parent.parent.name == "packs":
+        return "`regularize collect` sets it aside, and `regularize submit` trains its runs again"
+    return "`regularize submit` writes it anew"
+
+
+def write_table(path: Path, rows: pa.Table | Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
+    """Write rows (or a table) as Parquet, with the versions in the file's metadata."""
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
+    write_batches(path, [table.select(schema.names).cast(schema)], schema)
+
+
+def write_batches(path: Path, batches: Iterable[pa.Table], schema: pa.Schema, **metadata: str) -> None:
+    """The same for a table that comes in parts; `metadata` comes beside the versions."""
+
+    def write(temporary: Path) -> None:
+        whole = schema.with_metadata(table_metadata() | metadata)
+        with pq.ParquetWriter(temporary, whole, compression="zstd", write_page_checksum=True) as writer:
+            for batch in batches:
+                writer.write_table(batch.replace_schema_metadata(whole.metadata), row_group_size=ROW_GROUP)
+            writer.add_key_value_metadata({CHECKSUM: UNSEALED})
+        seal(temporary)
+
+    write_whole(path, write)
+
+
+@contextmanager
+def open_table(path: Path) -> Iterator[pq.ParquetFile]:
+    """A table that is whole. Also inside the block errors of reading are:
+
+    Raises:
+        DamagedFileError: the bytes are not what was written.
+        UserError: the file system does not give the bytes.
+        FileNotFoundError: there is no such file.
+    """
+    try:
+        stat = path.stat()
+        if not _fits(path, stat.st_ino, stat.st_size, stat.st_mtime_ns):
+            raise DamagedFileError(path, "its checksum does not fit")
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        # Arrow raises OSError for bad bytes too, but only the operating system sets `errno`.
+        if isinstance(error, OSError) and error.errno:
+            raise UserError(f"{path} cannot be read: {os.strerror(error.errno)}") from error
+        raise DamagedFileError(path, " ".join(str(error).split())) from error
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None, where: Any = None) -> pa.Table:
+    """A table, or some columns of it, or the rows that satisfy the condition `where`; as `open_table`."""
+    with open_table(path) as file:
+        if where is None:
+            return file.read(columns=columns)  # `pq.read_table` would import pandas
+        return pq.read_table(
+            path, columns=columns, filters=where, partitioning=None, page_checksum_verification=True
+        )
+
+
+@lru_cache(maxsize=1024)
+def _fits(path: Path, *_stamp: int) -> bool:
+    """Read from end to end once a process, as long as the file stays the same."""
+    return fits(path)
+
+
+def table_metadata() -> dict[str, str]:
+    """What every Parquet file says of its origin."""
+    return {"schema_version": SCHEMA_VERSION, "package_version": __version__, "git_commit": git_commit()}

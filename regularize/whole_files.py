@@ -1,0 +1,198 @@
+"""Files that are written whole, say of themselves whether they still are, and fail in one clear line.
+
+All writes go to a unique temporary name in the same folder, are fsynced, and then renamed: a reader sees
+the old file or the new one, never a part. Every table and every JSON object carries a checksum of all
+the rest of it: a flipped bit is noticed wherever it is. Files without one are of earlier versions.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import sys
+import uuid
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from regularize.errors import NoSpaceError, UserError
+
+CHECKSUM = "checksum"
+"""The name of the checksum in a JSON object and in a table's metadata."""
+
+UNSEALED = f"blake2b:{'0' * 32}"
+"""What stands in a file in the place of its checksum before that is known."""
+
+_SEAL = re.compile(rb"blake2b:[0-9a-f]{32}")
+_TAIL = 65_536  # bytes at a file's end in which its checksum is looked for
+_CHUNK = 1 << 20
+_ERRORS_OF_ARCHIVES = (
+    zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError, KeyError, OverflowError
+)  # fmt: skip
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in place at once.
+
+    A failure leaves `path` as it was and no temporary file behind.
+
+    Raises:
+        NoSpaceError: the disk or the user's quota is full.
+        UserError: the file cannot be written for another reason.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
+    try:
+        with naming_failures(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(temporary)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming_failures(path: Path) -> Iterator[None]:
+    """Tell a person which file could not be written, and why.
+
+    Raises:
+        NoSpaceError: the disk, its inodes or the user's quota are used up.
+        UserError: what else the system says: no permission, a read-only disk, a file in a folder's place.
+    """
+    try:
+        with naming_full_disk(path):
+            yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise UserError(f"{path} cannot be written: {os.strerror(error.errno)}") from None
+
+
+@contextmanager
+def naming_full_disk(path: Path) -> Iterator[None]:
+    """The same where other errors are not of writing.
+
+    Raises:
+        NoSpaceError: the disk, its inodes or the user's quota are used up.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            what = "no space left" if error.errno == errno.ENOSPC else "the quota leaves no space"
+            raise NoSpaceError(f"{what} to write {path}; what stood there is kept") from None
+        raise
+
+
+def write_bytes(path: Path, *parts: bytes) -> None:
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            file.writelines(parts)
+
+    write_whole(path, write)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write an object, with its checksum."""
+    write_text(path, json.dumps(sealed(value), indent=1, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """
+    Raises:
+        ValueError: the file is not whole.
+    """
+    return unsealed(json.loads(path.read_text(encoding="utf-8")))
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object with the checksum of all else in it."""
+    return {**value, CHECKSUM: _digest_of(value)}
+
+
+def unsealed(value: Any) -> Any:
+    """A JSON value without its checksum, if it is an object that has one.
+
+    Raises:
+        ValueError: it is not what the checksum is of.
+    """
+    if not isinstance(value, dict) or CHECKSUM not in value:
+        return value
+    rest = {key: inner for key, inner in value.items() if key != CHECKSUM}
+    if value[CHECKSUM] != _digest_of(rest):
+        raise ValueError("its checksum does not fit")
+    return rest
+
+
+def _digest_of(value: Mapping[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def seal(path: Path) -> None:
+    """Put the checksum of all the rest of a file in the place of its last `UNSEALED`."""
+    with path.open("rb+") as file:
+        place, _ = _checksum_in(file)
+        assert place is not None, f"{path} holds no {UNSEALED}"
+        checksum = _checksum_around(file, place)
+        file.seek(place)
+        file.write(checksum)
+
+
+def fits(path: Path) -> bool:
+    """Whether a file is what its checksum is of; True where it has none."""
+    with path.open("rb") as file:
+        place, said = _checksum_in(file)
+        return place is None or said == _checksum_around(file, place)
+
+
+def _checksum_in(file: BinaryIO) -> tuple[int | None, bytes]:
+    """Where the checksum of a file is, and what it says."""
+    begin = max(0, file.seek(0, os.SEEK_END) - _TAIL)
+    file.seek(begin)
+    found = list(_SEAL.finditer(file.read()))
+    return (begin + found[-1].start(), found[-1][0]) if found else (None, b"")
+
+
+def _checksum_around(file: BinaryIO, place: int) -> bytes:
+    """Of all of a file but for the checksum at `place`."""
+    digest = hashlib.blake2b(digest_size=16)
+    file.seek(0)
+    while chunk := file.read(min(_CHUNK, place - file.tell())):
+        digest.update(chunk)
+    file.seek(place + len(UNSEALED))
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+    return f"blake2b:{digest.hexdigest()}".encode()
+
+
+def archive_damage(path: Path) -> str:
+    """What is wrong with an archive of `torch.save`; `` if nothing is. It is not unpickled.
+
+    torch itself would load flipped bits without a word.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = archive.testzip()
+    except _ERRORS_OF_ARCHIVES as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        return " ".join(str(error).split()) or type(error).__name__
+    return f"the checksum of {member} is wrong" if member else ""
+
+
+def warn(text: str) -> None:
+    """A line on stderr: something was not as it should be, and what is done about it."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)
