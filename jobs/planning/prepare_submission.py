@@ -48,7 +48,9 @@ class Submission:
 def warn(submission: Submission, packs: Packs) -> None:
     """Say which packs' statuses cannot be read: their runs are trained again."""
     for problem in packs.broken.values():
-        submission.console.print(f"warning: {problem}", style="yellow", markup=False, soft_wrap=True)
+        submission.console.print(
+            f"warning: {problem}; its runs are trained again", style="yellow", markup=False, soft_wrap=True
+        )
 
 
 def next_plan(

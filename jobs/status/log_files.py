@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jobs.status.run_filters import EVERYTHING, Filter, matching
 from jobs.status.run_states import run_states
 from jobs.store.journal import Journal
-from jobs.store.pack_status import Packs, read_packs
+from jobs.store.pack_status import Packs, failure, read_packs
 from jobs.store.planned_runs import read_rows
 from jobs.submission.job_outcomes import Sight
 from jobs.support.readable_numbers import plural
-from regularize.store import Store
+from regularize.store import PackPaths, PackStatus, Store
 
+SILENT = "(not there: it ended without a word, as on a full disk, a used up quota or when killed)"
 TROUBLE = Filter(states=("failed", "lost", "unknown"))
 
 
@@ -23,7 +25,7 @@ def logs(store: Store, wanted: Filter, lines: int, sight: Sight) -> Iterator[str
     """Errors of failed packs and ends of others' logs, each once; without a filter, those of trouble."""
     found = log_files(store, wanted, sight)
     for path, runs in found.items():
-        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else "(not there)"
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else _instead(path)
         shown = text.splitlines() if path.name == "error.txt" else text.splitlines()[-lines:]
         yield "\n".join((f"==> {path} ({plural(runs, 'run')})", *shown, ""))
     if not found:
@@ -60,4 +62,25 @@ def _log_files(
             found[store.pack(pack_id).error] += 1
         elif job:
             found[store.logs / f"{job}_log.out"] += 1
+        elif states.get(run_id) == "lost" and status:
+            for path in _since(store, status) or [store.pack(pack_id).error]:
+                found[path] += 1
     return found
+
+
+def _instead(path: Path) -> str:
+    """What to say where a file that should tell most is not there."""
+    paths = PackPaths(path.parent)
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        if path == paths.error and PackStatus.read(paths.status).state == "done":
+            return failure(paths)
+    return SILENT
+
+
+def _since(store: Store, status: PackStatus) -> list[Path]:
+    """What tasks of this machine said last, since a pack that one of them trained said nothing more."""
+    with suppress(ValueError):
+        last = datetime.fromisoformat(status.updated_at).timestamp()
+        logs = sorted(store.logs.glob("*_log.err"))
+        return [path for path in logs if path.stat().st_mtime >= last and path.stat().st_size]
+    return []

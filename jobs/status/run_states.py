@@ -1,7 +1,7 @@
 """The state of every run, from what its pack says and, on Slurm, from what became of its jobs. Pure.
 
 planned (nobody has it), queued (its job waits, or has not come to it), running, interrupted (a
-checkpoint waits), failed (a Python error), lost (its job ended without a result), unknown (Slurm
+checkpoint waits), failed (a Python error), lost (its job or process ended without a word), unknown (Slurm
 says nothing of its job), done, diverged. What is not known is never called failed.
 """
 
@@ -21,6 +21,7 @@ RUN_STATES = (
     "planned", "queued", "running", "interrupted", "failed", "lost", "unknown", "done", "diverged"
 )  # fmt: skip
 SILENT_SECONDS = 60.0
+DEAD_SECONDS = 10.0  # of a process that is gone, but might be of another container on this host
 # Of a job that Slurm has not started yet, or not again.
 _WAITING = (
     "PENDING",
@@ -31,7 +32,7 @@ _WAITING = (
     "SPECIAL_EXIT",
     "CONFIGURING",
 )
-_BY_PROGRESS = ("failed", "interrupted", "running", "done")
+_BY_PROGRESS = ("failed", "lost", "interrupted", "running", "done")
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ def waits(task: QueuedTask) -> bool:
 
 
 def pack_state(status: PackStatus, now: datetime) -> str:
-    """The state of a pack; one whose process on this host died without a word is interrupted."""
+    """The state of a pack; one whose process on this host died without a word is lost."""
     dead = status.host == socket.gethostname() and not alive(status.pid)
-    if status.state == "running" and not status.job and dead and age(status, now) > SILENT_SECONDS:
-        return "interrupted"
+    if status.state == "running" and not status.job and dead and age(status, now) > DEAD_SECONDS:
+        return "lost"
     return status.state
 
 

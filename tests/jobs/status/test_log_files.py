@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from jobs.status.log_files import log_files, logs
 from jobs.status.run_filters import EVERYTHING, Filter
 from jobs.store.journal import Ending, Handed, append, ended, read_journal, submitting
+from jobs.store.planned_runs import read_rows
 from jobs.store.runs_table import write_runs
 from jobs.submission.job_outcomes import Sight, unasked
 from jobs.sweep.run_grid import tune_runs
@@ -49,6 +52,21 @@ def test_what_is_at_work_is_no_trouble(store: Store, sight: Sight) -> None:
     assert sorted(names) == ["13_3_0_log.out", "error.txt"]
     said = "".join(logs(store, EVERYTHING, 20, sight))
     assert ("ValueError: no" in said, "log of 3" in said, "log of 0" in said) == (True, True, False)
+
+
+def test_a_process_here_that_ended_without_a_word_is_lost_and_its_last_words_are_shown(
+    store: Store, sight: Sight
+) -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    run = read_rows(store)[-1].run_id
+    long_ago = (datetime.now(UTC) - timedelta(minutes=5)).isoformat(timespec="seconds")
+    pack = write_pack(store, [run], "running", pid=process.pid, updated_at=long_ago)
+    lost = Filter(runs=(run,))
+    assert "ended without a word, as on a full disk" in "".join(logs(store, lost, 20, sight))
+    assert pack.error in log_files(store, EVERYTHING, sight)
+    (store.logs / "77_0_log.err").write_text("no space left to write status.json\n", encoding="utf-8")
+    assert "no space left" in "".join(logs(store, lost, 20, sight))
 
 
 @pytest.mark.parametrize(

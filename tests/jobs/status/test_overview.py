@@ -61,13 +61,13 @@ def test_every_state_is_counted_where_it_belongs(store: Store) -> None:
 @pytest.mark.parametrize(
     ("other_host", "is_dead", "silent", "expected"),
     [
-        (False, True, True, "interrupted"),
+        (False, True, True, "lost"),
         (False, True, False, "running"),
         (False, False, True, "running"),
         (True, True, True, "running"),
     ],
 )
-def test_a_running_pack_is_interrupted_once_its_process_died_silently(
+def test_a_running_pack_is_lost_once_its_process_died_silently(
     dead: int, other_host: bool, is_dead: bool, silent: bool, expected: str
 ) -> None:
     changes: dict[str, Any] = {"pid": dead} if is_dead else {}

@@ -1,0 +1,1 @@
+"""Faults on purpose, over submissions with the real command line and real workers: `make faults N=…`."""
