@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pickle
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from regularize.store import PackPaths, write_bytes
+from regularize.store import DamagedFileError, PackPaths, write_bytes
+from regularize.whole_files import archive_damage
 
 _DIGEST = hashlib.sha256().digest_size
 
@@ -22,6 +24,25 @@ _DIGEST = hashlib.sha256().digest_size
 def save(path: Path, state: dict[str, Any]) -> None:
     """Tensors, numbers, strings, lists and dictionaries of them, as one whole file for `torch.load`."""
     write_bytes(path, _encoded(state))
+
+
+def load(path: Path) -> dict[str, Any]:
+    """What `save` wrote, on the CPU. Nothing in it is executed.
+
+    Raises:
+        DamagedFileError: the file is not what was written; it is set aside.
+        FileNotFoundError: there is none.
+    """
+    reason = archive_damage(path)  # torch itself would load flipped bits without a word
+    if not reason:
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            return state
+        except (ValueError, RuntimeError, LookupError, TypeError, EOFError, pickle.UnpicklingError) as error:
+            reason = " ".join(str(error).splitlines()[:2]).strip() or type(error).__name__
+    damaged = DamagedFileError(path, reason)
+    damaged.set_aside()
+    raise damaged
 
 
 def keep(paths: PackPaths, state: dict[str, Any]) -> None:

@@ -39,9 +39,10 @@ def _remedy(path: Path) -> str:
         return "`regularize collect` builds it anew"
     if path.suffix == ".pt":
         return "it is set aside, and `regularize submit` trains its runs again"
-    if path.parent.parent.name == "packs":
+    if path.parent.parent.name == "packs" and path.suffix == ".parquet":
         return "`regularize collect` sets it aside, and `regularize submit` trains its runs again"
-    return "`regularize submit` writes it anew"
+    what = "trains its runs again" if path.parent.parent.name == "packs" else "writes it anew"
+    return f"`regularize submit` {what}"
 
 
 def write_table(path: Path, rows: pa.Table | Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:

@@ -20,7 +20,6 @@ from analysis.tables.store_tables import Problem
 from regularize.config import RunConfig
 from regularize.errors import UserError, unknown
 from regularize.store import DamagedFileError, PackPaths, PackStatus, Store, read_table
-from regularize.whole_files import archive_damage
 
 DATASET = "clusters"
 FILMS: dict[str, type[Regions] | type[Stretching]] = {"regions": Regions, "stretching": Stretching}
@@ -126,18 +125,17 @@ def _problems(runs: Mapping[str, RunConfig]) -> dict[Problem, list[str]]:
 
 
 def _snapshots(store: Store, runs: Mapping[str, RunConfig]) -> Iterator[tuple[str, Filmed]]:
-    import torch
+    from regularize import checkpoint
 
     packs = [PackPaths(folder) for folder in sorted(store.packs.glob("*"))]
     for paths in packs:
         if not paths.snapshots.exists():
             continue
-        if reason := archive_damage(paths.snapshots):
-            damaged = DamagedFileError(paths.snapshots, reason)
-            damaged.set_aside()
-            raise damaged
-        saved = torch.load(paths.snapshots, weights_only=True)
-        diverged = PackStatus.read(paths.status).diverged
+        saved = checkpoint.load(paths.snapshots)
+        try:
+            diverged = PackStatus.read(paths.status).diverged
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise DamagedFileError(paths.status, str(error)) from None
         for position, run_id in enumerate(saved["runs"]):
             if run_id in runs:
                 filmed = Filmed(

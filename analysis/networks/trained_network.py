@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from regularize.config import RunConfig
 from regularize.errors import UserError
 from regularize.store import DamagedFileError, Store, read_table
-from regularize.whole_files import archive_damage
 
 if TYPE_CHECKING:
     import torch
@@ -141,15 +140,13 @@ def _slice(path: Path, run_id: str) -> dict[str, Tensor]:
 @lru_cache(maxsize=4)
 def _pack(path: Path, _changed: int, _size: int) -> tuple[list[str], dict[str, Tensor]]:
     """A pack's run ids and stacked state; read again when the file changes."""
-    import torch
+    from regularize import checkpoint
 
     try:
-        if reason := archive_damage(path):
-            raise ValueError(reason)
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        saved = checkpoint.load(path)
         return list(saved["runs"]), dict(saved["model"])
-    except (ValueError, RuntimeError, KeyError, TypeError, EOFError) as error:
-        damaged = DamagedFileError(path, _first_line(error))
+    except (KeyError, TypeError) as error:
+        damaged = DamagedFileError(path, "it holds no networks")
         damaged.set_aside()
         raise damaged from error
     except OSError as error:

@@ -41,7 +41,7 @@ HOMES = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="replace")  # in a terminal that is not of UTF-8, `?` for ε
     args = parser().parse_args(argv)
     args.argv = list(sys.argv[1:] if argv is None else argv)

@@ -1,4 +1,4 @@
-"""`make faults N=…`: so many faults and flipped bits; ends with their tables, and with 1 if any went wrong."""
+"""`make faults N=…`: so many faults and flipped bits; ends with what became of them, 1 if any went wrong."""
 
 from __future__ import annotations
 

@@ -22,7 +22,6 @@ from regularize.errors import UserError
 from regularize.store import Store, read_table
 from tests.faults.trial import Trial, healed, tracebacks
 
-
 _NAMED = re.compile(r"damaged|cannot be read|gone")
 
 

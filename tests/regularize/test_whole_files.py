@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import errno
+import os
+import random
+from pathlib import Path
+
+import pytest
+import torch
+
+from regularize import checkpoint
+from regularize.errors import NoSpaceError, UserError
+from regularize.store import DamagedFileError
+from regularize.whole_files import read_json, write_json, write_text
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "no space left to write"),
+        (errno.EDQUOT, "the quota leaves no space to write"),
+        (errno.EROFS, "cannot be written: Read-only file system"),
+        (errno.EACCES, "cannot be written: Permission denied"),
+        (errno.EIO, "cannot be written: Input/output error"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_named_and_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    path = tmp_path / "file"
+    write_text(path, "before")
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "fsync", fail)
+        with pytest.raises(UserError, match=words) as raised:
+            write_text(path, "after")
+    assert str(path) in str(raised.value)
+    assert isinstance(raised.value, NoSpaceError) == (number in (errno.ENOSPC, errno.EDQUOT))
+    assert [path.read_text(encoding="utf-8"), *tmp_path.iterdir()] == ["before", path]
+
+
+@pytest.mark.parametrize("place", ["a file", "a link to itself"])
+def test_a_folder_that_is_none_is_one_clear_error(tmp_path: Path, place: str) -> None:
+    folder = tmp_path / "folder"
+    if place == "a file":
+        folder.touch()
+    else:
+        folder.symlink_to(folder)
+    with pytest.raises(UserError, match="cannot be written: "):
+        write_text(folder / "file", "")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_any_flipped_bit_of_an_object_is_noticed_or_harmless(tmp_path: Path) -> None:
+    path, value = tmp_path / "value.json", {"a": [1, 2.5, None], "b": {"c": "µ"}, "runs": ["x"] * 3}
+    write_json(path, value)
+    before, noticed = path.read_bytes(), 0
+    for bit in range(8 * len(before)):
+        data = bytearray(before)
+        data[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(data)
+        try:
+            found = read_json(path)
+        except ValueError:
+            noticed += 1
+        else:
+            # The name of the checksum itself may be another word.
+            assert {key: found[key] for key in value} == value
+    assert noticed > 4 * len(before)
+
+
+def test_any_flipped_bit_of_an_archive_is_noticed_or_harmless(tmp_path: Path) -> None:
+    path, whole = tmp_path / "weights.pt", {"w": torch.linspace(-1, 1, 50)}
+    checkpoint.save(path, whole)
+    before, noticed = path.read_bytes(), 0
+    for bit in random.Random(15).sample(range(8 * len(before)), 1500):
+        data = bytearray(before)
+        data[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(data)
+        try:
+            found = checkpoint.load(path)
+        except DamagedFileError:
+            noticed += 1
+        else:
+            assert torch.equal(found["w"], whole["w"]), bit
+    assert noticed > 500
