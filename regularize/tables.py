@@ -30,7 +30,7 @@ class DamagedFileError(UserError):
 
     def set_aside(self) -> None:
         """Rename the file to `<file>.damaged`; another process may have done so already."""
-        with suppress(FileNotFoundError), naming_failures(self.path):
+        with naming_failures(self.path), suppress(FileNotFoundError):
             self.path.rename(self.path.with_name(f"{self.path.name}.damaged"))
 
 

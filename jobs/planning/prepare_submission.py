@@ -12,7 +12,7 @@ from analysis.statistics.strength_selection import select
 from analysis.tables.collect import collect
 from jobs.cluster.cluster_config import Cluster
 from jobs.planning.plan import Plan, make_plan, tuned, wanted_runs
-from jobs.store.pack_status import Packs, read_packs
+from jobs.store.pack_status import Packs, failure, read_packs
 from jobs.store.runs_table import write_runs
 from jobs.store.submitted_settings import Saved
 from jobs.support.readable_numbers import plural
@@ -46,11 +46,16 @@ class Submission:
 
 
 def warn(submission: Submission, packs: Packs) -> None:
-    """Say which packs' statuses cannot be read: their runs are trained again."""
-    for problem in packs.broken.values():
-        submission.console.print(
-            f"warning: {problem}; its runs are trained again", style="yellow", markup=False, soft_wrap=True
-        )
+    """Say which packs cannot be read, or lack files that they kept: their runs are trained again."""
+    done = packs.done()
+    lacking = [
+        f"{submission.store.pack(pack_id).folder}: {failure(submission.store.pack(pack_id))}"
+        for pack_id, status in packs.statuses.items()
+        if status.state == "failed" and status.files and not done.keys() >= {*status.runs}
+    ]
+    for problem in (*packs.broken.values(), *lacking):
+        text = f"warning: {problem}; its runs are trained again"
+        submission.console.print(text, style="yellow", markup=False, soft_wrap=True)
 
 
 def next_plan(

@@ -137,12 +137,14 @@ def test_failures_and_damage_are_mended_then_both_phases_then_nothing(
     metrics.mkdir(parents=True)  # cannot be replaced by a file
     code, out, err = finished(start(SHORT))
     assert (code, out) == (1, "")
-    assert f"1 run of pack {metrics.parent.name} failed: IsADirectoryError" in err
+    assert f"1 run of pack {metrics.parent.name} failed: regularize.errors.UserError: " in err
     assert f"({store.pack(metrics.parent.name).error})" in err
 
     metrics.rmdir()
     (done,) = (paths for paths in packs_of(store) if paths.folder != metrics.parent)
-    done.results.write_bytes(done.results.read_bytes()[:-100])
+    harmed = bytearray(done.results.read_bytes())
+    harmed[-300] ^= 1
+    done.results.write_bytes(harmed)
     code, out, err = finished(start(SHORT))
     assert (code, out) == (0, f"done: 4 runs in {store.folder}\n"), err
     # What had failed, then what had been damaged, which shows when strengths are chosen; then the reports.
@@ -155,6 +157,12 @@ def test_failures_and_damage_are_mended_then_both_phases_then_nothing(
     code, out, err = finished(start(SHORT))
     assert (code, out, err) == (0, f"nothing to do: 4 runs done in {store.folder}\n", "")
     assert len(read_json(store.provenance)["submissions"]) == 2
+
+    done.predictions.unlink()
+    code, out, err = finished(start(SHORT))
+    assert (code, out) == (0, f"done: 4 runs in {store.folder}\n"), err
+    assert f"{done.folder}: predictions.parquet is missing or damaged; its runs are trained again" in err
+    assert done.predictions.exists()
     assert not store.lock.exists()
 
 
