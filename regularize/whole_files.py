@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 
 from regularize.errors import NoSpaceError, UserError
 
-CHECKSUM = "checksum"
+CHECKSUM = "sealed"  # `checksum` is what `meta.json` calls that of its arrays
 """The name of the checksum in a JSON object and in a table's metadata."""
 
 UNSEALED = f"blake2b:{'0' * 32}"
@@ -137,7 +137,8 @@ def unsealed(value: Any) -> Any:
 
 
 def _digest_of(value: Mapping[str, Any]) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    as_read = json.loads(json.dumps(value))  # keys are text, tuples lists
+    text = json.dumps(as_read, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 

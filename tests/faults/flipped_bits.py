@@ -63,7 +63,7 @@ def judge(reference: Trial, trial: Trial, flip: Flip, heal: bool) -> str:
     data = bytearray(path.read_bytes())
     data[flip.bit // 8] ^= 1 << flip.bit % 8
     path.write_bytes(data)
-    said = "".join(_said(trial, *words) for words in (("status",), ("collect",), ("compare",)))
+    said = "".join(_said(trial, *words) for words in (("status", "--json"), ("collect",), ("compare",)))
     said += _read(reference, trial)
     tables, wanted = trial.tables() if _there(trial) else {}, reference.tables()
     wrong = [name for name in wanted if name not in tables or not tables[name].equals(wanted[name])]
@@ -88,7 +88,7 @@ def _said(trial: Trial, *words: str) -> str:
     out, err = StringIO(), StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         try:
-            code = main([*words, str(trial.store.folder)])
+            code = main([words[0], str(trial.store.folder), *words[1:]])
         except Exception:
             raise AssertionError(f"{words}: {traceback.format_exc()}") from None
     assert code in (0, 1, 2), code

@@ -71,6 +71,12 @@ def test_any_flipped_bit_of_an_object_is_noticed_or_harmless(tmp_path: Path) -> 
     assert noticed > 4 * len(before)
 
 
+def test_what_json_writes_in_its_own_way_is_still_what_the_checksum_is_of(tmp_path: Path) -> None:
+    write_json(tmp_path / "value.json", {"sizes": {2: (1, 2), 10: 0.1}, "none": {True: None}})
+    found = read_json(tmp_path / "value.json")
+    assert found == {"sizes": {"2": [1, 2], "10": 0.1}, "none": {"true": None}}
+
+
 def test_any_flipped_bit_of_an_archive_is_noticed_or_harmless(tmp_path: Path) -> None:
     path, whole = tmp_path / "weights.pt", {"w": torch.linspace(-1, 1, 50)}
     checkpoint.save(path, whole)
