@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from regularize import models
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.errors import UserError, require, unknown
 from regularize.evaluation.settings import Evaluation
 from regularize.regularizers import REGULARIZERS

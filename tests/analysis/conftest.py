@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from regularize.config import Evaluation, RunConfig
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.store import (
     METRICS,
     PREDICTIONS,

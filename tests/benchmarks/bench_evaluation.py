@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import torch
 
 from regularize.config import RunConfig
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.evaluation.settings import Evaluation, Robustness
 from regularize.store import PackPaths
 from regularize.train_pack import train_pack

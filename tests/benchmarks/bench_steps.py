@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from regularize.config import RunConfig, Term
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.distributed import Ranks
 from regularize.memory import keep_large_blocks
 from regularize.store import PackPaths

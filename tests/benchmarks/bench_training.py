@@ -31,7 +31,7 @@ from torch import nn
 from regularize.config import RunConfig
 from regularize.cores import cores
 from regularize.data import data_root, load
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.training_config import Training
 from tests.benchmarks.processes import peak_megabytes
 
