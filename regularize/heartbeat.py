@@ -45,6 +45,8 @@ class Heartbeat:
             host=platform.node(),
             pid=os.getpid(),
             job=self.job,
+            code="+".join(trainer.codes),
+            data=trainer.data,
             diverged=tuple(i for i, step in zip(ids, trainer.diverged_step.tolist(), strict=True) if step),
         )
         if trainer.ranks.first:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import torch
 
 from regularize import checkpoint
@@ -57,6 +58,10 @@ def _results(trainer: Trainer, extent: Extent, found: final.Final, seconds: Mapp
         "world_size": trainer.ranks.world,
         "threads": torch.get_num_threads(),
         "device": trainer.ranks.device.type,
+        "code": "+".join(trainer.codes),
+        "data": trainer.data,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
         "precision": trainer.training.precision,
         "host": platform.node(),
         "finished_at": now(),

@@ -69,6 +69,10 @@ RESULTS = pa.schema(
         ("world_size", pa.int64()),
         ("threads", pa.int64()),
         ("device", pa.string()),
+        ("code", pa.string()),  # 16 hex digits of what trained and measured it, see `code_identity`
+        ("data", pa.string()),  # 16 hex digits of images, labels, class names and split
+        ("torch", pa.string()),  # versions
+        ("numpy", pa.string()),
         ("precision", pa.string()),
         ("host", pa.string()),
         ("finished_at", pa.string()),  # UTC, ISO 8601

@@ -75,6 +75,8 @@ class PackStatus:
     diverged: tuple[str, ...] = ()
     evaluation_seconds: float = 0.0  # beside `seconds`
     job: str = ""  # what trains it on a cluster, as its log is named: array, element, process
+    code: str = ""  # that has trained it (`regularize.code_identity`), joined by + where it is several
+    data: str = ""  # content of its data set (`Dataset.content_hash`)
 
     def write(self, path: Path) -> None:
         write_json(path, dataclasses.asdict(self))
@@ -212,6 +214,24 @@ class Store:
     @property
     def report(self) -> Path:
         return self.folder / "report.html"
+
+    def code(self, name: str) -> Path:
+        """The sources of that name, by `regularize.code_identity`: an archive."""
+        return self.folder / "code" / f"{name}.zip"
+
+    def data(self, name: str) -> Path:
+        """What is said of the data set whose content has that hash: plain values."""
+        return self.folder / "data" / f"{name}.json"
+
+    @property
+    def accepted(self) -> Path:
+        """Which other code and data were accepted beside those of today, and how."""
+        return self.folder / "accepted.json"
+
+    @property
+    def replaced(self) -> Path:
+        """Packs that were trained again since their code or data had changed, by pack id and number."""
+        return self.folder / "replaced"
 
     def pack(self, pack_id: str) -> PackPaths:
         return PackPaths(self.packs / pack_id)

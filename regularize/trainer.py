@@ -12,6 +12,7 @@ from torch import Tensor
 
 from regularize import models, optimizer
 from regularize.batches import Batches
+from regularize.code_identity import code_of
 from regularize.config import RunConfig
 from regularize.data import load, order, split
 from regularize.distributed import Ranks
@@ -44,6 +45,8 @@ class Trainer:
         self.train_rows = torch.stack([splits[seed].train for seed in self.seeds])
         self.validation_rows = torch.stack([splits[seed].validation for seed in self.seeds])
         self.classes = dataset.classes
+        self.data = dataset.content_hash
+        self.codes = (code_of(config.model).name,)  # that brought it here, the latest last
         self.timeline = Timeline.of(config.training, self.train_rows.shape[1])
 
         model = models.build(config.model, self.seeds, shape=self.batches.shape, classes=dataset.classes)
@@ -90,6 +93,8 @@ class Trainer:
         """All that changes from step to step; all ranks ask together."""
         return {
             "step": self.step,
+            "data": self.data,
+            "codes": list(self.codes),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "diverged_step": self.diverged_step,
@@ -97,7 +102,17 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """The inverse of `state`."""
+        """The inverse of `state`.
+
+        Raises:
+            UserError: it was begun on other data.
+        """
+        if (before := state.get("data", "")) and before != self.data:
+            raise UserError(
+                f"{self.runs[0].data.name} is not what this pack was begun on: its content is {self.data}, "
+                f"was {before}; put the data back, or `regularize submit --data retrain`"
+            )
+        self.codes = tuple(dict.fromkeys([*state.get("codes", ()), *self.codes]))
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])

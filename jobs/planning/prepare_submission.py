@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -34,6 +34,7 @@ class Submission:
     data_root: Path | None
     overrides: Sequence[str]
     console: Console
+    changed: Mapping[str, str] = field(default_factory=dict)  # what to do where code or data have changed
 
     def say(self, note: str) -> None:
         """Show what had better be known, on one line."""

@@ -11,8 +11,10 @@ from rich.console import Console
 from analysis.tables.collect import collect
 from jobs.planning.prepare_submission import Submission
 from jobs.planning.sweep_data import prepare_data
+from jobs.planning.sweep_inputs import changed_in, refuse
 from jobs.slurm.client import Slurm
 from jobs.store import submitted_settings
+from jobs.store.pack_status import read_packs
 from jobs.store.submit_lock import LockedError, submit_lock
 from jobs.store.submitted_settings import Saved
 from jobs.submission.hand_to_slurm import ToSlurm
@@ -58,6 +60,7 @@ def go_on(folder: Path) -> bool:
         console=console,
     )
     facts = prepare_data(submission.sweep, submission.data_root, submission.say)
+    refuse(changed_in(submission.sweep, store, read_packs(store), submission.data_root, facts))
     try:
         with submit_lock(store.lock):
             way = way_to_slurm(store, known, Slurm(say=console.print, patience=PATIENCE))

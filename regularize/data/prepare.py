@@ -90,6 +90,15 @@ def prepared(
         ) from error
 
 
+def content(name: str, root: Path | str | None = None, form: Form = AS_IT_IS) -> str:
+    """`Prepared.content_hash` of a data set as it is now; `` where that is not known without decoding it."""
+    root = data_root(root)
+    with suppress(UserError):
+        ready = _current(_folder(name, root, form), locate(name, root), root, checked=False)
+        return ready.content_hash if ready else ""
+    return ""
+
+
 def _folder(name: str, root: Path, form: Form) -> Path:
     return root / PREPARED / f"{name}{form.suffix}"
 
