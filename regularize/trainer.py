@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regularize import models, optimizer
+from regularize import fused, models, optimizer
 from regularize.batches import Batches
 from regularize.config import RunConfig
 from regularize.data import load, order, split
@@ -49,6 +49,7 @@ class Trainer:
         model = models.build(config.model, self.seeds, shape=self.batches.shape, classes=dataset.classes)
         self.model = model.to(ranks.device, dtype).eval()  # in training mode during a step only
         self.parameters = list(self.model.parameters())
+        self.kernels = _fuse(self.model, config.training.precision, ranks.device)
         self.terms = bind(runs, ranks.device)
         _check_jacobians(config, self.model, self.terms)
         for term in config.terms:
@@ -172,6 +173,16 @@ class Trainer:
         total = self.train_rows.shape[1]
         picks = [torch.randperm(total, generator=generator(seed, "sample"))[:count] for seed in self.seeds]
         return self.train_rows.gather(1, torch.stack(picks))
+
+
+def _fuse(model: Network, precision: str, device: torch.device) -> str:
+    """Let the model's stages be computed by compiled kernels where they can be; the path's name."""
+    if (precision, device.type) != ("float32", "cpu"):
+        return f"torch: {precision} on {device.type}"
+    path = fused.chosen()
+    if path.kernels and not model.fuse(path.kernels):
+        return "torch: no fused stages for this model"
+    return path.name
 
 
 def _check_jacobians(config: RunConfig, model: Network, terms: Sequence[BoundTerm]) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from regularize.models import Outline
+
+if TYPE_CHECKING:
+    from regularize.fused.kernels import Kernels
 
 Hidden = Callable[[str, Tensor], Tensor]
 """Called with a layer's name and its activations [R, B, units]; returns what goes on. Linear in them."""
@@ -38,6 +42,10 @@ class Network(nn.Module):
     def basis(self, logits: Tensor) -> Tensor:
         """Orthonormal vectors [m, K] that span the subspace that logits lie in: R^K, unless overridden."""
         return torch.eye(logits.shape[-1], dtype=logits.dtype, device=logits.device)
+
+    def fuse(self, kernels: Kernels) -> bool:
+        """Pass float32 on the CPU through these kernels from now on; False where none of them fit."""
+        return False
 
     def outline(self, shape: tuple[int, ...], classes: int) -> Outline:
         """What it looks like to techniques, as a network for examples of this shape and so many classes."""
