@@ -17,6 +17,7 @@ from regularize.data import load, order, split
 from regularize.distributed import Ranks
 from regularize.draws import Draws
 from regularize.errors import UserError
+from regularize.fused.stages import wanting
 from regularize.models.network import Network
 from regularize.objective import BoundTerm, Objective, bind
 from regularize.regularizers.hooks import StepEnd
@@ -50,6 +51,7 @@ class Trainer:
         self.model = model.to(ranks.device, dtype).eval()  # in training mode during a step only
         self.parameters = list(self.model.parameters())
         self.kernels = _fuse(self.model, config.training.precision, ranks.device)
+        self.batches.examples_first = not self.kernels.startswith("fused")
         self.terms = bind(runs, ranks.device)
         _check_jacobians(config, self.model, self.terms)
         for term in config.terms:
@@ -113,7 +115,8 @@ class Trainer:
         optimizer.set_rate(self.optimizer, rate)
         self.optimizer.zero_grad()
         losses = self._losses()
-        torch.autograd.backward(losses.sum(), inputs=self.parameters)
+        with wanting(images=False):
+            torch.autograd.backward(losses.sum(), inputs=self.parameters)
         self._mark_diverged()
         self.step += 1
         with optimizer.frozen(self.parameters, self.diverged_step.nonzero().flatten().to(self.ranks.device)):
@@ -136,8 +139,8 @@ class Trainer:
             dtype=self.batches.dtype,
             device=self.ranks.device,
         )
-        # What a module of someone else's draws itself, in dropout layers of its own for instance.
-        torch.manual_seed(generator(self.seeds[0], f"module/{self.ranks.rank}", self.step).initial_seed())
+        if self.model.draws:
+            torch.manual_seed(generator(self.seeds[0], f"module/{self.ranks.rank}", self.step).initial_seed())
         self.model.train()
         half = self.training.precision == "bfloat16"
         with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=half):

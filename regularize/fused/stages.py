@@ -11,20 +11,20 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from regularize.fused.kernels import Activation, Kernels, Passed
+from regularize.fused.kernels import IMAGE_CHANNELS, Activation, Kernels, Passed
 from regularize.layers import Layer, Link, RunConv2d
 
-_wanted = {"inputs": True, "weights": True}
+_wanted = {"images": True, "weights": True}
 
 
 @contextmanager
-def wanting(*, inputs: bool = True, weights: bool = True) -> Iterator[None]:
-    """Inside, stages leave out the gradients that a backward pass does not ask for.
+def wanting(*, images: bool = True, weights: bool = True) -> Iterator[None]:
+    """Inside, backward passes leave out the gradients of images, or those of weights and biases.
 
-    Torch does that by itself for its own functions, and does not tell those of others.
+    Torch computes no gradients that nobody asked for, but it does not tell functions that are not its own.
     """
     before = _wanted.copy()
-    _wanted.update(inputs=inputs, weights=weights)
+    _wanted.update(images=images, weights=weights)
     try:
         yield
     finally:
@@ -40,12 +40,18 @@ def fused(kernels: Kernels, convolution: RunConv2d, activation: Activation) -> L
 
     def layer(x: Tensor) -> Link:
         weight = convolution.weight  # the one of this pass, which weight noise replaces
+        y: Tensor
         y, at = _Stage.apply(_channels_last(x), weight, convolution.bias, kernels, activation)
-        if activation is Activation.TANH:  # curved: its slope is for torch to differentiate
-            return Link(
-                y, lambda dx: _pushed(dx, weight, at, kernels, Activation.IDENTITY) * (1 - y * y), (weight, y)
-            )
-        return Link(y, lambda dx: _pushed(dx, weight, at, kernels, activation), (weight,))
+        if activation is not Activation.TANH:
+            return Link(y, lambda dx: _pushed(dx, weight, at, kernels, activation), (weight,))
+        # Curved: torch is to differentiate the slope by y, and must not come to the weights by way of y.
+        beside = weight.view_as(weight)
+
+        def push(dx: Tensor) -> Tensor:
+            picked = _pushed(dx, beside, at, kernels, Activation.IDENTITY)
+            return picked * (1 - y * y)
+
+        return Link(y, push, (beside, y))
 
     return layer
 
@@ -74,7 +80,8 @@ class _Stage(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, _: None) -> tuple[Tensor | None, ...]:
         (weight,) = ctx.saved_tensors
         x, w, b, *_ = ctx.needs_input_grad
-        inputs, weights = x and _wanted["inputs"], (w or b) and _wanted["weights"]
+        inputs = x and (_wanted["images"] or ctx.at.x.shape[-1] not in IMAGE_CHANNELS)
+        weights = (w or b) and _wanted["weights"]
         found = ctx.kernels.backward(
             ctx.at, weight.contiguous(), gradient.contiguous(), inputs=inputs, weights=weights
         )
