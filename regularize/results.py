@@ -58,6 +58,7 @@ def _results(trainer: Trainer, extent: Extent, found: final.Final, seconds: Mapp
         "threads": torch.get_num_threads(),
         "device": trainer.ranks.device.type,
         "precision": trainer.training.precision,
+        "kernels": trainer.kernels,
         "host": platform.node(),
         "finished_at": now(),
     }

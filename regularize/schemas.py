@@ -70,6 +70,7 @@ RESULTS = pa.schema(
         ("threads", pa.int64()),
         ("device", pa.string()),
         ("precision", pa.string()),
+        ("kernels", pa.string()),  # of LeNet's stages: "fused <instructions>", or "torch: <why>"
         ("host", pa.string()),
         ("finished_at", pa.string()),  # UTC, ISO 8601
     ]

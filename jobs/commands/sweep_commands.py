@@ -19,6 +19,8 @@ def plan(args: Namespace) -> int:
     from jobs.status.terminal_views import plan_view
     from jobs.store.pack_status import read_packs
     from jobs.submission.runs_in_hand import without
+    from regularize import fused
+    from regularize.models import LENETS
 
     cluster = load_cluster(args.cluster, args.max_tasks)
     sweep = sweep_of(args, cluster)
@@ -30,10 +32,12 @@ def plan(args: Namespace) -> int:
     root = data_folder(args.data_root, cluster)
     facts = look_at_data(sweep, root, lambda note: print(f"note: {note}", file=sys.stderr))
     made = make_plan(wanted, ahead, packs, cluster, facts, without(store, packs, cluster))
+    here = cluster.kind == "local" and not cluster.gpus
+    kernels = fused.expected() if here and any(run.config.model in LENETS for run in made.runs) else None
     if args.json:
-        print_json({"sweep": sweep.name, "store": str(store.folder), **made.to_json()})
+        print_json({"sweep": sweep.name, "store": str(store.folder), **made.to_json(), "kernels": kernels})
     else:
-        console().print(plan_view(made))
+        console().print(plan_view(made, kernels))
     return 0
 
 

@@ -43,7 +43,7 @@ def expected() -> str:
         UserError: the setting is none.
     """
     setting = os.environ.get(SETTING) or "auto"
-    known = [each.name for each in build.targets()]
+    known = {each.name: each for each in build.targets()}
     if setting not in ("auto", "torch", *known):
         raise UserError(
             f"{SETTING} is {setting!r} on this processor; {one_of(setting, ('auto', 'torch', *known))}"
@@ -52,7 +52,10 @@ def expected() -> str:
         return f"torch: {SETTING} says so"
     if not known:
         return "torch: no fused stages for this processor"
-    return f"fused {known[0] if setting == 'auto' else setting}"
+    name = next(iter(known)) if setting == "auto" else setting
+    if not build.compilers() and not build.cached(known[name]).exists():
+        return "torch: no compiler found"
+    return f"fused {name}"
 
 
 @cache

@@ -89,6 +89,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regularize" / "kernels"
 
 
+def cached(target: Target) -> Path:
+    """Where its library is, once it was built."""
+    digest = hashlib.sha256(SOURCE.read_bytes() + repr((_COMMON, target.flags)).encode()).hexdigest()
+    return cache_folder() / f"stages-{target.name}-{digest[:16]}.so"
+
+
 def library(target: Target, test: Callable[[Path], None]) -> Path:
     """The compiled library for `target`; one that was just built has passed `test`, which raises.
 
@@ -97,8 +103,7 @@ def library(target: Target, test: Callable[[Path], None]) -> Path:
     Raises:
         BuildError: no compiler made one that passes.
     """
-    digest = hashlib.sha256(SOURCE.read_bytes() + repr((_COMMON, target.flags)).encode()).hexdigest()
-    path = cache_folder() / f"stages-{target.name}-{digest[:16]}.so"
+    path = cached(target)
     if _sound(path):
         return path
     try:

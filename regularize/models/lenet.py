@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import torch
+
 from regularize.fused.kernels import IMAGE_CHANNELS, Activation, Kernels
 from regularize.fused.stages import fused
 from regularize.layers import (
@@ -87,7 +89,8 @@ class LeNet(Chain):
         return True
 
     def layers(self, hidden: Hidden) -> Iterator[Layer]:
-        if self.kernels and self.form.fused:
+        weight = self.conv1.weight
+        if self.kernels and self.form.fused and (weight.dtype, weight.device.type) == (torch.float32, "cpu"):
             yield fused(self.kernels, self.conv1, self.form.fused)
             yield fused(self.kernels, self.conv2, self.form.fused)
         else:

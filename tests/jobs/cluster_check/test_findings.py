@@ -107,6 +107,7 @@ HERE = {
     "executable": "/venv/bin/python",
     "versions": {"regularize-sweeps": "1", "torch": "2.9"},
     "gpus": 0,
+    "kernels": "fused avx2",
     "data": {"folder": "/data", "there": True, "sets": ["mnist"]},
     "scratch": "",
 }
