@@ -73,7 +73,11 @@ class Objective(nn.Module):
         links: list[Link] = []
         noted = {"links": links} if differentiates and isinstance(self.model, Chain) else {}
         arguments = {"hidden": _hidden(terms, draws), **noted}
-        logits: Tensor = functional_call(self.model, self._perturbed(terms, draws), (x,), arguments)
+        logits: Tensor
+        if perturbed := self._perturbed(terms, draws):
+            logits = functional_call(self.model, perturbed, (x,), arguments)
+        else:
+            logits = self.model(x, **arguments)
         state = Pass(
             weights=self.model.weights(),
             logits=logits,

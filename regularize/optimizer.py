@@ -30,53 +30,44 @@ class SGD:
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], *, lr: float, momentum: float) -> None:
-        self.param_groups: list[dict[str, Any]] = [
-            {"params": list(parameters), "lr": lr, "momentum": momentum}
-        ]
-        self.state: dict[Tensor, dict[str, Tensor]] = {}
+        self.param_groups: list[dict[str, Any]] = [{"lr": lr, "momentum": momentum}]
+        self.parameters = list(parameters)
+        self.buffers: dict[int, Tensor] = {}
+        """Momentum by the parameter's number, of those that had a gradient."""
 
     def zero_grad(self) -> None:
-        for parameter in self.param_groups[0]["params"]:
+        for parameter in self.parameters:
             parameter.grad = None
 
     @torch.no_grad()
     def step(self) -> None:
-        group = self.param_groups[0]
-        parameters = [p for p in group["params"] if p.grad is not None]
-        changes = [p.grad for p in parameters]
-        if not parameters:
-            return
-        if group["momentum"]:
-            changes = self._accumulated(parameters, changes, group["momentum"])
-        torch._foreach_add_(parameters, changes, alpha=-group["lr"])
+        (group,) = self.param_groups
+        gradients = {number: p.grad for number, p in enumerate(self.parameters) if p.grad is not None}
+        changes = self._accumulated(gradients, group["momentum"]) if group["momentum"] else gradients
+        if changes:
+            parameters: list[Tensor] = [self.parameters[number] for number in changes]
+            torch._foreach_add_(parameters, list(changes.values()), alpha=-group["lr"])
 
-    def _accumulated(
-        self, parameters: list[Tensor], gradients: list[Tensor], momentum: float
-    ) -> list[Tensor]:
-        old = [number for number, p in enumerate(parameters) if p in self.state]
-        buffers = [self.state[parameters[number]]["momentum_buffer"] for number in old]
-        if buffers:
+    def _accumulated(self, gradients: dict[int, Tensor], momentum: float) -> dict[int, Tensor]:
+        known = self.buffers.keys() & gradients.keys()
+        if known:
+            buffers = [self.buffers[number] for number in known]
             torch._foreach_mul_(buffers, momentum)
-            torch._foreach_add_(buffers, [gradients[number] for number in old])
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            if parameter not in self.state:
-                self.state[parameter] = {"momentum_buffer": gradient.detach().clone()}
-        return [self.state[parameter]["momentum_buffer"] for parameter in parameters]
+            torch._foreach_add_(buffers, [gradients[number] for number in known])
+        self.buffers |= {number: gradients[number].clone() for number in gradients.keys() - known}
+        return {number: self.buffers[number] for number in gradients}
 
     def state_dict(self) -> dict[str, Any]:
-        group = self.param_groups[0]
-        numbers = {parameter: number for number, parameter in enumerate(group["params"])}
-        state = {numbers[parameter]: values for parameter, values in self.state.items()}
-        return {"state": state, "param_groups": [group | {"params": list(numbers.values())}]}
+        state = {number: {"momentum_buffer": buffer} for number, buffer in self.buffers.items()}
+        (group,) = self.param_groups
+        return {"state": state, "param_groups": [group | {"params": list(range(len(self.parameters)))}]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        group = self.param_groups[0]
-        parameters = group["params"]
-        group["lr"] = state_dict["param_groups"][0]["lr"]
-        self.state = {
-            parameters[number]: {"momentum_buffer": values["momentum_buffer"].to(parameters[number]).clone()}
-            for number, values in state_dict["state"].items()
-            if values.get("momentum_buffer") is not None
+        state = {number: values.get("momentum_buffer") for number, values in state_dict["state"].items()}
+        self.buffers = {
+            number: buffer.to(self.parameters[number], copy=True)
+            for number, buffer in state.items()
+            if buffer is not None
         }
 
 

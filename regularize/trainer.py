@@ -139,14 +139,15 @@ class Trainer:
             dtype=self.batches.dtype,
             device=self.ranks.device,
         )
-        if self.model.draws:
+        if self.model.has_modes:
             torch.manual_seed(generator(self.seeds[0], f"module/{self.ranks.rank}", self.step).initial_seed())
-        self.model.train()
+            self.model.train()
         half = self.training.precision == "bfloat16"
         with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=half):
             progress = self.step / self.timeline.steps
             losses: Tensor = self.objective(x, labels, draws, share, progress)
-        self.model.eval()
+        if self.model.has_modes:
+            self.model.eval()
         return losses
 
     def _batch_rows(self) -> Tensor:

@@ -44,7 +44,7 @@ class Foreign(Network):
     tree and is called with these tensors in place of its own.
     """
 
-    draws = True  # it may: in dropout layers, for instance
+    has_modes = True  # it may have: dropout layers, for instance
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()

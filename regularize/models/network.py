@@ -29,13 +29,14 @@ class Network(nn.Module):
         weight_layers: the names of the layers that have a weight (and a bias).
         hidden_layers: those of them whose activations [R, B, units] are shown to `hidden`.
         mixing_layers: those through which an example's logits depend on its batch mates in training.
-        draws: whether it draws random numbers of its own, from torch's global generator.
+        has_modes: whether training mode makes a difference to it; it may then draw random numbers of its
+            own, from torch's global generator.
     """
 
     weight_layers: tuple[str, ...]
     hidden_layers: tuple[str, ...]
     mixing_layers: tuple[str, ...] = ()
-    draws = False
+    has_modes = False
 
     def forward(self, x: Tensor, hidden: Hidden = unchanged) -> Tensor:
         """Inputs [R, B, …] to logits [R, B, K]."""

@@ -43,7 +43,7 @@ def seconds(
     """Of training and of evaluation, a run."""
     runs = [
         RunConfig(
-            data=DataConfig(name="mnist", validation=1 / 30, per_class=per_class),
+            data=DataConfig(name=data, validation=1 / 30, per_class=per_class),
             model="lenet5",
             regularizer="none",
             terms=(),
