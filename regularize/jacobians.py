@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.autograd import grad
 from torch.autograd.function import once_differentiable
 
-from regularize.fused.stages import wanting
+from regularize.fused.wanted import wanting
 from regularize.layers import Link
 
 OfRuns = Callable[[list[Tensor]], Tensor]

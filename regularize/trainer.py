@@ -17,7 +17,7 @@ from regularize.data import load, order, split
 from regularize.distributed import Ranks
 from regularize.draws import Draws
 from regularize.errors import UserError
-from regularize.fused.stages import wanting
+from regularize.fused.wanted import wanting
 from regularize.models.network import Network
 from regularize.objective import BoundTerm, Objective, bind
 from regularize.regularizers.hooks import StepEnd

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from regularize.batches import Batches
 from regularize.distributed import Ranks
-from regularize.fused.stages import wanting
+from regularize.fused.wanted import wanting
 from regularize.models.network import Network
 from regularize.rng import generator
 

@@ -1,4 +1,4 @@
-"""The compiled stages: for which instructions, by which compiler, kept where. Free of torch.
+"""The compiled kernels: for which instructions, by which compiler, kept where. Free of torch.
 
 They are built where they are first needed, in about a second, and kept in a cache folder that the
 nodes of a cluster may share: a library's name says what it was made of and for which instructions, and
@@ -26,7 +26,7 @@ from pathlib import Path
 
 from regularize.store import write_bytes
 
-SOURCE = Path(__file__).with_name("stages.cpp")
+SOURCES = Path(__file__).parent
 CACHE = "REGULARIZE_KERNEL_CACHE"
 """Environment variable: the folder of compiled libraries, else `regularize/kernels` in the user's cache."""
 
@@ -91,8 +91,14 @@ def cache_folder() -> Path:
 
 def cached(target: Target) -> Path:
     """Where its library is, once it was built."""
-    digest = hashlib.sha256(SOURCE.read_bytes() + repr((_COMMON, target.flags)).encode()).hexdigest()
-    return cache_folder() / f"stages-{target.name}-{digest[:16]}.so"
+    digest = hashlib.sha256(repr((_COMMON, target.flags)).encode())
+    for path in (*_files("h"), *_files("cpp")):
+        digest.update(path.read_bytes())
+    return cache_folder() / f"kernels-{target.name}-{digest.hexdigest()[:16]}.so"
+
+
+def _files(suffix: str) -> list[Path]:
+    return sorted(SOURCES.glob(f"*.{suffix}"))
 
 
 def library(target: Target, test: Callable[[Path], None]) -> Path:
@@ -138,7 +144,7 @@ def _sum(content: bytes) -> bytes:
 def _kept_until_exit(content: bytes) -> Path:
     folder = tempfile.TemporaryDirectory(prefix="regularize-kernels-")
     _UNTIL_EXIT.append(folder)
-    path = Path(folder.name) / "stages.so"
+    path = Path(folder.name) / "kernels.so"
     path.write_bytes(content)
     return path
 
@@ -187,7 +193,8 @@ def _built(target: Target, test: Callable[[Path], None]) -> bytes:
 
 
 def _compile(compiler: list[str], target: Target, path: Path) -> None:
-    command = [*compiler, "-x", "c++", *_COMMON, *target.flags, str(SOURCE), "-o", str(path)]
+    sources = map(str, _files("cpp"))
+    command = [*compiler, "-x", "c++", *_COMMON, *target.flags, *sources, "-o", str(path)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -1,4 +1,4 @@
-"""The compiled stages as functions of tensors."""
+"""The compiled kernels as functions of tensors."""
 
 from __future__ import annotations
 
@@ -58,6 +58,9 @@ class Kernels:
                 function = getattr(library, f"{call}_{channels}")
                 function.argtypes, function.restype = [*[pointer] * pointers, *sizes], None
                 self._calls[call, channels] = function
+        self._linear, self._linear_backward = library.linear_forward, library.linear_backward
+        for function, pointers in ((self._linear, 4), (self._linear_backward, 6)):
+            function.argtypes, function.restype = [*[pointer] * pointers, *[number] * 4], None
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor, activation: Activation) -> Passed:
         runs, images, *_, channels = x.shape
@@ -84,8 +87,27 @@ class Kernels:
         self._call("backward", at.x, arguments, at.activation)
         return x, w, b
 
+    def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """x [R, B, in], weight [R, out, in] and bias [R, out] to [R, B, out]."""
+        y = torch.empty(*x.shape[:2], weight.shape[1])
+        self._linear(*_addresses(x, weight, bias, y), *x.shape, weight.shape[1])
+        return y
+
+    def linear_backward(
+        self, x: Tensor, weight: Tensor, gradient: Tensor, *, inputs: bool, weights: bool
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """As `backward`, of `linear`."""
+        dx = torch.empty_like(x) if inputs else None
+        w = torch.empty_like(weight) if weights else None
+        b = torch.empty(weight.shape[:2]) if weights else None
+        self._linear_backward(*_addresses(x, weight, gradient, w, b, dx), *x.shape, weight.shape[1])
+        return dx, w, b
+
     def _call(self, name: str, x: Tensor, arguments: Sequence[Tensor | None], activation: Activation) -> None:
         runs, images, side, _, channels = x.shape
-        assert all(t is None or t.is_contiguous() for t in arguments)
-        pointers = [None if t is None else t.data_ptr() for t in arguments]
-        self._calls[name, channels](*pointers, runs, images, side, activation)
+        self._calls[name, channels](*_addresses(*arguments), runs, images, side, activation)
+
+
+def _addresses(*tensors: Tensor | None) -> list[int | None]:
+    assert all(tensor is None or tensor.is_contiguous() for tensor in tensors)
+    return [None if tensor is None else tensor.data_ptr() for tensor in tensors]

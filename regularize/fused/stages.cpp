@@ -4,122 +4,18 @@
 // behind a maximum pool are zeros. So a pooled pixel's four sums never leave the registers, the forward pass notes
 // which of them was the largest, and the backward pass visits these positions alone.
 //
-// Vectors have LANES numbers: 16 (AVX-512), 8 (AVX2) or 4 (NEON). A lane never adds to another, and every sum runs
-// through its terms in one order with one rounding each (`fma`), so that all widths and compilers give the same bits
-// (-ffp-contract=off). Images go through one at a time: a run's numbers do not depend on the runs beside it.
+// Images go through one at a time: a run's numbers do not depend on the runs beside it.
 //
 // Layouts, row-major, without gaps (R runs of N images):
 //   first stage   x [R,N,side,side,IN], padded to 32x32      -> y [R,N,14,14,6]
 //   second stage  x [R,N,14,14,6]                            -> y [R,N,16,5,5]
 //   w [R,OUT,IN,5,5], b [R,OUT]; derivatives like what they are derivatives of; `choice` as `Stage::chosen` says.
-#include <stdint.h>
-#include <string.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
-
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
+#include "pointwise.h"
 
 namespace {
 
-typedef float V __attribute__((vector_size(4 * LANES)));
-typedef int32_t Index __attribute__((vector_size(4 * LANES)));
-typedef uint8_t Bytes __attribute__((vector_size(LANES)));
-constexpr int REGISTERS = LANES == 8 ? 16 : 32;
-
-// a * b + c, rounded once.
-#if LANES == 16
-typedef float Short __attribute__((vector_size(32)));  // for rows of five, which would leave most of V empty
-inline V fma(V a, V b, V c) { return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
-inline Short fma(Short a, Short b, Short c) { return (Short)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
-#elif LANES == 8
-typedef V Short;
-inline V fma(V a, V b, V c) { return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
-#elif LANES == 4
-typedef V Short;
-inline V fma(V a, V b, V c) { return (V)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
-#endif
-
-template <class T> constexpr int lanes = sizeof(T) / sizeof(float);
-template <class T> inline T load(const float *p) { T v; memcpy(&v, p, sizeof v); return v; }
-template <class T> inline void store(float *p, T v) { memcpy(p, &v, sizeof v); }
-template <class T> inline T splat(float s) { return s - T{}; }
-constexpr int whole(int count, int step) { return (count + step - 1) / step * step; }
-
 template <int IN> struct RowOf { typedef V Vector; };
 template <> struct RowOf<1> { typedef Short Vector; };
-
-enum Activation { IDENTITY, RELU, TANH };
-
-// A rational function that is within 4e-7 of tanh, relatively, and 1 where tanh rounds to 1 (as in Eigen).
-inline V tanh_of(V x) {
-  const V most = splat<V>(7.99881172f);
-  x = x > most ? most : x;  // NaN stays
-  x = x < -most ? -most : x;
-  const V s = x * x;
-  const float over[] = {2.00018790482477e-13f, -8.60467152213735e-11f, 5.12229709037114e-08f, 1.48572235717979e-05f,
-                        6.37261928875436e-04f, 4.89352455891786e-03f};
-  const float under[] = {1.18534705686654e-04f, 2.26843463243900e-03f, 4.89352518554385e-03f};
-  V p = splat<V>(-2.76076847742355e-16f), q = splat<V>(1.19825839466702e-06f);
-  for (float a : over) p = fma(p, s, splat<V>(a));
-  for (float a : under) q = fma(q, s, splat<V>(a));
-  return x * p / q;
-}
-
-inline V activated(V z, int activation) {
-  if (activation == RELU) return z < 0 ? V{} : z;  // NaN stays
-  return activation == TANH ? tanh_of(z) : z;
-}
-
-// The gradient g [n] before an activation whose value is y.
-inline void through(const float *g, const float *y, float *out, int n, int activation) {
-  if (activation == RELU)
-    for (int t = 0; t < n; t++) out[t] = y[t] <= 0 ? 0.f : g[t];
-  else if (activation == TANH)
-    for (int t = 0; t < n; t++) out[t] = g[t] * (1 - y[t] * y[t]);
-  else
-    memcpy(out, g, n * sizeof(float));
-}
-
-inline Bytes narrowed(Index numbers) {
-#if LANES == 8  // which compilers take apart number by number
-  const __m256i all = (__m256i)numbers;
-  const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
-  return (Bytes)_mm_cvtsi128_si64(_mm_packus_epi16(words, words));
-#else
-  return __builtin_convertvector(numbers, Bytes);
-#endif
-}
-
-// The largest of four, and which it was: the first of equals, and NaN before all, as torch has it.
-inline V largest(const V (&four)[4], uint8_t *choice) {
-  V most = four[0];
-  Index which = {};
-  UNROLL for (int q = 1; q < 4; q++) {
-    const Index more = (four[q] > most) | (four[q] != four[q]);
-    most = more ? four[q] : most;
-    which = more ? Index{} + q : which;
-  }
-  const Bytes bytes = narrowed(which);
-  memcpy(choice, &bytes, sizeof bytes);
-  return most;
-}
-
-// That of the four that was the largest.
-inline V chosen_of(const V (&four)[4], const uint8_t *choice) {
-  Bytes bytes;
-  memcpy(&bytes, choice, sizeof bytes);
-  const Index which = __builtin_convertvector(bytes, Index);
-  V found = four[0];
-  UNROLL for (int q = 1; q < 4; q++) found = which == q ? four[q] : found;
-  return found;
-}
 
 // What the forward pass and the tangents' make of a pooled pixel's four sums.
 struct Pool {
@@ -397,7 +293,7 @@ template <int IN, int OUT, int SIDE> struct Stage {
   extern "C" void tangent_##IN(const float *t, const float *w, const float *y, uint8_t *choice, float *out,           \
                                int64_t runs, int64_t images, int side, int activation) {                              \
     Stage<IN, OUT, SIDE>::forward(t, w, nullptr, out, choice, runs, images, side, Choose{});                          \
-    through(out, y, out, int(runs * images * Stage<IN, OUT, SIDE>::PIXELS * OUT), activation);                        \
+    through(out, y, out, runs * images * Stage<IN, OUT, SIDE>::PIXELS * OUT, activation);                        \
   }                                                                                                                   \
   extern "C" void backward_##IN(const float *x, const float *w, const float *y, const float *gy,                      \
                                 const uint8_t *choice, float *dw, float *db, float *dx, int64_t runs,                 \

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,26 +10,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from regularize.fused.kernels import IMAGE_CHANNELS, Activation, Kernels, Passed
+from regularize.fused.wanted import WANTED
 from regularize.layers import Layer, Link, RunConv2d
 
-_wanted = {"images": True, "weights": True}
 
-
-@contextmanager
-def wanting(*, images: bool = True, weights: bool = True) -> Iterator[None]:
-    """Inside, backward passes leave out the gradients of images, or those of weights and biases.
-
-    Torch computes no gradients that nobody asked for, but it does not tell functions that are not its own.
-    """
-    before = _wanted.copy()
-    _wanted.update(images=images, weights=weights)
-    try:
-        yield
-    finally:
-        _wanted.update(before)
-
-
-def fused(kernels: Kernels, convolution: RunConv2d, activation: Activation) -> Layer:
+def fused_stage(kernels: Kernels, convolution: RunConv2d, activation: Activation) -> Layer:
     """Convolution, maximum pool, bias and activation in one.
 
     Takes images [R, B, C, side, side], or what another such layer gave: [R, B, 14, 14, 6]. Gives that, or
@@ -80,8 +63,8 @@ class _Stage(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, _: None) -> tuple[Tensor | None, ...]:
         (weight,) = ctx.saved_tensors
         x, w, b, *_ = ctx.needs_input_grad
-        inputs = x and (_wanted["images"] or ctx.at.x.shape[-1] not in IMAGE_CHANNELS)
-        weights = (w or b) and _wanted["weights"]
+        inputs = x and (WANTED["images"] or ctx.at.x.shape[-1] not in IMAGE_CHANNELS)
+        weights = (w or b) and WANTED["weights"]
         found = ctx.kernels.backward(
             ctx.at, weight.contiguous(), gradient.contiguous(), inputs=inputs, weights=weights
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -31,6 +32,9 @@ def check(path: Path) -> None:
         for side in sides:
             for differs in _differences(kernels, channels, side):
                 raise BuildError(f"its {differs} with {channels} channels is not torch's")
+    for inputs, outputs in ((400, 120), (84, 10), (7, 100)):
+        for differs in _linear_differences(kernels, inputs, outputs):
+            raise BuildError(f"its {differs} of a linear layer is not torch's")
 
 
 def stage(x: Tensor, weight: Tensor, bias: Tensor, activation: Activation) -> Tensor:
@@ -55,12 +59,7 @@ def derivatives(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor, gradient: Te
 
 
 def _differences(kernels: Kernels, channels: int, side: int) -> list[str]:
-    source = torch.Generator().manual_seed(channels)
-
-    def whole(*shape: int) -> Tensor:
-        return torch.randint(-2, 3, shape, generator=source).float()
-
-    outputs = CHANNELS[channels]
+    whole, outputs = _whole_numbers(channels), CHANNELS[channels]
     x, weight, bias = whole(2, 3, side, side, channels), whole(2, outputs, channels, 5, 5), whole(2, outputs)
     leaves = [tensor.clone().requires_grad_() for tensor in (x, weight, bias)]
     y = stage(leaves[0], leaves[1], leaves[2], Activation.RELU)
@@ -70,9 +69,7 @@ def _differences(kernels: Kernels, channels: int, side: int) -> list[str]:
     at = kernels.forward(x, weight, bias, Activation.RELU)
     back = kernels.backward(at, weight, gradient, inputs=True, weights=True)
     tangent = kernels.tangent(at, expected[1], weight, Activation.RELU)
-    names = ("output", "gradient by inputs", "gradient by weights", "gradient by biases", "tangent")
-    found = zip(names, (at.y, *back, tangent), expected, strict=True)
-    differ = [name for name, a, b in found if a is None or not torch.equal(a, b)]
+    differ = _differing((at.y, *back, tangent), expected)
 
     x[0, 0, side // 2, side // 2] = torch.nan
     for scale, activation in ((1.0, Activation.RELU), (0.01, Activation.TANH)):
@@ -81,3 +78,25 @@ def _differences(kernels: Kernels, channels: int, side: int) -> list[str]:
         if not torch.allclose(ours, torchs, rtol=1e-5, atol=1e-6, equal_nan=True):
             differ.append(f"{activation.name.lower()} or its NaN")
     return differ
+
+
+def _linear_differences(kernels: Kernels, inputs: int, outputs: int) -> list[str]:
+    whole = _whole_numbers(inputs)
+    x, weight, bias = whole(2, 9, inputs), whole(2, outputs, inputs), whole(2, outputs)
+    gradient = whole(2, 9, outputs)
+    y = torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
+    back = gradient @ weight, gradient.transpose(1, 2) @ x, gradient.sum(1)
+    found = kernels.linear_backward(x, weight, gradient, inputs=True, weights=True)
+    return _differing((kernels.linear(x, weight, bias), *found), (y, *back))
+
+
+def _whole_numbers(seed: int) -> Callable[..., Tensor]:
+    source = torch.Generator().manual_seed(seed)
+    return lambda *shape: torch.randint(-2, 3, shape, generator=source).float()
+
+
+def _differing(found: Sequence[Tensor | None], expected: Sequence[Tensor]) -> list[str]:
+    """The names of those that are not equal."""
+    names = ("output", "gradient by inputs", "gradient by weights", "gradient by biases", "tangent")
+    pairs = zip(names, found, expected, strict=False)
+    return [name for name, a, b in pairs if a is None or not torch.equal(a, b)]

@@ -14,7 +14,8 @@ from functools import partial
 import torch
 
 from regularize.fused.kernels import IMAGE_CHANNELS, Activation, Kernels
-from regularize.fused.stages import fused
+from regularize.fused.linear import fused_linear
+from regularize.fused.stages import fused_stage
 from regularize.layers import (
     Layer,
     RunConv2d,
@@ -90,19 +91,24 @@ class LeNet(Chain):
 
     def layers(self, hidden: Hidden) -> Iterator[Layer]:
         weight = self.conv1.weight
-        if self.kernels and self.form.fused and (weight.dtype, weight.device.type) == (torch.float32, "cpu"):
-            yield fused(self.kernels, self.conv1, self.form.fused)
-            yield fused(self.kernels, self.conv2, self.form.fused)
-        else:
-            yield linear(fold)
-            for conv in (self.conv1, self.conv2):
-                yield from self._stage(conv)
-            yield linear(lambda h: unfold(h, self.runs).flatten(2))
+        kernels = self.kernels if (weight.dtype, weight.device.type) == (torch.float32, "cpu") else None
+        yield from self._stages(kernels)
         for name, layer in (("fc1", self.fc1), ("fc2", self.fc2)):
-            yield layer.link
+            yield fused_linear(kernels, layer) if kernels else layer.link
             yield self.form.activation
             yield linear(partial(hidden, name))
-        yield self.fc3.link
+        yield fused_linear(kernels, self.fc3) if kernels else self.fc3.link
+
+    def _stages(self, kernels: Kernels | None) -> Iterator[Layer]:
+        """Images [R, B, C, H, W] to [R, B, 400]."""
+        if kernels and self.form.fused:
+            for conv in (self.conv1, self.conv2):
+                yield fused_stage(kernels, conv, self.form.fused)
+            return
+        yield linear(fold)
+        for conv in (self.conv1, self.conv2):
+            yield from self._stage(conv)
+        yield linear(lambda h: unfold(h, self.runs).flatten(2))
 
     def _stage(self, conv: RunConv2d) -> tuple[Layer, ...]:
         form = self.form
