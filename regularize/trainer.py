@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,8 @@ class Trainer:
 
 def _fuse(model: Network, precision: str, device: torch.device) -> str:
     """Let the model's stages be computed by compiled kernels where they can be; the path's name."""
+    if (precision, device.type) == ("bfloat16", "cpu"):
+        warnings.warn("on a CPU, bfloat16 takes several times as long as float32", stacklevel=2)
     if (precision, device.type) != ("float32", "cpu"):
         return f"torch: {precision} on {device.type}"
     path = fused.chosen()

@@ -109,5 +109,8 @@ class Kernels:
 
 
 def _addresses(*tensors: Tensor | None) -> list[int | None]:
-    assert all(tensor is None or tensor.is_contiguous() for tensor in tensors)
-    return [None if tensor is None else tensor.data_ptr() for tensor in tensors]
+    found: list[int | None] = []
+    for tensor in tensors:
+        assert tensor is None or tensor.is_contiguous()
+        found.append(None if tensor is None else tensor.data_ptr())
+    return found

@@ -4,15 +4,21 @@
 
 namespace {
 
+// Numbers from 0 to 255 as bytes, and back.
+#if LANES == 16
+inline Bytes narrowed(Index numbers) { return (Bytes)_mm512_cvtepi32_epi8((__m512i)numbers); }
+inline Index widened(Bytes bytes) { return (Index)_mm512_cvtepu8_epi32((__m128i)bytes); }
+#elif LANES == 8
 inline Bytes narrowed(Index numbers) {
-#if LANES == 8  // which compilers take apart number by number
   const __m256i all = (__m256i)numbers;
   const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
   return (Bytes)_mm_cvtsi128_si64(_mm_packus_epi16(words, words));
-#else
-  return __builtin_convertvector(numbers, Bytes);
-#endif
 }
+inline Index widened(Bytes bytes) { return (Index)_mm256_cvtepu8_epi32(_mm_cvtsi64_si128((int64_t)bytes)); }
+#else
+inline Bytes narrowed(Index numbers) { return __builtin_convertvector(numbers, Bytes); }
+inline Index widened(Bytes bytes) { return __builtin_convertvector(bytes, Index); }
+#endif
 
 // The largest of four, and which it was: the first of equals, and NaN before all, as torch has it.
 inline V largest(const V (&four)[4], uint8_t *choice) {
@@ -32,7 +38,7 @@ inline V largest(const V (&four)[4], uint8_t *choice) {
 inline V chosen_of(const V (&four)[4], const uint8_t *choice) {
   Bytes bytes;
   memcpy(&bytes, choice, sizeof bytes);
-  const Index which = __builtin_convertvector(bytes, Index);
+  const Index which = widened(bytes);
   V found = four[0];
   UNROLL for (int q = 1; q < 4; q++) found = which == q ? four[q] : found;
   return found;
