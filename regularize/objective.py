@@ -79,7 +79,7 @@ class Objective(nn.Module):
         else:
             logits = self.model(x, **arguments)
         state = Pass(
-            weights=self.model.weights(),
+            weights=self.model.weights() if any(term.hooks.penalty for term in terms) else {},
             logits=logits,
             labels=labels,
             share=share,

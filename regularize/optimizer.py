@@ -94,8 +94,8 @@ def set_rate(optimizer: Optimizer, rate: float) -> None:
 
 def finite_runs(parameters: Sequence[Tensor]) -> Tensor:
     """Which runs have finite gradients, [R] bool; the same on every rank, once gradients are."""
-    sums = [p.grad.flatten(1).sum(1) for p in parameters if p.grad is not None]
-    return torch.stack(sums).sum(0).isfinite()
+    gradients = [p.grad.flatten(1) for p in parameters if p.grad is not None]
+    return torch.cat(gradients, 1).sum(1).isfinite()
 
 
 @contextmanager

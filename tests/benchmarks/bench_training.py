@@ -72,11 +72,12 @@ def rivals(data: str, _runs: int) -> dict[Way, tuple[Callable[[], None], int]]:
 
 def ours(data: str, runs: int) -> dict[Way, tuple[Callable[[], None], int]]:
     from regularize.distributed import Ranks
-    from regularize.memory import keep_large_blocks
+    from regularize.memory import keep_large_blocks, set_imports_aside
     from regularize.store import PackPaths
     from regularize.train import Trainer
 
     keep_large_blocks()
+    set_imports_aside()
     training = Training(steps=10**6, batch_size=BATCH, lr=RATE, momentum=MOMENTUM)
 
     def pack(count: int, technique: str) -> tuple[Callable[[], None], int]:
