@@ -74,6 +74,7 @@ RESULTS = pa.schema(
         ("torch", pa.string()),  # versions
         ("numpy", pa.string()),
         ("precision", pa.string()),
+        ("kernels", pa.string()),  # of LeNet's stages: "fused <instructions>", or "torch: <why>"
         ("host", pa.string()),
         ("finished_at", pa.string()),  # UTC, ISO 8601
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regularize import models, optimizer
+from regularize import fused, models, optimizer
 from regularize.batches import Batches
 from regularize.code_identity import code_of
 from regularize.config import RunConfig
@@ -18,6 +19,7 @@ from regularize.data import load, order, split
 from regularize.distributed import Ranks
 from regularize.draws import Draws
 from regularize.errors import UserError
+from regularize.fused.wanted import wanting
 from regularize.models.network import Network
 from regularize.objective import BoundTerm, Objective, bind
 from regularize.regularizers.hooks import StepEnd
@@ -52,6 +54,8 @@ class Trainer:
         model = models.build(config.model, self.seeds, shape=self.batches.shape, classes=dataset.classes)
         self.model = model.to(ranks.device, dtype).eval()  # in training mode during a step only
         self.parameters = list(self.model.parameters())
+        self.kernels = _fuse(self.model, config.training.precision, ranks.device)
+        self.batches.examples_first = not self.kernels.startswith("fused")
         self.terms = bind(runs, ranks.device)
         _check_jacobians(config, self.model, self.terms)
         for term in config.terms:
@@ -127,7 +131,8 @@ class Trainer:
         optimizer.set_rate(self.optimizer, rate)
         self.optimizer.zero_grad()
         losses = self._losses()
-        torch.autograd.backward(losses.sum(), inputs=self.parameters)
+        with wanting(images=False):
+            torch.autograd.backward(losses.sum(), inputs=self.parameters)
         self._mark_diverged()
         self.step += 1
         with optimizer.frozen(self.parameters, self.diverged_step.nonzero().flatten().to(self.ranks.device)):
@@ -150,14 +155,15 @@ class Trainer:
             dtype=self.batches.dtype,
             device=self.ranks.device,
         )
-        # What a module of someone else's draws itself, in dropout layers of its own for instance.
-        torch.manual_seed(generator(self.seeds[0], f"module/{self.ranks.rank}", self.step).initial_seed())
-        self.model.train()
+        if self.model.has_modes:
+            torch.manual_seed(generator(self.seeds[0], f"module/{self.ranks.rank}", self.step).initial_seed())
+            self.model.train()
         half = self.training.precision == "bfloat16"
         with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=half):
             progress = self.step / self.timeline.steps
             losses: Tensor = self.objective(x, labels, draws, share, progress)
-        self.model.eval()
+        if self.model.has_modes:
+            self.model.eval()
         return losses
 
     def _batch_rows(self) -> Tensor:
@@ -187,6 +193,18 @@ class Trainer:
         total = self.train_rows.shape[1]
         picks = [torch.randperm(total, generator=generator(seed, "sample"))[:count] for seed in self.seeds]
         return self.train_rows.gather(1, torch.stack(picks))
+
+
+def _fuse(model: Network, precision: str, device: torch.device) -> str:
+    """Let the model's stages be computed by compiled kernels where they can be; the path's name."""
+    if (precision, device.type) == ("bfloat16", "cpu"):
+        warnings.warn("on a CPU, bfloat16 takes several times as long as float32", stacklevel=2)
+    if (precision, device.type) != ("float32", "cpu"):
+        return f"torch: {precision} on {device.type}"
+    path = fused.chosen()
+    if path.kernels and not model.fuse(path.kernels):
+        return "torch: no fused stages for this model"
+    return path.name
 
 
 def _check_jacobians(config: RunConfig, model: Network, terms: Sequence[BoundTerm]) -> None:

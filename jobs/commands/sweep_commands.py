@@ -22,6 +22,8 @@ def plan(args: Namespace) -> int:
     from jobs.status.terminal_views import plan_view
     from jobs.store.pack_status import read_packs
     from jobs.submission.runs_in_hand import without
+    from regularize import fused
+    from regularize.models import LENETS
 
     cluster = load_cluster(args.cluster, args.max_tasks)
     sweep = sweep_of(args, cluster)
@@ -34,11 +36,13 @@ def plan(args: Namespace) -> int:
     facts = look_at_data(sweep, root, lambda note: print(f"note: {note}", file=sys.stderr))
     made = make_plan(wanted, ahead, packs, cluster, facts, without(store, packs, cluster))
     changed = [change.said for change in changed_in(sweep, store, packs, root, facts)]
+    here = cluster.kind == "local" and not cluster.gpus
+    kernels = fused.expected() if here and any(run.config.model in LENETS for run in made.runs) else None
     if args.json:
-        described = {"sweep": sweep.name, "store": str(store.folder), "changed": changed}
+        described = {"sweep": sweep.name, "store": str(store.folder), "changed": changed, "kernels": kernels}
         print_json(described | made.to_json())
     else:
-        console().print(plan_view(made))
+        console().print(plan_view(made, kernels))
         for said in changed:
             print(f"warning: {said}", file=sys.stderr)
     return 0

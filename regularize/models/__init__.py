@@ -71,6 +71,9 @@ MODELS: dict[str, Model] = {
 }
 
 
+LENETS = tuple(name for name, model in MODELS.items() if model.module == "lenet")
+
+
 def packable(name: str) -> bool:
     """Whether the model has the run axis, so that several runs can train side by side."""
     return name in MODELS
