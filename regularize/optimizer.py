@@ -35,7 +35,7 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 def finite_runs(parameters: Sequence[Tensor]) -> Tensor:
     """Which runs have finite gradients, [R] bool; the same on every rank, once gradients are."""
     sums = [p.grad.flatten(1).sum(1) for p in parameters if p.grad is not None]
-    return torch.stack(sums).sum(0).isfinite()
+    return torch.stack(sums).isfinite().all(0)
 
 
 @contextmanager

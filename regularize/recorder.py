@@ -58,13 +58,13 @@ class Recorder:
         self.curve_rows = 0  # written to `curves`
         self.evaluation = trainer.runs[0].evaluation
         self.snapshots = Snapshots(self.evaluation.snapshots, trainer.timeline.steps)
-        test = torch.arange(len(trainer.batches.labels["test"])).expand(len(trainer.runs), -1)
+        test = torch.arange(len(trainer.batches.labels["test"])).expand(len(trainer.seeds), -1)
         train, validation = trainer.train_rows.shape[1], trainer.validation_rows.shape[1]
         sizes = Sizes(train=train, validation=validation, test=test.shape[1], classes=trainer.classes)
         self.extent = Extent.of(self.evaluation, trainer.timeline, sizes)
         self.examined = Examined(
             model=trainer.model,
-            runs=len(trainer.runs),
+            runs=len(trainer.seeds),
             batches=trainer.batches,
             classes=trainer.classes,
             ranks=trainer.ranks,
@@ -203,8 +203,10 @@ class Recorder:
         seconds = self.training_time.read() / len(trainer.runs)
         for name, outputs in self._sample_outputs().items():
             losses, accuracies = loss_and_accuracy(*outputs)
-            for run in (~trainer.diverged_step.bool()).nonzero().flatten().tolist():
-                row: Row = {"run_id": self.ids[run], "epoch": trainer.epoch, "step": trainer.step}
+            for run, run_id in enumerate(self.ids):
+                if trainer.diverged_step[run]:
+                    continue
+                row: Row = {"run_id": run_id, "epoch": trainer.epoch, "step": trainer.step}
                 row |= {"split": name, "examples": len(self.sampled[name])}
                 row |= {"loss": losses[run].item(), "accuracy": accuracies[run].item()}
                 if name == "train":
@@ -255,7 +257,7 @@ class Recorder:
             pid=os.getpid(),
             job=self.job,
             diverged=tuple(
-                i for i, step in zip(self.ids, trainer.diverged_step.tolist(), strict=True) if step
+                i for i, step in zip(self.ids, trainer.diverged_step.tolist(), strict=False) if step
             ),
         )
         if trainer.ranks.first:
