@@ -47,7 +47,7 @@ class Heartbeat:
             job=self.job,
             code="+".join(trainer.codes),
             data=trainer.data,
-            diverged=tuple(i for i, step in zip(ids, trainer.diverged_step.tolist(), strict=True) if step),
+            diverged=tuple(i for i, step in zip(ids, trainer.diverged_step.tolist(), strict=False) if step),
         )
         if trainer.ranks.first:
             status.write(trainer.paths.status)

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from regularize.run_by_run import AddToChannels
+
 
 @dataclass(frozen=True)
 class Link:
@@ -77,7 +79,8 @@ class RunConv2d(nn.Module):
 
     def shift(self, x: Tensor) -> Link:
         """Adds the bias."""
-        return Link(x + self.bias.view(-1, 1, 1), lambda dx: dx)
+        shifted: Tensor = AddToChannels.apply(x, self.bias)
+        return Link(shifted, lambda dx: dx)
 
     def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         folded = weight.flatten(0, 1).contiguous(memory_format=torch.channels_last)

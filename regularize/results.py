@@ -41,7 +41,8 @@ def write_all(
         write_table(paths.robustness, final.robustness_rows(ids, found), ROBUSTNESS)
     if found.corrupted:
         write_table(paths.corruptions, final.corruption_rows(ids, found), CORRUPTIONS)
-    checkpoint.save(paths.weights, {"runs": ids, "model": trainer.model.state_dict()})
+    weights = {name: tensor[: len(ids)] for name, tensor in trainer.model.state_dict().items()}
+    checkpoint.save(paths.weights, {"runs": ids, "model": weights})
     write_table(paths.results, _results(trainer, extent, found, seconds), RESULTS)
 
 
@@ -73,6 +74,7 @@ def _results(trainer: Trainer, extent: Extent, found: final.Final, seconds: Mapp
             "state": "diverged" if step else "done",
             "diverged_step": step or None,
         }
-        for run, step in zip(trainer.runs, trainer.diverged_step.tolist(), strict=True)
+        for run, step in zip(trainer.runs, trainer.diverged_step.tolist(), strict=False)
     ]
-    return [state | scores | shared for state, scores in zip(states, final.score_rows(found), strict=True)]
+    scores = final.score_rows(len(states), found)
+    return [state | score | shared for state, score in zip(states, scores, strict=True)]

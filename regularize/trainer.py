@@ -38,7 +38,9 @@ class Trainer:
     ) -> None:
         config = runs[0]
         self.runs, self.paths, self.ranks, self.training = runs, paths, ranks, config.training
-        self.seeds = [run.seed for run in runs]
+        # Libraries compute one network by other kernels than several: a lone run has an idle twin beside it.
+        beside = [*runs, *runs] if len(runs) == 1 and models.packable(config.model) else runs
+        self.seeds = [run.seed for run in beside]
         dtype = _DTYPES[config.training.precision]
         dataset = load(config.data.name, data_root, config.data.form)
         self.batches = Batches(dataset, dtype, ranks.device)
@@ -56,7 +58,7 @@ class Trainer:
         self.parameters = list(self.model.parameters())
         self.kernels = _fuse(self.model, config.training.precision, ranks.device)
         self.batches.examples_first = not self.kernels.startswith("fused")
-        self.terms = bind(runs, ranks.device)
+        self.terms = bind(beside, ranks.device)
         _check_jacobians(config, self.model, self.terms)
         for term in config.terms:
             term.check_fit(self.model.outline(self.batches.shape, dataset.classes))
@@ -64,8 +66,8 @@ class Trainer:
         self.objective = ranks.wrap(Objective(self.model, self.terms, self.batches.pixel))
 
         self.step = 0
-        self.diverged_step = torch.zeros(len(runs), dtype=torch.int64)  # 0: has not
-        self.objective_sum = torch.zeros(len(runs), dtype=torch.float64, device=ranks.device)
+        self.diverged_step = torch.zeros(len(beside), dtype=torch.int64)  # 0: has not
+        self.objective_sum = torch.zeros(len(beside), dtype=torch.float64, device=ranks.device)
         self._epoch_rows: tuple[int, Tensor] | None = None
 
     @property

@@ -49,7 +49,7 @@ LIMITS: dict[str, tuple[dict[str, dict[str, object]], float | None]] = {
 }
 
 
-def trainer(techniques: dict[str, dict[str, object]]) -> Trainer:
+def trainer(techniques: dict[str, dict[str, object]], packed: int = RUNS) -> Trainer:
     terms = tuple(Term.build(name, parameters) for name, parameters in techniques.items())
     training = Training(steps=10**6, batch_size=BATCH, lr=0.01)
     runs = [
@@ -61,7 +61,7 @@ def trainer(techniques: dict[str, dict[str, object]]) -> Trainer:
             training=training,
             seed=seed,
         )
-        for seed in range(RUNS)
+        for seed in range(packed)
     ]
     ready = Trainer(runs, PackPaths(Path(os.devnull)), Ranks.here(), None)
     ready.start()

@@ -71,11 +71,10 @@ def rivals(data: str, _runs: int) -> dict[Way, tuple[Callable[[], None], int]]:
 
 
 def ours(data: str, runs: int) -> dict[Way, tuple[Callable[[], None], int]]:
-    from regularize.train import Trainer
-
     from regularize.distributed import Ranks
     from regularize.memory import keep_large_blocks, set_imports_aside
     from regularize.store import PackPaths
+    from regularize.trainer import Trainer
 
     keep_large_blocks()
     set_imports_aside()
@@ -114,9 +113,8 @@ def serve(
 def whole(data: str, pipe: Connection) -> None:
     """Trains a pack to its end, with all that is measured there, and answers with its peak memory in MB."""
     torch.set_num_threads(1)
-    from regularize.train import train_pack
-
     from regularize.store import PackPaths
+    from regularize.train_pack import train_pack
 
     training = Training(steps=40, batch_size=BATCH, lr=RATE)
     with TemporaryDirectory() as folder:

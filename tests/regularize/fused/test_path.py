@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from regularize.train import Trainer, train_pack
 from torch import Tensor
 
 from regularize import fused, models
@@ -22,6 +21,8 @@ from regularize.fused.kernels import Kernels
 from regularize.models import LENETS
 from regularize.objective import Objective, bind
 from regularize.store import PackPaths
+from regularize.train_pack import train_pack
+from regularize.trainer import Trainer
 from tests.regularize.cases import CASES, ELSEWHERE, run, together
 from tests.regularize.fused.conftest import KINDS
 

@@ -1,0 +1,58 @@
+"""Steps whose result for a run is the same bits whatever runs are beside it.
+
+The library keeps to that on its own in grouped convolutions, batched products and element-wise steps of
+two runs and more. It does not where a sum's order follows the number of columns that are summed at once,
+and where a matrix's kernel follows the address that the matrix lies at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_SIDE = 4  # of matrices that fill whole cache lines, in numbers: 4·4 of float32 are 64 bytes
+
+
+def total(tensors: Iterable[Tensor]) -> Tensor:
+    """The sum of tensors of one shape, entry by entry in their order."""
+    return reduce(torch.add, tensors)
+
+
+def svd(matrices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The thin singular value decomposition of each matrix [R, m, n]: U, S, Vᵀ."""
+    left, values, right = zip(
+        *(torch.linalg.svd(each, full_matrices=False) for each in matrices), strict=True
+    )
+    return torch.stack(left), torch.stack(values), torch.stack(right)
+
+
+def singular_values(matrices: Tensor) -> Tensor:
+    """Those of each matrix [R, m, n], descending: [R, min(m, n)]."""
+    return torch.stack([torch.linalg.svdvals(each) for each in matrices])
+
+
+def gram(rows: Tensor) -> Tensor:
+    """The products of all rows of each matrix [R, n, m] with one another: [R, n, n]."""
+    count, length = rows.shape[1:]
+    # With zeros up to whole cache lines, so that every run's matrix begins at one, as do its gradients.
+    filled = F.pad(rows, (0, -length % _SIDE, 0, -count % _SIDE))
+    return torch.bmm(filled, filled.transpose(1, 2))[:, :count, :count]
+
+
+class AddToChannels(torch.autograd.Function):
+    """x [B, R·C, H, W] plus a number for each channel, [R, C]; `AddToChannels.apply(x, numbers)`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, numbers: Tensor) -> Tensor:
+        ctx.runs = len(numbers)
+        return x + numbers.view(-1, 1, 1)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor]:
+        # As one sum over all channels the order would hang on how many there are.
+        return slope, torch.stack([of_run.sum((0, 2, 3)) for of_run in slope.chunk(ctx.runs, dim=1)])
