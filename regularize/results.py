@@ -64,7 +64,7 @@ def _results(trainer: Trainer, extent: Extent, found: final.Final, seconds: Mapp
         "torch": torch.__version__,
         "numpy": np.__version__,
         "precision": trainer.training.precision,
-        "kernels": trainer.kernels,
+        "kernels": "+".join(trainer.kernels),
         "host": platform.node(),
         "finished_at": now(),
     }

@@ -38,12 +38,18 @@ class Trainer:
     ) -> None:
         config = runs[0]
         self.runs, self.paths, self.ranks, self.training = runs, paths, ranks, config.training
-        # Libraries compute one network by other kernels than several: a lone run has an idle twin beside it.
-        beside = [*runs, *runs] if len(runs) == 1 and models.packable(config.model) else runs
-        self.seeds = [run.seed for run in beside]
         dtype = _DTYPES[config.training.precision]
         dataset = load(config.data.name, data_root, config.data.form)
         self.batches = Batches(dataset, dtype, ranks.device)
+        self.model, kernels = _network(runs, self.batches, dataset.classes, ranks.device)
+        beside = runs
+        if len(runs) == 1 and models.packable(config.model) and not kernels.startswith("fused"):
+            # Libraries compute one network by other kernels than several: it has an idle twin beside it.
+            beside = [*runs, *runs]
+            self.model, kernels = _network(beside, self.batches, dataset.classes, ranks.device)
+        self.kernels = (kernels,)  # that brought it here, the latest last
+        self.seeds = [run.seed for run in beside]
+        self.batches.examples_first = not kernels.startswith("fused")
         labels, own = dataset.train_labels, dataset.validation
         splits = {seed: split(labels, config.data, seed, own) for seed in set(self.seeds)}
         self.train_rows = torch.stack([splits[seed].train for seed in self.seeds])
@@ -53,11 +59,7 @@ class Trainer:
         self.codes = (code_of(config.model).name,)  # that brought it here, the latest last
         self.timeline = Timeline.of(config.training, self.train_rows.shape[1])
 
-        model = models.build(config.model, self.seeds, shape=self.batches.shape, classes=dataset.classes)
-        self.model = model.to(ranks.device, dtype).eval()  # in training mode during a step only
         self.parameters = list(self.model.parameters())
-        self.kernels = _fuse(self.model, config.training.precision, ranks.device)
-        self.batches.examples_first = not self.kernels.startswith("fused")
         self.terms = bind(beside, ranks.device)
         _check_jacobians(config, self.model, self.terms)
         for term in config.terms:
@@ -101,6 +103,7 @@ class Trainer:
             "step": self.step,
             "data": self.data,
             "codes": list(self.codes),
+            "kernels": list(self.kernels),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "diverged_step": self.diverged_step,
@@ -119,6 +122,9 @@ class Trainer:
                 f"was {before}; put the data back, or `regularize submit --data retrain`"
             )
         self.codes = tuple(dict.fromkeys([*state.get("codes", ()), *self.codes]))
+        self.kernels = tuple(dict.fromkeys([*state.get("kernels", ()), *self.kernels]))
+        if len(self.runs) == 1 and models.packable(self.runs[0].model):
+            state = _with_twins(state, len(self.seeds))
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -195,6 +201,28 @@ class Trainer:
         total = self.train_rows.shape[1]
         picks = [torch.randperm(total, generator=generator(seed, "sample"))[:count] for seed in self.seeds]
         return self.train_rows.gather(1, torch.stack(picks))
+
+
+def _network(
+    runs: Sequence[RunConfig], batches: Batches, classes: int, device: torch.device
+) -> tuple[Network, str]:
+    """The networks of these runs as one, in evaluation mode, and by which kernels they are computed."""
+    config, seeds = runs[0], [run.seed for run in runs]
+    model = models.build(config.model, seeds, shape=batches.shape, classes=classes)
+    model = model.to(device, batches.dtype).eval()
+    return model, _fuse(model, config.training.precision, device)
+
+
+def _with_twins(state: Any, count: int) -> Any:
+    """The state of a lone run, with a twin or without, for `count` of them: other kernels may go on."""
+    if isinstance(state, Tensor) and state.ndim:
+        return state[:1].expand(count, *state.shape[1:]).clone()
+    if isinstance(state, dict):
+        kept = {name: _with_twins(value, count) for name, value in state.items() if name != "objective_sums"}
+        if "objective_sums" in state:  # [ranks, R]
+            kept["objective_sums"] = _with_twins(state["objective_sums"].T, count).T.contiguous()
+        return kept
+    return [_with_twins(value, count) for value in state] if isinstance(state, list) else state
 
 
 def _fuse(model: Network, precision: str, device: torch.device) -> str:

@@ -32,7 +32,7 @@ OF_THE_PACK = {"seconds", "evaluation_seconds", "pack_id", "pack_runs", "finishe
 
 
 def eight(levels, **settings):
-    """Two strengths of four seeds, or eight seeds where there is none; batches are of six, the last of two."""
+    """Two strengths of four seeds, or eight seeds where there is none; batches are of six, then two."""
     strengths = len(set(levels))
     runs = [run(levels[number % 2], number // strengths, steps=STEPS, **settings) for number in range(8)]
     return [replace(each, evaluation=MEASURED) for each in runs]
