@@ -1,7 +1,7 @@
 """The whole loss of a pack as one module: data term and penalties.
 
 DistributedDataParallel wraps this module rather than the network, so that what the penalties
-contribute to the gradients is synchronised with the rest (DESIGN: W ranks = one rank).
+contribute to the gradients is synchronised with the rest.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from regularize.models import Outline
+from regularize.models.outline import Outline
 
 if TYPE_CHECKING:
     from regularize.fused.kernels import Kernels
