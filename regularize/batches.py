@@ -20,7 +20,7 @@ class Batches:
         pixel: [C, 1, 1] or [D], what a change of one full pixel range amounts to in the inputs; of
             one unit, for points.
         bounds: the inputs of a black and a white pixel, [C, 1, 1] each; None for points.
-        corrupted: copies of the test split, on disk.
+        corrupted: finds copies of the test split, on disk.
         examples_first: whether inputs lie in memory as folded convolutions want them, an example of all
             runs after the other; else a run after the other.
     """

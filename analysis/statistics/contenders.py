@@ -123,12 +123,23 @@ class Comparison:
         Raises:
             UserError: none was measured.
         """
-        measured = self.tables.store.table("robustness").exists()
-        rows = self.rows("robustness") if measured else pd.DataFrame()
+        return self._measured("robustness", "accuracy under attack")
+
+    @cached_property
+    def corruptions(self) -> pd.DataFrame:
+        """The accuracies on corrupted images of the runs in `results` that did not diverge.
+
+        Raises:
+            UserError: none was measured.
+        """
+        return self._measured("corruptions", "accuracy on corrupted images")
+
+    def _measured(self, table: str, what: str) -> pd.DataFrame:
+        """The rows of a table that is there only where the sweep's `evaluation` asks for it."""
+        there = self.tables.store.table(table).exists()
+        rows = self.rows(table) if there else pd.DataFrame()
         if rows.empty:
-            raise UserError(
-                "accuracy under attack was not measured; a sweep with `evaluation: {robustness: true}` has it"
-            )
+            raise UserError(f"{what} was not measured; a sweep with `evaluation: {{{table}: true}}` has it")
         return rows
 
     @cached_property

@@ -74,7 +74,10 @@ def _sets(sweep: Sweep) -> Iterator[tuple[DatasetGrid, DataConfig]]:
 
 
 def _check_size(size: DataConfig, found: Facts) -> None:
-    train, _ = found.parts(size.validation)
+    try:
+        train, _ = found.parts(size.validation)
+    except UserError as error:
+        raise UserError(f"{size.name}: {error}") from None
     most = train // found.classes
     if size.per_class is not None and size.per_class > most:
         raise UserError(
