@@ -47,10 +47,15 @@ def gram(rows: Tensor) -> Tensor:
 class AddToChannels(torch.autograd.Function):
     """x [B, R·C, H, W] plus a number for each channel, [R, C]; `AddToChannels.apply(x, numbers)`."""
 
+    generate_vmap_rule = True  # so that torch.func goes through it
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, numbers: Tensor) -> Tensor:
-        ctx.runs = len(numbers)
+    def forward(x: Tensor, numbers: Tensor) -> Tensor:
         return x + numbers.view(-1, 1, 1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], _output: Tensor) -> None:
+        ctx.runs = len(inputs[1])
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor]:
