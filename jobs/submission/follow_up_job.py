@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +39,9 @@ class FollowUp:
             sys.exit(INTERRUPTED)
 
 
-def way_to_slurm(store: Store, saved: Saved, slurm: Slurm) -> ToSlurm:
+def way_to_slurm(store: Store, saved: Saved, slurm: Slurm, models: Sequence[str] = ()) -> ToSlurm:
     """The way of a store's requests to Slurm, with this follow-up."""
-    return ToSlurm(store, saved, slurm, FollowUp(store.folder))
+    return ToSlurm(store, saved, slurm, FollowUp(store.folder), models)
 
 
 def go_on(folder: Path) -> bool:
@@ -63,7 +64,8 @@ def go_on(folder: Path) -> bool:
     refuse(changed_in(submission.sweep, store, read_packs(store), submission.data_root, facts))
     try:
         with submit_lock(store.lock):
-            way = way_to_slurm(store, known, Slurm(say=console.print, patience=PATIENCE))
+            slurm = Slurm(say=console.print, patience=PATIENCE)
+            way = way_to_slurm(store, known, slurm, submission.sweep.models)
             turn = submit_ready(submission, facts, way)
     except (LockedError, NoRoomError) as error:
         console.print(f"{error}; trying again later")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.remote.snapshot import NAME, REQUIREMENTS, Snapshot, take
+from jobs.code_copy.snapshot import NAME, REQUIREMENTS, Snapshot, take
 from regularize.errors import UserError
 from regularize.store import ORIGIN
 
