@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from regularize import run_by_run
 from regularize.run_by_run import AddToChannels
 
 
@@ -84,8 +85,7 @@ class RunConv2d(nn.Module):
 
     def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
         # Without the bias, whose gradient the library sums in an order that depends on R and the threads.
-        folded = weight.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        return F.conv2d(x, folded, padding=self.padding, groups=self.runs)
+        return run_by_run.convolution(x, weight, self.padding)
 
 
 class RunLinear(nn.Module):

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from regularize import checkpoint
+from regularize.cores import processor
 from regularize.evaluation import final
 from regularize.evaluation.extent import Extent
 from regularize.store import CORRUPTIONS, METRICS, PREDICTIONS, RESULTS, ROBUSTNESS, SPECTRA, write_table
@@ -58,6 +59,7 @@ def _results(trainer: Trainer, extent: Extent, found: final.Final, seconds: Mapp
         "pack_runs": len(trainer.runs),
         "world_size": trainer.ranks.world,
         "threads": torch.get_num_threads(),
+        "processor": processor(),
         "device": trainer.ranks.device.type,
         "code": "+".join(trainer.codes),
         "data": trainer.data,

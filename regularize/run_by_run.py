@@ -15,6 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+ANY_NUMBER = torch.backends.cpu.get_cpu_capability() == "AVX512"
+"""Whether the library's grouped convolutions have the same bits for every number of runs from two on.
+
+Without AVX-512 the weight gradients of three runs are those of no other number (oneDNN 3)."""
 _SIDE = 4  # of matrices that fill whole cache lines, in numbers: 4·4 of float32 are 64 bytes
 
 
@@ -42,6 +46,31 @@ def gram(rows: Tensor) -> Tensor:
     # With zeros up to whole cache lines, so that every run's matrix begins at one, as do its gradients.
     filled = F.pad(rows, (0, -length % _SIDE, 0, -count % _SIDE))
     return torch.bmm(filled, filled.transpose(1, 2))[:, :count, :count]
+
+
+def convolution(x: Tensor, weight: Tensor, padding: int) -> Tensor:
+    """R convolutions of [B, R·in, H, W] by weights [R, out, in, k, k], channels last: [B, R·out, H', W']."""
+    runs = len(weight)
+    if ANY_NUMBER or x.dtype != torch.float32 or x.device.type != "cpu" or runs < 3:
+        return _grouped(x, weight, padding)
+    # Two at a time, the last one with itself where their number is odd.
+    images, weights = x.chunk(runs, dim=1), weight.unbind()
+    places = [(first, min(first + 1, runs - 1)) for first in range(0, runs, 2)]
+    found = [
+        _grouped(_last(torch.cat([images[a], images[b]], 1)), torch.stack([weights[a], weights[b]]), padding)
+        for a, b in places
+    ]
+    if runs % 2:
+        found[-1] = found[-1].chunk(2, dim=1)[0]
+    return _last(torch.cat(found, 1))
+
+
+def _grouped(x: Tensor, weight: Tensor, padding: int) -> Tensor:
+    return F.conv2d(x, _last(weight.flatten(0, 1)), padding=padding, groups=len(weight))
+
+
+def _last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 class AddToChannels(torch.autograd.Function):

@@ -68,6 +68,7 @@ RESULTS = pa.schema(
         ("pack_runs", pa.int64()),
         ("world_size", pa.int64()),
         ("threads", pa.int64()),
+        ("processor", pa.string()),
         ("device", pa.string()),
         ("code", pa.string()),  # 16 hex digits of what trained and measured it, see `code_identity`
         ("data", pa.string()),  # 16 hex digits of images, labels, class names and split
