@@ -35,7 +35,7 @@ LIMITS: dict[str, tuple[dict[str, dict[str, object]], float | None]] = {
     "elastic_net": ({"elastic_net": {"l1": 1e-4, "l2": 5e-4}}, None),
     "label_smoothing": ({"label_smoothing": {"epsilon": 0.1}}, 1.1),
     "confidence_penalty": ({"confidence_penalty": {"beta": 0.1}}, 1.1),
-    "dropout": ({"dropout": {"p": 0.5}}, 1.1),
+    "dropout": ({"dropout": {"p": 0.5}}, 1.15),
     "input_noise": ({"input_noise": {"sigma": 0.1}}, 1.25),
     "weight_noise": ({"weight_noise": {"sigma": 0.01}}, 1.25),
     "soft_svb": ({"soft_svb": {"strength": 0.01}}, 1.5),
