@@ -25,8 +25,10 @@ import torch
 import torch.multiprocessing as mp
 
 from regularize import fused
-from regularize.config import DataConfig, RunConfig, Term, Training
+from regularize.config import RunConfig, Term
 from regularize.cores import cores
+from regularize.data.data_config import DataConfig
+from regularize.training_config import Training
 from tests.benchmarks import images
 from tests.benchmarks.processes import peak_megabytes
 from tests.benchmarks.rivals import BATCH, DROPOUT, JACOBIAN, L2, MOMENTUM, RATE, Loader, Tuned
