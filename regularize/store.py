@@ -73,6 +73,8 @@ class PackStatus:
     diverged: tuple[str, ...] = ()
     evaluation_seconds: float = 0.0  # beside `seconds`
     job: str = ""  # what trains it on a cluster, as its log is named: array, element, process
+    evaluation: str = ""  # of a done pack: the `Evaluation.text` that its tables were measured by
+    measuring_failed: bool = False  # measuring it again, by other settings, raised an error
 
     def write(self, path: Path) -> None:
         write_json(path, dataclasses.asdict(self))

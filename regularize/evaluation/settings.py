@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -100,6 +101,11 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, from which `from_json` builds an equal configuration."""
         return dict(vars(self)) | {"robustness": dict(vars(self.robustness)) if self.robustness else None}
+
+    @property
+    def text(self) -> str:
+        """As statuses and tables have it: one line of JSON, the same for equal settings."""
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Evaluation:
