@@ -28,8 +28,9 @@ COMPARISON = pa.schema(
         ("regularizer", pa.string()),
         ("strength", pa.string()),
         ("metric", pa.string()),  # a name of `analysis.statistics.scores.SCORES`
-        ("n", pa.int64()),  # report seeds that did not diverge
+        ("n", pa.int64()),  # report seeds that did not diverge, measured alike
         ("n_diverged", pa.int64()),
+        ("n_unmeasured", pa.int64()),  # of the others: not measured, or otherwise than the sweep asks for now
         ("mean", pa.float64()),  # over the n seeds; accuracies in %
         ("sd", pa.float64()),
         ("half", pa.float64()),  # half the width of the mean's 95% t-interval
