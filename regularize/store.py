@@ -188,6 +188,11 @@ class Store:
         return self.folder / "submit.lock"
 
     @property
+    def looks(self) -> Path:
+        """When report results were compared, and what the sweep was then."""
+        return self.folder / "looks.json"
+
+    @property
     def packs(self) -> Path:
         return self.folder / "packs"
 

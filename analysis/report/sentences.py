@@ -34,6 +34,8 @@ def conclusions(rows: Sequence[Row], score: Score) -> Conclusions:
     findings = [_difference(row, score) for verdict in ("better", "worse") for row in by_verdict[verdict]]
     findings += [_equivalent(row, score) for row in by_verdict["equivalent"]]
     findings += [*_undecided(by_verdict["undecided"], score), *_refused(rivals), *_diverged(rows)]
+    if rows and pd.notna(rows[0]["added"]):
+        findings.append(f"{rows[0]['added']}.")
     if unmeasured := sum(row["n_unmeasured"] for row in rows):
         findings.append(f"{not_alike(unmeasured)}.")
     return Conclusions(headline=_headline(rivals, by_verdict, score), findings=findings)

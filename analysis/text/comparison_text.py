@@ -93,6 +93,8 @@ def _notes(rows: pd.DataFrame) -> Iterator[str]:
         yield f"Nothing is concluded on {_names(refused)}: {reason}."
     if len(doubtful := rows[rows["confirmed"] == False]):  # noqa: E712, missing where nothing was tested
         yield f"The sign-flip check disagrees with the t-test on {_names(doubtful)}."
+    if pd.notna(first["added"]):
+        yield f"{first['added']}."
     if len(unmeasured := rows[rows["n_unmeasured"] > 0]):
         yield f"{not_alike(int(unmeasured['n_unmeasured'].sum()))} (of {_names(unmeasured)})."
     if len(diverged := rows[rows["n_diverged"] > 0]):

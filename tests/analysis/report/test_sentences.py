@@ -12,7 +12,7 @@ from analysis.statistics.scores import SCORES
 
 ACCURACY, LOSS = SCORES["test_accuracy"], SCORES["test_loss"]
 COUNTS = {"n": 10, "n_diverged": 0, "n_unmeasured": 0}
-BASELINE = {"regularizer": "none", "strength": "", "verdict": None, "refused": None, **COUNTS}
+BASELINE = {"regularizer": "none", "strength": "", "verdict": None, "refused": None, "added": None, **COUNTS}
 
 
 def row(regularizer: str = "l2", strength: str = "0.01", **changes: Any) -> dict[str, Any]:
