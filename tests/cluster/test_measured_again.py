@@ -46,7 +46,7 @@ def test_evaluation_changed_is_measured_from_the_weights(
     # Cancelled, they are left out until everything is asked for again.
     held = Trial(tmp_path, data_root, trial.sweep.read_text(), sbatch={"hold": True})
     assert f"measure {RUNS} runs again" in held.submit().err
-    assert f"{RUNS} runs of" in trial.regularize("cancel").err
+    assert f"{RUNS} runs of 1 job cancelled" in trial.regularize("cancel").out
     slurm.wait_until_idle()
     status = json.loads(trial.regularize("status", "--json").out)
     assert (status["to_measure"], status["runs"]["done"]) == (RUNS, RUNS)
