@@ -11,16 +11,16 @@ from regularize.evaluation import final
 from regularize.evaluation.accuracy import logits, loss_and_accuracy
 from regularize.evaluation.examined import Examined, drawn
 from regularize.evaluation.extent import Extent, Sizes
+from regularize.evaluation.settings import Evaluation
 from regularize.results import Row
 from regularize.trainer import Trainer
 
 
 class Curves:
-    """Measures a `Trainer`'s networks; all ranks measure together. `stop` is asked in between."""
+    """Measures a `Trainer`'s networks by `evaluation`; all ranks do together. `stop` is asked in between."""
 
-    def __init__(self, trainer: Trainer, stop: Callable[[], bool]) -> None:
-        self.trainer = trainer
-        self.evaluation = trainer.runs[0].evaluation
+    def __init__(self, trainer: Trainer, evaluation: Evaluation, stop: Callable[[], bool]) -> None:
+        self.trainer, self.evaluation = trainer, evaluation
         self.rows: list[Row] = []
         self.measured_step = 0
         self.objective_steps = 0

@@ -77,6 +77,8 @@ class PackStatus:
     job: str = ""  # what trains it on a cluster, as its log is named: array, element, process
     code: str = ""  # that has trained it (`regularize.code_identity`), joined by + where it is several
     data: str = ""  # content of its data set (`Dataset.content_hash`)
+    evaluation: str = ""  # of a done pack: the `Evaluation.text` that its tables were measured by
+    measuring_failed: bool = False  # measuring it again, by other settings, raised an error
 
     def write(self, path: Path) -> None:
         write_json(path, dataclasses.asdict(self))
@@ -193,6 +195,11 @@ class Store:
     @property
     def lock(self) -> Path:
         return self.folder / "submit.lock"
+
+    @property
+    def looks(self) -> Path:
+        """When report results were compared, and what the sweep was then."""
+        return self.folder / "looks.json"
 
     @property
     def packs(self) -> Path:

@@ -123,8 +123,7 @@ class Trainer:
             )
         self.codes = tuple(dict.fromkeys([*state.get("codes", ()), *self.codes]))
         self.kernels = tuple(dict.fromkeys([*state.get("kernels", ()), *self.kernels]))
-        if len(self.runs) == 1 and models.packable(self.runs[0].model):
-            state = _with_twins(state, len(self.seeds))
+        state = self.beside(state)
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -132,6 +131,12 @@ class Trainer:
         sums = state["objective_sums"]
         same = len(sums) == self.ranks.world
         self.objective_sum = sums[self.ranks.rank].clone() if same else sums.mean(0)
+
+    def beside(self, state: Any) -> Any:
+        """The state of a lone run, for it and the twin that it may have: other kernels may go on with it."""
+        if len(self.runs) == 1 and models.packable(self.runs[0].model):
+            return _with_twins(state, len(self.seeds))
+        return state
 
     def advance(self) -> None:
         """One optimizer step of all runs."""
@@ -214,7 +219,7 @@ def _network(
 
 
 def _with_twins(state: Any, count: int) -> Any:
-    """The state of a lone run, with a twin or without, for `count` of them: other kernels may go on."""
+    """The state of a lone run, with a twin or without, for `count` of them."""
     if isinstance(state, Tensor) and state.ndim:
         return state[:1].expand(count, *state.shape[1:]).clone()
     if isinstance(state, dict):

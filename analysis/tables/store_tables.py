@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from analysis.tables.measured_alike import results_alike
 from regularize.errors import UserError
 from regularize.store import Store, write_table
 
@@ -46,7 +47,8 @@ class Tables:
 
     @cached_property
     def results(self) -> pd.DataFrame:
-        return self.read("results")
+        """Without values that were measured otherwise than the rest."""
+        return results_alike(self.read("results"), self.runs)
 
     @cached_property
     def selection(self) -> pd.DataFrame | None:

@@ -43,7 +43,10 @@ def read_runs(store: Store) -> pa.Table:
     try:
         # Not `read_table`, which imports pandas.
         with pq.ParquetFile(store.runs) as file:
-            table = file.read().select(RUNS.names).replace_schema_metadata(None)
+            table = file.read().replace_schema_metadata(None)
+        if "evaluation" not in table.column_names:  # of an earlier version
+            table = table.append_column(RUNS.field("evaluation"), pa.nulls(len(table), pa.string()))
+        table = table.select(RUNS.names)
         return table if table.schema == RUNS else table.cast(RUNS)  # which imports much
     except FileNotFoundError:
         return RUNS.empty_table()

@@ -46,6 +46,10 @@ def array_of(sweep: str, elements: Sequence[Slices], memory: int | None) -> Hand
         elements=tuple(_ids(element) for element in elements),
         memory=memory,
         begun={pack.pack_id: pack.share for pack in packs if pack.share},
+        measures={
+            settings: [pack.pack_id for pack in packs if pack.measures == settings]
+            for settings in sorted({pack.measures for pack in packs if pack.measures})
+        },
     )
 
 

@@ -138,6 +138,7 @@ def _row(run: PlannedRun) -> dict[str, object]:
         "strength_value": strengths[0] if len(strengths) == 1 else None,
         "seed": config.seed,
         "pack_key": config.pack_key,
+        "evaluation": config.evaluation.text,
         "planned": True,
         "config": json.dumps(config.to_json()),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import time
 from collections import defaultdict
@@ -60,9 +61,11 @@ def verify(store: Store, known: Saved, run_ids: Collection[str], console: Consol
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     again = Store(store.folder / "verify" / moment)
     table = read_runs(store)
-    rows = table.filter(pc.is_in(table["run_id"], value_set=pa.array(list(run_ids), pa.string())))
+    rows = table.filter(pc.is_in(table["run_id"], value_set=pa.array(list(run_ids), pa.string()))).to_pylist()
+    measured = {i: s.evaluation for s in read_packs(store).statuses.values() for i in s.runs if s.evaluation}
+    rows = [row | {"config": _measured_by(row["config"], measured.get(row["run_id"], ""))} for row in rows]
     write_table(again.runs, rows, RUNS)
-    packs = _packs(from_table(rows), known.cluster.pack_runs)
+    packs = _packs(from_table(read_runs(again)), known.cluster.pack_runs)
     console.print(f"training {plural(len(run_ids), 'run')} again in {again.folder}", soft_wrap=True)
     if known.cluster.kind == "local":
         launch(again, make_slices(packs, known.cluster.slots), known.cluster, known.data_root, lambda: None)
@@ -77,6 +80,11 @@ def verify(store: Store, known: Saved, run_ids: Collection[str], console: Consol
     if not any(each.differs for each in found):
         shutil.rmtree(again.folder)
     return found
+
+
+def _measured_by(config: str, evaluation: str) -> str:
+    """The configuration with the evaluation that its results were measured by, whatever the sweep asks now."""
+    return json.dumps(json.loads(config) | {"evaluation": json.loads(evaluation)}) if evaluation else config
 
 
 def _packs(runs: Mapping[str, RunConfig], limit: int) -> list[Pack]:

@@ -84,6 +84,8 @@ def robustness_rows(ids: Sequence[str], found: Final) -> list[Row]:
             "size": attacked.size,
             "accuracy": attacked.accuracy[run].item(),
             "examples": attacked.examples,
+            "steps": attacked.walk[0] if attacked.walk else None,
+            "step_size": attacked.walk[1] if attacked.walk else None,
             "saturated": None if attacked.saturated is None else round(attacked.saturated[run].item()),
         }
         for run, run_id in enumerate(ids)
