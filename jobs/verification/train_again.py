@@ -83,7 +83,7 @@ def verify(store: Store, known: Saved, run_ids: Collection[str], console: Consol
 
 
 def _measured_by(config: str, evaluation: str) -> str:
-    """The configuration with the evaluation that its results were measured by, whatever the sweep asks now."""
+    """The configuration with the evaluation that its results were measured by, whatever is asked for now."""
     return json.dumps(json.loads(config) | {"evaluation": json.loads(evaluation)}) if evaluation else config
 
 
