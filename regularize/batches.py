@@ -20,7 +20,9 @@ class Batches:
         pixel: [C, 1, 1] or [D], what a change of one full pixel range amounts to in the inputs; of
             one unit, for points.
         bounds: the inputs of a black and a white pixel, [C, 1, 1] each; None for points.
-        corrupted: copies of the test split, on disk.
+        corrupted: finds copies of the test split, on disk.
+        examples_first: whether inputs lie in memory as folded convolutions want them, an example of all
+            runs after the other; else a run after the other.
     """
 
     def __init__(self, dataset: Dataset, dtype: torch.dtype, device: torch.device) -> None:
@@ -36,6 +38,7 @@ class Batches:
         self.pixel = (1 / std).to(dtype).view(-1, *[1] * (len(self.shape) - 1))
         # As `take` computes them: an image's own pixels are never beyond, not even by rounding.
         black, white = 0 * self._scale - self._shift, unit * self._scale - self._shift
+        self.examples_first = True
         self.bounds = (black.view(-1, 1, 1), white.view(-1, 1, 1)) if unit == 255 else None
 
     @contextmanager
@@ -49,9 +52,12 @@ class Batches:
 
     def take(self, part: str, index: Tensor) -> tuple[Tensor, Tensor]:
         """Examples [R, B] of the official `part` to inputs [R, B, *shape] and labels [R, B]."""
-        runs, count = index.shape
-        rows = index.t().reshape(-1)  # examples first: the memory order of a folded convolution
-        chosen = self.images[part].index_select(0, rows)  # a quarter of the time of [rows]
-        values = chosen.view(count, runs, *chosen.shape[1:]).movedim(1, -2)
-        x = values.to(self.dtype, memory_format=torch.contiguous_format) * self._scale - self._shift
-        return x.movedim(-2, 0).movedim(-1, 2), self.labels[part][index]
+        rows = index.t() if self.examples_first else index
+        chosen = self.images[part].index_select(0, rows.reshape(-1))  # a quarter of the time of [rows]
+        values = chosen.view(*rows.shape, *chosen.shape[1:])
+        if self.examples_first:
+            values = values.movedim(1, -2)
+        x = values.to(self.dtype, memory_format=torch.contiguous_format).mul_(self._scale).sub_(self._shift)
+        if self.examples_first:
+            x = x.movedim(-2, 0)
+        return x.movedim(-1, 2), self.labels[part].take(index)

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from regularize import models
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.errors import UserError, require, unknown
 from regularize.evaluation.settings import Evaluation
+from regularize.models.outline import Outline
 from regularize.regularizers import REGULARIZERS
 from regularize.training_config import Training
 
@@ -49,7 +50,7 @@ class Term:
             options=tuple((name, given[name]) for name in sorted(row.options)),
         )
 
-    def check_fit(self, network: models.Outline) -> None:
+    def check_fit(self, network: Outline) -> None:
         """Raises `UserError` where the options ask for what such a network does not have."""
         REGULARIZERS[self.technique].check_fit(dict(self.options), network)
 

@@ -11,26 +11,26 @@ from regularize.evaluation import final
 from regularize.evaluation.accuracy import logits, loss_and_accuracy
 from regularize.evaluation.examined import Examined, drawn
 from regularize.evaluation.extent import Extent, Sizes
+from regularize.evaluation.settings import Evaluation
 from regularize.results import Row
 from regularize.trainer import Trainer
 
 
 class Curves:
-    """Measures a `Trainer`'s networks; all ranks measure together. `stop` is asked in between."""
+    """Measures a `Trainer`'s networks by `evaluation`; all ranks do together. `stop` is asked in between."""
 
-    def __init__(self, trainer: Trainer, stop: Callable[[], bool]) -> None:
-        self.trainer = trainer
-        self.evaluation = trainer.runs[0].evaluation
+    def __init__(self, trainer: Trainer, evaluation: Evaluation, stop: Callable[[], bool]) -> None:
+        self.trainer, self.evaluation = trainer, evaluation
         self.rows: list[Row] = []
         self.measured_step = 0
         self.objective_steps = 0
-        test = torch.arange(len(trainer.batches.labels["test"])).expand(len(trainer.runs), -1)
+        test = torch.arange(len(trainer.batches.labels["test"])).expand(len(trainer.seeds), -1)
         train, validation = trainer.train_rows.shape[1], trainer.validation_rows.shape[1]
         sizes = Sizes(train=train, validation=validation, test=test.shape[1], classes=trainer.classes)
         self.extent = Extent.of(self.evaluation, trainer.timeline, sizes)
         self.examined = Examined(
             model=trainer.model,
-            runs=len(trainer.runs),
+            runs=len(trainer.seeds),
             batches=trainer.batches,
             classes=trainer.classes,
             ranks=trainer.ranks,
@@ -60,9 +60,11 @@ class Curves:
         objective = trainer.ranks.mean(trainer.objective_sum) / self.objective_steps
         for name, outputs in self._sample_outputs().items():
             losses, accuracies = loss_and_accuracy(*outputs)
-            for run in (~trainer.diverged_step.bool()).nonzero().flatten().tolist():
+            for run, config in enumerate(trainer.runs):
+                if trainer.diverged_step[run]:
+                    continue
                 row: Row = {
-                    "run_id": trainer.runs[run].run_id,
+                    "run_id": config.run_id,
                     "epoch": trainer.epoch,
                     "step": trainer.step,
                     "split": name,

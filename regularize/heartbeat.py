@@ -28,7 +28,10 @@ class Heartbeat:
             self._write_curves(rows)
             self.write_status("running", training, evaluation)
 
-    def write_status(self, state: str, training: Stopwatch, evaluation: Stopwatch) -> PackStatus:
+    def write_status(
+        self, state: str, training: Stopwatch, evaluation: Stopwatch, measured: str = ""
+    ) -> PackStatus:
+        """`measured` is the `Evaluation.text` that the tables are by, once they are there."""
         trainer = self.trainer
         ids = [run.run_id for run in trainer.runs]
         status = PackStatus(
@@ -46,7 +49,10 @@ class Heartbeat:
             pid=os.getpid(),
             job=self.job,
             files=dict(trainer.paths.kept()) if state == "done" and trainer.ranks.first else {},
-            diverged=tuple(i for i, step in zip(ids, trainer.diverged_step.tolist(), strict=True) if step),
+            code="+".join(trainer.codes),
+            data=trainer.data,
+            evaluation=measured,
+            diverged=tuple(i for i, step in zip(ids, trainer.diverged_step.tolist(), strict=False) if step),
         )
         if trainer.ranks.first:
             status.write(trainer.paths.status)

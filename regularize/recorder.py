@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,8 +12,9 @@ from regularize import checkpoint
 from regularize.curves import Curves
 from regularize.evaluation import final
 from regularize.evaluation.examined import StoppedError
+from regularize.evaluation.settings import Evaluation
 from regularize.heartbeat import Heartbeat
-from regularize.results import write_all
+from regularize.results import Measured, write_all
 from regularize.snapshots import Snapshots
 from regularize.stopwatch import Stopwatch
 from regularize.store import PackStatus
@@ -26,7 +28,8 @@ class Recorder:
     """Writes for a `Trainer`; on ranks other than 0 it measures along and writes nothing.
 
     A checkpoint is due `checkpoint_seconds` after the last one; at the end of an epoch already after
-    `EPOCH_SECONDS`, if that is at least `WORTH` times what the last one took to write.
+    `EPOCH_SECONDS`, if that is at least `WORTH` times what the last one took to write. A training is
+    measured as it was when it began, whatever the sweep asks for when it goes on from a checkpoint.
     """
 
     def __init__(
@@ -40,11 +43,14 @@ class Recorder:
     ) -> None:
         self.trainer, self.stop, self.checkpoint_seconds = trainer, stop, checkpoint_seconds
         self.training_time, self.evaluation_time = Stopwatch(), Stopwatch()
-        self.curves = Curves(trainer, self._told_to_stop)
         self.heartbeat = Heartbeat(trainer, heartbeat_seconds, job)
-        self.snapshots = Snapshots(self.curves.evaluation.snapshots, trainer.timeline.steps)
+        self._measure_by(trainer.runs[0].evaluation)
         self.last_checkpoint = time.monotonic()
         self.checkpoint_cost = 0.0  # seconds
+
+    def _measure_by(self, evaluation: Evaluation) -> None:
+        self.curves = Curves(self.trainer, evaluation, self._told_to_stop)
+        self.snapshots = Snapshots(evaluation.snapshots, self.trainer.timeline.steps)
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one, and say that the pack is running.
@@ -89,7 +95,8 @@ class Recorder:
             seconds = {"training": self.training_time.read(), "evaluation": self.evaluation_time.read()}
             ids = [run.run_id for run in trainer.runs]
             self.snapshots.write(trainer.paths.snapshots, ids, trainer.timeline.per_epoch)
-            write_all(trainer, curves.extent, curves.rows, outputs, found, seconds)
+            measured = Measured(curves.evaluation, curves.extent, outputs, found)
+            write_all(trainer, curves.rows, measured, seconds)
         status = self._write_status("done")
         if trainer.ranks.first:
             checkpoint.drop(trainer.paths)
@@ -121,7 +128,8 @@ class Recorder:
         self.heartbeat.beat(self.curves.rows, self.training_time, self.evaluation_time)
 
     def _write_status(self, state: str) -> PackStatus:
-        return self.heartbeat.write_status(state, self.training_time, self.evaluation_time)
+        measured = self.curves.evaluation.text if state == "done" else ""
+        return self.heartbeat.write_status(state, self.training_time, self.evaluation_time, measured)
 
     def _checkpoint_due(self) -> bool:
         elapsed = time.monotonic() - self.last_checkpoint
@@ -134,6 +142,7 @@ class Recorder:
         began = time.monotonic()
         state: dict[str, Any] = {
             "trainer": self.trainer.state(),
+            "evaluation": self.curves.evaluation.text,
             "rows": self.curves.rows,
             "measured_step": self.curves.measured_step,
             "started_at": self.heartbeat.started_at,
@@ -149,6 +158,8 @@ class Recorder:
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.trainer.restore(state["trainer"])
+        if begun := state.get("evaluation"):  # not in checkpoints of earlier versions
+            self._measure_by(Evaluation.from_json(json.loads(begun)))
         self.curves.rows, self.curves.measured_step = state["rows"], state["measured_step"]
         self.curves.objective_steps = state["objective_steps"]
         self.heartbeat.started_at, self.snapshots.taken = state["started_at"], state["snapshots"]

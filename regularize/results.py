@@ -5,14 +5,26 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from regularize import checkpoint
+from regularize.cores import processor
 from regularize.evaluation import final
 from regularize.evaluation.extent import Extent
-from regularize.store import CORRUPTIONS, METRICS, PREDICTIONS, RESULTS, ROBUSTNESS, SPECTRA, write_table
+from regularize.evaluation.settings import Evaluation
+from regularize.store import (
+    CORRUPTIONS,
+    METRICS,
+    PREDICTIONS,
+    RESULTS,
+    ROBUSTNESS,
+    SPECTRA,
+    PackPaths,
+    write_table,
+)
 from regularize.trainer import Trainer
 
 Row = dict[str, Any]
@@ -22,31 +34,50 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+class Measured(NamedTuple):
+    """What was measured of final weights, and how."""
+
+    evaluation: Evaluation
+    extent: Extent
+    outputs: final.Outputs
+    found: final.Final
+
+
 def write_all(
-    trainer: Trainer,
-    extent: Extent,
-    metrics: Sequence[Row],
-    outputs: final.Outputs,
-    found: final.Final,
-    seconds: Mapping[str, float],
+    trainer: Trainer, metrics: Sequence[Row], measured: Measured, seconds: Mapping[str, float]
 ) -> None:
     """All but the snapshots; `results` comes last. `seconds` has what training and evaluation took."""
     ids, paths = [run.run_id for run in trainer.runs], trainer.paths
     write_table(paths.metrics, metrics, METRICS)
-    if trainer.runs[0].evaluation.predictions:
-        write_table(paths.predictions, final.predictions_table(ids, *outputs["test"]), PREDICTIONS)
-    write_table(paths.spectra, final.spectra_rows(ids, found), SPECTRA)
-    if found.attacks:
-        write_table(paths.robustness, final.robustness_rows(ids, found), ROBUSTNESS)
-    if found.corrupted:
-        write_table(paths.corruptions, final.corruption_rows(ids, found), CORRUPTIONS)
-    checkpoint.save(paths.weights, {"runs": ids, "model": trainer.model.state_dict()})
-    write_table(paths.results, _results(trainer, extent, found, seconds), RESULTS)
+    write_measured(paths, ids, measured)
+    weights = {name: tensor[: len(ids)] for name, tensor in trainer.model.state_dict().items()}
+    checkpoint.save(paths.weights, {"runs": ids, "model": weights})
+    write_table(paths.results, _results(trainer, measured, seconds), RESULTS)
 
 
-def _results(trainer: Trainer, extent: Extent, found: final.Final, seconds: Mapping[str, float]) -> list[Row]:
+def write_measured(paths: PackPaths, ids: Sequence[str], measured: Measured) -> None:
+    """The tables beside `results` of what was measured of the final weights."""
+    if measured.evaluation.predictions:
+        write_table(paths.predictions, final.predictions_table(ids, *measured.outputs["test"]), PREDICTIONS)
+    write_table(paths.spectra, final.spectra_rows(ids, measured.found), SPECTRA)
+    if measured.found.attacks:
+        write_table(paths.robustness, final.robustness_rows(ids, measured.found), ROBUSTNESS)
+    if measured.found.corrupted:
+        write_table(paths.corruptions, final.corruption_rows(ids, measured.found), CORRUPTIONS)
+
+
+def measured_columns(runs: int, measured: Measured) -> list[Row]:
+    """The columns of `results` that say what was measured and how, a row for each run."""
     shared: Row = {
-        "jacobian_examples": extent.jacobian_examples or None,
+        "train_examples": measured.outputs["train"][1].shape[1],
+        "jacobian_examples": measured.extent.jacobian_examples or None,
+        "evaluation": measured.evaluation.text,
+    }
+    return [scores | shared for scores in final.score_rows(runs, measured.found)]
+
+
+def _results(trainer: Trainer, measured: Measured, seconds: Mapping[str, float]) -> list[Row]:
+    shared: Row = {
         "epochs": trainer.timeline.epochs,
         "steps": trainer.timeline.steps,
         "parameters": sum(p[0].numel() for p in trainer.parameters),
@@ -56,8 +87,14 @@ def _results(trainer: Trainer, extent: Extent, found: final.Final, seconds: Mapp
         "pack_runs": len(trainer.runs),
         "world_size": trainer.ranks.world,
         "threads": torch.get_num_threads(),
+        "processor": processor(),
         "device": trainer.ranks.device.type,
+        "code": "+".join(trainer.codes),
+        "data": trainer.data,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
         "precision": trainer.training.precision,
+        "kernels": "+".join(trainer.kernels),
         "host": platform.node(),
         "finished_at": now(),
     }
@@ -67,6 +104,7 @@ def _results(trainer: Trainer, extent: Extent, found: final.Final, seconds: Mapp
             "state": "diverged" if step else "done",
             "diverged_step": step or None,
         }
-        for run, step in zip(trainer.runs, trainer.diverged_step.tolist(), strict=True)
+        for run, step in zip(trainer.runs, trainer.diverged_step.tolist(), strict=False)
     ]
-    return [state | scores | shared for state, scores in zip(states, final.score_rows(found), strict=True)]
+    scores = measured_columns(len(states), measured)
+    return [state | score | shared for state, score in zip(states, scores, strict=True)]

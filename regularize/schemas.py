@@ -21,6 +21,7 @@ RUNS = pa.schema(
         ("strength_value", pa.float64()),  # null where there is none or more than one
         ("seed", pa.int64()),
         ("pack_key", pa.string()),
+        ("evaluation", pa.string()),  # Evaluation.text, by which it is to be measured
         ("planned", pa.bool_()),  # false: of an earlier version of the sweep file
         ("config", pa.string()),  # RunConfig.to_json
     ]
@@ -50,6 +51,7 @@ RESULTS = pa.schema(
             for split in ("train", "validation", "test")
             for name in ("loss", "accuracy")  # mean cross-entropy, in nats, and share in [0, 1]
         ),
+        ("train_examples", pa.int64()),  # that the training loss and accuracy are measured on
         ("test_brier", pa.float64()),  # mean Σ_k (p_k − y_k)², in [0, 2]
         ("test_ece", pa.float64()),  # expected calibration error, 15 bins of equal width
         ("test_ece_mass", pa.float64()),  # the same with bins of equal numbers of examples
@@ -61,6 +63,7 @@ RESULTS = pa.schema(
         ("weight_norm", pa.float64()),  # √Σ w², without biases
         ("spectral_norm_max", pa.float64()),  # of the layers' largest singular values
         ("spectral_norm_product", pa.float64()),
+        ("evaluation", pa.string()),  # Evaluation.text, by which it was measured
         ("parameters", pa.int64()),
         ("seconds", pa.float64()),  # the pack's training time divided by its runs
         ("evaluation_seconds", pa.float64()),  # the pack's time for all measurements divided by its runs
@@ -68,8 +71,14 @@ RESULTS = pa.schema(
         ("pack_runs", pa.int64()),
         ("world_size", pa.int64()),
         ("threads", pa.int64()),
+        ("processor", pa.string()),
         ("device", pa.string()),
+        ("code", pa.string()),  # 16 hex digits of what trained and measured it, see `code_identity`
+        ("data", pa.string()),  # 16 hex digits of images, labels, class names and split
+        ("torch", pa.string()),  # versions
+        ("numpy", pa.string()),
         ("precision", pa.string()),
+        ("kernels", pa.string()),  # of LeNet's stages: "fused <instructions>", or "torch: <why>"
         ("host", pa.string()),
         ("finished_at", pa.string()),  # UTC, ISO 8601
     ]
@@ -97,6 +106,8 @@ ROBUSTNESS = pa.schema(
         ("size", pa.float64()),  # in pixels of range [0, 1]; 0: the clean accuracy
         ("accuracy", pa.float64()),
         ("examples", pa.int64()),
+        ("steps", pa.int64()),  # of PGD, and how far each goes; null for the others and at size 0
+        ("step_size", pa.float64()),
         ("saturated", pa.int64()),  # examples without a cross-entropy gradient; null for noise
     ]
 )

@@ -89,6 +89,10 @@ class PackStatus:
     evaluation_seconds: float = 0.0  # beside `seconds`
     job: str = ""  # what trains it on a cluster, as its log is named: array, element, process
     files: Mapping[str, int] = dataclasses.field(default_factory=dict)  # of a done pack: bytes by name
+    code: str = ""  # that has trained it (`regularize.code_identity`), joined by + where it is several
+    data: str = ""  # content of its data set (`Dataset.content_hash`)
+    evaluation: str = ""  # of a done pack: the `Evaluation.text` that its tables were measured by
+    measuring_failed: bool = False  # measuring it again, by other settings, raised an error
 
     def write(self, path: Path) -> None:
         write_json(path, dataclasses.asdict(self))
@@ -237,6 +241,11 @@ class Store:
         return self.folder / "submit.lock"
 
     @property
+    def looks(self) -> Path:
+        """When report results were compared, and what the sweep was then."""
+        return self.folder / "looks.json"
+
+    @property
     def packs(self) -> Path:
         return self.folder / "packs"
 
@@ -256,6 +265,24 @@ class Store:
     @property
     def report(self) -> Path:
         return self.folder / "report.html"
+
+    def code(self, name: str) -> Path:
+        """The sources of that name, by `regularize.code_identity`: an archive."""
+        return self.folder / "code" / f"{name}.zip"
+
+    def data(self, name: str) -> Path:
+        """What is said of the data set whose content has that hash: plain values."""
+        return self.folder / "data" / f"{name}.json"
+
+    @property
+    def accepted(self) -> Path:
+        """Which other code and data were accepted beside those of today, and how."""
+        return self.folder / "accepted.json"
+
+    @property
+    def replaced(self) -> Path:
+        """Packs that were trained again since their code or data had changed, by pack id and number."""
+        return self.folder / "replaced"
 
     def pack(self, pack_id: str) -> PackPaths:
         return PackPaths(self.packs / pack_id)

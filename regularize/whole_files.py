@@ -16,7 +16,7 @@ import sys
 import uuid
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,6 +29,7 @@ CHECKSUM = "sealed"  # `checksum` is what `meta.json` calls that of its arrays
 UNSEALED = f"blake2b:{'0' * 32}"
 """What stands in a file in the place of its checksum before that is known."""
 
+_LIST = "list"
 _SEAL = re.compile(rb"blake2b:[0-9a-f]{32}")
 _TAIL = 65_536  # bytes at a file's end in which its checksum is looked for
 _CHUNK = 1 << 20
@@ -104,9 +105,10 @@ def write_text(path: Path, text: str) -> None:
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write an object, with its checksum."""
-    write_text(path, json.dumps(sealed(value), indent=1, sort_keys=True) + "\n")
+def write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Write an object, with its checksum; a list as an object that has nothing else."""
+    whole = value if isinstance(value, Mapping) else {_LIST: value}
+    write_text(path, json.dumps(sealed(whole), indent=1, sort_keys=True) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -114,7 +116,8 @@ def read_json(path: Path) -> Any:
     Raises:
         ValueError: the file is not whole.
     """
-    return unsealed(json.loads(path.read_text(encoding="utf-8")))
+    value = unsealed(json.loads(path.read_text(encoding="utf-8")))
+    return value[_LIST] if isinstance(value, dict) and value.keys() == {_LIST} else value
 
 
 def sealed(value: Mapping[str, Any]) -> dict[str, Any]:

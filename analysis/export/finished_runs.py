@@ -13,6 +13,7 @@ import pandas as pd
 from analysis.tables.store_tables import Tables
 
 _IDENTITY = ("dataset", "per_class", "model", "regularizer", "strength", "seed", "phase")
+_PARAMETERS = (*_IDENTITY, "evaluation")
 _NOT_NUMBERS = {"run_id", "strength_value", "diverged_step", *_IDENTITY}
 
 
@@ -58,7 +59,7 @@ def finished_runs(tables: Tables) -> Iterator[FinishedRun]:
 def _run(row: dict[Any, Any], metrics: pd.DataFrame) -> FinishedRun:
     return FinishedRun(
         run_id=row["run_id"],
-        parameters={name: row[name] for name in _IDENTITY if pd.notna(row[name]) and row[name] != ""},
+        parameters={name: row[name] for name in _PARAMETERS if pd.notna(row[name]) and row[name] != ""},
         state=row["state"],
         curves=list(_curves(metrics)),
         results={

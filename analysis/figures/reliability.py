@@ -26,7 +26,7 @@ from analysis.statistics.predicted_probabilities import (
     examples,
 )
 from analysis.tables.store_tables import digest
-from analysis.text.captions import counts, intervals, leader, of, seeds
+from analysis.text.captions import counts, intervals, leader, left_out, of, seeds
 
 _BARS = 0.28  # of the panel's height is the bar of a bin that has all examples
 _TICKS = (0, 0.5, 1)
@@ -52,21 +52,21 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             data=data,
             caption=(
                 f"{of(comparison)}: accuracy of the test examples in {BINS} bins of confidence of equal "
-                f"width, the runs of all seeds together ({seeds(comparison)}); on the diagonal confidence "
-                "is what it claims to be. "
+                f"width, the runs of all seeds together ({seeds(comparison, rows=rows)}); on the diagonal "
+                "confidence is what it claims to be. "
                 f"Bins of fewer than {FEWEST} examples have no point. Bars: the examples in each bin, "
                 "logarithmic. Below each panel: the expected calibration error (ECE) with bins of equal "
                 "width / of equal mass, in percent, as means over runs. "
-                f"Strengths: {comparison.rule}."
+                f"Strengths: {comparison.rule}.{left_out(comparison, rows)}"
             ),
             alt=(
                 f"{len(panels)} small reliability diagrams, one for each regularizer, with the one without a "
                 "regularizer in grey. Expected calibration error in percent, means over seeds "
-                f"({seeds(comparison)}), {said}."
+                f"({seeds(comparison, rows=rows)}), {said}."
             ),
             summary=f"{of(comparison)}, ECE in %: {leader(comparison, errors, 'ece', False)}",
             band="none",
-            n=counts(comparison),
+            n=counts(comparison, rows),
             inputs=digest(rows),
         )
 

@@ -41,16 +41,16 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             caption=(
                 f"{of(comparison)}: accuracy on {examples} test images with white noise of standard "
                 "deviation σ, and under attacks that change no pixel by more than ε (FGSM, one step; PGD, "
-                f"many), in units of the range of a pixel. {notes(comparison)}"
+                f"many), in units of the range of a pixel. {notes(comparison, rows)}"
             ),
             alt=(
                 f"Curves of accuracy that fall with the size of an attack, a row for each of {len(panels)} "
                 f"regularizers, a column for each attack, the curve without a regularizer in grey. "
-                f"Mean accuracy over seeds ({seeds(comparison)}): {_ends(comparison, data)}."
+                f"Mean accuracy over seeds ({seeds(comparison, rows=rows)}): {_ends(comparison, data)}."
             ),
             summary=f"{of(comparison)}, accuracy under attack: {_ends(comparison, data)}",
-            band=band(comparison),
-            n=counts(comparison),
+            band=band(comparison, rows),
+            n=counts(comparison, rows),
             inputs=digest(rows),
         )
 
@@ -90,10 +90,12 @@ def _ends(comparison: Comparison, data: pd.DataFrame) -> str:
     for attack, rows in data.groupby("attack", sort=False):
         last = rows[rows["size"] == rows["size"].max()]
         values = {
-            contender: of_contender(last, contender)["mean"].max() for contender in comparison.contenders
+            contender: mine.max()
+            for contender in comparison.contenders
+            if len(mine := of_contender(last, contender)["mean"])
         }
         best = max(values, key=lambda contender: values[contender])
-        shown = dict.fromkeys([best, comparison.baseline or best])
+        shown = dict.fromkeys([best, comparison.baseline if comparison.baseline in values else best])
         words = " vs ".join(f"{name(each)} {number(values[each], 1)} %" for each in shown)
         size = last["size"].iloc[0]
         said.append(f"{attack} of size {size:.2g}: {words}")

@@ -14,6 +14,7 @@ from analysis.notation.methods import method, problem_label, strength_label
 from analysis.notation.number_text import plus_minus
 from analysis.published.references import WORTH, Column, Reference
 from analysis.statistics.contenders import Comparison, Contender, comparisons
+from analysis.tables.measured_alike import attacks_alike
 from analysis.tables.store_tables import Tables
 from regularize.store import Store, write_text
 
@@ -72,6 +73,7 @@ def _values(column: Column, comparison: Comparison, done: pd.DataFrame) -> pd.Se
         return done[column.measure] * (100 if column.measure.endswith("accuracy") else 1)
     attack, size = column.attack
     rows = comparison.tables.read("robustness", comparison.problem, attack=attack)
+    rows = attacks_alike(rows, comparison.results, comparison.tables.runs)
     rows = rows[rows["run_id"].isin(done["run_id"]) & np.isclose(rows["size"], size, rtol=0, atol=_SIZE_ATOL)]
     return 100 * rows["accuracy"]
 

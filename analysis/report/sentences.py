@@ -12,7 +12,7 @@ from analysis.notation.intervals import Interval
 from analysis.notation.number_text import count, p_value, plus_minus
 from analysis.statistics.contenders import BASELINE, Contender
 from analysis.statistics.scores import Score
-from analysis.text.captions import name
+from analysis.text.captions import name, not_alike
 
 Row = Mapping[str, Any]
 
@@ -34,6 +34,10 @@ def conclusions(rows: Sequence[Row], score: Score) -> Conclusions:
     findings = [_difference(row, score) for verdict in ("better", "worse") for row in by_verdict[verdict]]
     findings += [_equivalent(row, score) for row in by_verdict["equivalent"]]
     findings += [*_undecided(by_verdict["undecided"], score), *_refused(rivals), *_diverged(rows)]
+    if rows and pd.notna(rows[0]["added"]):
+        findings.append(f"{rows[0]['added']}.")
+    if unmeasured := sum(row["n_unmeasured"] for row in rows):
+        findings.append(f"{not_alike(unmeasured)}.")
     return Conclusions(headline=_headline(rivals, by_verdict, score), findings=findings)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from analysis.statistics import paired_tests
+from analysis.statistics import looks, paired_tests
 from analysis.statistics.contenders import Comparison, comparisons
 from analysis.statistics.paired_differences import Duel, duels
 from analysis.statistics.scores import DEFAULT, Score, score, suffix
@@ -28,8 +28,9 @@ COMPARISON = pa.schema(
         ("regularizer", pa.string()),
         ("strength", pa.string()),
         ("metric", pa.string()),  # a name of `analysis.statistics.scores.SCORES`
-        ("n", pa.int64()),  # report seeds that did not diverge
+        ("n", pa.int64()),  # report seeds that did not diverge, measured alike
         ("n_diverged", pa.int64()),
+        ("n_unmeasured", pa.int64()),  # of the others: not measured, or otherwise than the sweep asks for now
         ("mean", pa.float64()),  # over the n seeds; accuracies in %
         ("sd", pa.float64()),
         ("half", pa.float64()),  # half the width of the mean's 95% t-interval
@@ -55,6 +56,7 @@ COMPARISON = pa.schema(
         ("rule", pa.string()),  # how the strength was chosen
         ("strengths", pa.int64()),  # that it was chosen from
         ("tune_runs", pa.int64()),  # that were trained for the choice
+        ("added", pa.string()),  # to the sweep after results were first compared; null where nothing was
     ]
 )
 TEST = "two-sided t-test of {} paired by seed; check: sign-flip permutation test"
@@ -78,13 +80,13 @@ def compare(tables: Tables, metric: str = DEFAULT) -> pd.DataFrame:
     rows = [
         {"metric": metric, **row}
         for comparison in comparisons(tables)
-        for row in _rows(comparison, found, budgets)
+        for row in _rows(comparison, found, budgets, looks.added(tables, comparison.problem))
     ]
     return to_frame(rows, COMPARISON)
 
 
 def _rows(
-    comparison: Comparison, score: Score, budgets: Mapping[Cell, tuple[int, int]]
+    comparison: Comparison, score: Score, budgets: Mapping[Cell, tuple[int, int]], added: str | None
 ) -> Iterator[dict[str, Any]]:
     all_duels = duels(comparison, score)
     challengers = [duel for duel in all_duels if not duel.is_baseline]
@@ -107,6 +109,7 @@ def _rows(
             "rule": comparison.rule,
             "strengths": strengths,
             "tune_runs": runs,
+            "added": added,
         }
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.notation.methods import METHODS
 from analysis.statistics.scores import Score
 from analysis.tables.collect import strength_order
+from analysis.tables.measured_alike import attacks_alike, curves_alike
 from analysis.tables.store_tables import Problem, Tables, digest
 from regularize.errors import UserError
 
@@ -118,23 +119,41 @@ class Comparison:
 
     @cached_property
     def robustness(self) -> pd.DataFrame:
-        """The accuracies under attack of the runs in `results` that did not diverge.
+        """The accuracies under attack of the runs in `results` that did not diverge, measured alike.
+
+        Raises:
+            UserError: none was measured as the sweep asks for.
+        """
+        rows = self._measured("robustness", "accuracy under attack")
+        alike = attacks_alike(rows, self.results, self.tables.runs).reset_index(drop=True)
+        return self._some(alike, "robustness", "accuracy under attack")
+
+    @cached_property
+    def corruptions(self) -> pd.DataFrame:
+        """The accuracies on corrupted images of the runs in `results` that did not diverge.
 
         Raises:
             UserError: none was measured.
         """
-        measured = self.tables.store.table("robustness").exists()
-        rows = self.rows("robustness") if measured else pd.DataFrame()
+        return self._measured("corruptions", "accuracy on corrupted images")
+
+    def _measured(self, table: str, what: str) -> pd.DataFrame:
+        """The rows of a table that is there only where the sweep's `evaluation` asks for it."""
+        there = self.tables.store.table(table).exists()
+        return self._some(self.rows(table) if there else pd.DataFrame(), table, what)
+
+    def _some(self, rows: pd.DataFrame, table: str, what: str) -> pd.DataFrame:
         if rows.empty:
             raise UserError(
-                "accuracy under attack was not measured; a sweep with `evaluation: {robustness: true}` has it"
+                f"{what} was not measured, or otherwise than the sweep asks for now; with "
+                f"`evaluation: {{{table}: true}}` `regularize submit` measures it from the stored weights"
             )
         return rows
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """The learning curves of the runs in `results` that did not diverge."""
-        return self.rows("metrics")
+        """The learning curves of the runs in `results` that did not diverge, measured alike."""
+        return curves_alike(self.rows("metrics")).reset_index(drop=True)
 
     @cached_property
     def digest(self) -> str:

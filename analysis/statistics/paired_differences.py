@@ -31,6 +31,7 @@ class Duel:
     values: BySeed
     baseline: BySeed | None
     n_diverged: int
+    n_unmeasured: int  # neither diverged nor measured, or not like the others
     number: int
 
     @property
@@ -117,6 +118,7 @@ class Duel:
         return {
             "n": mine.n,
             "n_diverged": self.n_diverged,
+            "n_unmeasured": self.n_unmeasured,
             "mean": mine.mean,
             "sd": paired_tests.sd(values),
             "half": mine.half,
@@ -138,7 +140,7 @@ class Duel:
 def duels(comparison: Comparison, score: Score) -> list[Duel]:
     """One for each contender; the baseline's has no differences."""
     done: dict[Contender, dict[int, float]] = {contender: {} for contender in comparison.contenders}
-    diverged = dict.fromkeys(done, 0)
+    diverged, unmeasured = dict.fromkeys(done, 0), dict.fromkeys(done, 0)
     results = comparison.results
     names = ("regularizer", "strength", "seed", "state")
     columns = (results[name].tolist() for name in names)
@@ -147,6 +149,8 @@ def duels(comparison: Comparison, score: Score) -> list[Duel]:
         diverged[contender] += state == "diverged"
         if state == "done" and not np.isnan(value):
             done[contender][seed] = float(value)
+        elif state == "done":
+            unmeasured[contender] += 1
     baseline = comparison.baseline
     return [
         Duel(
@@ -155,6 +159,7 @@ def duels(comparison: Comparison, score: Score) -> list[Duel]:
             values=done[contender],
             baseline=done[baseline] if baseline and baseline != contender else None,
             n_diverged=diverged[contender],
+            n_unmeasured=unmeasured[contender],
             number=len(comparison.challengers),
         )
         for contender in comparison.contenders

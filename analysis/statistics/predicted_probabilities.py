@@ -33,8 +33,8 @@ def examples(comparison: Comparison) -> pd.DataFrame:
 
 def classes(comparison: Comparison) -> int:
     """The number of classes, of the first run that has predictions."""
-    first = comparison.results.loc[comparison.results["state"] == "done", "run_id"].iloc[0]
-    rows = comparison.tables.read("predictions", comparison.problem, run_id=first, example=0)
+    done = comparison.results.loc[comparison.results["state"] == "done", "run_id"].tolist()
+    rows = comparison.tables.read("predictions", comparison.problem, run_id=done, example=0)
     return len(rows["logits"].iloc[0])
 
 

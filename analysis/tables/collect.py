@@ -1,6 +1,6 @@
 """The packs' many small tables as a few large ones, which read a hundred times faster.
 
-`tables/{runs,results,metrics,predictions,spectra,robustness}.parquet` hold the planned runs only.
+`tables/{runs,results,metrics,predictions,spectra,robustness,corruptions}.parquet` hold the planned runs only.
 Every row carries the readable columns of `runs.parquet`; rows are sorted by dataset, regularizer,
 strength and seed, so that a reader who asks for one dataset skips the rest.
 """
@@ -21,6 +21,7 @@ from analysis.tables.pack_files import PackFiles, Part, parts
 from regularize import __version__
 from regularize.errors import UserError
 from regularize.store import (
+    CORRUPTIONS,
     METRICS,
     PREDICTIONS,
     RESULTS,
@@ -36,7 +37,7 @@ from regularize.store import (
 )
 from regularize.whole_files import warn
 
-NAMES = ("runs", "results", "metrics", "predictions", "spectra", "robustness")
+NAMES = ("runs", "results", "metrics", "predictions", "spectra", "robustness", "corruptions")
 READABLE = ("dataset", "per_class", "model", "regularizer", "strength", "strength_value", "seed", "phase")
 
 _PACK_SCHEMAS = {
@@ -45,6 +46,7 @@ _PACK_SCHEMAS = {
     "predictions": PREDICTIONS,
     "spectra": SPECTRA,
     "robustness": ROBUSTNESS,
+    "corruptions": CORRUPTIONS,
 }
 _WITHIN_RUN = {
     "results": (),
@@ -52,6 +54,7 @@ _WITHIN_RUN = {
     "predictions": ("example",),
     "spectra": ("layer", "index"),
     "robustness": ("attack", "size"),
+    "corruptions": ("corruption", "severity"),
 }
 _ROWS_AT_ONCE = 400_000  # what is held in memory, whatever the size of the sweep
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analysis.tables.measured_alike import results_alike
 from regularize.errors import UserError
 from regularize.store import Store, open_table, read_table, write_table
 
@@ -45,7 +46,8 @@ class Tables:
 
     @cached_property
     def results(self) -> pd.DataFrame:
-        return self.read("results")
+        """Without values that were measured otherwise than the rest."""
+        return results_alike(self.read("results"), self.runs)
 
     @cached_property
     def selection(self) -> pd.DataFrame | None:

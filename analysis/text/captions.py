@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.notation.intervals import Interval, interval
 from analysis.notation.methods import method, problem_label, strength_label
-from analysis.notation.number_text import plus_minus
+from analysis.notation.number_text import count, plus_minus
 from analysis.statistics.contenders import BASELINE, Comparison, Contender, contender_order
 from analysis.statistics.scores import Score
 from analysis.tables.store_tables import Problem
@@ -96,9 +96,14 @@ def _intervals(comparison: Comparison, rows: pd.DataFrame, column: str) -> dict[
     return {each: of_each for each, of_each in found.items() if of_each.n}
 
 
-def counts(comparison: Comparison) -> dict[str, int]:
-    """The number of runs that did not diverge, by contender."""
-    return {name(contender): len(comparison.done(contender)) for contender in comparison.contenders}
+def counts(comparison: Comparison, rows: pd.DataFrame | None = None) -> dict[str, int]:
+    """The number of runs that did not diverge, by contender; of a table only those that have rows in it."""
+    if rows is None:
+        return {name(contender): len(comparison.done(contender)) for contender in comparison.contenders}
+    found = rows.groupby(["regularizer", "strength"])["seed"].nunique().to_dict() if len(rows) else {}
+    return {
+        name(each): int(found.get((each.regularizer, each.strength), 0)) for each in comparison.contenders
+    }
 
 
 def layer_pages(layers: pd.Series, size: int = 6) -> Iterator[tuple[str, list[str]]]:
@@ -108,17 +113,32 @@ def layer_pages(layers: pd.Series, size: int = 6) -> Iterator[tuple[str, list[st
         yield f"-layers-{page}" if len(names) > size else "", names[start : start + size]
 
 
-def band(comparison: Comparison) -> str:
+def band(comparison: Comparison, rows: pd.DataFrame | None = None) -> str:
     """What the shaded bands are."""
     if comparison.run_id is not None:
         return "none: a single run"
-    single = "; a single seed has no band" if 1 in counts(comparison).values() else ""
-    return f"95% t-interval of the mean over seeds ({seeds(comparison)}{single})"
+    single = "; a single seed has no band" if 1 in counts(comparison, rows).values() else ""
+    return f"95% t-interval of the mean over seeds ({seeds(comparison, rows=rows)}{single})"
 
 
-def seeds(comparison: Comparison, most: int | None = None) -> str:
+def seeds(comparison: Comparison, most: int | None = None, rows: pd.DataFrame | None = None) -> str:
     """How many runs a contender has (no more than `most` are shown), e.g. `n = 8` or `n = 6 to 8`."""
-    return span(min(n, most or n) for n in counts(comparison).values())
+    return span(min(n, most or n) for n in counts(comparison, rows).values())
+
+
+def not_alike(runs: int) -> str:
+    """That runs are left out because of how they were measured, as the beginning of a sentence."""
+    verb = "were" if runs != 1 else "was"
+    return (
+        f"{count(runs, 'run')} {verb} not measured, or otherwise than the sweep asks for now, and left out; "
+        "`regularize plan` says what can be measured again"
+    )
+
+
+def left_out(comparison: Comparison, rows: pd.DataFrame) -> str:
+    """A sentence on the runs that did not diverge and have no rows in a table; empty if all have some."""
+    missing = sum(counts(comparison).values()) - sum(counts(comparison, rows).values())
+    return f" {not_alike(missing)}." if missing else ""
 
 
 def span(counts: Iterable[int]) -> str:
@@ -127,13 +147,13 @@ def span(counts: Iterable[int]) -> str:
     return f"n = {found[0]}" + f" to {found[-1]}" * (found[0] != found[-1])
 
 
-def notes(comparison: Comparison) -> str:
-    """What a reader must know of any figure of report runs: strengths, bands, diverged runs."""
+def notes(comparison: Comparison, rows: pd.DataFrame | None = None) -> str:
+    """What a reader must know of any figure of report runs: strengths, bands, runs left out."""
     if comparison.run_id is not None:
         return "A single run."
-    said = [f"Lines are means, bands: {band(comparison)}. Strengths: {comparison.rule}."]
+    said = [f"Lines are means, bands: {band(comparison, rows)}. Strengths: {comparison.rule}."]
     if diverged := sum(map(comparison.n_diverged, comparison.contenders)):
         said.append(
             f"Diverged runs are counted in the titles and left out of the curves ({diverged} in all)."
         )
-    return " ".join(said)
+    return " ".join(said) + (left_out(comparison, rows) if rows is not None else "")

@@ -12,7 +12,7 @@ from analysis.notation.number_text import number, p_value, ratio
 from analysis.notation.text_table import Cells, Column, Rows, TextTable, by_problem, highest, measured
 from analysis.statistics.contenders import Contender
 from analysis.statistics.scores import Score
-from analysis.text.captions import name
+from analysis.text.captions import name, not_alike
 from analysis.text.results_text import REGULARIZER, STRENGTH
 
 _CAPTION = (
@@ -93,6 +93,10 @@ def _notes(rows: pd.DataFrame) -> Iterator[str]:
         yield f"Nothing is concluded on {_names(refused)}: {reason}."
     if len(doubtful := rows[rows["confirmed"] == False]):  # noqa: E712, missing where nothing was tested
         yield f"The sign-flip check disagrees with the t-test on {_names(doubtful)}."
+    if pd.notna(first["added"]):
+        yield f"{first['added']}."
+    if len(unmeasured := rows[rows["n_unmeasured"] > 0]):
+        yield f"{not_alike(int(unmeasured['n_unmeasured'].sum()))} (of {_names(unmeasured)})."
     if len(diverged := rows[rows["n_diverged"] > 0]):
         yield f"Means and differences leave out the diverged runs of {_names(diverged)}."
 

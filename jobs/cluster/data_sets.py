@@ -15,6 +15,8 @@ from regularize.data.registry import data_root, locate, names
 from regularize.errors import UserError, one_of
 from regularize.store import write_whole
 
+MISSING = "missing"
+
 
 def fetch_all(wanted: Sequence[str], root: Path | None) -> None:
     """Download and prepare official data sets, saying what came of each.
@@ -35,8 +37,10 @@ def fetch_all(wanted: Sequence[str], root: Path | None) -> None:
 def listing(root: Path | None) -> Table:
     """Every data set that a sweep may name, and whether its files are there and can be read."""
     folder = data_root(root)
-    columns = ("data set", "train", "validation", "test", "classes", "pixels", "files")
+    columns = ("data set", "train", "validation", "test", "classes", "each", "files")
     table = Table(*columns, box=None, pad_edge=False)
+    table.caption = Text(f"in {folder}; `regularize data fetch NAME` downloads what is {MISSING}")
+    table.caption_justify = "left"
     for name in names(folder):
         facts, state = _state(name, folder)
         table.add_row(name, *_numbers(facts), Text(state))
@@ -93,7 +97,8 @@ def _numbers(facts: Facts | None) -> tuple[str, ...]:
     if facts is None:
         return ("",) * 5
     parts = (f"{facts.train:,}", f"{facts.validation:,}" if facts.validation else "", f"{facts.test:,}")
-    return (*parts, f"{facts.classes}", f"{facts.side}×{facts.side}×{facts.channels}")
+    size = f"{facts.side}×{facts.side}×{facts.channels}" if facts.side > 1 else f"{facts.channels} numbers"
+    return (*parts, f"{facts.classes}", size)
 
 
 def present(folder: Path) -> list[str]:
@@ -113,7 +118,7 @@ def _state(name: str, folder: Path) -> tuple[Facts | None, str]:
     """What is known of a data set, and whether it can be had."""
     known = OFFICIAL[name].facts if name in OFFICIAL else None
     if name in OFFICIAL and not _there(name, folder):
-        return known, f"missing; regularize data fetch {name}"
+        return known, MISSING
     try:
         facts, _ = look(name, folder)
     except UserError as error:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console
 
+from jobs.commands.submit import settle_changes
 from jobs.local.run_sweep import run_here
 from jobs.planning.prepare_submission import Submission
 from jobs.slurm.client import Slurm
@@ -14,8 +16,9 @@ from jobs.status.run_states import pack_state, run_states
 from jobs.store import submitted_settings
 from jobs.store.journal import Journal, append
 from jobs.store.pack_status import read_packs
-from jobs.store.planned_runs import read_rows
+from jobs.store.planned_runs import Row, read_rows
 from jobs.store.submit_lock import submit_lock
+from jobs.store.unmeasured import settled
 from jobs.submission.follow_up_job import way_to_slurm
 from jobs.submission.job_outcomes import Place, Sight
 from jobs.submission.reconcile import reconcile
@@ -34,28 +37,28 @@ def cancel(store: Store, wanted: Filter, console: Console) -> None:
     """
     rows, known = read_rows(store), submitted_settings.load(store)
     if known.cluster.kind == "local":
-        _cancel_here(store, wanted, console)
+        _cancel_here(store, rows, wanted, console)
         return
     with submit_lock(store.lock):
         slurm = Slurm(say=console.print)
         sight, packs = reconcile(way_to_slurm(store, known, slurm))
         states, _ = run_states(packs, sight, datetime.now(UTC))
-        live, done = sight.live_runs(), packs.done()
+        live, done = sight.live_runs(), settled(rows, packs)
         chosen = {row.run_id for row in matching(rows, wanted, states)}
-        runs = (live if wanted == EVERYTHING else chosen & live) - done.keys()
+        runs = (live if wanted == EVERYTHING else chosen & live) - done
         places = [place for place in sight.live if _holds(sight.journal, place, runs)]
         append(store.journal, "cancelled", runs=sorted(runs), elements=places)
         ids = _slurm_ids(sight, places)
         if wanted == EVERYTHING:
             ids += [str(handed.job_id) for handed, _ in sight.follow_ups()]
         slurm.cancel(ids)
-    others = {run_id for place in places for run_id in _runs(sight.journal, place)} - runs - done.keys()
+    others = {run_id for place in places for run_id in _runs(sight.journal, place)} - runs - done
     console.print(f"{plural(len(runs), 'run')} of {plural(len(places), 'job')} cancelled")
     if others:
         console.print(f"{plural(len(others), 'run')} of these jobs go on with the follow-up")
 
 
-def _cancel_here(store: Store, wanted: Filter, console: Console) -> None:
+def _cancel_here(store: Store, rows: Sequence[Row], wanted: Filter, console: Console) -> None:
     """Note which runs are cancelled where the tasks look for it.
 
     Raises:
@@ -63,7 +66,7 @@ def _cancel_here(store: Store, wanted: Filter, console: Console) -> None:
     """
     packs, now = read_packs(store), datetime.now(UTC)
     states, _ = run_states(packs, None, now)
-    runs = {row.run_id for row in matching(read_rows(store), wanted, states)} - packs.done().keys()
+    runs = {row.run_id for row in matching(rows, wanted, states)} - settled(rows, packs)
     append(store.journal, "cancelled", runs=sorted(runs), elements=[])
     training = [s.runs for s in packs.statuses.values() if pack_state(s, now) == "running"]
     ending = {run_id for pack in training if not runs.isdisjoint(pack) for run_id in pack}
@@ -87,6 +90,7 @@ def retry(store: Store, wanted: Filter, console: Console) -> bool:
         overrides=(),
         console=console,
     )
+    settle_changes(submission)
     if known.cluster.kind == "local":
         return run_here(submission, again=wanted)
     with submit_lock(store.lock):

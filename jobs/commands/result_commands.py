@@ -49,6 +49,7 @@ def compare(args: Namespace) -> int:
         if conclusion.groups:
             console().print(conclusion.shown())
             print(f"{store.table(conclusion.name)}, .csv and .tex\n")
+    _looked_at(store)
     return 0
 
 
@@ -65,6 +66,7 @@ def figures(args: Namespace) -> int:
     results_table.write(table, store)
     console().print(to_terminal(table))
     _say_drawn(drawn)
+    _looked_at(store)
     return 1 if args.names and drawn.missing else 0
 
 
@@ -74,6 +76,7 @@ def gallery(args: Namespace) -> int:
     store = store_of(args)
     _collect(store)
     page, missing = write(store, args.out, args.data_root)
+    _looked_at(store)
     print(page)
     _say_missing(missing)
     return 0
@@ -108,6 +111,7 @@ def report(args: Namespace) -> int:
     drawn = draw_all(store, names, data_root=args.data_root)
     _say_drawn(drawn)
     path = write_report(store, drawn)
+    _looked_at(store)
     print(f"{path}\n  conclusions, tables, figures, failures and provenance on one page")
     return 0
 
@@ -118,6 +122,14 @@ def animate(args: Namespace) -> int:
     for path in film(store_of(args), args.regularizer, args.out, args.data_root):
         print(path)
     return 0
+
+
+def _looked_at(store: Store) -> None:
+    """Note that report results are known from now on."""
+    from analysis.statistics.looks import record
+    from analysis.tables.store_tables import Tables
+
+    record(Tables(store))
 
 
 def _collect(store: Store, names: Sequence[str] | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -104,7 +105,9 @@ def _train(submission: Submission, plan: Plan) -> bool:
     """Run the plan's tasks to their end; False, having said why, if not all packs are done."""
     store, console = submission.store, submission.console
     phases = {
-        run.phase for run in plan.runs if run.run_id not in plan.done and run.run_id not in plan.without
+        run.phase
+        for run in plan.runs
+        if run.run_id in plan.again.runs or (run.run_id not in plan.done and run.run_id not in plan.without)
     }
     rows = [row for row in read_rows(store) if row.phase in phases and row.run_id not in plan.without]
     with display(console) as update:
@@ -122,7 +125,7 @@ def _train(submission: Submission, plan: Plan) -> bool:
     for number, runs in lost.items():
         message = f"task {number} ended with {plural(runs, 'run')} unfinished; its log is {logs[number]}"
         console.print(message, style="red", markup=False, soft_wrap=True)
-    return all(watch.state(pack) == "done" for pack in plan.packs)
+    return all(pack.done(watch.packs.statuses.get(pack.pack_id)) for pack in plan.packs)
 
 
 class _Watch:
@@ -131,6 +134,7 @@ class _Watch:
     def __init__(self, store: Store, rows: Sequence[Row], plan: Plan, update: Update) -> None:
         self.packs = self._before = read_packs(store)
         self._store, self._rows, self._plan, self._update = store, rows, plan, update
+        self._changing = {pack.pack_id for pack in plan.packs if pack.measures}
         self._began, self._next = time.monotonic(), 0.0
 
     def tick(self) -> None:
@@ -139,8 +143,11 @@ class _Watch:
             self._next = time.monotonic() + REFRESH_SECONDS
 
     def look(self) -> Overview:
-        read = read_packs(self._store, self.packs)
+        read = read_packs(self._store, self.packs, self._changing)
         statuses = {i: s for i, s in read.statuses.items() if s.state != "failed" or self._is_new(i, s)}
+        for pack_id in self._changing.intersection(statuses):
+            if not self._is_new(pack_id, statuses[pack_id]):
+                statuses[pack_id] = replace(statuses[pack_id], measuring_failed=False)
         self.packs = Packs(statuses, read.broken)
         found = overview(self._rows, self.packs, self._store)
         self._update(found, seconds_left(self._plan.slices, self.packs, time.monotonic() - self._began))
@@ -148,10 +155,6 @@ class _Watch:
 
     def _is_new(self, pack_id: str, status: PackStatus) -> bool:
         return status != self._before.statuses.get(pack_id)
-
-    def state(self, pack: Pack) -> str:
-        status = self.packs.statuses.get(pack.pack_id)
-        return status.state if status else "planned"
 
 
 def _unfinished(
@@ -161,10 +164,9 @@ def _unfinished(
 
     Those that failed are in neither.
     """
-    ended = {pack_id for pack_id, status in packs.statuses.items() if status.state in ("done", "failed")}
     lost, ours = Counter[int](), 0
     for number, slice_ in enumerate(slices):
-        for pack in (pack for pack in slice_ if pack.pack_id not in ended):
+        for pack in (pack for pack in slice_ if not pack.ended(packs.statuses.get(pack.pack_id))):
             if cancelled.isdisjoint(pack.runs):
                 lost[number] += len(pack.runs)
             else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from regularize.config import RunConfig, Term
 from regularize.data.source import Facts
@@ -36,6 +36,7 @@ EXTRA = {
     "weight_noise": 0.06,
     "soft_svb": 0.13,
 }
+NEVER = 10**9  # epochs
 # What a data set of the user's own is taken for until it is read.
 UNKNOWN = Facts(train=50_000, test=10_000, side=32, channels=3, classes=10)
 
@@ -109,6 +110,12 @@ class Clock:
         facts = self.facts.get(run.config.data.name, UNKNOWN)
         guess = training_guess(run.config, facts) + evaluation_guess(run.config, facts)
         return guess * self.by_key.get(run.key, self.overall)
+
+    def measuring_seconds(self, run: Run) -> float:
+        """Seconds of one core that it takes to measure the final weights of the run alone."""
+        facts = self.facts.get(run.config.data.name, UNKNOWN)
+        no_curves = replace(run.config, evaluation=replace(run.config.evaluation, every=NEVER))
+        return evaluation_guess(no_curves, facts) * self.by_key.get(run.key, self.overall)
 
 
 def calibrated(

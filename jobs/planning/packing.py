@@ -14,6 +14,7 @@ from itertools import pairwise
 from jobs.planning.cost import Clock, Run, side_by_side
 from jobs.store.pack_status import share
 from regularize.config import pack_id
+from regularize.evaluation.measurement import meets
 from regularize.store import PackStatus
 
 PACK_SECONDS = 0.3  # to map data, build networks and write tables
@@ -21,11 +22,15 @@ PACK_SECONDS = 0.3  # to map data, build networks and write tables
 
 @dataclass(frozen=True, kw_only=True)
 class Pack:
-    """Runs that train side by side; `whole` is the time of all their steps, `share` what is done of it."""
+    """Runs that train side by side; `whole` is the time of all their steps, `share` what is done of it.
+
+    With `measures`, they are done, and measured again from their weights by that `Evaluation.text`.
+    """
 
     runs: tuple[str, ...]
     whole: float  # estimated seconds
     share: float = 0.0
+    measures: str = ""
 
     @property
     def pack_id(self) -> str:
@@ -36,11 +41,35 @@ class Pack:
         """Estimated seconds that are left to do."""
         return self.whole * (1 - self.share)
 
+    def done(self, status: PackStatus | None) -> bool:
+        """Whether what is to be done with it is done, as its status tells."""
+        found = status is not None and status.state == "done"
+        return found and (
+            not self.measures or (status is not None and meets(status.evaluation, self.measures))
+        )
+
+    def ended(self, status: PackStatus | None) -> bool:
+        """Whether it is done or has failed."""
+        failed = status is not None and (status.state == "failed" or status.measuring_failed)
+        return failed or self.done(status)
+
+    def share_left(self, status: PackStatus | None) -> float:
+        """The share of its work that is left, in [0, 1]."""
+        if self.ended(status):
+            return 0.0
+        return 1 - (share(status) if status and not self.measures else self.share)
+
 
 def make_packs(
-    runs: Sequence[Run], statuses: Iterable[PackStatus], clock: Clock, *, limit: int, tasks: int
+    runs: Sequence[Run],
+    statuses: Iterable[PackStatus],
+    clock: Clock,
+    *,
+    limit: int,
+    tasks: int,
+    beside: Sequence[Pack] = (),
 ) -> list[Pack]:
-    """Packs of at most `limit` runs that hold each of the runs once.
+    """Packs of at most `limit` runs that hold each of the runs once, and those `beside` that come with them.
 
     A pack that was begun stays the same pack, so that its checkpoint serves, if all its runs are still
     to do. The others are cut, within a pack key, so that `tasks` tasks end as early as can be.
@@ -52,7 +81,8 @@ def make_packs(
     for run in sorted(runs, key=_order):
         if run.run_id not in begun:
             groups[run.key].append(run.run_id)
-    candidates = [resumed + _cut_all(groups, alone, size) for size in range(limit, 0, -1)]
+    cuts = (_cut_all(groups, alone, size) for size in (range(limit, 0, -1) if groups else [limit]))
+    candidates = [[*resumed, *cut, *beside] for cut in cuts]
     return min(candidates, key=lambda packs: longest(make_slices(packs, tasks)))
 
 
@@ -106,18 +136,19 @@ def _resumed(runs: Sequence[Run], statuses: Iterable[PackStatus], alone: Mapping
     for status in sorted(statuses, key=lambda status: (-share(status), status.runs)):
         if status.state != "done" and status.runs and open_runs.issuperset(status.runs):
             open_runs.difference_update(status.runs)
-            whole = _whole(status.runs, alone)
+            whole = whole_seconds(len(status.runs), alone[status.runs[0]])
             packs.append(Pack(runs=status.runs, whole=whole, share=share(status)))
     return packs
 
 
-def _whole(runs: Sequence[str], alone: Mapping[str, float]) -> float:
-    return PACK_SECONDS + alone[runs[0]] * side_by_side(len(runs))
+def whole_seconds(runs: int, alone: float) -> float:
+    """Seconds of a pack of so many runs that take so long alone."""
+    return PACK_SECONDS + alone * side_by_side(runs)
 
 
 def _cut_all(groups: Mapping[str, Sequence[str]], alone: Mapping[str, float], limit: int) -> list[Pack]:
     return [
-        Pack(runs=runs, whole=_whole(runs, alone))
+        Pack(runs=runs, whole=whole_seconds(len(runs), alone[runs[0]]))
         for group in groups.values()
         for runs in balanced(group, limit)
     ]

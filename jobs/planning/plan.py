@@ -11,6 +11,7 @@ from typing import Any
 from jobs.cluster.cluster_config import Cluster
 from jobs.planning.cost import UNKNOWN, Clock, Run, calibrated, disk, measuring
 from jobs.planning.job_arrays import worth_tasks
+from jobs.planning.measured_again import Again, measured_again
 from jobs.planning.packing import Pack, longest, make_packs, make_slices, total_seconds
 from jobs.store.pack_status import Packs
 from jobs.store.planned_runs import dataset_label
@@ -34,13 +35,14 @@ class Plan:
     """The runs wanted now, and how those that are not done would be trained.
 
     `ahead` are runs that follow when this is done and strengths are chosen, each cell's at some
-    strength of its own. `without` are wanted runs that are not planned for, each with the reason.
-    Seconds are estimates, until the last task has ended.
+    strength of its own. `without` are wanted runs that are not planned for, each with the reason. `again`
+    is what of those done is measured again. Seconds are estimates, until the last task has ended.
     """
 
     runs: Sequence[Run]
     done: Mapping[str, bool]  # wanted runs that are finished: whether they diverged
     without: Mapping[str, str]
+    again: Again
     slices: Sequence[Sequence[Pack]]
     seconds: float
     ahead: Sequence[Run]
@@ -60,7 +62,12 @@ class Plan:
     @property
     def in_hand(self) -> int:
         """Runs that are queued or running."""
-        return sum(reason == IN_HAND for reason in self.without.values())
+        return sum(reason == IN_HAND for reason in self.held.values())
+
+    @property
+    def held(self) -> dict[str, str]:
+        """Runs that are neither trained nor measured now although there is something to do, and why."""
+        return {**self.without, **self.again.without}
 
     def cells(self) -> Counts:
         """Runs by state, for every (regularizer, dataset), in the sweep's order."""
@@ -90,13 +97,16 @@ class Plan:
             "diverged": sum(self.done.values()),
             "to_do": self.to_do,
             "in_hand": self.in_hand,
-            "left_out": len(self.without) - self.in_hand,
+            "left_out": len(self.held) - self.in_hand,
+            "to_measure": len(self.again.runs),
+            "curves_stay": len(self.again.stays),
             "ahead": len(self.ahead),
             "packs": len(self.packs),
             "packs_resumed": sum(pack.share > 0 for pack in self.packs),
             "tasks": len(self.slices),
             "seconds": round(self.seconds),
             "seconds_ahead": round(self.ahead_seconds),
+            "seconds_measuring": round(self.again.seconds),
             "measuring": round(self.measuring, 3),
             "bytes": self.bytes,
             "cells": [
@@ -136,12 +146,14 @@ def make_plan(
     }
     to_do = [run for run in runs if run.run_id not in done and run.run_id not in left]
     clock = calibrated(facts, {run.run_id: run for run in runs}, packs.statuses.values())
-    slices = _slices(to_do, packs.statuses.values(), clock, cluster)
+    again = measured_again(runs, packs, clock, without)
+    slices = _slices(to_do, packs.statuses.values(), clock, cluster, again)
     slices_ahead = _slices(later, (), clock, cluster)
     return Plan(
         runs=runs,
         done=done,
         without=left,
+        again=again,
         slices=slices,
         seconds=_until_end(slices),
         ahead=later,
@@ -192,12 +204,18 @@ def _check_fits(runs: Sequence[Run], facts: Mapping[str, Facts]) -> None:
 
 
 def _slices(
-    runs: Sequence[Run], statuses: Collection[PackStatus], clock: Clock, cluster: Cluster
+    runs: Sequence[Run],
+    statuses: Collection[PackStatus],
+    clock: Clock,
+    cluster: Cluster,
+    again: Again | None = None,
 ) -> list[list[Pack]]:
-    tasks = cluster.slots
+    tasks, beside = cluster.slots, again.packs if again else ()
     if cluster.kind == "slurm":
-        tasks = worth_tasks(total_seconds(runs, clock, cluster.pack_runs), cluster)
-    return make_slices(make_packs(runs, statuses, clock, limit=cluster.pack_runs, tasks=tasks), tasks)
+        seconds = total_seconds(runs, clock, cluster.pack_runs) + (again.seconds if again else 0.0)
+        tasks = worth_tasks(seconds, cluster)
+    limit = cluster.pack_runs
+    return make_slices(make_packs(runs, statuses, clock, limit=limit, tasks=tasks, beside=beside), tasks)
 
 
 def _until_end(slices: Sequence[Sequence[Pack]]) -> float:

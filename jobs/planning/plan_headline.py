@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 def headline(plan: Plan) -> str:
     """What is to do, in one line."""
     begun = sum(pack.share > 0 for pack in plan.packs)
-    text = f"{plural(plan.to_do, 'run')} to do in {plural(len(plan.packs), 'pack')}"
-    text += f" ({begun} begun)" if begun else ""
-    text += f" on {plural(len(plan.slices), 'task')}, about {duration(plan.seconds)}"
+    measured = sum(bool(pack.measures) for pack in plan.packs)
+    parts = []
+    if plan.to_do or not measured:
+        text = f"{plural(plan.to_do, 'run')} to do in {plural(len(plan.packs) - measured, 'pack')}"
+        parts.append(text + (f" ({begun} begun)" if begun else ""))
+    if measured:
+        runs = plural(len(plan.again.runs), "run")
+        parts.append(f"measure {runs} again, from the weights of {plural(measured, 'pack')},")
+    text = f"{' and '.join(parts)} on {plural(len(plan.slices), 'task')}, about {duration(plan.seconds)}"
     return text + (f"; then {plural(len(plan.ahead), 'report run')}" if plan.ahead else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.console import Console
 from analysis.statistics.strength_selection import select
 from analysis.tables.collect import collect
 from jobs.cluster.cluster_config import Cluster
+from jobs.planning.measured_again import NOT_ASKED
 from jobs.planning.plan import Plan, make_plan, tuned, wanted_runs
 from jobs.store.pack_status import Packs, failure, read_packs
 from jobs.store.runs_table import write_runs
@@ -20,8 +21,6 @@ from jobs.sweep.run_grid import Cell, report_runs, tune_runs
 from jobs.sweep.sweep_file import Sweep
 from regularize.data import Facts
 from regularize.store import Store
-
-NOT_ASKED = "not asked for"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +33,7 @@ class Submission:
     data_root: Path | None
     overrides: Sequence[str]
     console: Console
+    changed: Mapping[str, str] = field(default_factory=dict)  # what to do where code or data have changed
 
     def say(self, note: str) -> None:
         """Show what had better be known, on one line."""

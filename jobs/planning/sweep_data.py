@@ -9,8 +9,8 @@ from jobs.sweep.sweep_file import DatasetGrid, Sweep
 from regularize.config import check_fit
 from regularize.data import Facts, Form, MissingDataError, data_root, look, prepared
 from regularize.data.corrupted import check as check_corrupted
+from regularize.data.data_config import DataConfig
 from regularize.data.official import OFFICIAL
-from regularize.data_config import DataConfig
 from regularize.errors import UserError
 
 Say = Callable[[str], object]  # shows a person one line
@@ -74,7 +74,10 @@ def _sets(sweep: Sweep) -> Iterator[tuple[DatasetGrid, DataConfig]]:
 
 
 def _check_size(size: DataConfig, found: Facts) -> None:
-    train, _ = found.parts(size.validation)
+    try:
+        train, _ = found.parts(size.validation)
+    except UserError as error:
+        raise UserError(f"{size.name}: {error}") from None
     most = train // found.classes
     if size.per_class is not None and size.per_class > most:
         raise UserError(

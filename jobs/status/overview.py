@@ -17,6 +17,7 @@ from jobs.store.failed_packs import Failure, failed_pack, grouped
 from jobs.store.journal import Journal, damage, read_journal
 from jobs.store.pack_status import Packs, read_packs
 from jobs.store.planned_runs import Row, read_rows
+from jobs.store.unmeasured import settled, unmeasured
 from jobs.submission.continuation import halted
 from jobs.submission.job_outcomes import UNKNOWN, Sight, look_now
 from jobs.submission.retries import judge
@@ -68,7 +69,8 @@ class Overview:
     `progress` is the share of all planned runs' steps that is done, in [0, 1]. `broken` says what is
     wrong with packs whose status cannot be read, `left_out` how many runs are not handed over
     again, by reason; `follow_up` is the job that goes on by itself, `halted` what to do where none does
-    and something is left. `time` is when it was so. `states` and `shares` (of its steps that is done)
+    and something is left. `to_measure` are runs that are done, but measured otherwise than the sweep asks for
+    since. `time` is when it was so. `states` and `shares` (of its steps that is done)
     are of single runs, those that were begun or handed over.
     """
 
@@ -83,6 +85,7 @@ class Overview:
     halted: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    to_measure: int = 0
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
     states: Mapping[str, str] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
@@ -112,6 +115,7 @@ class Overview:
             "left_out": dict(self.left_out),
             "broken": list(self.broken),
             "notes": list(self.notes),
+            "to_measure": self.to_measure,
         }
 
 
@@ -145,6 +149,7 @@ def overview(
         broken=sorted(packs.broken.values()),
         queue=_queues(sight, planned) if sight else (),
         follow_up=_follow_up(sight) if sight else None,
+        to_measure=len(unmeasured(rows, packs)),
         time=now,
         states=states,
         shares=shares,
@@ -162,7 +167,7 @@ def read_overview(
     rows = read_rows(store)
     sight, notes = see(store, say)
     packs = read_packs(store)  # after the queue: whatever has left it has left its results
-    left_out = given_up(store, sight, packs)
+    left_out = given_up(store, rows, sight, packs)
     counts = Counter(left_out[row.run_id] for row in rows if row.run_id in left_out)
     halt = "" if notes else stopped(store, rows, sight, packs, left_out)
     found = overview(rows, packs, store, sight, wanted=wanted)
@@ -179,12 +184,12 @@ def see(store: Store, say: Callable[[str], None] = lambda _: None) -> tuple[Sigh
         return _unseen(read_journal(store.journal)), [f"{error}; what Slurm has in hand is unknown"]
 
 
-def given_up(store: Store, sight: Sight, packs: Packs) -> dict[str, str]:
+def given_up(store: Store, rows: Sequence[Row], sight: Sight, packs: Packs) -> dict[str, str]:
     """The unfinished runs that are not handed over again by themselves, and why."""
     with suppress(UserError):
         cluster = submitted_settings.load(store).cluster
         if cluster.kind == "slurm":
-            done, live = packs.done(), sight.live_runs()
+            done, live = settled(rows, packs), sight.live_runs()
             verdict = judge(sight.journal, packs, cluster).left_out
             return {i: why for i, why in verdict.items() if i not in done and i not in live}
     return {}
@@ -196,7 +201,7 @@ def stopped(
     """Why nothing goes on by itself, and which command continues; `` where something does."""
     with suppress(UserError):
         if submitted_settings.load(store).cluster.kind == "slurm":
-            return halted(rows, sight, packs.done(), left_out, store.logs)
+            return halted(rows, sight, settled(rows, packs), left_out, store.logs)
     return ""
 
 
@@ -240,7 +245,8 @@ def _follow_up(sight: Sight) -> Queue | None:
 
 def _matters(status: PackStatus, states: Mapping[str, str]) -> bool:
     # Runs of a failed pack may have been trained in another one since.
-    return status.state == "failed" and any(states[run_id] == "failed" for run_id in status.runs)
+    failed = status.state == "failed" and any(states[run_id] == "failed" for run_id in status.runs)
+    return failed or status.measuring_failed
 
 
 def _trains(status: PackStatus, states: Mapping[str, str], now: datetime) -> bool:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from jobs.status.overview import Overview
 from jobs.store.failed_packs import Failure
-from jobs.store.pack_status import Packs, share
+from jobs.store.pack_status import Packs
 from jobs.support.readable_numbers import duration, plural
 
 if TYPE_CHECKING:
@@ -58,12 +58,9 @@ def seconds_left(slices: Sequence[Sequence[Pack]], packs: Packs, elapsed: float)
 
     The slices are as they were planned; None before a thousandth is done, which is no speed yet.
     """
-    shares = {
-        pack_id: 1.0 if status.state in ("done", "failed") else share(status)
-        for pack_id, status in packs.statuses.items()
-    }
     left = [
-        sum(pack.whole * (1 - shares.get(pack.pack_id, pack.share)) for pack in slice_) for slice_ in slices
+        sum(pack.whole * pack.share_left(packs.statuses.get(pack.pack_id)) for pack in slice_)
+        for slice_ in slices
     ]
     planned = sum(pack.seconds for slice_ in slices for pack in slice_)
     gone = planned - sum(left)

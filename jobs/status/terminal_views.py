@@ -34,18 +34,25 @@ _STYLES = {
 }
 
 
-def plan_view(plan: Plan) -> Group:
-    """Runs by regularizer × dataset, then what they take."""
+def plan_view(plan: Plan, kernels: str | None = None) -> Group:
+    """Runs by regularizer × dataset, then what they take, and which kernels compute LeNet's stages here."""
     diverged = sum(plan.done.values())
     lines = [f"{plural(len(plan.done), 'run')} done" + (f", {diverged} diverged" if diverged else "")]
-    if plan.without:
-        lines.append(f"{plan.in_hand:,} in Slurm's queue, {len(plan.without) - plan.in_hand:,} left out")
+    if plan.held:
+        lines.append(f"{plan.in_hand:,} in Slurm's queue, {len(plan.held) - plan.in_hand:,} left out")
     lines.append(headline(plan) if plan.slices else "nothing to do")
+    if stay := len(plan.again.stays):
+        lines.append(
+            f"curves or snapshots of {plural(stay, 'run')} are not as `evaluation:` asks for and stay so: "
+            "only a training makes them"
+        )
     if plan.ahead:
         lines.append(f"about {duration(plan.seconds + plan.ahead_seconds)} with the report runs")
     if plan.measuring > 0.5:
         share = f"{plan.measuring:.0%} of the time"
         lines.append(f"{share} goes into measuring what `evaluation:` in the sweep asks for")
+    if kernels:
+        lines.append(f"LeNet's stages: {kernels}")
     if plan.bytes:
         lines.append(f"about {size(plan.bytes)} of results")
     return _group(_grid(plan.cells(), _plan_cell), lines)
@@ -58,6 +65,9 @@ def status_view(overview: Overview) -> Group:
         lines += [f"{phase}: {_counted(counts)}" for phase, counts in overview.phases.items()]
     lines += _listed([_active_line(active) for active in overview.active], "")
     lines += _listed([_queue_line(queue) for queue in overview.queue if queue.state != "RUNNING"], "")
+    if overview.to_measure:
+        runs = plural(overview.to_measure, "run")
+        lines.append(f"{runs} done, but measured otherwise than the sweep asks for: `submit` measures again")
     lines += _listed([_failures_line(group) for group in grouped(overview.failures)], "red")
     lines += _listed([left_out_line(reason, runs) for reason, runs in overview.left_out.items()], "red")
     lines += _listed([*overview.broken, *overview.notes], "yellow")

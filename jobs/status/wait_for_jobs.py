@@ -47,4 +47,5 @@ def _last(submission: Submission) -> Overview:
 
 def _finished(found: Overview) -> bool:
     counts = found.runs
-    return not found.halted and counts["done"] + counts["diverged"] == counts.total()
+    done = counts["done"] + counts["diverged"] == counts.total()
+    return done and not found.halted and not found.to_measure

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,8 +40,9 @@ class Ending(NamedTuple):
 class Handed:
     """One request to Slurm. An array has elements; a follow-up has none, it comes `after` other jobs.
 
-    `begun` is the share of its packs' steps that was done before, by pack id, where it was above 0; `memory`
-    is MiB a node, None where Slurm's default was asked for. `line` is its place in the journal.
+    `begun` is the share of its packs' steps that was done before, by pack id, where it was above 0;
+    `measures` has the `Evaluation.text` by which packs that are done are measured again, with their ids.
+    `memory` is MiB a node, None where Slurm's default was asked for. `line` is its place in the journal.
     """
 
     token: str
@@ -52,6 +53,7 @@ class Handed:
     after: tuple[str, ...] = ()
     memory: int | None = None
     begun: Mapping[str, float] = field(default_factory=dict)
+    measures: Mapping[str, Sequence[str]] = field(default_factory=dict)
     job_id: str | None = None
     abandoned: bool = False
     endings: Mapping[int, Ending] = field(default_factory=dict)
@@ -166,7 +168,7 @@ def _add(path: Path, line: str) -> None:
 def submitting(path: Path, handed: Handed) -> None:
     """Write that Slurm is about to be asked for `handed`."""
     given: dict[str, Any] = {"elements": handed.elements, "after": handed.after}
-    given |= {"memory": handed.memory, "begun": dict(handed.begun)}
+    given |= {"memory": handed.memory, "begun": dict(handed.begun), "measures": dict(handed.measures)}
     filled = {key: value for key, value in given.items() if value}
     append(path, "submitting", token=handed.token, name=handed.name, **filled)
 
@@ -218,6 +220,7 @@ def _handed(event: Mapping[str, Any], line: int) -> Handed:
         after=tuple(event.get("after", ())),
         memory=event.get("memory"),
         begun=event.get("begun", {}),
+        measures=event.get("measures", {}),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,13 +31,13 @@ class Packs:
         }
 
 
-def read_packs(store: Store, before: Packs | None = None) -> Packs:
-    """Every pack that was begun; those that were done `before` are not read again."""
+def read_packs(store: Store, before: Packs | None = None, changing: Collection[str] = ()) -> Packs:
+    """Every pack that was begun; those done `before` are not read again, unless they are `changing`."""
     statuses: dict[str, PackStatus] = {}
     broken: dict[str, str] = {}
     known = before.statuses if before else {}
     for folder in _folders(store.packs):
-        if folder.name in known and known[folder.name].state == "done":
+        if folder.name in known and known[folder.name].state == "done" and folder.name not in changing:
             statuses[folder.name] = known[folder.name]
             continue
         try:

@@ -10,7 +10,7 @@ from jobs.store.runs_table import read_runs
 from regularize.errors import UserError
 from regularize.store import Store
 
-_COLUMNS = ("run_id", "phase", "dataset", "per_class", "model", "regularizer", "planned")
+_COLUMNS = ("run_id", "phase", "dataset", "per_class", "model", "regularizer", "planned", "evaluation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,7 @@ class Row:
     phase: str
     dataset: str  # with the number of examples a class, if limited
     regularizer: str  # with the model, if the sweep has several
+    evaluation: str = ""  # by which it is to be measured; `` in tables of earlier versions
 
 
 def read_rows(store: Store) -> list[Row]:
@@ -44,6 +45,7 @@ def rows(table: Sequence[Mapping[str, Any]]) -> list[Row]:
             phase=row["phase"],
             dataset=dataset_label(row["dataset"], row["per_class"]),
             regularizer=f"{row['regularizer']} ({row['model']})" if several else row["regularizer"],
+            evaluation=row.get("evaluation") or "",
         )
         for row in table
     ]

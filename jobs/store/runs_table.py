@@ -41,7 +41,10 @@ def read_runs(store: Store) -> pa.Table:
         DamagedFileError: `submit` writes it anew.
     """
     try:
-        table = read_table(store.runs).select(RUNS.names).replace_schema_metadata(None)
+        table = read_table(store.runs).replace_schema_metadata(None)
+        if "evaluation" not in table.column_names:  # of an earlier version
+            table = table.append_column(RUNS.field("evaluation"), pa.nulls(len(table), pa.string()))
+        table = table.select(RUNS.names)
         return table if table.schema == RUNS else table.cast(RUNS)  # which imports much
     except FileNotFoundError:
         return RUNS.empty_table()

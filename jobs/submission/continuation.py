@@ -20,6 +20,7 @@ def halted(
 
     Args:
         rows: all planned runs. Without any of the last phase, strengths have not been chosen.
+        done: runs of which nothing is left to do.
         left_out: runs that wait for a person, of which more is said elsewhere.
         logs: the folder of the jobs' logs.
     """

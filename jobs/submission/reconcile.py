@@ -13,6 +13,8 @@ from jobs.submission.hand_to_slurm import ToSlurm, clear_ended
 from jobs.submission.job_outcomes import ENDED, UNKNOWN, Sight, look
 from regularize.config import pack_id
 from regularize.errors import UserError
+from regularize.evaluation.measurement import meets
+from regularize.store import PackStatus
 
 # Time that a request needs to show in the queue after its sender died.
 YOUNG_SECONDS = 10.0
@@ -89,8 +91,15 @@ def _progress(handed: Handed, index: int, packs: Packs) -> bool:
     if not handed.elements:
         return True
     ids = (pack_id(runs) for slice_ in handed.elements[index] for runs in slice_)
+    measures = {i: settings for settings, measured in handed.measures.items() for i in measured}
     statuses = ((i, packs.statuses[i]) for i in ids if i in packs.statuses)
-    return any(status.state == "done" or share(status) > handed.begun.get(i, 0.0) for i, status in statuses)
+    return any(_brought_on(status, handed.begun.get(i, 0.0), measures.get(i)) for i, status in statuses)
+
+
+def _brought_on(status: PackStatus, begun: float, measures: str | None) -> bool:
+    if measures is not None:
+        return status.state == "done" and meets(status.evaluation, measures)
+    return status.state == "done" or share(status) > begun
 
 
 def _time(handed: Handed) -> datetime:

@@ -37,13 +37,14 @@ def judge(journal: Journal, packs: Packs, cluster: Cluster) -> Verdict:
 
 
 def failed(journal: Journal, packs: Packs) -> set[str]:
-    """Runs whose pack raised an error after they were last retried."""
-    never = (0, "")
+    """Runs whose pack raised an error after they were last retried; of those done, in measuring it again."""
+    never, done = (0, ""), packs.done()
     return {
         run_id
         for status in packs.statuses.values()
-        if status.state == "failed"
+        if status.state == "failed" or status.measuring_failed
         for run_id in status.runs
+        if status.measuring_failed or run_id not in done
         if status.updated_at >= journal.retried.get(run_id, never)[1]
     }
 

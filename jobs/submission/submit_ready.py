@@ -40,12 +40,12 @@ class Turn:
     @property
     def left_out(self) -> Counter[str]:
         """How many runs are not handed over although nobody has them, by the reason."""
-        return Counter(reason for reason in self.plan.without.values() if reason != IN_HAND)
+        return Counter(reason for reason in self.plan.held.values() if reason != IN_HAND)
 
     @property
     def waiting(self) -> int:
         """How many runs are handed over once jobs have ended, as `max_jobs` are at work."""
-        return 0 if self.jobs else self.plan.to_do
+        return 0 if self.jobs else self.plan.to_do + len(self.plan.again.runs)
 
 
 def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlurm) -> Turn:

@@ -28,7 +28,8 @@ def submit_by_hand(submission: Submission, *, everything: bool = True) -> bool:
         submitted_settings.save(store, submission.sweep, submission.saved)
         if everything:
             append(store.journal, "asked")
-        way = way_to_slurm(store, submission.saved, Slurm(say=console.print))
+        slurm = Slurm(say=console.print)
+        way = way_to_slurm(store, submission.saved, slurm, submission.sweep.models)
         turn = submit_ready(submission, facts, way)
     report(submission, turn)
     return not turn.left_out

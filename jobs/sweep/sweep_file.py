@@ -16,8 +16,8 @@ from jobs.sweep.seeds import read_seeds
 from jobs.sweep.yaml_text import dump, parse_file, read_text
 from jobs.sweep.yaml_tree import Node, overlaid
 from regularize import models
+from regularize.data.data_config import DataConfig
 from regularize.data.plain_name import check_name
-from regularize.data_config import DataConfig
 from regularize.evaluation.settings import Evaluation
 from regularize.training_config import Training
 

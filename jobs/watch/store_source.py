@@ -42,7 +42,7 @@ class LocalSource:
         self.packs = read_packs(self.store, self.packs)  # after the queue: what has left it is there
         now = datetime.now(UTC)
         found = overview(self.rows, self.packs, self.store, sight, now=now)
-        left_out = given_up(self.store, sight, self.packs)
+        left_out = given_up(self.store, self.rows, sight, self.packs)
         halt = "" if notes else stopped(self.store, self.rows, sight, self.packs, left_out)
         runs = self._runs(found, left_out)
         return Picture(

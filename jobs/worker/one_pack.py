@@ -20,7 +20,7 @@ from regularize.store import PackPaths, PackStatus, write_text
 
 
 class Train(Protocol):
-    """`regularize.train_pack.train_pack`, or a stand-in for it."""
+    """`regularize.train_pack.train_pack` and `measure_again.measure_pack`, or a stand-in for them."""
 
     def __call__(
         self,
@@ -33,14 +33,34 @@ class Train(Protocol):
 
 
 def training(threads: int, checkpoint_minutes: int, job: str = "") -> Train:
-    """The real training function, in a process that keeps to its share of the cores."""
+    """What trains a pack, or measures one that is done, in a process that keeps to its share of the cores."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     import torch
 
+    from regularize.distributed import Ranks
+    from regularize.measure_again import measure_pack
     from regularize.train_pack import train_pack
 
     torch.set_num_threads(threads)
-    return partial(train_pack, job=job, checkpoint_seconds=60.0 * checkpoint_minutes)
+    whole = partial(train_pack, job=job, checkpoint_seconds=60.0 * checkpoint_minutes)
+
+    def train(
+        runs: Sequence[RunConfig], paths: PackPaths, *, data_root: Path | None, stop: Callable[[], bool]
+    ) -> PackStatus:
+        ranks = Ranks.here()
+        if ranks.any(ranks.first and _trained(paths)):
+            return measure_pack(runs, paths, data_root=data_root, stop=stop, job=job)
+        return whole(runs, paths, data_root=data_root, stop=stop)
+
+    return train
+
+
+def _trained(paths: PackPaths) -> bool:
+    """Whether only measuring is left to do; without its weights a pack has to be trained once more."""
+    with suppress(ValueError):
+        status = read_pack(paths)
+        return status is not None and status.state == "done" and paths.weights.exists()
+    return False
 
 
 def attempt(
@@ -51,7 +71,7 @@ def attempt(
     stop: Callable[[], bool],
     job: str,
 ) -> bool:
-    """Train one pack; False if it failed."""
+    """Train or measure one pack; False if it failed."""
     from regularize.distributed import rank_lost
 
     try:
@@ -68,11 +88,13 @@ def attempt(
 
 
 def _last_status(paths: PackPaths, run_ids: Sequence[str], job: str) -> PackStatus:
-    """The pack's status as it was, but failed; counters are 0 where it had none."""
+    """The pack's status as it was, but failed; counters are 0 where it had none. A done one stays done."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     here: dict[str, Any] = {"updated_at": now, "host": platform.node(), "pid": os.getpid(), "job": job}
     with suppress(ValueError):
         if status := read_pack(paths):
+            if status.state == "done":
+                return replace(status, measuring_failed=True, **here)
             return replace(status, state="failed", **here)
     here |= dict.fromkeys(("step", "steps", "epoch", "epochs", "seconds"), 0)
     return PackStatus(state="failed", runs=tuple(run_ids), started_at=now, **here)

@@ -50,9 +50,10 @@ TEARDOWN = (
 """Lines of the batch script after `srun`: they requeue the job if work is left."""
 
 
-SRUN_ARGS = ("--kill-on-bad-exit=0",)
+SRUN_ARGS = ("--kill-on-bad-exit=0", "--export=ALL")
 """An error in one process ends no other: in ddp they notice by themselves, and were they killed,
-that would be the job's exit code, whatever the process with the error ended with."""
+that would be the job's exit code, whatever the process with the error ended with. What the batch script has
+set reaches the tasks, also at a site where sbatch exports nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,11 +166,12 @@ def _near(train: Train, scratch: Path) -> Train:
     return train_near
 
 
-def _progress(store: Store, slice_: Slice) -> tuple[int, int]:
-    """How many packs of a slice are done, and the steps of those begun."""
+def _progress(store: Store, slice_: Slice) -> tuple[int, int, list[str]]:
+    """How many packs of a slice are done, the steps of those begun, and how they were measured."""
     found = []
     for runs in slice_:
         with suppress(ValueError):
             found.append(read_pack(store.pack(pack_id(runs))))
     statuses = [status for status in found if status]
-    return sum(s.state == "done" for s in statuses), sum(s.step for s in statuses)
+    done, steps = sum(s.state == "done" for s in statuses), sum(s.step for s in statuses)
+    return done, steps, [s.evaluation for s in statuses]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from jobs.store.runs_table import read_runs
 from jobs.worker.one_pack import Train, attempt
 from jobs.worker.stopping import never
 from regularize.config import RunConfig, pack_id
+from regularize.evaluation.measurement import meets
 from regularize.store import PackPaths, Store
 
 
@@ -41,11 +43,12 @@ def train_packs(
     from regularize.distributed import Ranks
 
     ranks = Ranks.here()
-    configs = _configs(store, {run_id for runs in packs for run_id in runs})
+    configs = _configs(store, packs)
     begun = False
     for position, runs in enumerate(packs):
         paths = store.pack(pack_id(runs))
-        if ranks.any(_ended(paths, job) or cancelled(runs)):
+        mine = [configs[run_id] for run_id in sorted(runs)]
+        if ranks.any(_ended(paths, mine, job) or cancelled(runs)):
             continue
         if ranks.any(stop() or (begun and late())):
             return False
@@ -54,9 +57,12 @@ def train_packs(
             paths.error.unlink(missing_ok=True)
         ranks.wait()
         ends = partial(_either, stop, partial(cancelled, runs))
-        whole = attempt(train, [configs[run_id] for run_id in sorted(runs)], paths, data_root, ends, job)
+        whole = attempt(train, mine, paths, data_root, ends, job)
         if ranks.any(stop()) if whole else ranks.world > 1:
-            return all(_ended(store.pack(pack_id(left)), job) for left in packs[position:])
+            return all(
+                _ended(store.pack(pack_id(left)), [configs[run_id] for run_id in left], job)
+                for left in packs[position:]
+            )
     return True
 
 
@@ -64,20 +70,30 @@ def _either(one: Callable[[], bool], other: Callable[[], bool]) -> bool:
     return one() or other()
 
 
-def _configs(store: Store, run_ids: set[str]) -> dict[str, RunConfig]:
+def _configs(store: Store, packs: Sequence[Sequence[str]]) -> dict[str, RunConfig]:
+    """The packs' runs; those that are no longer planned are measured as the others of their pack."""
     from jobs.sweep.run_grid import from_table
 
+    run_ids = {run_id for runs in packs for run_id in runs}
     table = read_runs(store)
-    wanted = [run_id in run_ids for run_id in table["run_id"].to_pylist()]
-    return from_table(table.filter(wanted))
+    table = table.filter([run_id in run_ids for run_id in table["run_id"].to_pylist()])
+    configs = from_table(table)
+    planned = set(table.filter(table["planned"])["run_id"].to_pylist())
+    for runs in packs:
+        evaluation = configs[next((run_id for run_id in runs if run_id in planned), runs[0])].evaluation
+        for run_id in runs:
+            configs[run_id] = replace(configs[run_id], evaluation=evaluation)
+    return configs
 
 
-def _ended(paths: PackPaths, job: str) -> bool:
-    """Whether a pack is done, or failed in this very job."""
+def _ended(paths: PackPaths, runs: Sequence[RunConfig], job: str) -> bool:
+    """Whether a pack is done and measured as is wanted, or failed in this very job."""
     with suppress(ValueError):
         if status := read_pack(paths):
             here = bool(job) and _without_process(status.job) == _without_process(job)
-            return status.state == "done" or (status.state == "failed" and here)
+            if status.state == "done" and meets(status.evaluation, runs[0].evaluation.text):
+                return True
+            return here and (status.state == "failed" or status.measuring_failed)
     return False
 
 

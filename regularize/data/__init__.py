@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from regularize.data.dataset import Dataset, load
     from regularize.data.form import Form
-    from regularize.data.prepare import describe, look, prepared
+    from regularize.data.prepare import content, describe, look, prepared
     from regularize.data.registry import check_known, data_root, known, names
     from regularize.data.source import Facts, MissingDataError
     from regularize.data.splits import Split, order, split
@@ -25,6 +25,7 @@ __all__ = [
     "MissingDataError",
     "Split",
     "check_known",
+    "content",
     "data_root",
     "describe",
     "known",
@@ -40,7 +41,7 @@ __all__ = [
 _HOMES = {
     "dataset": ("Dataset", "load"),
     "form": ("Form",),
-    "prepare": ("describe", "look", "prepared"),
+    "prepare": ("content", "describe", "look", "prepared"),
     "registry": ("check_known", "data_root", "known", "names"),
     "source": ("Facts", "MissingDataError"),
     "splits": ("Split", "order", "split"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +26,7 @@ class Dataset:
     take memory. `mean` and `std` are per channel, of the training part, for pixels in [0, 1];
     0 and 1 for points, which stay in their own units. `class_names` are empty where classes have
     numbers only. The last `validation` training examples are the published validation part.
-    `content_hash` stands for all of this but the name and the `corrupted` copies of the test part, which
-    are on disk.
+    `content_hash` stands for all of this but the name. `corrupted` finds copies of the test part, on disk.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     validation: int = 0
     content_hash: str = ""
-    corrupted: tuple[Corrupted, ...] = ()
+    corrupted: Callable[[], Sequence[Corrupted]] = tuple
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -65,6 +66,6 @@ def load(name: str, root: Path | str | None = None, form: Form = AS_IT_IS) -> Da
         class_names=ready.class_names,
         validation=ready.facts.validation,
         content_hash=ready.content_hash,
-        corrupted=find(name, data_root(root), form),
+        corrupted=partial(find, name, data_root(root), form),
         **maps,
     )

@@ -1,8 +1,9 @@
 """An image data set of the Hugging Face hub as it is downloaded: Parquet files in `<root>/<name>/`.
 
-They are `train-*.parquet` and `test-*.parquet`, there or in `data/`; `validation-*.parquet` (or
-`valid-`, `val-`) becomes the validation part. One column has the images, as {bytes, path}, and one the
-labels; the schema's metadata says which, and what the classes are called.
+They are `train-*.parquet` and `test-*.parquet`, there or in one folder of it (`data/`, or one by the name
+of a configuration); `validation-*.parquet` (or `valid-`, `val-`) becomes the validation part. One column
+has the images, as {bytes, path}, and one the labels; the schema's metadata says which, and what the
+classes are called.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Columns:
 
 def holds(folder: Path) -> bool:
     """Whether there are such files; by their names."""
-    return any(any(place.glob("train*.parquet")) for place in _places(folder))
+    return bool(_places(folder))
 
 
 def source(folder: Path) -> Source:
@@ -62,29 +63,31 @@ def source(folder: Path) -> Source:
 
     Raises:
         MissingDataError: there are none for training or none for testing.
+        UserError: several folders have some.
     """
-    files = _found(folder)
+    places = _places(folder)
+    if len(places) != 1:
+        found = ", ".join(str(place) for place in places)
+        raise UserError(f"{folder} has training files in several folders, {found}: keep those of one")
+    files = _found(places[0])
     for part in ("train", "test"):
         if not files.get(part):
-            raise MissingDataError(f"{folder} has no {part}-*.parquet, there or in data/")
+            raise MissingDataError(f"{places[0]} has no {part}-*.parquet")
     every = [path for paths in files.values() for path in paths]
     return Source.of(every, look=partial(_look, files), read=partial(_read, folder, files))
 
 
-def _places(folder: Path) -> tuple[Path, Path]:
-    return folder / "data", folder
+def _places(folder: Path) -> list[Path]:
+    """The folders that have training files: itself, or some in it."""
+    return sorted({path.parent for pattern in ("", "*/") for path in folder.glob(f"{pattern}train*.parquet")})
 
 
-def _found(folder: Path) -> Files:
-    for place in _places(folder):
-        names = {path.name: path for path in sorted(place.glob("*.parquet"))}
-        parts = {
-            part: [path for name, path in names.items() if _part(name) in words]
-            for part, words in PARTS.items()
-        }
-        if parts["train"]:
-            return {part: paths for part, paths in parts.items() if paths}
-    return {}
+def _found(place: Path) -> Files:
+    names = {path.name: path for path in sorted(place.glob("*.parquet"))}
+    parts = {
+        part: [path for name, path in names.items() if _part(name) in words] for part, words in PARTS.items()
+    }
+    return {part: paths for part, paths in parts.items() if paths}
 
 
 def _part(name: str) -> str:

@@ -54,7 +54,7 @@ def look(name: str, root: Path | str | None = None, form: Form = AS_IT_IS) -> tu
         return ready.facts, ready.notes
     facts = source.look(form)
     _check_official(name, facts, form)
-    return facts, ()
+    return facts, facts.notes
 
 
 def prepared(
@@ -88,6 +88,15 @@ def prepared(
             f"cannot write to {folder}: {error.strerror or error}. Set {VARIABLE} to a folder that has room "
             "and that you can write to; the data may be links in it"
         ) from error
+
+
+def content(name: str, root: Path | str | None = None, form: Form = AS_IT_IS) -> str:
+    """`Prepared.content_hash` of a data set as it is now; `` where that is not known without decoding it."""
+    root = data_root(root)
+    with suppress(UserError):
+        ready = _current(_folder(name, root, form), locate(name, root), root, checked=False)
+        return ready.content_hash if ready else ""
+    return ""
 
 
 def _folder(name: str, root: Path, form: Form) -> Path:
@@ -132,13 +141,14 @@ def _prepare(name: str, source: Source, root: Path, form: Form) -> Prepared:
     class_names = OFFICIAL[name].class_names if name in OFFICIAL else tuple(arrays.class_names)
     mean, std = statistics(name, arrays.train_images[: arrays.facts.train])
     found = [] if name in INCLUDED else findings(arrays, class_names)
+    formed = [f"images were {form.words}"] if form else []
     ready = Prepared(
         folder=_folder(name, root, form),
         facts=arrays.facts,
         class_names=class_names,
         mean=mean,
         std=std,
-        notes=(*([f"images were {form.words}"] if form else []), *arrays.notes, *found),
+        notes=(*arrays.facts.notes, *formed, *arrays.notes, *found),
         source=seen,
         looked=looked,
         checksum=checksum(contents),

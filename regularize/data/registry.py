@@ -42,7 +42,7 @@ def own_names(root: Path | str | None = None) -> list[str]:
     own = {path.stem for path in root.glob("*.npz")}
     own |= {path.parent.name for path in root.glob("*/train") if path.is_dir()}
     own |= {path.parent.name for path in root.glob("*/train*.parquet")}
-    own |= {path.parent.parent.name for path in root.glob("*/data/train*.parquet")}
+    own |= {path.parent.parent.name for path in root.glob("*/*/train*.parquet")}
     own |= {path.parent.name for path in root.glob(f"{PREPARED}/*/meta.json")}
     return sorted(name for name in own - {PREPARED, *OFFICIAL} if NAME.fullmatch(name))
 
@@ -71,6 +71,8 @@ def locate(name: str, root: Path) -> Source:
             return OFFICIAL[name].source(root)
         except MissingDataError as error:
             hint = f"Where there is internet, `regularize data fetch {name}` downloads them."
+            if own := [path.name for path in (root / name, root / f"{name}.npz") if path.exists()]:
+                hint += f" {own[0]} is not read, since {name} is the name of the official set: rename it."
             raise MissingDataError(f"{name} is not in {root}: {error}. {hint}") from None
     return _own(name, root)
 

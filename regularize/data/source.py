@@ -61,6 +61,12 @@ class Facts:
         held = round(self.train * (SHARE if share is None else share))
         return self.train - held, held
 
+    @property
+    def notes(self) -> list[str]:
+        """What a person had better know of the parts."""
+        own = f"its own validation part of {self.validation:,} images is the validation part of every run"
+        return [own] if self.validation else []
+
     def formed(self, form: Form) -> Facts:
         """The same examples in the form that a sweep asks for."""
         return dataclasses.replace(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.errors import UserError
 from regularize.rng import generator
 

@@ -34,7 +34,7 @@ def on_corrupted(examined: Examined, settings: Corruptions) -> list[OnCorrupted]
     Raises:
         UserError: there is none.
     """
-    copies = examined.batches.corrupted
+    copies = examined.batches.corrupted()
     if not copies:
         raise UserError("there are no corrupted test sets, which `evaluation: {corruptions: true}` asks for")
     found: list[OnCorrupted] = []

@@ -27,7 +27,7 @@ Outputs = Mapping[str, tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True, kw_only=True)
 class Final:
-    """What a pack's runs are worth: `scores` [R] by column of the results, spectra [R, n] by layer."""
+    """What a pack's networks are worth: `scores` [R] by column of the results, spectra [R, n] by layer."""
 
     scores: Mapping[str, Tensor]
     spectra: Mapping[str, Tensor]
@@ -59,9 +59,9 @@ def measure(examined: Examined, evaluation: Evaluation, extent: Extent, outputs:
     return Final(scores=scores, spectra=spectra, attacks=attacks, corrupted=corrupted)
 
 
-def score_rows(found: Final) -> list[Row]:
-    """The measured columns of `results`, a row for each run."""
-    values = {name: score.tolist() for name, score in found.scores.items()}
+def score_rows(runs: int, found: Final) -> list[Row]:
+    """The measured columns of `results`, a row for each of the `runs`."""
+    values = {name: score[:runs].tolist() for name, score in found.scores.items()}
     return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
 
 
@@ -84,6 +84,8 @@ def robustness_rows(ids: Sequence[str], found: Final) -> list[Row]:
             "size": attacked.size,
             "accuracy": attacked.accuracy[run].item(),
             "examples": attacked.examples,
+            "steps": attacked.walk[0] if attacked.walk else None,
+            "step_size": attacked.walk[1] if attacked.walk else None,
             "saturated": None if attacked.saturated is None else round(attacked.saturated[run].item()),
         }
         for run, run_id in enumerate(ids)
@@ -108,6 +110,7 @@ def corruption_rows(ids: Sequence[str], found: Final) -> list[Row]:
 
 def predictions_table(ids: Sequence[str], outputs: Tensor, labels: Tensor) -> pa.Table:
     """The rows of `predictions` from logits [R, N, K] and labels [R, N]."""
+    outputs, labels = outputs[: len(ids)], labels[: len(ids)]
     runs, count, classes = outputs.shape
     offsets = torch.arange(0, runs * count * classes + 1, classes, dtype=torch.int32)
     flat = outputs.float().cpu().contiguous().view(-1).numpy()

@@ -36,13 +36,17 @@ from regularize.rng import generator
 
 
 class Attacked(NamedTuple):
-    """Accuracy [R] on so many examples, and how many of them are saturated [R] (noise: None)."""
+    """Accuracy [R] on so many examples, and how many of them are saturated [R] (noise: None).
+
+    `walk` is how many steps PGD takes and how far each goes, None for other attacks and at size 0.
+    """
 
     attack: str
     size: float
     examples: int
     accuracy: Tensor
     saturated: Tensor | None
+    walk: tuple[int, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ def under_attack(examined: Examined, settings: Robustness, index: Tensor) -> lis
             examples=index.shape[1],
             accuracy=by_point.get((attack, size), clean),
             saturated=None if attack == "noise" else without_gradient * index.shape[1],
+            walk=settings.pgd_walk(size) if attack == "pgd" and size else None,
         )
         for attack, size in points
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,6 +114,11 @@ class Evaluation:
         value = dict(vars(self)) | {"robustness": dict(vars(self.robustness)) if self.robustness else None}
         del value["corruptions"]
         return value | ({"corruptions": dict(vars(self.corruptions))} if self.corruptions else {})
+
+    @property
+    def text(self) -> str:
+        """As statuses and tables have it: one line of JSON, the same for equal settings."""
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Evaluation:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from regularize.config import pack_id
+from regularize.evaluation.settings import Evaluation
 from regularize.store import PackPaths, PackStatus, Store
 
 
@@ -27,6 +28,7 @@ def status(runs: Sequence[str], state: str, **changes: Any) -> PackStatus:
         "updated_at": now,
         "host": socket.gethostname(),
         "pid": os.getpid(),
+        "evaluation": Evaluation().text if state == "done" else "",
     }
     return PackStatus(**values | changes)
 

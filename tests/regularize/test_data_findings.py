@@ -25,7 +25,9 @@ def notes(tmp_path: Path, **changed: np.ndarray) -> str:
         arrays[f"{name}_images"] = RANDOM.integers(0, 256, (count, 5, 5), dtype=np.uint8)
         arrays[f"{name}_labels"] = np.arange(count) % 4
     np.savez(tmp_path / "own.npz", **arrays | changed)
-    return "\n".join(prepared("own", tmp_path).notes)
+    first, *others = prepared("own", tmp_path).notes
+    assert first == "its own validation part of 10 images is the validation part of every run"
+    return "\n".join(others)
 
 
 def images(count: int) -> np.ndarray:

@@ -89,6 +89,21 @@ def test_a_validation_part_is_one_and_other_files_are_said(folder: Path, tmp_pat
     assert look("insects", tmp_path) == (ready.facts, ready.notes)
 
 
+@pytest.mark.parametrize("name", [".", "plain_text"])
+def test_the_folder_of_a_configuration_does_as_well(folder: Path, tmp_path: Path, name: str) -> None:
+    first = load("insects", tmp_path).content_hash
+    for path in list(folder.iterdir()):
+        place = tmp_path / "hub" / name / path.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(place)
+    assert "hub" in names(tmp_path)
+    assert load("hub", tmp_path).content_hash == first
+    (tmp_path / "hub" / "other").mkdir()
+    (tmp_path / "hub" / "other" / "train-00000-of-00001.parquet").touch()
+    with pytest.raises(UserError, match="training files in several folders"):
+        load("hub", tmp_path)
+
+
 def test_files_beside_each_other_without_any_description(tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
     for part, labels in (("train", [0, 1, 2]), ("test", [1])):

@@ -123,6 +123,14 @@ def test_missing_official_files_say_which_go_where(tmp_path: Path, name: str, pl
     assert f"`regularize data fetch {name}`" in message
 
 
+def test_ones_own_set_by_an_official_name_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "usps.npz").touch()
+    with pytest.raises(
+        MissingDataError, match=r"usps\.npz is not read, since usps is the name of the official"
+    ):
+        prepared("usps", tmp_path)
+
+
 def test_data_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("REGULARIZE_DATA", raising=False)

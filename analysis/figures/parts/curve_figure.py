@@ -21,7 +21,7 @@ from analysis.text.captions import band, counts, notes, of, scores, summary
 
 @dataclass(frozen=True)
 class Plot:
-    """The numbers of one problem's curves (see `figures.curves.curves`) and their axis.
+    """The numbers of one problem's curves (see `learning_curves.curves`) and their axis.
 
     `set_axis` sets the shared y axis, from all the numbers, so that the pages of one problem look
     alike; `note` says in the caption what is special about it.
@@ -56,15 +56,15 @@ class CurveFigure:
                 name=f"{subject.name(self.name)}{suffix}",
                 figure=figure,
                 data=plot.data,
-                caption=f"{what}. {notes(comparison)}{plot.note}",
+                caption=f"{what}. {notes(comparison, comparison.metrics)}{plot.note}",
                 alt=(
                     f"{len(panels)} small panels of curves, one for each regularizer, with the curve "
                     f"without a regularizer in grey in each. At the end, {self.score.what}: "
                     f"{scores(comparison, self.score)}."
                 ),
                 summary=summary(comparison, self.score),
-                band=band(comparison) + ("" if comparison.run_id else plot.note),
-                n=counts(comparison),
+                band=band(comparison, comparison.metrics) + ("" if comparison.run_id else plot.note),
+                n=counts(comparison, comparison.metrics),
                 inputs=comparison.digest,
             )
 

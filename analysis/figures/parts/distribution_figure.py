@@ -21,7 +21,7 @@ from analysis.notation import methods
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.predicted_probabilities import auroc, classes, examples
 from analysis.tables.store_tables import digest
-from analysis.text.captions import counts, intervals, leader, of, seeds
+from analysis.text.captions import counts, intervals, leader, left_out, of, seeds
 
 BINS = 20
 LINES: dict[str, LineStyle] = {"right": "-", "wrong": ":"}
@@ -58,19 +58,20 @@ class DistributionFigure:
                 caption=(
                     f"{of(comparison)}: {self.what} of the test examples that are classified right (solid) "
                     "and wrong (dotted), as shares of each kind, on a logarithmic axis; the runs of all "
-                    f"seeds together ({seeds(comparison)}). Strengths: {comparison.rule}."
+                    f"seeds together ({seeds(comparison, rows=rows)}). Strengths: {comparison.rule}."
+                    f"{left_out(comparison, rows)}"
                 ),
                 alt=(
                     f"{len(panels)} small panels of histograms, one for each regularizer, with the one "
                     f"without a regularizer in grey. Area under the ROC curve when {self.what} tells right "
-                    f"from wrong, means over seeds ({seeds(comparison)}): {said}."
+                    f"from wrong, means over seeds ({seeds(comparison, rows=rows)}): {said}."
                 ),
                 summary=(
                     f"{of(comparison)}, AUROC of {self.column} for right against wrong: "
                     f"{leader(comparison, separation, 'auroc', True)}"
                 ),
                 band="none",
-                n=counts(comparison),
+                n=counts(comparison, rows),
                 inputs=digest(rows),
             )
 

@@ -11,7 +11,8 @@ from analysis.report.sentences import conclusions
 from analysis.statistics.scores import SCORES
 
 ACCURACY, LOSS = SCORES["test_accuracy"], SCORES["test_loss"]
-BASELINE = {"regularizer": "none", "strength": "", "verdict": None, "refused": None, "n": 10, "n_diverged": 0}
+COUNTS = {"n": 10, "n_diverged": 0, "n_unmeasured": 0}
+BASELINE = {"regularizer": "none", "strength": "", "verdict": None, "refused": None, "added": None, **COUNTS}
 
 
 def row(regularizer: str = "l2", strength: str = "0.01", **changes: Any) -> dict[str, Any]:
@@ -19,8 +20,7 @@ def row(regularizer: str = "l2", strength: str = "0.01", **changes: Any) -> dict
     usual = {
         "regularizer": regularizer,
         "strength": strength,
-        "n": 10,
-        "n_diverged": 0,
+        **COUNTS,
         "n_pairs": 10,
         "difference": 0.84,
         "difference_half": 0.22,

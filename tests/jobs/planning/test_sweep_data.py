@@ -104,4 +104,4 @@ def test_what_preparation_found_is_said_again_by_a_look(root: Path) -> None:
     prepare_data(load_sweep(path), root, notes["made"].append)
     look_at_data(load_sweep(path), root, notes["seen"].append)
     assert notes["made"] == notes["seen"]
-    assert notes["made"][0].startswith("mine: 50 of 50 test images also stand in the training part")
+    assert notes["made"][1].startswith("mine: 50 of 50 test images also stand in the training part")

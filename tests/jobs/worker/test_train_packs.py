@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,16 +18,19 @@ from rich.console import Console
 
 from jobs.cluster.load_config import load_cluster
 from jobs.commands.cancel_and_retry import cancel
+from jobs.status.overview import overview
 from jobs.status.run_filters import Filter
 from jobs.store.pack_status import read_packs
-from jobs.store.runs_table import write_runs
+from jobs.store.planned_runs import read_rows
+from jobs.store.runs_table import read_runs, write_runs
 from jobs.store.submitted_settings import Saved, save
 from jobs.sweep.run_grid import tune_runs
 from jobs.sweep.sweep_file import load_sweep
 from jobs.worker.local_task import work
 from jobs.worker.stopping import Stop
 from regularize.config import RunConfig, pack_id
-from regularize.store import PackPaths, PackStatus, Store
+from regularize.evaluation.settings import Evaluation
+from regularize.store import RUNS, PackPaths, PackStatus, Store, write_table
 from tests.jobs.stores import status, write_pack
 from tests.jobs.sweeps import BASE
 
@@ -198,3 +202,44 @@ def test_the_second_signal_does_what_it_did_before() -> None:
     assert (stop(), heard) == (True, [])
     os.kill(os.getpid(), signal.SIGTERM)
     assert heard == [signal.SIGTERM]
+
+
+def test_a_pack_measured_otherwise_is_worked_on_all_of_it_by_what_is_wanted(
+    store: Store, ids: list[str]
+) -> None:
+    """The last of its runs is no longer planned, and its row says what was asked for in its days."""
+    old, new = Evaluation(jacobian_examples=5), Evaluation()
+    table = read_runs(store).to_pylist()
+    for row in table:
+        if row["run_id"] == ids[1]:
+            config = json.loads(row["config"]) | {"evaluation": old.to_json()}
+            row |= {"planned": False, "config": json.dumps(config)}
+    write_table(store.runs, table, RUNS)
+    write_pack(store, ids[:2], "done", evaluation=old.text)
+    write_pack(store, ids[2:4], "done", evaluation=new.text)
+    given = []
+
+    def train(runs: Sequence[RunConfig], paths: PackPaths, **_: object) -> PackStatus:
+        given.append([(run.run_id, run.evaluation) for run in runs])
+        after = replace(PackStatus.read(paths.status), evaluation=runs[0].evaluation.text)
+        after.write(paths.status)
+        return after
+
+    work(store.folder, [ids[:2], ids[2:4]], train=train)
+    assert given == [[(run_id, new) for run_id in sorted(ids[:2])]]
+    work(store.folder, [ids[:2], ids[2:4]], train=train)
+    assert len(given) == 1
+
+
+def test_an_error_in_measuring_leaves_the_pack_done(store: Store, ids: list[str]) -> None:
+    paths = write_pack(store, ids[:2], "done", evaluation=Evaluation(jacobian_examples=5).text)
+
+    def train(*_: object, **__: object) -> PackStatus:
+        raise ValueError("no Jacobian today")
+
+    work(store.folder, [ids[:2]], train=train)
+    after = PackStatus.read(paths.status)
+    assert (after.state, after.measuring_failed) == ("done", True)
+    assert "no Jacobian today" in paths.error.read_text()
+    (failed,) = overview(read_rows(store), read_packs(store), store).failures
+    assert failed.message == "ValueError: no Jacobian today"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,11 +61,13 @@ def as_mnist_c(root: Path) -> None:
         (folder / "identity" / source.name).write_bytes(source.read_bytes())
 
 
-def accuracies(root: Path, settings: Corruptions) -> dict[tuple[str, int], list[float]]:
+def accuracies(
+    root: Path, settings: Corruptions, seeds: Sequence[int] = (0, 1)
+) -> dict[tuple[str, int], list[float]]:
     data = load("digits", root)
     batches = Batches(data, torch.float64, torch.device("cpu"))
-    network = models.build("lenet5", [0, 1], shape=batches.shape, classes=10).double()
-    found = on_corrupted(examined(network, 2, batches, 10), settings)
+    network = models.build("lenet5", seeds, shape=batches.shape, classes=10).double()
+    found = on_corrupted(examined(network, len(seeds), batches, 10), settings)
     assert all(each.examples == min(settings.examples, 360) for each in found)
     assert set(batches.images) == {"train", "test"}
     return {(each.corruption, each.severity): each.accuracy.tolist() for each in found}
@@ -88,6 +90,13 @@ def test_every_corruption_at_every_severity_and_as_it_is(root: Path) -> None:
         assert found["fog", severity] == pytest.approx(by_hand(root, darker(images, severity)))
         turned = darker(images[:, ::-1], severity) if severity else images
         assert found["brightness", severity] == pytest.approx(by_hand(root, turned))
+
+
+def test_a_run_in_a_pack_is_measured_as_alone(root: Path) -> None:
+    packed = accuracies(root, Corruptions(examples=200))
+    for place, seed in enumerate((0, 1)):
+        alone = accuracies(root, Corruptions(examples=200), [seed])
+        assert {key: [values[place]] for key, values in packed.items()} == alone
 
 
 def test_a_layout_of_one_severity(root: Path) -> None:

@@ -1,0 +1,93 @@
+"""When report results were looked at, and what the sweep was then: `looks.json`.
+
+Raising the number of report seeds, or adding strengths or techniques, once results have been compared is
+allowed; but whoever adds until a difference shows will find one, so tables and report say it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from analysis.notation.methods import method, strength_label
+from analysis.notation.number_text import count
+from analysis.statistics.contenders import BASELINE, Contender, contender_order, of_problem
+from analysis.tables.collect import strength_order
+from analysis.tables.store_tables import Problem, Tables
+from regularize.store import Store, read_json, write_json
+
+Planned = Mapping[str, Mapping[str, Any]]
+"""By regularizer: the number of report `seeds`, and the `strengths` that are tried, of one problem."""
+
+
+def record(tables: Tables) -> None:
+    """Note that results are looked at now, unless the last look was at a sweep with the same plan."""
+    looks, now = read(tables.store), _plan(tables)
+    if now and (not looks or looks[-1]["problems"] != now):
+        time = datetime.now(UTC).isoformat(timespec="seconds")
+        write_json(tables.store.looks, [*looks, {"time": time, "problems": now}])
+
+
+def read(store: Store) -> list[dict[str, Any]]:
+    """All looks, oldest first; none where there is no file that can be read."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        looks = read_json(store.looks)
+        return [{"time": str(look["time"]), "problems": dict(look["problems"])} for look in looks]
+    return []
+
+
+def added(tables: Tables, problem: Problem) -> str | None:
+    """In a sentence, what the sweep has for a problem that it had not at the first look; None for nothing."""
+    for look in read(tables.store):
+        if before := look["problems"].get(problem.slug):
+            return _sentence(look["time"], before, _planned(tables.runs, problem))
+    return None
+
+
+def _plan(tables: Tables) -> dict[str, Planned]:
+    """What is planned for the problems that have a report result, by their slugs."""
+    report = tables.results[tables.results["phase"] == "report"]
+    seen = [problem for problem in tables.problems if of_problem(report, problem).any()]
+    return {problem.slug: _planned(tables.runs, problem) for problem in seen}
+
+
+def _planned(runs: pd.DataFrame, problem: Problem) -> Planned:
+    mine = runs[of_problem(runs, problem)]
+    return {
+        str(name): {
+            "seeds": int(rows.loc[rows["phase"] == "report", "seed"].nunique()),
+            "strengths": sorted(set(rows["strength"]), key=strength_order),
+        }
+        for name, rows in mine.groupby("regularizer")
+    }
+
+
+def _sentence(time: str, before: Planned, now: Planned) -> str | None:
+    then, seeds = _seeds(before), _seeds(now)
+    new = [
+        _name(name, strength)
+        for name in sorted(now, key=lambda name: contender_order(Contender(name, "")))
+        for strength in (now[name]["strengths"] if name in before else ["*"])
+        if name not in before or strength not in before[name]["strengths"]
+    ]
+    parts = [f"{count(seeds, 'seed')} instead of {then}"] * (seeds > then)
+    parts += [", ".join(new)] * bool(new)
+    if not parts:
+        return None
+    return (
+        f"Added after report results had been compared, first on {time[:10]} with n = {then} "
+        f"(now {seeds}): {'; '.join(parts)}"
+    )
+
+
+def _seeds(planned: Planned) -> int:
+    return max((entry["seeds"] for entry in planned.values()), default=0)
+
+
+def _name(regularizer: str, strength: str) -> str:
+    label = "no regularizer" if regularizer == BASELINE else method(regularizer).label
+    return label if strength in ("*", "") else f"{label} ({strength_label(regularizer, strength)})"

@@ -1,0 +1,181 @@
+"""How a number was measured is part of the number: values measured differently never meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from analysis.figures.draw_figures import draw_all
+from analysis.statistics.comparison_table import compare
+from analysis.statistics.contenders import comparisons
+from analysis.statistics.predicted_probabilities import classes, examples
+from analysis.tables.collect import collect
+from analysis.tables.measured_alike import curves_alike
+from analysis.tables.store_tables import Tables
+from analysis.text import comparison_text
+from regularize.errors import UserError
+from regularize.evaluation.settings import Evaluation, Robustness
+from regularize.store import METRICS, PREDICTIONS, RESULTS, ROBUSTNESS, RUNS, Store, read_json, write_table
+
+MakeStore = Callable[..., Store]
+Row = dict[str, Any]
+OLD = Evaluation(train_examples=50, jacobian_examples=5, robustness=Robustness(fgsm=(0.1,), examples=100))
+NEW = Evaluation(train_examples=90, jacobian_examples=9, robustness=Robustness(fgsm=(0.1,), examples=300))
+SEEDS = range(1000, 1004)
+
+
+def changed(path: Path, schema: Any, change: Callable[[Row], Row | None]) -> None:
+    """Write a table anew with `change` applied to its rows; None takes one out."""
+    rows = [new for row in pq.ParquetFile(path).read().to_pylist() if (new := change(row)) is not None]
+    write_table(path, rows, schema)
+
+
+def measured(store: Store, how: Callable[[Row], Evaluation | None]) -> dict[str, Row]:
+    """A sweep that asks for NEW, its runs measured as `how` says; by run id."""
+    runs = {row["run_id"]: row for row in pq.ParquetFile(store.runs).read().to_pylist()}
+    changed(store.runs, RUNS, lambda row: row | {"evaluation": NEW.text})
+
+    def result(row: Row) -> Row:
+        by = how(runs[row["run_id"]])
+        if by is None:
+            return row | {"jacobian_norm": 2.0}
+        spoilt = 100.0 if by == OLD else 1.0
+        numbers: Mapping[str, Any] = {
+            "train_examples": by.train_examples,
+            "jacobian_examples": by.jacobian_examples,
+        }
+        return row | {"evaluation": by.text, "jacobian_norm": 2.0 * spoilt, **numbers}
+
+    def attack(row: Row) -> Row:
+        by = how(runs[row["run_id"]])
+        if by is None or by.robustness is None:
+            return row
+        spoilt = {"accuracy": 0.0} if by == OLD else {}
+        return row | {"examples": by.robustness.examples} | spoilt
+
+    for folder in store.packs.iterdir():
+        changed(folder / "results.parquet", RESULTS, result)
+        changed(folder / "robustness.parquet", ROBUSTNESS, attack)
+    collect(store)
+    return runs
+
+
+def half_of_none(row: Row) -> Evaluation:
+    return OLD if row["regularizer"] == "none" and row["seed"] < 1002 else NEW
+
+
+@pytest.fixture
+def store(make_store: MakeStore) -> Store:
+    return make_store(strengths={"none": [""], "l2": ["0.01"]}, tune=(), report=SEEDS)
+
+
+@pytest.mark.parametrize("metric", ["jacobian_norm", "loss_gap", "fgsm:0.1"])
+def test_a_value_counts_where_its_run_was_measured_as_the_sweep_asks_now(store: Store, metric: str) -> None:
+    measured(store, half_of_none)
+    frame = compare(Tables(store), metric)
+    assert frame[["n", "n_unmeasured"]].to_numpy().tolist() == [[2, 2], [4, 0]]
+    assert frame["n_pairs"].tolist()[1] == 2
+    if metric == "jacobian_norm":
+        assert frame["mean"].tolist() == [2.0, 2.0]
+    (group,) = comparison_text.groups(frame)
+    assert [note for note in group.notes if "2 runs were not measured" in note]
+
+
+def test_what_is_measured_on_whole_splits_counts_always(store: Store) -> None:
+    measured(store, half_of_none)
+    frame = compare(Tables(store), "test_accuracy")
+    assert frame[["n", "n_unmeasured"]].to_numpy().tolist() == [[4, 0], [4, 0]]
+    (group,) = comparison_text.groups(frame)
+    assert not [note for note in group.notes if "measured" in note]
+
+
+def test_where_nothing_was_measured_as_asked_it_says_so(store: Store) -> None:
+    measured(store, lambda _: OLD)
+    assert compare(Tables(store), "jacobian_norm")["n"].tolist() == [0, 0]
+    with pytest.raises(UserError, match="otherwise than the sweep asks for now"):
+        compare(Tables(store), "fgsm:0.1")
+
+
+def test_of_earlier_versions_the_numbers_are_all_that_is_known(store: Store) -> None:
+    measured(store, lambda row: NEW if row["seed"] == 1000 else None)
+    assert compare(Tables(store), "jacobian_norm")["n"].tolist() == [4, 4]
+    with_numbers = {"jacobian_examples": 3}
+    for folder in store.packs.iterdir():
+        changed(
+            folder / "results.parquet",
+            RESULTS,
+            lambda row: with_numbers | {k: v for k, v in row.items() if v},
+        )
+    collect(store)
+    assert compare(Tables(store), "jacobian_norm")["n"].tolist() == [3, 3], "of 9 examples there are two only"
+
+
+def test_the_figure_says_how_many_were_measured(store: Store) -> None:
+    measured(store, half_of_none)
+    (path, *_) = draw_all(store, ["robustness_curves"]).paths
+    told = read_json(path.with_suffix(".json"))
+    assert told["n"] == {"no regularizer": 2, "L2 (λ = 0.01)": 4}
+    assert "(n = 2 to 4)" in told["caption"]
+    assert "accuracy on 300 test images" in told["caption"]
+    assert (
+        "2 runs were not measured, or otherwise than the sweep asks for now, and left out" in told["caption"]
+    )
+
+
+def test_curves_are_of_runs_on_as_many_examples_at_epochs_that_all_have(store: Store) -> None:
+    def change(row: Row) -> Row | None:
+        if runs[row["run_id"]]["seed"] == 1000:
+            return row | {"examples": 20}
+        rare = runs[row["run_id"]]["seed"] == 1001
+        return None if rare and row["epoch"] % 2 == 0 else row
+
+    runs = measured(store, lambda _: NEW)
+    for folder in store.packs.iterdir():
+        changed(folder / "metrics.parquet", METRICS, change)
+    collect(store)
+    (comparison,) = comparisons(Tables(store))
+    found = comparison.metrics
+    assert set(found["seed"]) == {1001, 1002, 1003}
+    assert sorted(set(found["epoch"])) == [1, 3, 5]
+    assert found.groupby(["regularizer", "epoch", "split"])["run_id"].nunique().eq(3).all()
+    (path, *_) = draw_all(store, ["loss_curves"]).paths
+    told = read_json(path.with_suffix(".json"))
+    assert told["n"] == {"no regularizer": 3, "L2 (λ = 0.01)": 3}
+    assert "2 runs were not measured" in told["caption"]
+
+
+def test_curves_that_are_all_alike_stay_as_they_are() -> None:
+    rows = pd.DataFrame(
+        [
+            {"run_id": run, "split": split, "epoch": epoch, "examples": None}
+            for run in "ab"
+            for split in ("train", "test")
+            for epoch in (1, 2)
+        ]
+    )
+    pd.testing.assert_frame_equal(curves_alike(rows), rows)
+    assert curves_alike(rows.iloc[:0]).empty
+
+
+def test_predictions_that_only_some_runs_have(store: Store) -> None:
+    runs = measured(store, lambda _: replace(NEW, predictions=False))
+    for folder in store.packs.iterdir():
+        changed(
+            folder / "predictions.parquet",
+            PREDICTIONS,
+            lambda row: None if runs[row["run_id"]]["regularizer"] == "none" or row["example"] > 4 else row,
+        )
+    collect(store)
+    (comparison,) = comparisons(Tables(store))
+    assert classes(comparison) == 3
+    assert set(examples(comparison)["regularizer"]) == {"l2"}
+    for path in draw_all(store, ["confidence_distributions"]).paths:
+        told = read_json(path.with_suffix(".json"))
+        assert told["n"] == {"no regularizer": 0, "L2 (λ = 0.01)": 4}
+        assert "4 runs were not measured" in told["caption"]
