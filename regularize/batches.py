@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -17,6 +20,9 @@ class Batches:
         pixel: [C, 1, 1] or [D], what a change of one full pixel range amounts to in the inputs; of
             one unit, for points.
         bounds: the inputs of a black and a white pixel, [C, 1, 1] each; None for points.
+        corrupted: finds copies of the test split, on disk.
+        examples_first: whether inputs lie in memory as folded convolutions want them, an example of all
+            runs after the other; else a run after the other.
     """
 
     def __init__(self, dataset: Dataset, dtype: torch.dtype, device: torch.device) -> None:
@@ -24,6 +30,7 @@ class Batches:
         self.images = {"train": dataset.train_images.to(device), "test": dataset.test_images.to(device)}
         self.labels = {"train": dataset.train_labels.to(device), "test": dataset.test_labels.to(device)}
         self.shape, self.class_names = dataset.shape, dataset.class_names
+        self.corrupted = dataset.corrupted
         mean = torch.tensor(dataset.mean, dtype=torch.float64, device=device)
         std = torch.tensor(dataset.std, dtype=torch.float64, device=device)
         unit = 255 if dataset.train_images.dtype == torch.uint8 else 1
@@ -31,13 +38,26 @@ class Batches:
         self.pixel = (1 / std).to(dtype).view(-1, *[1] * (len(self.shape) - 1))
         # As `take` computes them: an image's own pixels are never beyond, not even by rounding.
         black, white = 0 * self._scale - self._shift, unit * self._scale - self._shift
+        self.examples_first = True
         self.bounds = (black.view(-1, 1, 1), white.view(-1, 1, 1)) if unit == 255 else None
+
+    @contextmanager
+    def holding(self, part: str, images: Tensor, labels: Tensor) -> Iterator[None]:
+        """Let `take` know more images, uint8 [N, H, W, C], and their labels [N] by the name of a part."""
+        self.images[part], self.labels[part] = images.to(self.device), labels.to(self.device)
+        try:
+            yield
+        finally:
+            del self.images[part], self.labels[part]
 
     def take(self, part: str, index: Tensor) -> tuple[Tensor, Tensor]:
         """Examples [R, B] of the official `part` to inputs [R, B, *shape] and labels [R, B]."""
-        runs, count = index.shape
-        rows = index.t().reshape(-1)  # examples first: the memory order of a folded convolution
-        chosen = self.images[part].index_select(0, rows)  # a quarter of the time of [rows]
-        values = chosen.view(count, runs, *chosen.shape[1:]).movedim(1, -2)
-        x = values.to(self.dtype, memory_format=torch.contiguous_format) * self._scale - self._shift
-        return x.movedim(-2, 0).movedim(-1, 2), self.labels[part][index]
+        rows = index.t() if self.examples_first else index
+        chosen = self.images[part].index_select(0, rows.reshape(-1))  # a quarter of the time of [rows]
+        values = chosen.view(*rows.shape, *chosen.shape[1:])
+        if self.examples_first:
+            values = values.movedim(1, -2)
+        x = values.to(self.dtype, memory_format=torch.contiguous_format).mul_(self._scale).sub_(self._shift)
+        if self.examples_first:
+            x = x.movedim(-2, 0)
+        return x.movedim(-1, 2), self.labels[part].take(index)

@@ -1,7 +1,8 @@
 """A pack's state on disk: what is needed to go on as if nothing had happened.
 
 A checkpoint is a SHA-256, then the bytes of `torch.save` that it is of. The one before it is kept
-beside it: a file system that lost the end of a file with its node says nothing of it.
+beside it: a file system that lost the end of a file with its node says nothing of it. When one is
+written, `recorder` decides.
 """
 
 from __future__ import annotations

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from regularize import models
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.errors import UserError, require, unknown
 from regularize.evaluation.settings import Evaluation
+from regularize.models.outline import Outline
 from regularize.regularizers import REGULARIZERS
 from regularize.training_config import Training
 
@@ -49,7 +50,7 @@ class Term:
             options=tuple((name, given[name]) for name in sorted(row.options)),
         )
 
-    def check_fit(self, network: models.Outline) -> None:
+    def check_fit(self, network: Outline) -> None:
         """Raises `UserError` where the options ask for what such a network does not have."""
         REGULARIZERS[self.technique].check_fit(dict(self.options), network)
 
@@ -91,7 +92,7 @@ class RunConfig:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, from which `from_json` builds an equal configuration."""
         return {
-            "data": dict(vars(self.data)),
+            "data": self.data.to_json(),
             "model": self.model,
             "regularizer": self.regularizer,
             "terms": [dict(vars(term)) for term in self.terms],
@@ -125,8 +126,8 @@ class RunConfig:
     @property
     def run_id(self) -> str:
         """16 hex digits: a hash of the fields that affect the result, no others."""
-        fields = self.to_json()
-        del fields["regularizer"], fields["evaluation"]
+        fields = self._affecting()
+        del fields["evaluation"]
         return _hash(fields)
 
     @property
@@ -135,13 +136,19 @@ class RunConfig:
 
         A model without the run axis trains alone: its keys are all different.
         """
-        fields = self.to_json()
-        del fields["regularizer"]
+        fields = self._affecting()
         if models.packable(self.model):
             del fields["seed"]
             for term in fields["terms"]:
                 del term["strengths"]
         return _hash(fields)
+
+    def _affecting(self) -> dict[str, Any]:
+        """The fields without the sweep's name for them; to say what is so anyway makes no difference."""
+        fields = self.to_json()
+        del fields["regularizer"]
+        fields["data"]["validation"] = self.data.share
+        return fields
 
     @property
     def strength(self) -> str:

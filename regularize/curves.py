@@ -24,13 +24,13 @@ class Curves:
         self.rows: list[Row] = []
         self.measured_step = 0
         self.objective_steps = 0
-        test = torch.arange(len(trainer.batches.labels["test"])).expand(len(trainer.runs), -1)
+        test = torch.arange(len(trainer.batches.labels["test"])).expand(len(trainer.seeds), -1)
         train, validation = trainer.train_rows.shape[1], trainer.validation_rows.shape[1]
         sizes = Sizes(train=train, validation=validation, test=test.shape[1], classes=trainer.classes)
         self.extent = Extent.of(self.evaluation, trainer.timeline, sizes)
         self.examined = Examined(
             model=trainer.model,
-            runs=len(trainer.runs),
+            runs=len(trainer.seeds),
             batches=trainer.batches,
             classes=trainer.classes,
             ranks=trainer.ranks,
@@ -60,9 +60,11 @@ class Curves:
         objective = trainer.ranks.mean(trainer.objective_sum) / self.objective_steps
         for name, outputs in self._sample_outputs().items():
             losses, accuracies = loss_and_accuracy(*outputs)
-            for run in (~trainer.diverged_step.bool()).nonzero().flatten().tolist():
+            for run, config in enumerate(trainer.runs):
+                if trainer.diverged_step[run]:
+                    continue
                 row: Row = {
-                    "run_id": trainer.runs[run].run_id,
+                    "run_id": config.run_id,
                     "epoch": trainer.epoch,
                     "step": trainer.step,
                     "split": name,

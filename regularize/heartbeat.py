@@ -49,7 +49,9 @@ class Heartbeat:
             pid=os.getpid(),
             job=self.job,
             evaluation=measured,
-            diverged=tuple(i for i, step in zip(ids, trainer.diverged_step.tolist(), strict=True) if step),
+            code="+".join(trainer.codes),
+            data=trainer.data,
+            diverged=tuple(i for i, step in zip(ids, trainer.diverged_step.tolist(), strict=False) if step),
         )
         if trainer.ranks.first:
             status.write(trainer.paths.status)

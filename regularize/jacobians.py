@@ -30,6 +30,7 @@ from torch import Tensor
 from torch.autograd import grad
 from torch.autograd.function import once_differentiable
 
+from regularize.fused.wanted import wanting
 from regularize.layers import Link
 
 OfRuns = Callable[[list[Tensor]], Tensor]
@@ -78,7 +79,8 @@ class Jacobians:
     def _pull(self, direction: Tensor, *before: Tensor) -> list[Tensor]:
         """The adjoints of v at the tensors `before` the links, then at all links that depend on something."""
         outputs = [link.output for link in self.links if link.depends_on]
-        return list(grad(self.logits, [*before, *outputs], direction, retain_graph=True))
+        with wanting(weights=False):
+            return list(grad(self.logits, [*before, *outputs], direction, retain_graph=True))
 
     def _push(self, direction: Tensor) -> list[Tensor]:
         """The tangents at all links, the last being Ju; each link's is differentiable on its own."""

@@ -10,11 +10,14 @@ and its derivative.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from regularize import run_by_run
+from regularize.run_by_run import AddToChannels
 
 
 @dataclass(frozen=True)
@@ -63,25 +66,26 @@ class RunConv2d(nn.Module):
         self.weight = nn.Parameter(torch.zeros(runs, outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(runs, outputs))
 
-    def forward(self, x: Tensor, biased: bool = True) -> Tensor:
-        return self._convolved(x, self.weight, self.bias.flatten() if biased else None)
+    def forward(self, x: Tensor) -> Tensor:
+        return self.link(x).output
 
     def link(self, x: Tensor) -> Link:
-        weight = self.weight  # the one of this pass, which weight noise replaces
-        return Link(self(x), lambda dx: self._convolved(dx, weight, None), (weight,))
+        weighed = self.weigh(x)
+        return replace(weighed, output=self.shift(weighed.output).output)
 
     def weigh(self, x: Tensor) -> Link:
         """The convolution without its bias, for `shift` to add."""
-        weight = self.weight
-        return Link(self(x, biased=False), lambda dx: self._convolved(dx, weight, None), (weight,))
+        weight = self.weight  # the one of this pass, which weight noise replaces
+        return Link(self._convolved(x, weight), lambda dx: self._convolved(dx, weight), (weight,))
 
     def shift(self, x: Tensor) -> Link:
         """Adds the bias."""
-        return Link(x + self.bias.view(-1, 1, 1), lambda dx: dx)
+        shifted: Tensor = AddToChannels.apply(x, self.bias)
+        return Link(shifted, lambda dx: dx)
 
-    def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        folded = weight.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        return F.conv2d(x, folded, bias, padding=self.padding, groups=self.runs)
+    def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
+        # Without the bias, whose gradient the library sums in an order that depends on R and the threads.
+        return run_by_run.convolution(x, weight, self.padding)
 
 
 class RunLinear(nn.Module):

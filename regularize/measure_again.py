@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import torch
+from torch import Tensor
 
 from regularize.config import RunConfig
 from regularize.curves import Curves
@@ -41,13 +41,13 @@ def measure_pack(
     together, and rank 0 writes.
 
     Raises:
-        UserError: the weights cannot be read. They are set aside: the pack has to be trained again.
+        UserError: the data are not those of the training; or the weights cannot be read. They are set
+            aside: the pack has to be trained again.
     """
     keep_large_blocks()
     ranks, before = Ranks.here(), PackStatus.read(paths.status)
     trainer = Trainer(runs, paths, ranks, data_root)
-    trainer.model.load_state_dict(_weights(paths, [run.run_id for run in runs], ranks.device))
-    trainer.step = trainer.timeline.steps
+    trainer.load_trained(_weights(paths, [run.run_id for run in runs], ranks.device), before.data)
     wanted, watch = runs[0].evaluation, Stopwatch()
     curves = Curves(trainer, wanted, lambda: ranks.any(stop()))
     watch.start()
@@ -60,6 +60,7 @@ def measure_pack(
     after = replace(
         before,
         evaluation=evaluation.text,
+        code="+".join(dict.fromkeys([*filter(None, before.code.split("+")), *trainer.codes])),
         evaluation_seconds=before.evaluation_seconds + watch.read(),
         measuring_failed=False,
         updated_at=now(),
@@ -84,6 +85,7 @@ def _with_what_stays(wanted: Evaluation, before: PackStatus) -> Evaluation:
         if wanted.jacobian_examples == 0
         else wanted.jacobian_examples,
         robustness=wanted.robustness or known.robustness,
+        corruptions=wanted.corruptions or known.corruptions,
     )
 
 
@@ -94,15 +96,15 @@ def _replace_tables(paths: PackPaths, before: PackStatus, after: PackStatus, mea
     spent = (after.evaluation_seconds - before.evaluation_seconds) / len(before.runs)
     with pq.ParquetFile(paths.results) as file:
         rows: dict[str, Row] = {row["run_id"]: row for row in file.read().to_pylist()}
-    for run_id, columns in zip(before.runs, measured_columns(measured), strict=True):
+    for run_id, columns in zip(before.runs, measured_columns(len(before.runs), measured), strict=True):
         # What is not measured any more stays as it was.
         rows[run_id] |= {name: value for name, value in columns.items() if value is not None}
-        rows[run_id]["evaluation_seconds"] += spent
+        rows[run_id] |= {"code": after.code, "evaluation_seconds": rows[run_id]["evaluation_seconds"] + spent}
     write_table(paths.results, [rows[run_id] for run_id in before.runs], RESULTS)
     after.write(paths.status)
 
 
-def _weights(paths: PackPaths, ids: Sequence[str], device: torch.device) -> Mapping[str, Any]:
+def _weights(paths: PackPaths, ids: Sequence[str], device: torch.device) -> dict[str, Tensor]:
     try:
         kept = torch.load(paths.weights, map_location=device, weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
@@ -113,5 +115,5 @@ def _weights(paths: PackPaths, ids: Sequence[str], device: torch.device) -> Mapp
             f"{paths.weights} is damaged ({error}) and set aside: its runs are to be trained again"
         ) from None
     assert list(kept["runs"]) == list(ids), "a pack's runs are in the order of their ids"
-    weights: Mapping[str, Any] = kept["model"]
+    weights: dict[str, Tensor] = kept["model"]
     return weights

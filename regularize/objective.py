@@ -1,7 +1,7 @@
 """The whole loss of a pack as one module: data term and penalties.
 
 DistributedDataParallel wraps this module rather than the network, so that what the penalties
-contribute to the gradients is synchronised with the rest (DESIGN: W ranks = one rank).
+contribute to the gradients is synchronised with the rest.
 """
 
 from __future__ import annotations
@@ -73,9 +73,13 @@ class Objective(nn.Module):
         links: list[Link] = []
         noted = {"links": links} if differentiates and isinstance(self.model, Chain) else {}
         arguments = {"hidden": _hidden(terms, draws), **noted}
-        logits: Tensor = functional_call(self.model, self._perturbed(terms, draws), (x,), arguments)
+        logits: Tensor
+        if perturbed := self._perturbed(terms, draws):
+            logits = functional_call(self.model, perturbed, (x,), arguments)
+        else:
+            logits = self.model(x, **arguments)
         state = Pass(
-            weights=self.model.weights(),
+            weights=self.model.weights() if any(term.hooks.penalty for term in terms) else {},
             logits=logits,
             labels=labels,
             share=share,

@@ -7,13 +7,24 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from regularize import checkpoint
+from regularize.cores import processor
 from regularize.evaluation import final
 from regularize.evaluation.extent import Extent
 from regularize.evaluation.settings import Evaluation
-from regularize.store import METRICS, PREDICTIONS, RESULTS, ROBUSTNESS, SPECTRA, PackPaths, write_table
+from regularize.store import (
+    CORRUPTIONS,
+    METRICS,
+    PREDICTIONS,
+    RESULTS,
+    ROBUSTNESS,
+    SPECTRA,
+    PackPaths,
+    write_table,
+)
 from regularize.trainer import Trainer
 
 Row = dict[str, Any]
@@ -39,7 +50,8 @@ def write_all(
     ids, paths = [run.run_id for run in trainer.runs], trainer.paths
     write_table(paths.metrics, metrics, METRICS)
     write_measured(paths, ids, measured)
-    checkpoint.save(paths.weights, {"runs": ids, "model": trainer.model.state_dict()})
+    weights = {name: tensor[: len(ids)] for name, tensor in trainer.model.state_dict().items()}
+    checkpoint.save(paths.weights, {"runs": ids, "model": weights})
     write_table(paths.results, _results(trainer, measured, seconds), RESULTS)
 
 
@@ -50,16 +62,18 @@ def write_measured(paths: PackPaths, ids: Sequence[str], measured: Measured) -> 
     write_table(paths.spectra, final.spectra_rows(ids, measured.found), SPECTRA)
     if measured.found.attacks:
         write_table(paths.robustness, final.robustness_rows(ids, measured.found), ROBUSTNESS)
+    if measured.found.corrupted:
+        write_table(paths.corruptions, final.corruption_rows(ids, measured.found), CORRUPTIONS)
 
 
-def measured_columns(measured: Measured) -> list[Row]:
-    """The columns of `results` that say what was measured and how, a row for each run."""
+def measured_columns(runs: int, measured: Measured) -> list[Row]:
+    """The columns of `results` that say what was measured and how, a row for each of the `runs`."""
     shared: Row = {
         "train_examples": measured.outputs["train"][1].shape[1],
         "jacobian_examples": measured.extent.jacobian_examples or None,
         "evaluation": measured.evaluation.text,
     }
-    return [scores | shared for scores in final.score_rows(measured.found)]
+    return [scores | shared for scores in final.score_rows(runs, measured.found)]
 
 
 def _results(trainer: Trainer, measured: Measured, seconds: Mapping[str, float]) -> list[Row]:
@@ -73,8 +87,14 @@ def _results(trainer: Trainer, measured: Measured, seconds: Mapping[str, float])
         "pack_runs": len(trainer.runs),
         "world_size": trainer.ranks.world,
         "threads": torch.get_num_threads(),
+        "processor": processor(),
         "device": trainer.ranks.device.type,
+        "code": "+".join(trainer.codes),
+        "data": trainer.data,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
         "precision": trainer.training.precision,
+        "kernels": "+".join(trainer.kernels),
         "host": platform.node(),
         "finished_at": now(),
     }
@@ -84,6 +104,7 @@ def _results(trainer: Trainer, measured: Measured, seconds: Mapping[str, float])
             "state": "diverged" if step else "done",
             "diverged_step": step or None,
         }
-        for run, step in zip(trainer.runs, trainer.diverged_step.tolist(), strict=True)
+        for run, step in zip(trainer.runs, trainer.diverged_step.tolist(), strict=False)
     ]
-    return [state | scores | shared for state, scores in zip(states, measured_columns(measured), strict=True)]
+    scores = measured_columns(len(states), measured)
+    return [state | score | shared for state, score in zip(states, scores, strict=True)]

@@ -71,8 +71,14 @@ RESULTS = pa.schema(
         ("pack_runs", pa.int64()),
         ("world_size", pa.int64()),
         ("threads", pa.int64()),
+        ("processor", pa.string()),
         ("device", pa.string()),
+        ("code", pa.string()),  # 16 hex digits of what trained and measured it, see `code_identity`
+        ("data", pa.string()),  # 16 hex digits of images, labels, class names and split
+        ("torch", pa.string()),  # versions
+        ("numpy", pa.string()),
         ("precision", pa.string()),
+        ("kernels", pa.string()),  # of LeNet's stages: "fused <instructions>", or "torch: <why>"
         ("host", pa.string()),
         ("finished_at", pa.string()),  # UTC, ISO 8601
     ]
@@ -103,5 +109,14 @@ ROBUSTNESS = pa.schema(
         ("steps", pa.int64()),  # of PGD, and how far each goes; null for the others and at size 0
         ("step_size", pa.float64()),
         ("saturated", pa.int64()),  # examples without a cross-entropy gradient; null for noise
+    ]
+)
+CORRUPTIONS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("corruption", pa.string()),  # as its file is called
+        ("severity", pa.int64()),  # 0: the same test images as they are
+        ("accuracy", pa.float64()),
+        ("examples", pa.int64()),
     ]
 )

@@ -33,6 +33,7 @@ class Snapshots:
         if not self.taken:
             return
         states = [self.taken[step] for step in sorted(self.taken)]
-        stacked = {name: torch.stack([state[name] for state in states]) for name in states[0]}
+        runs = len(run_ids)  # without a lone run's idle twin
+        stacked = {name: torch.stack([state[name][:runs] for state in states]) for name in states[0]}
         kept = {"runs": list(run_ids), "steps": sorted(self.taken), "per_epoch": per_epoch, "model": stacked}
         checkpoint.save(path, kept)

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from regularize import __version__
 from regularize.errors import NoSpaceError
 from regularize.schemas import (
+    CORRUPTIONS,
     METRICS,
     PREDICTIONS,
     RESULTS,
@@ -35,6 +36,7 @@ from regularize.schemas import (
 )
 
 __all__ = [
+    "CORRUPTIONS",
     "METRICS",
     "PREDICTIONS",
     "RESULTS",
@@ -75,6 +77,8 @@ class PackStatus:
     job: str = ""  # what trains it on a cluster, as its log is named: array, element, process
     evaluation: str = ""  # of a done pack: the `Evaluation.text` that its tables were measured by
     measuring_failed: bool = False  # measuring it again, by other settings, raised an error
+    code: str = ""  # that has trained it (`regularize.code_identity`), joined by + where it is several
+    data: str = ""  # content of its data set (`Dataset.content_hash`)
 
     def write(self, path: Path) -> None:
         write_json(path, dataclasses.asdict(self))
@@ -120,6 +124,11 @@ class PackPaths:
     def robustness(self) -> Path:
         """There only where the sweep asks for it."""
         return self.folder / "robustness.parquet"
+
+    @property
+    def corruptions(self) -> Path:
+        """There only where the sweep asks for it."""
+        return self.folder / "corruptions.parquet"
 
     @property
     def weights(self) -> Path:
@@ -212,6 +221,24 @@ class Store:
     @property
     def report(self) -> Path:
         return self.folder / "report.html"
+
+    def code(self, name: str) -> Path:
+        """The sources of that name, by `regularize.code_identity`: an archive."""
+        return self.folder / "code" / f"{name}.zip"
+
+    def data(self, name: str) -> Path:
+        """What is said of the data set whose content has that hash: plain values."""
+        return self.folder / "data" / f"{name}.json"
+
+    @property
+    def accepted(self) -> Path:
+        """Which other code and data were accepted beside those of today, and how."""
+        return self.folder / "accepted.json"
+
+    @property
+    def replaced(self) -> Path:
+        """Packs that were trained again since their code or data had changed, by pack id and number."""
+        return self.folder / "replaced"
 
     def pack(self, pack_id: str) -> PackPaths:
         return PackPaths(self.packs / pack_id)

@@ -8,7 +8,7 @@ from pathlib import Path
 from regularize.config import RunConfig
 from regularize.distributed import Ranks
 from regularize.evaluation.examined import StoppedError, never
-from regularize.memory import keep_large_blocks
+from regularize.memory import keep_large_blocks, set_imports_aside
 from regularize.recorder import Recorder
 from regularize.store import PackPaths, PackStatus
 from regularize.trainer import Trainer
@@ -32,6 +32,7 @@ def train_pack(
     """
     assert len({run.pack_key for run in runs}) == 1, "the runs of a pack share all but strength and seed"
     keep_large_blocks()
+    set_imports_aside()
     trainer = Trainer(runs, paths, Ranks.here(), data_root)
     recorder = Recorder(
         trainer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regularize import models, optimizer
+from regularize import fused, models, optimizer
 from regularize.batches import Batches
+from regularize.code_identity import code_of
 from regularize.config import RunConfig
 from regularize.data import load, order, split
 from regularize.distributed import Ranks
 from regularize.draws import Draws
 from regularize.errors import UserError
+from regularize.fused.wanted import wanting
 from regularize.models.network import Network
 from regularize.objective import BoundTerm, Objective, bind
 from regularize.regularizers.hooks import StepEnd
@@ -35,20 +38,29 @@ class Trainer:
     ) -> None:
         config = runs[0]
         self.runs, self.paths, self.ranks, self.training = runs, paths, ranks, config.training
-        self.seeds = [run.seed for run in runs]
         dtype = _DTYPES[config.training.precision]
-        dataset = load(config.data.name, data_root)
+        dataset = load(config.data.name, data_root, config.data.form)
         self.batches = Batches(dataset, dtype, ranks.device)
-        splits = {seed: split(dataset.train_labels, config.data, seed) for seed in set(self.seeds)}
+        self.model, kernels = _network(runs, self.batches, dataset.classes, ranks.device)
+        beside = runs
+        if len(runs) == 1 and models.packable(config.model) and not kernels.startswith("fused"):
+            # Libraries compute one network by other kernels than several: it has an idle twin beside it.
+            beside = [*runs, *runs]
+            self.model, kernels = _network(beside, self.batches, dataset.classes, ranks.device)
+        self.kernels = (kernels,)  # that brought it here, the latest last
+        self.seeds = [run.seed for run in beside]
+        self.batches.examples_first = not kernels.startswith("fused")
+        labels, own = dataset.train_labels, dataset.validation
+        splits = {seed: split(labels, config.data, seed, own) for seed in set(self.seeds)}
         self.train_rows = torch.stack([splits[seed].train for seed in self.seeds])
         self.validation_rows = torch.stack([splits[seed].validation for seed in self.seeds])
         self.classes = dataset.classes
+        self.data = dataset.content_hash
+        self.codes = (code_of(config.model).name,)  # that brought it here, the latest last
         self.timeline = Timeline.of(config.training, self.train_rows.shape[1])
 
-        model = models.build(config.model, self.seeds, shape=self.batches.shape, classes=dataset.classes)
-        self.model = model.to(ranks.device, dtype).eval()  # in training mode during a step only
         self.parameters = list(self.model.parameters())
-        self.terms = bind(runs, ranks.device)
+        self.terms = bind(beside, ranks.device)
         _check_jacobians(config, self.model, self.terms)
         for term in config.terms:
             term.check_fit(self.model.outline(self.batches.shape, dataset.classes))
@@ -56,8 +68,8 @@ class Trainer:
         self.objective = ranks.wrap(Objective(self.model, self.terms, self.batches.pixel))
 
         self.step = 0
-        self.diverged_step = torch.zeros(len(runs), dtype=torch.int64)  # 0: has not
-        self.objective_sum = torch.zeros(len(runs), dtype=torch.float64, device=ranks.device)
+        self.diverged_step = torch.zeros(len(beside), dtype=torch.int64)  # 0: has not
+        self.objective_sum = torch.zeros(len(beside), dtype=torch.float64, device=ranks.device)
         self._epoch_rows: tuple[int, Tensor] | None = None
 
     @property
@@ -89,6 +101,9 @@ class Trainer:
         """All that changes from step to step; all ranks ask together."""
         return {
             "step": self.step,
+            "data": self.data,
+            "codes": list(self.codes),
+            "kernels": list(self.kernels),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "diverged_step": self.diverged_step,
@@ -96,7 +111,16 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """The inverse of `state`."""
+        """The inverse of `state`.
+
+        Raises:
+            UserError: it was begun on other data.
+        """
+        self._check_data(state.get("data", ""))
+        self.codes = tuple(dict.fromkeys([*state.get("codes", ()), *self.codes]))
+        self.kernels = tuple(dict.fromkeys([*state.get("kernels", ()), *self.kernels]))
+        if len(self.runs) == 1 and models.packable(self.runs[0].model):
+            state = _with_twins(state, len(self.seeds))
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -105,13 +129,32 @@ class Trainer:
         same = len(sums) == self.ranks.world
         self.objective_sum = sums[self.ranks.rank].clone() if same else sums.mean(0)
 
+    def load_trained(self, weights: dict[str, Tensor], data: str) -> None:
+        """Take the networks that a training on `data` has left, to measure them.
+
+        Raises:
+            UserError: it was on other data.
+        """
+        self._check_data(data)
+        alone = len(self.runs) == 1 and models.packable(self.runs[0].model)
+        self.model.load_state_dict(_with_twins(weights, len(self.seeds)) if alone else weights)
+        self.step = self.timeline.steps
+
+    def _check_data(self, before: str) -> None:
+        if before and before != self.data:
+            raise UserError(
+                f"{self.runs[0].data.name} is not what this pack was begun on: its content is {self.data}, "
+                f"was {before}; put the data back, or `regularize submit --data retrain`"
+            )
+
     def advance(self) -> None:
         """One optimizer step of all runs."""
         rate = learning_rate(self.training, self.step, self.timeline.steps)
         optimizer.set_rate(self.optimizer, rate)
         self.optimizer.zero_grad()
         losses = self._losses()
-        torch.autograd.backward(losses.sum(), inputs=self.parameters)
+        with wanting(images=False):
+            torch.autograd.backward(losses.sum(), inputs=self.parameters)
         self._mark_diverged()
         self.step += 1
         with optimizer.frozen(self.parameters, self.diverged_step.nonzero().flatten().to(self.ranks.device)):
@@ -134,14 +177,15 @@ class Trainer:
             dtype=self.batches.dtype,
             device=self.ranks.device,
         )
-        # What a module of someone else's draws itself, in dropout layers of its own for instance.
-        torch.manual_seed(generator(self.seeds[0], f"module/{self.ranks.rank}", self.step).initial_seed())
-        self.model.train()
+        if self.model.has_modes:
+            torch.manual_seed(generator(self.seeds[0], f"module/{self.ranks.rank}", self.step).initial_seed())
+            self.model.train()
         half = self.training.precision == "bfloat16"
         with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=half):
             progress = self.step / self.timeline.steps
             losses: Tensor = self.objective(x, labels, draws, share, progress)
-        self.model.eval()
+        if self.model.has_modes:
+            self.model.eval()
         return losses
 
     def _batch_rows(self) -> Tensor:
@@ -171,6 +215,40 @@ class Trainer:
         total = self.train_rows.shape[1]
         picks = [torch.randperm(total, generator=generator(seed, "sample"))[:count] for seed in self.seeds]
         return self.train_rows.gather(1, torch.stack(picks))
+
+
+def _network(
+    runs: Sequence[RunConfig], batches: Batches, classes: int, device: torch.device
+) -> tuple[Network, str]:
+    """The networks of these runs as one, in evaluation mode, and by which kernels they are computed."""
+    config, seeds = runs[0], [run.seed for run in runs]
+    model = models.build(config.model, seeds, shape=batches.shape, classes=classes)
+    model = model.to(device, batches.dtype).eval()
+    return model, _fuse(model, config.training.precision, device)
+
+
+def _with_twins(state: Any, count: int) -> Any:
+    """The state of a lone run, with a twin or without, for `count` of them: other kernels may go on."""
+    if isinstance(state, Tensor) and state.ndim:
+        return state[:1].expand(count, *state.shape[1:]).clone()
+    if isinstance(state, dict):
+        kept = {name: _with_twins(value, count) for name, value in state.items() if name != "objective_sums"}
+        if "objective_sums" in state:  # [ranks, R]
+            kept["objective_sums"] = _with_twins(state["objective_sums"].T, count).T.contiguous()
+        return kept
+    return [_with_twins(value, count) for value in state] if isinstance(state, list) else state
+
+
+def _fuse(model: Network, precision: str, device: torch.device) -> str:
+    """Let the model's stages be computed by compiled kernels where they can be; the path's name."""
+    if (precision, device.type) == ("bfloat16", "cpu"):
+        warnings.warn("on a CPU, bfloat16 takes several times as long as float32", stacklevel=2)
+    if (precision, device.type) != ("float32", "cpu"):
+        return f"torch: {precision} on {device.type}"
+    path = fused.chosen()
+    if path.kernels and not model.fuse(path.kernels):
+        return "torch: no fused stages for this model"
+    return path.name
 
 
 def _check_jacobians(config: RunConfig, model: Network, terms: Sequence[BoundTerm]) -> None:

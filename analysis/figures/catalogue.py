@@ -41,6 +41,10 @@ FIGURES: dict[str, Kind] = {
     "reliability": Kind(shows="accuracy by confidence, the bins' counts, the calibration error"),
     "entropy_distributions": Kind(shows="entropy of the predictions, of right and of wrong ones"),
     "robustness_curves": Kind(shows="accuracy under white noise, FGSM and PGD by their size"),
+    "corruption_curves": Kind(shows="accuracy on corrupted images by severity"),
+    "corruption_errors": Kind(
+        shows="errors on corrupted images relative to the baseline's, and their mean", one_run=False
+    ),
     "spectra": Kind(shows="singular values of every layer"),
     "strength_sensitivity": Kind(
         shows="accuracy by strength, with the chosen one and its plateau", one_run=False

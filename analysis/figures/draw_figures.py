@@ -15,9 +15,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from analysis.figures.catalogue import FIGURES, SHOWN_SCORES, Drawn, draw
-from analysis.figures.parts.save import save
+from analysis.figures.parts.save import Drawing, save
 from analysis.figures.parts.subject import Subject, subjects, together
 from analysis.statistics.scores import DEFAULT, score
+from analysis.tables.pooled_inputs import pooled
 from analysis.tables.store_tables import Tables
 from regularize.cores import cores, one_thread
 from regularize.errors import UserError, unknown
@@ -124,11 +125,12 @@ class Request:
             return {name: self._drawn(name, subject) for name in names}
 
     def _drawn(self, name: str, subject: Subject) -> Drawn:
-        found = Drawn()
+        found, note = Drawn(), _pooled(self.store)
         for each in self.scores if FIGURES[name].by_score else [DEFAULT]:
             mine = replace(subject, score=each)
             try:
-                found.paths += [save(drawing, self.store.figures) for drawing in draw(name, mine)]
+                drawings = (_saying(drawing, note) for drawing in draw(name, mine))
+                found.paths += [save(drawing, self.store.figures) for drawing in drawings]
             except UserError as reason:
                 found.missing[mine.name(name)] = str(reason)
         return found
@@ -141,6 +143,16 @@ class Request:
                     whole.paths += part[name].paths
                     whole.missing |= part[name].missing
         return whole
+
+
+def _saying(drawing: Drawing, note: str) -> Drawing:
+    """With one more sentence in its caption."""
+    return replace(drawing, caption=f"{drawing.caption} {note}") if note else drawing
+
+
+@lru_cache(maxsize=1)
+def _pooled(store: Store) -> str:
+    return pooled(Tables(store))
 
 
 @lru_cache(maxsize=1)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from regularize.batches import Batches
-    from regularize.data import Facts
+    from regularize.data import Facts, Form
     from regularize.models.network import Network
 
 AT_ONCE = 256  # inputs that go through a network together
@@ -42,7 +42,8 @@ class Trained:
         Raises:
             UserError: the data are missing or damaged.
         """
-        return batches(self.config.data.name, next(self.network.parameters()).dtype, self.data_root)
+        data, dtype = self.config.data, next(self.network.parameters()).dtype
+        return batches(data.name, data.form, dtype, self.data_root)
 
     def logits(self, x: Tensor) -> Tensor:
         """Inputs [B, …] to logits [B, K]."""
@@ -77,33 +78,33 @@ def untrained(config: RunConfig, data_root: Path | None = None) -> Trained:
 
     from regularize import models
 
-    facts = described(config.data.name, data_root)
+    facts = described(config.data.name, config.data.form, data_root)
     network = models.build(config.model, [config.seed], shape=facts.shape, classes=facts.classes)
     network = network.to(torch.float64 if config.training.precision == "float64" else torch.float32)
     return Trained(config=config, network=network.eval().requires_grad_(False), data_root=data_root)
 
 
 @lru_cache(maxsize=4)
-def described(name: str, data_root: Path | None = None) -> Facts:
-    """A data set in numbers; looked at once, since a folder of images is looked through file by file.
+def described(name: str, form: Form, data_root: Path | None = None) -> Facts:
+    """A data set in numbers, looked at once.
 
     Raises:
         UserError: the data are missing or damaged.
     """
     from regularize.data import describe
 
-    return describe(name, data_root)
+    return describe(name, data_root, form)
 
 
 @lru_cache(maxsize=4)
-def batches(name: str, dtype: torch.dtype, data_root: Path | None = None) -> Batches:
+def batches(name: str, form: Form, dtype: torch.dtype, data_root: Path | None = None) -> Batches:
     """A data set with the normalisation of training."""
     import torch
 
     from regularize.batches import Batches
     from regularize.data import load as load_data
 
-    return Batches(load_data(name, data_root), dtype, torch.device("cpu"))
+    return Batches(load_data(name, data_root, form), dtype, torch.device("cpu"))
 
 
 def _weights(store: Store, run_id: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -99,6 +99,11 @@ class TextTable:
             latex.escape(cell) if column.words else latex.math(cell, bold=bold)
             for column, (cell, bold) in zip(self.columns, row, strict=True)
         ]
+
+
+def noted(groups: Iterable[Rows], note: str) -> list[Rows]:
+    """The groups with one more note that all of them have."""
+    return [replace(group, notes=[*group.notes, note]) for group in groups]
 
 
 def shared(groups: Sequence[Rows]) -> Cells:

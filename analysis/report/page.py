@@ -20,6 +20,7 @@ from analysis.tables.store_tables import Tables, records
 from analysis.text.conclusions import Conclusion, conclude
 from analysis.text.results_table import results_table
 from analysis.text.results_text import TABLE
+from analysis.text.results_text import groups as result_groups
 from regularize import __version__
 from regularize.store import Store
 
@@ -72,7 +73,7 @@ def _context(store: Store, drawn: Drawn) -> dict[str, Any]:
             for title, each in zip(_COMPARED, concluded, strict=True)
             if each.groups
         ],
-        "result_tables": _tables(TABLE, list(by_problem(results))),
+        "result_tables": _tables(TABLE, result_groups(results)),
         "figures": groups(drawn, tables.problems),
         "missing": missing(drawn),
         "failures": failures(store, finished),

@@ -1,6 +1,6 @@
 """The packs' many small tables as a few large ones, which read a hundred times faster.
 
-`tables/{runs,results,metrics,predictions,spectra,robustness}.parquet` hold the planned runs only.
+`tables/{runs,results,metrics,predictions,spectra,robustness,corruptions}.parquet` hold the planned runs only.
 Every row carries the readable columns of `runs.parquet`; rows are sorted by dataset, regularizer,
 strength and seed, so that a reader who asks for one dataset skips the rest.
 """
@@ -22,6 +22,7 @@ from analysis.tables.pack_files import DamagedFileError, PackFiles, Part, parts,
 from regularize import __version__
 from regularize.errors import UserError
 from regularize.store import (
+    CORRUPTIONS,
     METRICS,
     PREDICTIONS,
     RESULTS,
@@ -34,7 +35,7 @@ from regularize.store import (
     write_whole,
 )
 
-NAMES = ("runs", "results", "metrics", "predictions", "spectra", "robustness")
+NAMES = ("runs", "results", "metrics", "predictions", "spectra", "robustness", "corruptions")
 READABLE = ("dataset", "per_class", "model", "regularizer", "strength", "strength_value", "seed", "phase")
 
 _PACK_SCHEMAS = {
@@ -43,6 +44,7 @@ _PACK_SCHEMAS = {
     "predictions": PREDICTIONS,
     "spectra": SPECTRA,
     "robustness": ROBUSTNESS,
+    "corruptions": CORRUPTIONS,
 }
 _WITHIN_RUN = {
     "results": (),
@@ -50,6 +52,7 @@ _WITHIN_RUN = {
     "predictions": ("example",),
     "spectra": ("layer", "index"),
     "robustness": ("attack", "size"),
+    "corruptions": ("corruption", "severity"),
 }
 _ROW_GROUP = 100_000
 _ROWS_AT_ONCE = 400_000  # what is held in memory, whatever the size of the sweep

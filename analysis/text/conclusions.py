@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
 
-from analysis.notation.text_table import Rows, TextTable
+from analysis.notation.text_table import Rows, TextTable, noted
 from analysis.statistics import comparison_table
 from analysis.statistics.across_datasets import ACROSS, across
 from analysis.statistics.scores import DEFAULT, score
 from analysis.statistics.sensitivity import SENSITIVITY, sensitivity
+from analysis.tables.pooled_inputs import pooled
 from analysis.tables.store_tables import Tables, write_frame
 from analysis.text import comparison_text, overview_text
 from regularize.store import Store, write_text
@@ -51,7 +52,7 @@ def conclude(tables: Tables, metric: str = DEFAULT) -> list[Conclusion]:
     """
     compared = comparison_table.compare(tables, metric)
     together, strengths = across(tables, compared), sensitivity(tables)
-    return [
+    found = [
         Conclusion(
             name=comparison_table.name(metric),
             frame=compared,
@@ -74,3 +75,5 @@ def conclude(tables: Tables, metric: str = DEFAULT) -> list[Conclusion]:
             groups=overview_text.plateau_groups(strengths),
         ),
     ]
+    note = pooled(tables)
+    return [replace(each, groups=noted(each.groups, note)) for each in found] if note else found

@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis.notation.intervals import Interval, interval, paired_differences
 from analysis.statistics.contenders import Comparison, Contender, comparisons
+from analysis.tables.pooled_inputs import pooled
 from analysis.tables.store_tables import Tables
 from analysis.text.results_text import to_latex
 from regularize.store import Store, write_text
@@ -26,8 +27,11 @@ def results_table(tables: Tables) -> pd.DataFrame:
     n_diverged; test_accuracy in %; difference of it to the baseline in percentage points over the
     n_pairs seeds that both have; test_loss and gap (test minus training loss) in nats; each of the
     four with its `_half`, the half width of the 95% t-interval; rule: how the strength was chosen.
+    `attrs` say in "pooled" whether results of different code or data stand in it.
     """
-    return pd.DataFrame([row for comparison in comparisons(tables) for row in _rows(comparison)])
+    found = pd.DataFrame([row for comparison in comparisons(tables) for row in _rows(comparison)])
+    found.attrs["pooled"] = pooled(tables)
+    return found
 
 
 def write(frame: pd.DataFrame, store: Store) -> None:

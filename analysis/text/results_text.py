@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis.notation.methods import method
-from analysis.notation.text_table import Column, TextTable, by_problem, highest, measured, plain
+from analysis.notation.text_table import Column, Rows, TextTable, by_problem, highest, measured, noted, plain
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -46,11 +46,17 @@ TABLE = TextTable(
 )
 
 
+def groups(frame: pd.DataFrame) -> list[Rows]:
+    """The rows by problem, with what `results_table` has to say of all."""
+    found, note = list(by_problem(frame)), frame.attrs.get("pooled")
+    return noted(found, note) if note else found
+
+
 def to_terminal(frame: pd.DataFrame) -> Group:
     """One table a problem, for `rich.print`; the best accuracy of each problem is bold."""
-    return TABLE.to_terminal(by_problem(frame))
+    return TABLE.to_terminal(groups(frame))
 
 
 def to_latex(frame: pd.DataFrame) -> str:
     """A booktabs tabular; the best accuracy of each problem is bold."""
-    return TABLE.to_latex(by_problem(frame))
+    return TABLE.to_latex(groups(frame))

@@ -24,6 +24,8 @@ def findings(
         yield _scratch(str(cluster.scratch), there["scratch"])
     if wanted := cluster.gpus_per_task or cluster.gpus:
         yield _gpus(wanted, there["gpus"])
+    else:
+        yield _kernels(there["kernels"])
 
 
 def ended(store: str, past: PastTask | None, log: str | None) -> Finding:
@@ -77,6 +79,13 @@ def _scratch(folder: str, problem: str) -> Finding:
     if problem:
         return failed("scratch", problem, "set `scratch:` to a folder of the node that one may write to")
     return passed("scratch", folder)
+
+
+def _kernels(name: str) -> Finding:
+    if name.startswith("fused"):
+        return passed("kernels", f"LeNet's stages are {name}")
+    todo = "LeNets train at half the speed; load a C++ compiler in `setup:`, or install the wheel `ziglang`"
+    return warned("kernels", name, todo)
 
 
 def _gpus(wanted: int, found: int) -> Finding:

@@ -10,6 +10,7 @@ import platform
 import socket
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def main(folder: Path, data_root: Path | None, scratch: str) -> int:
 
 
 def facts(data_root: Path | None, scratch: str = "") -> dict[str, Any]:
-    """Versions, GPUs, data sets and scratch of this host, as plain values."""
+    """Versions, GPUs, kernels, data sets and scratch of this host, as plain values."""
     from jobs.store.provenance import LIBRARIES, library_version
     from regularize import __version__
 
@@ -42,6 +43,7 @@ def facts(data_root: Path | None, scratch: str = "") -> dict[str, Any]:
         "executable": sys.executable,
         "versions": {"regularize-sweeps": __version__} | {name: library_version(name) for name in LIBRARIES},
         "gpus": _gpus(),
+        "kernels": _kernels(),
         "data": _data(data_root),
         "scratch": _scratch(scratch),
     }
@@ -51,6 +53,15 @@ def _gpus() -> int:
     import torch
 
     return torch.cuda.device_count()
+
+
+def _kernels() -> str:
+    """What will compute LeNet's stages there; built now, unless it was before."""
+    from regularize import fused
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says so itself
+        return fused.chosen().name
 
 
 def _data(root: Path | None) -> dict[str, Any]:

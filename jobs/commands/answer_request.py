@@ -34,7 +34,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if remote_shell.FIRST in sys.argv[1:]:
-        from jobs.remote.tidy import tidy
+        from jobs.code_copy.tidy import tidy
         from jobs.slurm.client import Slurm
 
         tidy(BASE, Slurm(patience=0))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from jobs.commands.submit import settle_changes
 from jobs.local.run_sweep import run_here
 from jobs.planning.prepare_submission import Submission
 from jobs.slurm.client import Slurm
@@ -89,6 +90,7 @@ def retry(store: Store, wanted: Filter, console: Console) -> bool:
         overrides=(),
         console=console,
     )
+    settle_changes(submission)
     if known.cluster.kind == "local":
         return run_here(submission, again=wanted)
     with submit_lock(store.lock):

@@ -17,7 +17,7 @@ from regularize.errors import UserError
 
 # Where the function of a command's name is.
 HOMES = {
-    **dict.fromkeys(("plan", "submit", "train"), "sweep_commands"),
+    **dict.fromkeys(("plan", "submit", "train", "verify"), "sweep_commands"),
     **dict.fromkeys(("status", "logs", "cancel", "retry", "watch", "efficiency"), "job_commands"),
     **dict.fromkeys(
         ("collect", "export", "compare", "figures", "gallery", "report", "animate"), "result_commands"

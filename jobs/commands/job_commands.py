@@ -13,13 +13,18 @@ from regularize.store import Store
 def status(args: Namespace) -> int:
     from jobs.status.overview import read_overview
     from jobs.status.terminal_views import status_view
+    from jobs.store.changed_inputs import changed_code
+    from jobs.store.pack_status import read_packs
 
     store = store_of(args)
     found = read_overview(store, filter_of_runs(args, store), lambda text: print(text, file=sys.stderr))
+    changed = [change.said for change in changed_code(store, read_packs(store))]
     if args.json:
-        print_json({"store": str(store.folder), **found.to_json()})
+        print_json({"store": str(store.folder), "changed": changed, **found.to_json()})
     else:
         console().print(status_view(found))
+        for said in changed:
+            console().print(f"note: {said}", style="yellow", markup=False, soft_wrap=True)
     return 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jobs.cluster.roots import STORE_VARIABLE
 from jobs.commands.result_arguments import add_results
+from jobs.store.changed_ways import WAYS
 from regularize import __version__
 
 Command = Callable[..., argparse.ArgumentParser]
@@ -29,9 +30,12 @@ def parser() -> argparse.ArgumentParser:
     plan.add_argument("--json", action="store_true", help="as JSON")
     submit = command("submit", "train what the sweep wants and its store lacks", sweep, store, data, cluster)
     _add_wait(submit)
+    _add_changed(submit)
     _add_jobs(command)
+    verify_text = "train some finished runs again, and compare every number bitwise with the store"
+    _add_verify(command("verify", verify_text, _target(), store))
     _add_train(command("train", "train one run of a sweep here and now", sweep, data))
-    _add_data(command("data", "list or download data sets"))
+    _add_data(command("data", "list, download or show data sets"))
     add_results(command, (_target(), store), data)
     _add_reproduce(
         command(
@@ -178,6 +182,19 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_changed(submit: argparse.ArgumentParser) -> None:
+    """What to do where results of the store are of other code or data; by default nothing is submitted."""
+    for kind, ways in WAYS.items():
+        text = f"where results of the store are of other {kind} than today's"
+        submit.add_argument(f"--{kind}", choices=ways, help=text)
+
+
+def _add_verify(verify: argparse.ArgumentParser) -> None:
+    verify.add_argument(
+        "-n", "--runs", type=_positive, default=3, metavar="K", help="so many, drawn by a hash (default: 3)"
+    )
+
+
 def _add_wait(submit: argparse.ArgumentParser) -> None:
     submit.add_argument("--wait", action="store_true", help="on Slurm: until nothing is queued")
 
@@ -198,6 +215,11 @@ def _add_data(data: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="show which there are", parents=parents)
     fetch = actions.add_parser("fetch", help="download official data sets", parents=parents)
     fetch.add_argument("names", nargs="+", metavar="NAME")
+    show = actions.add_parser("show", help="show what a network sees of one", parents=parents)
+    show.add_argument("name", metavar="NAME")
+    for option in ("resize", "channels"):
+        show.add_argument(f"--{option}", type=_positive, metavar="N", help="as in a sweep")
+    show.add_argument("--out", type=Path, metavar="FILE", help="the contact sheet (default: NAME.png)")
 
 
 def _add_cluster_actions(cluster: argparse.ArgumentParser) -> None:

@@ -8,16 +8,22 @@ from argparse import Namespace
 from dataclasses import replace
 
 from jobs.cluster.roots import data_folder, store_root
-from jobs.commands.targets import console, print_json, sweep_of
+from jobs.commands.targets import console, print_json, store_of, sweep_of
+from jobs.store.changed_ways import WAYS
+from regularize.errors import UserError
 from regularize.store import Store
 
 
 def plan(args: Namespace) -> int:
     from jobs.cluster.load_config import load_cluster
-    from jobs.planning.plan import known_facts, last_selection, make_plan, wanted_runs
+    from jobs.planning.plan import last_selection, make_plan, wanted_runs
+    from jobs.planning.sweep_data import look_at_data
+    from jobs.planning.sweep_inputs import changed_in
     from jobs.status.terminal_views import plan_view
     from jobs.store.pack_status import read_packs
     from jobs.submission.runs_in_hand import without
+    from regularize import fused
+    from regularize.models import LENETS
 
     cluster = load_cluster(args.cluster, args.max_tasks)
     sweep = sweep_of(args, cluster)
@@ -26,12 +32,19 @@ def plan(args: Namespace) -> int:
     for problem in packs.broken.values():
         print(f"warning: {problem}", file=sys.stderr)
     wanted, ahead = wanted_runs(sweep, packs, last_selection(store, sweep) if sweep.two_phase else None)
-    facts = known_facts(sweep, data_folder(args.data_root, cluster))
+    root = data_folder(args.data_root, cluster)
+    facts = look_at_data(sweep, root, lambda note: print(f"note: {note}", file=sys.stderr))
     made = make_plan(wanted, ahead, packs, cluster, facts, without(store, packs, cluster))
+    changed = [change.said for change in changed_in(sweep, store, packs, root, facts)]
+    here = cluster.kind == "local" and not cluster.gpus
+    kernels = fused.expected() if here and any(run.config.model in LENETS for run in made.runs) else None
     if args.json:
-        print_json({"sweep": sweep.name, "store": str(store.folder), **made.to_json()})
+        described = {"sweep": sweep.name, "store": str(store.folder), "changed": changed, "kernels": kernels}
+        print_json(described | made.to_json())
     else:
-        console().print(plan_view(made))
+        console().print(plan_view(made, kernels))
+        for said in changed:
+            print(f"warning: {said}", file=sys.stderr)
     return 0
 
 
@@ -52,6 +65,7 @@ def submit(args: Namespace) -> int:
         data_root=data_root.absolute() if data_root else None,
         overrides=args.overrides,
         console=console(stderr=True),
+        changed={kind: way for kind in WAYS if (way := getattr(args, kind, None))},
     )
     try:
         whole = run(submission)
@@ -63,6 +77,24 @@ def submit(args: Namespace) -> int:
     except KeyboardInterrupt:
         print(f"to continue: {shlex.join(['regularize', *args.argv])}", file=sys.stderr)
         raise
+
+
+def verify(args: Namespace) -> int:
+    """1 if a number differs."""
+    from jobs.store import submitted_settings
+    from jobs.store.pack_status import read_packs
+    from jobs.verification.train_again import drawn
+    from jobs.verification.train_again import verify as run
+
+    store = Store(store_of(args).folder.absolute())
+    known = submitted_settings.load(store)
+    runs = drawn(read_packs(store).done(), args.runs)
+    if not runs:
+        raise UserError(f"no run of {store.folder} is finished: there is nothing to verify")
+    found = run(store, known, runs, console(stderr=True))
+    for each in found:
+        print(f"{each.run_id}: {f'differs in {each.differs}' if each.differs else 'every number is equal'}")
+    return 1 if any(each.differs for each in found) else 0
 
 
 def train(args: Namespace) -> int:

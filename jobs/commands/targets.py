@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 def sweep_of(args: Namespace, cluster: Cluster | None = None) -> Sweep:
     from jobs.sweep.sweep_file import load_sweep
-    from regularize.data.registry import known
+    from regularize.data.registry import check_known
 
     root = data_folder(args.data_root, cluster)
-    return load_sweep(args.sweep, args.overrides, lambda name: known(name, root))
+    return load_sweep(args.sweep, args.overrides, lambda name: check_known(name, root))
 
 
 def filter_of_runs(args: Namespace, store: Store) -> Filter:

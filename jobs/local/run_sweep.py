@@ -14,7 +14,8 @@ from jobs.local.worker_processes import launch
 from jobs.planning.packing import Pack
 from jobs.planning.plan import Plan
 from jobs.planning.plan_headline import headline
-from jobs.planning.prepare_submission import Submission, closing, next_plan, prepare_data, warn
+from jobs.planning.prepare_submission import Submission, closing, next_plan, warn
+from jobs.planning.sweep_data import prepare_data
 from jobs.slurm.client import Slurm
 from jobs.status.overview import Overview, overview
 from jobs.status.progress import Update, display, seconds_left, summary
@@ -46,7 +47,7 @@ def run_here(submission: Submission, again: Filter | None = None) -> bool:
         UserError: data that is missing, or another submission at work; nothing has been started.
         KeyboardInterrupt: the tasks have been told to checkpoint.
     """
-    facts = prepare_data(submission.sweep, submission.data_root)
+    facts = prepare_data(submission.sweep, submission.data_root, submission.say)
     store = submission.store
     with submit_lock(store.lock):
         _check_queue(submission)

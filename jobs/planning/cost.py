@@ -54,7 +54,7 @@ def evaluation_guess(config: RunConfig, facts: Facts) -> float:
     """Seconds of one core that measuring the run takes, along the way and at its end."""
     sizes = Sizes(
         train=_examples(config, facts),
-        validation=round(facts.train * config.data.validation),
+        validation=facts.parts(config.data.validation)[1],
         test=facts.test,
         classes=facts.classes,
     )
@@ -149,7 +149,7 @@ def _seconds(facts: Facts, examples: float) -> float:
 
 def _examples(config: RunConfig, facts: Facts) -> int:
     """How many examples the run is trained on."""
-    left = max(1, round(facts.train * (1 - config.data.validation)))
+    left = max(1, facts.parts(config.data.validation)[0])
     return left if config.data.per_class is None else min(left, config.data.per_class * facts.classes)
 
 

@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -21,10 +20,9 @@ from jobs.store.planned_runs import dataset_label
 from jobs.sweep.run_grid import Cell, PlannedRun, report_runs, tune_runs
 from jobs.sweep.sweep_file import Sweep
 from regularize.config import check_fit
-from regularize.data.registry import OFFICIAL, PREPARED, data_root
 from regularize.data.source import Facts
 from regularize.errors import UserError
-from regularize.store import PackStatus, Store, read_json
+from regularize.store import PackStatus, Store
 
 START_SECONDS = 5.0  # of a task, before it trains
 
@@ -199,18 +197,6 @@ def last_selection(store: Store, sweep: Sweep) -> dict[Cell, str] | None:
             report_runs(sweep, chosen)
             return chosen if all(row["metric"] == sweep.metric for row in rows) else None
     return None
-
-
-def known_facts(sweep: Sweep, root: Path | None) -> dict[str, Facts]:
-    """Facts of the sweep's data sets, as far as they are known without decoding one."""
-    facts = {}
-    for name in {size.name for grid in sweep.datasets for size in grid.sizes}:
-        if name in OFFICIAL:
-            facts[name] = OFFICIAL[name].facts
-            continue
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            facts[name] = Facts(**read_json(data_root(root) / PREPARED / name / "meta.json")["facts"])
-    return facts
 
 
 def _check_fits(runs: Sequence[Run], facts: Mapping[str, Facts]) -> None:

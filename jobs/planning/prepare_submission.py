@@ -1,9 +1,9 @@
-"""What every way to run a sweep shares: data made ready, strengths chosen, the plan for what is left."""
+"""What every way to run a sweep shares: what is submitted, strengths chosen, the plan for what is left."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -19,9 +19,7 @@ from jobs.store.submitted_settings import Saved
 from jobs.support.readable_numbers import plural
 from jobs.sweep.run_grid import Cell, report_runs, tune_runs
 from jobs.sweep.sweep_file import Sweep
-from regularize.config import check_fit
-from regularize.data import Facts, prepared
-from regularize.errors import UserError
+from regularize.data import Facts
 from regularize.store import Store
 
 
@@ -35,33 +33,16 @@ class Submission:
     data_root: Path | None
     overrides: Sequence[str]
     console: Console
+    changed: Mapping[str, str] = field(default_factory=dict)  # what to do where code or data have changed
+
+    def say(self, note: str) -> None:
+        """Show what had better be known, on one line."""
+        self.console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
 
     @property
     def saved(self) -> Saved:
         """What the store is to remember of it."""
         return Saved(cluster=self.cluster, data_root=self.data_root)
-
-
-def prepare_data(sweep: Sweep, root: Path | None) -> dict[str, Facts]:
-    """Find, check and decode the sweep's data sets, once for all tasks.
-
-    Raises:
-        UserError: one is missing, damaged, smaller than the sweep asks, or not for its models and techniques.
-    """
-    facts: dict[str, Facts] = {}
-    for grid, size in ((each, size) for each in sweep.datasets for size in each.sizes):
-        found = facts[size.name] = prepared(size.name, root).facts
-        most = int(found.train * (1 - size.validation)) // found.classes
-        if size.per_class is not None and size.per_class > most:
-            raise UserError(
-                f"per_class is {size.per_class}, but {size.name} has at most {most} examples of every "
-                f"class left to train on"
-            )
-        shape = (found.channels, found.side, found.side) if found.side > 1 else (found.channels,)
-        for model in sweep.models:
-            for terms in (entry.candidates[0] for entry in grid.entries):  # which differ in strengths alone
-                check_fit(model, terms, shape, found.classes)
-    return facts
 
 
 def warn(submission: Submission, packs: Packs) -> None:

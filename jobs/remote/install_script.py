@@ -5,8 +5,8 @@ from __future__ import annotations
 from shlex import quote
 
 from jobs.cluster.cluster_config import Cluster
+from jobs.code_copy.snapshot import REQUIREMENTS
 from jobs.remote import remote_shell
-from jobs.remote.snapshot import REQUIREMENTS
 
 CONSTRAINTS = "constraints.txt"
 # Without annotations or f-strings: an old Python is to say that it is old.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from jobs.cluster.cluster_config import Cluster
 from jobs.cluster.load_config import load_cluster
+from jobs.code_copy.snapshot import Snapshot, take
 from jobs.remote import remote_shell
 from jobs.remote.command_request import request
-from jobs.remote.snapshot import Snapshot, take
 from jobs.remote.ssh import Answer, Ssh, connect
 from jobs.remote.upload import upload
 from regularize.errors import UserError

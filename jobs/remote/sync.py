@@ -22,7 +22,7 @@ from regularize.store import PackPaths, Store
 # What tells of the sweep and of its packs; it comes first, so that what is said to be done can come after.
 _WHOLE = ("sweep", "provenance", "runs", "submission", "journal")
 _STATES = ("status", "error")
-_TABLES = ("metrics", "results", "predictions", "spectra", "robustness")
+_TABLES = ("metrics", "results", "predictions", "spectra", "robustness", "corruptions")
 _WEIGHTS = ("weights", "snapshots")
 _PARTIAL = ".partial"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from jobs.cluster import shell_words
 from jobs.cluster.cluster_config import Cluster
+from jobs.code_copy.snapshot import Snapshot
 from jobs.remote import remote_shell
-from jobs.remote.snapshot import Snapshot
 from jobs.remote.ssh import Ssh
 from regularize.errors import UserError
 

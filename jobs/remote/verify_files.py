@@ -62,7 +62,7 @@ def _of_pack(
     runs = set(status.runs)
     yield paths.results, runs
     yield paths.metrics, None
-    for path in (paths.predictions, paths.spectra, paths.robustness):
+    for path in (paths.predictions, paths.spectra, paths.robustness, paths.corruptions):
         if path.exists():
             yield path, None
     for path in (paths.weights, paths.snapshots) if weights else ():

@@ -108,11 +108,6 @@ class Slurm:
         """All that one has in the queue oneself. One squeue."""
         return self._queue(f"--user={os.getuid()}")
 
-    def working_folders(self) -> set[str]:
-        """Those in which one's own jobs in the queue were submitted. One squeue."""
-        command = ["squeue", "--noheader", "--format=%Z", f"--user={os.getuid()}"]
-        return set(self._ask(command).out.splitlines())
-
     def accounting(self, job_ids: Sequence[str]) -> tuple[PastTask, ...] | None:
         """Every attempt at these jobs, None where Slurm keeps no account of them. One sacct."""
         return self._accounting(f"--jobs={','.join(job_ids)}") if job_ids else ()

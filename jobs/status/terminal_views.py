@@ -34,8 +34,8 @@ _STYLES = {
 }
 
 
-def plan_view(plan: Plan) -> Group:
-    """Runs by regularizer × dataset, then what they take."""
+def plan_view(plan: Plan, kernels: str | None = None) -> Group:
+    """Runs by regularizer × dataset, then what they take, and which kernels compute LeNet's stages here."""
     diverged = sum(plan.done.values())
     lines = [f"{plural(len(plan.done), 'run')} done" + (f", {diverged} diverged" if diverged else "")]
     if plan.held:
@@ -51,6 +51,8 @@ def plan_view(plan: Plan) -> Group:
     if plan.measuring > 0.5:
         share = f"{plan.measuring:.0%} of the time"
         lines.append(f"{share} goes into measuring what `evaluation:` in the sweep asks for")
+    if kernels:
+        lines.append(f"LeNet's stages: {kernels}")
     if plan.bytes:
         lines.append(f"about {size(plan.bytes)} of results")
     return _group(_grid(plan.cells(), _plan_cell), lines)

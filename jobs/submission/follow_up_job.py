@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from analysis.tables.collect import collect
-from jobs.planning.prepare_submission import Submission, prepare_data
+from jobs.planning.prepare_submission import Submission
+from jobs.planning.sweep_data import prepare_data
+from jobs.planning.sweep_inputs import changed_in, refuse
 from jobs.slurm.client import Slurm
 from jobs.store import submitted_settings
+from jobs.store.pack_status import read_packs
 from jobs.store.submit_lock import LockedError, submit_lock
 from jobs.store.submitted_settings import Saved
 from jobs.submission.hand_to_slurm import ToSlurm
@@ -35,9 +39,9 @@ class FollowUp:
             sys.exit(INTERRUPTED)
 
 
-def way_to_slurm(store: Store, saved: Saved, slurm: Slurm) -> ToSlurm:
+def way_to_slurm(store: Store, saved: Saved, slurm: Slurm, models: Sequence[str] = ()) -> ToSlurm:
     """The way of a store's requests to Slurm, with this follow-up."""
-    return ToSlurm(store, saved, slurm, FollowUp(store.folder))
+    return ToSlurm(store, saved, slurm, FollowUp(store.folder), models)
 
 
 def go_on(folder: Path) -> bool:
@@ -56,10 +60,12 @@ def go_on(folder: Path) -> bool:
         overrides=(),
         console=console,
     )
-    facts = prepare_data(submission.sweep, submission.data_root)
+    facts = prepare_data(submission.sweep, submission.data_root, submission.say)
+    refuse(changed_in(submission.sweep, store, read_packs(store), submission.data_root, facts))
     try:
         with submit_lock(store.lock):
-            way = way_to_slurm(store, known, Slurm(say=console.print, patience=PATIENCE))
+            slurm = Slurm(say=console.print, patience=PATIENCE)
+            way = way_to_slurm(store, known, slurm, submission.sweep.models)
             turn = submit_ready(submission, facts, way)
     except (LockedError, NoRoomError) as error:
         console.print(f"{error}; trying again later")

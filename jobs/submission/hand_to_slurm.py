@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import submitit
@@ -15,6 +17,7 @@ from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmiss
 
 from jobs.cluster import shell_words
 from jobs.cluster.cluster_config import Cluster
+from jobs.code_copy.own_copy import copy_for_jobs, hold, lines
 from jobs.planning.job_arrays import Slices
 from jobs.slurm.client import FIRST_WAIT, LONGEST_WAIT, Slurm, passing
 from jobs.slurm.environment import submitting
@@ -31,7 +34,7 @@ _STRAY = re.compile(r"[0-9a-f]{32}\.pkl|\.submission_file_[0-9a-f]{32}\.sh")
 
 
 class RefusedError(UserError):
-    """Slurm has said no: there is no such job."""
+    """Slurm has said no, or was not asked: there is no such job."""
 
 
 def array_of(sweep: str, elements: Sequence[Slices], memory: int | None) -> Handed:
@@ -58,12 +61,21 @@ def follow_up_of(sweep: str, after: Sequence[str]) -> Handed:
 
 @dataclass(frozen=True)
 class ToSlurm:
-    """The way of a store's requests to Slurm; `follow_up` is what the job after the arrays runs."""
+    """The way of a store's requests to Slurm; `follow_up` is what the job after the arrays runs.
+
+    `models` are the sweep's: the modules of its own are kept for the jobs, as this code is.
+    """
 
     store: Store
     saved: Saved
     slurm: Slurm
     follow_up: Callable[[], None]
+    models: Sequence[str] = ()
+
+    @cached_property
+    def code(self) -> Path:
+        """The copy of the code that jobs import from."""
+        return copy_for_jobs(self.store.folder.parent, self.models, self.slurm.say)
 
     def hand_over(self, handed: Handed, parallel: int | None = None) -> str:
         """Ask Slurm for it; the id of the job.
@@ -78,6 +90,10 @@ class ToSlurm:
         store = self.store
         if not takes_logs(store.folder):
             raise RefusedError(f"store is {str(store.folder)!r}, but {REPLACED}: take another folder")
+        try:
+            hold(self.code, handed.name)
+        except UserError as error:
+            raise RefusedError(str(error)) from None
         journal.submitting(store.journal, handed)
         try:
             with naming_full_disk(store.logs):
@@ -108,7 +124,8 @@ class ToSlurm:
         cluster, slurm = self.saved.cluster, self.slurm
         python = cluster.python and shell_words.path(cluster.python)
         executor = submitit.SlurmExecutor(folder=self.store.logs, python=python)
-        executor.update_parameters(**_parameters(cluster, handed, parallel))
+        asked = _parameters(cluster, handed, parallel)
+        executor.update_parameters(**{**asked, "setup": [*asked.get("setup", ()), *lines(self.code)]})
         waited, wait = 0.0, FIRST_WAIT
         while True:
             try:

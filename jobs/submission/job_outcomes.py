@@ -1,4 +1,7 @@
-"""What became of everything that was handed to Slurm: the journal, and one squeue and one sacct at most."""
+"""What became of everything that was handed to Slurm: the journal, and one squeue and one sacct at most.
+
+What that makes of a run (queued, failed, lost) is in `jobs.status.run_states`.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from jobs.planning.prepare_submission import Submission, prepare_data
+from jobs.planning.prepare_submission import Submission
+from jobs.planning.sweep_data import prepare_data
 from jobs.slurm.client import Slurm
 from jobs.store import submitted_settings
 from jobs.store.journal import append
@@ -22,12 +23,13 @@ def submit_by_hand(submission: Submission, *, everything: bool = True) -> bool:
             submitted.
     """
     store, console = submission.store, submission.console
-    facts = prepare_data(submission.sweep, submission.data_root)
+    facts = prepare_data(submission.sweep, submission.data_root, submission.say)
     with submit_lock(store.lock):
         submitted_settings.save(store, submission.sweep, submission.saved)
         if everything:
             append(store.journal, "asked")
-        way = way_to_slurm(store, submission.saved, Slurm(say=console.print))
+        slurm = Slurm(say=console.print)
+        way = way_to_slurm(store, submission.saved, slurm, submission.sweep.models)
         turn = submit_ready(submission, facts, way)
     report(submission, turn)
     return not turn.left_out

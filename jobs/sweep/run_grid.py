@@ -53,6 +53,13 @@ def report_runs(sweep: Sweep, chosen: Mapping[Cell, str] | None = None) -> list[
     return runs
 
 
+def every_run(sweep: Sweep) -> list[RunConfig]:
+    """Each strength of each cell × each seed: all that the sweep may want, whatever is chosen."""
+    seeds = dict.fromkeys([*sweep.tune_seeds, *sweep.report_seeds])
+    planned = (run for _, candidates in _cells(sweep) for run in _planned(candidates, [*seeds], "report"))
+    return [run.config for run in planned]
+
+
 def report_count(sweep: Sweep) -> int:
     """How many report runs there will be, should every cell survive tuning."""
     reported = (1 if sweep.two_phase else len(candidates) for _, candidates in _cells(sweep))

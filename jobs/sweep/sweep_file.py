@@ -16,12 +16,11 @@ from jobs.sweep.seeds import read_seeds
 from jobs.sweep.yaml_text import dump, parse_file, read_text
 from jobs.sweep.yaml_tree import Node, overlaid
 from regularize import models
-from regularize.data_config import DataConfig
-from regularize.errors import unknown
+from regularize.data.data_config import DataConfig
+from regularize.data.plain_name import check_name
 from regularize.evaluation.settings import Evaluation
 from regularize.training_config import Training
 
-DATASETS = ("clusters", "digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
 METRICS = {
     "validation_accuracy": "validation_accuracy",
     "validation_loss": "validation_loss",
@@ -31,9 +30,9 @@ METRICS = {
 MOST_RUNS = 1_000_000
 _REQUIRED = ("name", "dataset", "model", "training", "regularizers", "seeds")
 _OPTIONAL = ("evaluation", "select")
-_OF_DATASET = ("validation", "per_class", "training", "regularizers")
+_OF_DATA = ("validation", "resize", "channels")
+_OF_DATASET = (*_OF_DATA, "per_class", "training", "regularizers")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +71,11 @@ class Sweep:
 
 
 def load_sweep(
-    path: Path, overrides: Sequence[str] = (), known_dataset: Callable[[str], bool] | None = None
+    path: Path, overrides: Sequence[str] = (), check_dataset: Callable[[str], object] | None = None
 ) -> Sweep:
     """Read a sweep file, with `--set PATH=VALUE` overrides applied before anything is checked.
 
-    `known_dataset` says whether there is a dataset of that name; None takes every name.
+    `check_dataset` raises `UserError` where there is no data set of that name; None takes every name.
 
     Raises:
         UserError: `FILE:LINE: …` or `--set PATH=VALUE: …`, for the first thing that is wrong.
@@ -88,7 +87,7 @@ def load_sweep(
     if overrides:
         settings = "".join(f"#   --set {' '.join(setting.split())}\n" for setting in overrides)
         text = f"# This sweep was changed by\n{settings}{dump(tree)}"
-    return _sweep(tree, text, known_dataset or (lambda name: True))
+    return _sweep(tree, text, check_dataset or check_name)
 
 
 def read_name(node: Node) -> str:
@@ -98,13 +97,13 @@ def read_name(node: Node) -> str:
     return node.text()
 
 
-def _sweep(tree: Node, text: str, known_dataset: Callable[[str], bool]) -> Sweep:
+def _sweep(tree: Node, text: str, check_dataset: Callable[[str], object]) -> Sweep:
     fields = tree.mapping((*_REQUIRED, *_OPTIONAL), _REQUIRED)
     name = read_name(fields["name"])
     tune, report = read_seeds(fields["seeds"])
     sweep = Sweep(
         name=name,
-        datasets=_datasets(fields, known_dataset),
+        datasets=_datasets(fields, check_dataset),
         models=tuple(_model(item) for item in fields["model"].distinct()),
         evaluation=fields["evaluation"].build(Evaluation) if "evaluation" in fields else Evaluation(),
         tune_seeds=tune,
@@ -132,7 +131,7 @@ def _metric(select: Node | None) -> str:
     return METRICS[fields["metric"].choice("metric", METRICS)]
 
 
-def _datasets(fields: dict[str, Node], known_dataset: Callable[[str], bool]) -> tuple[DatasetGrid, ...]:
+def _datasets(fields: dict[str, Node], check_dataset: Callable[[str], object]) -> tuple[DatasetGrid, ...]:
     node = fields["dataset"]
     if isinstance(node.value, dict):
         named = node.mapping()
@@ -141,16 +140,15 @@ def _datasets(fields: dict[str, Node], known_dataset: Callable[[str], bool]) -> 
     if not named:
         raise node.refused("at least one dataset")
     for name, settings in named.items():
-        if not (_DATASET_NAME.fullmatch(name) and known_dataset(name)):
-            raise settings.error(unknown("dataset", name, DATASETS))
+        with settings.located():
+            check_dataset(name)
     return tuple(_dataset(name, settings, fields) for name, settings in named.items())
 
 
 def _dataset(name: str, node: Node, fields: dict[str, Node]) -> DatasetGrid:
     own = node.mapping(_OF_DATASET)
     data = {"name": Node(where=node.where, key="name", value=name)}
-    if "validation" in own:
-        data["validation"] = own["validation"]
+    data |= {key: own[key] for key in _OF_DATA if key in own}
     sizes = own["per_class"].distinct() if "per_class" in own else (None,)
     return DatasetGrid(
         sizes=tuple(

@@ -50,9 +50,10 @@ TEARDOWN = (
 """Lines of the batch script after `srun`: they requeue the job if work is left."""
 
 
-SRUN_ARGS = ("--kill-on-bad-exit=0",)
+SRUN_ARGS = ("--kill-on-bad-exit=0", "--export=ALL")
 """An error in one process ends no other: in ddp they notice by themselves, and were they killed,
-that would be the job's exit code, whatever the process with the error ended with."""
+that would be the job's exit code, whatever the process with the error ended with. What the batch script has
+set reaches the tasks, also at a site where sbatch exports nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +158,7 @@ def _near(train: Train, scratch: Path) -> Train:
         runs: Sequence[RunConfig], paths: PackPaths, *, data_root: Path | None, stop: Callable[[], bool]
     ) -> PackStatus:
         try:
-            data_root = staged(runs[0].data.name, data_root, scratch)
+            data_root = staged(runs[0].data.name, data_root, scratch, runs[0].data.form)
         except UserError as error:
             print(f"warning: {error}; data are read from where they are", file=sys.stderr)
         return train(runs, paths, data_root=data_root, stop=stop)

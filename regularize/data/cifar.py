@@ -19,7 +19,17 @@ from typing import Any
 import numpy as np
 
 from regularize.data import inert
-from regularize.data.source import Arrays, Images, Labels, MissingDataError, Source, damaged, read_bytes
+from regularize.data.form import Form
+from regularize.data.source import (
+    Arrays,
+    Facts,
+    Images,
+    Labels,
+    MissingDataError,
+    Source,
+    damaged,
+    read_bytes,
+)
 
 PIXELS = 3 * 32 * 32
 Batch = tuple[Images, Labels]
@@ -124,10 +134,12 @@ def source(root: Path, layouts: tuple[Layout, ...]) -> Source:
     for layout in layouts:
         files = {name: root / layout.folder / name for name in layout.expected}
         if all(path.is_file() for path in files.values()):
-            return Source(files=tuple(files.values()), read=partial(_read_folder, files, layout))
+            look = partial(_look_folder, files, layout)
+            return Source.of(tuple(files.values()), look=look, read=partial(_read_folder, files, layout))
         archive = root / layout.archive
         if archive.is_file():
-            return Source(files=(archive,), read=partial(_read_archive, archive, layout))
+            look = partial(_facts, layout)
+            return Source.of((archive,), look=look, read=partial(_read_archive, archive, layout))
     raise MissingDataError(_wanted(root, layouts))
 
 
@@ -139,11 +151,23 @@ def _wanted(root: Path, layouts: tuple[Layout, ...]) -> str:
     return f"put {', '.join(missing)} into {root / first.folder}, or {' or '.join(instead)} into {root}"
 
 
-def _read_folder(files: Mapping[str, Path], layout: Layout) -> Arrays:
-    return _arrays(layout, lambda name: (files[name], read_bytes(files[name])))
+def _facts(layout: Layout, form: Form) -> Facts:
+    """What the official files have: a compressed archive has no header that says more."""
+    return Facts(train=50_000, test=10_000, classes=layout.classes, side=32, channels=3).formed(form)
 
 
-def _read_archive(archive: Path, layout: Layout) -> Arrays:
+def _look_folder(files: Mapping[str, Path], layout: Layout, form: Form) -> Facts:
+    for name, proof in layout.expected.items():
+        if isinstance(proof, int):
+            _check_proof(files[name], files[name].stat().st_size, proof)
+    return _facts(layout, form)
+
+
+def _read_folder(files: Mapping[str, Path], layout: Layout, form: Form) -> Arrays:
+    return _arrays(layout, form, lambda name: (files[name], read_bytes(files[name])))
+
+
+def _read_archive(archive: Path, layout: Layout, form: Form) -> Arrays:
     contents: dict[str, bytes] = {}
     try:
         with tarfile.open(archive, "r:gz") as members:
@@ -156,14 +180,14 @@ def _read_archive(archive: Path, layout: Layout) -> Arrays:
         raise damaged(archive, error) from error
     if missing := layout.expected.keys() - contents.keys():
         raise damaged(archive, f"it has no {layout.folder}/{min(missing)}")
-    return _arrays(layout, lambda name: (archive / layout.folder / name, contents[name]))
+    return _arrays(layout, form, lambda name: (archive / layout.folder / name, contents[name]))
 
 
-def _arrays(layout: Layout, content: Callable[[str], tuple[Path, bytes]]) -> Arrays:
+def _arrays(layout: Layout, form: Form, content: Callable[[str], tuple[Path, bytes]]) -> Arrays:
     parts: dict[str, Any] = {}
     for part, expected in (("train", layout.train), ("test", layout.test)):
         batches = [_checked(*content(name), proof, layout) for name, proof in expected.items()]
-        parts[f"{part}_images"] = np.concatenate([images for images, _ in batches])
+        parts[f"{part}_images"] = form.images(np.concatenate([images for images, _ in batches]))
         parts[f"{part}_labels"] = np.concatenate([labels for _, labels in batches])
     return Arrays(classes=layout.classes, **parts)
 
@@ -173,9 +197,7 @@ def _checked(path: Path, content: bytes, proof: str | int, layout: Layout) -> Ba
     found: str | int = len(content)
     if isinstance(proof, str):
         found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != proof:
-        what = "MD5" if isinstance(proof, str) else "size in bytes"
-        raise damaged(path, f"its {what} is {found}, the official file's {proof}")
+    _check_proof(path, found, proof)
     try:
         images, labels = layout.parse(content)
     except ValueError as error:
@@ -183,3 +205,9 @@ def _checked(path: Path, content: bytes, proof: str | int, layout: Layout) -> Ba
     if labels.min() < 0 or labels.max() >= layout.classes:
         raise damaged(path, f"it has labels up to {labels.max()} where there are {layout.classes} classes")
     return images, labels
+
+
+def _check_proof(path: Path, found: str | int, proof: str | int) -> None:
+    if found != proof:
+        what = "MD5" if isinstance(proof, str) else "size in bytes"
+        raise damaged(path, f"its {what} is {found}, the official file's {proof}")

@@ -7,6 +7,10 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.replace("_", " ") for name in text.split())
 
 
+KMNIST = _names("o ki su tsu na ha ma ya re wo")  # the syllables
+EMNIST_LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
+EMNIST_BYCLASS = tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+EMNIST_BYMERGE = tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt")  # capitals that look the same
 FASHION_MNIST = _names("T-shirt trouser pullover dress coat sandal shirt sneaker bag ankle_boot")
 CIFAR10 = _names("airplane automobile bird cat deer dog frog horse ship truck")
 CIFAR100 = _names("""

@@ -13,20 +13,30 @@ from __future__ import annotations
 
 import numpy as np
 
-from regularize.data.source import Arrays, Features, Labels, Source
+from regularize.data.form import Form
+from regularize.data.source import Arrays, Facts, Features, Labels, Source
+from regularize.errors import UserError
 
 CENTRES = ((1, 1), (-1, 1), (-1, -1), (1, -1))  # by label
 SIGMA = 0.1
 OF_EACH = 128
 DRAW = 0
+FACTS = Facts(train=4 * OF_EACH, test=4 * OF_EACH, classes=len(CENTRES), side=1, channels=2)
 
 
 def source() -> Source:
     """Nothing to read: the points are a function of the constants above."""
-    return Source(files=(), read=_draw)
+    return Source.of((), look=_as_they_are, read=_draw)
 
 
-def _draw() -> Arrays:
+def _as_they_are(form: Form) -> Facts:
+    if form:
+        raise UserError(f"the points of clusters are no images that could be {form.words}")
+    return FACTS
+
+
+def _draw(form: Form) -> Arrays:
+    _as_they_are(form)
     draw = np.random.RandomState(DRAW)  # frozen by numpy's policy: every version gives these points
     (train_points, train_labels), (test_points, test_labels) = _part(draw), _part(draw)
     return Arrays(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from regularize.data.prepare import ARRAYS, prepared
+from regularize.data.corrupted import Corrupted, find
+from regularize.data.form import Form
+from regularize.data.prepare import AS_IT_IS, prepared
+from regularize.data.registry import data_root
+from regularize.data.stored import ARRAYS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -19,7 +25,8 @@ class Dataset:
     The tensors are memory-mapped: all processes of a node share them, and only the pages in use
     take memory. `mean` and `std` are per channel, of the training part, for pixels in [0, 1];
     0 and 1 for points, which stay in their own units. `class_names` are empty where classes have
-    numbers only.
+    numbers only. The last `validation` training examples are the published validation part.
+    `content_hash` stands for all of this but the name. `corrupted` finds copies of the test part, on disk.
     """
 
     name: str
@@ -31,6 +38,9 @@ class Dataset:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     class_names: tuple[str, ...] = ()
+    validation: int = 0
+    content_hash: str = ""
+    corrupted: Callable[[], Sequence[Corrupted]] = tuple
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -39,13 +49,13 @@ class Dataset:
         return (channels, *places)
 
 
-def load(name: str, root: Path | str | None = None) -> Dataset:
+def load(name: str, root: Path | str | None = None, form: Form = AS_IT_IS) -> Dataset:
     """A data set by its name in a sweep, prepared first if it is not yet.
 
     Raises:
         UserError: unknown, missing or damaged data, or a folder that cannot be written.
     """
-    ready = prepared(name, root)
+    ready = prepared(name, root, form)
     # Copy-on-write ("c"), since torch has no tensors that are only to be read.
     maps = {array: torch.from_numpy(np.load(ready.path(array), mmap_mode="c")) for array in ARRAYS}
     return Dataset(
@@ -54,5 +64,8 @@ def load(name: str, root: Path | str | None = None) -> Dataset:
         mean=ready.mean,
         std=ready.std,
         class_names=ready.class_names,
+        validation=ready.facts.validation,
+        content_hash=ready.content_hash,
+        corrupted=partial(find, name, data_root(root), form),
         **maps,
     )

@@ -9,14 +9,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from regularize.data.source import Arrays, Images, Source
+from regularize.data.form import Form
+from regularize.data.source import Arrays, Facts, Images, Source
 
 TEST = 360
+FACTS = Facts(train=1437, test=TEST, classes=10, side=28, channels=1)
 
 
 def source() -> Source:
     """The last 360 digits are the test part, the 1,437 before them the training part."""
-    return Source(files=(), read=_read)
+    return Source.of((), look=FACTS.formed, read=_read)
 
 
 def enlarge(images: npt.NDArray[np.int64]) -> Images:
@@ -34,11 +36,11 @@ def enlarge(images: npt.NDArray[np.int64]) -> Images:
     return enlarged
 
 
-def _read() -> Arrays:
+def _read(form: Form) -> Arrays:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    images = enlarge(digits.images.astype(np.int64))
+    images = form.images(enlarge(digits.images.astype(np.int64)))
     labels = digits.target.astype(np.int64)
     return Arrays(
         classes=10,

@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
-from regularize.data.prepare import Prepared, prepared
-from regularize.data.registry import OFFICIAL, data_root, locate
+from regularize.data.official import OFFICIAL
+from regularize.data.prepare import prepared
+from regularize.data.registry import data_root, locate
 from regularize.data.source import MissingDataError
+from regularize.data.stored import Prepared
 from regularize.errors import UserError, one_of
 
 PATIENCE = 60.0  # seconds without an answer; a firewall that drops packets never gives one
@@ -35,10 +37,11 @@ def fetch(name: str, root: Path | str | None = None) -> Prepared:
 
 
 def _download(name: str, root: Path, missing: MissingDataError) -> None:
-    kind = getattr(import_module("torchvision.datasets"), str(OFFICIAL[name].torchvision))
+    kinds = import_module("torchvision.datasets")
     try:
         with _timeout(PATIENCE):
-            kind(root, download=True)
+            for kind, told in OFFICIAL[name].downloads:
+                getattr(kinds, kind)(root, download=True, **told)
     except (OSError, RuntimeError, EOFError, http.client.HTTPException, tarfile.TarError) as error:
         raise UserError(f"cannot download {name}: {str(error).strip()}\n{missing}") from error
 

@@ -3,69 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from regularize.data import cifar, class_names, clusters, digits, folders, idx, npz
-from regularize.data.source import Facts, MissingDataError, Source
+from regularize.data import folders, npz, parquet
+from regularize.data.official import OFFICIAL
+from regularize.data.plain_name import NAME, PREPARED, check_name
+from regularize.data.source import MissingDataError, Source
 from regularize.errors import UserError, one_of
 
 VARIABLE = "REGULARIZE_DATA"
-PREPARED = "prepared"  # the folder of the decoded sets, so not a name for one
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Official:
-    """A data set of the literature. `torchvision` is its class there, None: nothing to download.
-
-    `class_names` are empty where classes have numbers only.
-    """
-
-    facts: Facts
-    source: Callable[[Path], Source]
-    torchvision: str | None
-    class_names: tuple[str, ...] = ()
-
-
-OFFICIAL: dict[str, Official] = {
-    "clusters": Official(
-        facts=Facts(train=512, test=512, classes=4, side=1, channels=2),
-        source=lambda root: clusters.source(),
-        torchvision=None,
-    ),
-    "digits": Official(
-        facts=Facts(train=1437, test=360, classes=10, side=28, channels=1),
-        source=lambda root: digits.source(),
-        torchvision=None,
-    ),
-    "mnist": Official(
-        facts=Facts(train=60_000, test=10_000, classes=10, side=28, channels=1),
-        source=partial(idx.source, layout=idx.MNIST),
-        torchvision="MNIST",
-    ),
-    "fashion_mnist": Official(
-        facts=Facts(train=60_000, test=10_000, classes=10, side=28, channels=1),
-        source=partial(idx.source, layout=idx.FASHION_MNIST),
-        torchvision="FashionMNIST",
-        class_names=class_names.FASHION_MNIST,
-    ),
-    "cifar10": Official(
-        facts=Facts(train=50_000, test=10_000, classes=10, side=32, channels=3),
-        source=partial(cifar.source, layouts=cifar.CIFAR10),
-        torchvision="CIFAR10",
-        class_names=class_names.CIFAR10,
-    ),
-    "cifar100": Official(
-        facts=Facts(train=50_000, test=10_000, classes=100, side=32, channels=3),
-        source=partial(cifar.source, layouts=cifar.CIFAR100),
-        torchvision="CIFAR100",
-        class_names=class_names.CIFAR100,
-    ),
-}
 
 
 def data_root(root: Path | str | None = None) -> Path:
@@ -78,16 +24,30 @@ def data_root(root: Path | str | None = None) -> Path:
 
 def names(root: Path | str | None = None) -> list[str]:
     """The official names and those of the user's own sets below the data root, sorted."""
+    return sorted({*OFFICIAL, *own_names(root)})
+
+
+def own_names(root: Path | str | None = None) -> list[str]:
+    """The names of the user's own sets below the data root, sorted."""
     root = data_root(root)
     own = {path.stem for path in root.glob("*.npz")}
     own |= {path.parent.name for path in root.glob("*/train") if path.is_dir()}
+    own |= {path.parent.name for path in root.glob("*/train*.parquet")}
+    own |= {path.parent.parent.name for path in root.glob("*/*/train*.parquet")}
     own |= {path.parent.name for path in root.glob(f"{PREPARED}/*/meta.json")}
-    return sorted({*OFFICIAL, *(name for name in own - {PREPARED} if NAME.fullmatch(name))})
+    return sorted(name for name in own - {PREPARED, *OFFICIAL} if NAME.fullmatch(name))
 
 
 def known(name: str, root: Path | str | None = None) -> bool:
     """Whether a sweep may name it; the files of an official set need not be there yet."""
     return name in names(root)
+
+
+def check_known(name: str, root: Path | str | None = None) -> None:
+    """Raises `UserError` where a sweep may not name it: says what there is, and what own data look like."""
+    check_name(name)
+    if not known(name, root):
+        raise _unknown(name, data_root(root))
 
 
 def locate(name: str, root: Path) -> Source:
@@ -102,21 +62,44 @@ def locate(name: str, root: Path) -> Source:
             return OFFICIAL[name].source(root)
         except MissingDataError as error:
             hint = f"Where there is internet, `regularize data fetch {name}` downloads them."
+            if own := [path.name for path in (root / name, root / f"{name}.npz") if path.exists()]:
+                hint += f" {own[0]} is not read, since {name} is the name of the official set: rename it."
             raise MissingDataError(f"{name} is not in {root}: {error}. {hint}") from None
     return _own(name, root)
 
 
 def _own(name: str, root: Path) -> Source:
-    if name == PREPARED or not NAME.fullmatch(name):
-        raise UserError(f"{name!r} cannot name a data set: lower-case letters, digits, - and _ do")
+    check_name(name)
     folder, arrays = root / name, root / f"{name}.npz"
     if arrays.is_file() and folder.is_dir():
         raise UserError(f"data set {name!r} is both {folder} and {arrays}: rename one")
     if arrays.is_file():
         return npz.source(arrays)
-    if folder.is_dir():
-        return folders.source(folder)
-    raise MissingDataError(
-        f"unknown data set {name!r}; {one_of(name, names(root))}. "
-        f"One of your own would be the folder {folder} (train|test/<class>/<image>) or the file {arrays}"
+    if not folder.is_dir():
+        raise _unknown(name, root)
+    if (folder / "train").is_dir() and parquet.holds(folder):
+        raise UserError(f"{folder} has images in train/ and in Parquet files: remove one or the other")
+    return parquet.source(folder) if parquet.holds(folder) else folders.source(folder)
+
+
+def _unknown(name: str, root: Path) -> MissingDataError:
+    """The error that names the choices, and the place and the looks of a set of one's own."""
+    own = own_names(root)
+    there = f"{root} has {', '.join(own)}" if own else f"{root} has no set of your own"
+    return MissingDataError(
+        f"unknown data set {name!r}; {one_of(name, names(root))}; {there}. {_almost(name, root)}One of your "
+        f"own would be there as the folder {name}/ (train|test/<class>/<image>, or train-*.parquet and "
+        f"test-*.parquet as the Hugging Face hub has them) or the file {name}.npz (as MedMNIST's)"
     )
+
+
+def _almost(name: str, root: Path) -> str:
+    """What is there of that name, but is not such a set."""
+    alike = [path.name for path in _entries(root) if path.stem.casefold() == name.casefold()]
+    if name in alike:
+        return f"{root / name} is there, but has neither train/ nor train-*.parquet. "
+    return f"{root / alike[0]} is there: rename it to lower-case letters, digits, - and _. " if alike else ""
+
+
+def _entries(root: Path) -> list[Path]:
+    return sorted(root.iterdir()) if root.is_dir() else []

@@ -5,6 +5,7 @@ Free of torch, like all of this package but `dataset` and `splits`.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from regularize.errors import UserError
+from regularize.data.form import SHARE, Form
+from regularize.errors import UserError, require
 
 Images = npt.NDArray[np.uint8]  # [N, H, W, C]
 Features = npt.NDArray[np.uint8] | npt.NDArray[np.float32]  # images, or points [N, D] in their own units
 Labels = npt.NDArray[np.int64]  # [N]
+POINTER = b"version https://git-lfs"  # how the file begins that Git LFS leaves in a file's place
 
 
 class MissingDataError(UserError):
@@ -25,12 +28,14 @@ class MissingDataError(UserError):
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """A data set in numbers: examples of the two official parts, classes, pixels a side, channels.
+    """A data set in numbers: examples of its parts, classes, pixels a side, channels.
 
-    A point of D numbers counts as one pixel of D channels.
+    `validation` is 0 where no such part was published: then a share of `train` is held out. A point
+    of D numbers counts as one pixel of D channels.
     """
 
     train: int
+    validation: int = 0
     test: int
     classes: int
     side: int
@@ -41,12 +46,42 @@ class Facts:
         """Of one example as networks take it: (C, H, W) or (D,)."""
         return (self.channels, self.side, self.side) if self.side > 1 else (self.channels,)
 
+    def parts(self, share: float | None) -> tuple[int, int]:
+        """How many examples are trained on and validated with, where a sweep holds out that `share`.
+
+        None stands for the published validation part or, where there is none, for `SHARE`.
+
+        Raises:
+            UserError: a share is asked for, but the validation part was published.
+        """
+        if self.validation:
+            valid = f"left out: the data set has a validation part of its own, {self.validation:,} images"
+            require(share is None, "validation", share, valid)
+            return self.train, self.validation
+        held = round(self.train * (SHARE if share is None else share))
+        return self.train - held, held
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person had better know of the parts."""
+        own = f"its own validation part of {self.validation:,} images is the validation part of every run"
+        return [own] if self.validation else []
+
+    def formed(self, form: Form) -> Facts:
+        """The same examples in the form that a sweep asks for."""
+        return dataclasses.replace(
+            self, side=form.resize or self.side, channels=form.channels or self.channels
+        )
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Arrays:
     """A decoded data set: images uint8 [N, H, W, C] or points float32 [N, D], labels int64 [N].
 
-    Labels are in [0, classes). `class_names` are empty where classes have numbers only.
+    Labels are in [0, classes). The last `validation` of the training examples are the published
+    validation part. `class_names` are empty where classes have numbers only. `notes` are sentences on
+    what was done to the files' content; `train_names` and `test_names`, where there are any, call
+    examples by their files.
     """
 
     classes: int
@@ -55,11 +90,16 @@ class Arrays:
     train_labels: Labels
     test_images: Features
     test_labels: Labels
+    validation: int = 0
+    notes: Sequence[str] = ()
+    train_names: Sequence[str] = ()
+    test_names: Sequence[str] = ()
 
     @property
     def facts(self) -> Facts:
         return Facts(
-            train=len(self.train_labels),
+            train=len(self.train_labels) - self.validation,
+            validation=self.validation,
             test=len(self.test_labels),
             classes=self.classes,
             side=self.train_images.shape[1] if self.train_images.ndim == 4 else 1,
@@ -69,10 +109,25 @@ class Arrays:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A complete set of files and how to decode them; `read` raises `UserError` on damage."""
+    """A complete set of files, and how to look at and decode them.
 
-    files: tuple[Path, ...]
-    read: Callable[[], Arrays]
+    `watched` are paths whose size and times change when the set does, few enough for every look:
+    the files, or the folders of many. `files` lists all, which may take its time. `look` says what
+    headers and labels say, without decoding an image, and `read` decodes; both raise `UserError` on
+    what is not as it should be.
+    """
+
+    watched: tuple[Path, ...]
+    files: Callable[[], Sequence[Path]]
+    look: Callable[[Form], Facts]
+    read: Callable[[Form], Arrays]
+
+    @classmethod
+    def of(
+        cls, files: Sequence[Path], look: Callable[[Form], Facts], read: Callable[[Form], Arrays]
+    ) -> Source:
+        """Of a handful of files."""
+        return cls(watched=tuple(files), files=lambda: files, look=look, read=read)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -88,3 +143,11 @@ def damaged(path: Path, reason: object) -> UserError:
     return UserError(
         f"{path} is damaged or not completely copied: {reason}. Delete it, then copy or fetch it again."
     )
+
+
+def check_here(where: object, beginning: bytes) -> None:
+    """Refuse what Git LFS leaves in the place of a file that it has not brought yet."""
+    if beginning.startswith(POINTER):
+        raise UserError(
+            f"{where} is only Git LFS's pointer to the file: `git lfs pull` brings the file itself"
+        )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.errors import UserError
 from regularize.rng import generator
 
@@ -24,10 +24,11 @@ class Split:
     validation: Tensor
 
 
-def split(labels: Tensor, config: DataConfig, seed: int) -> Split:
+def split(labels: Tensor, config: DataConfig, seed: int, published: int = 0) -> Split:
     """Hold out a share of the training part, and keep `per_class` examples a class of the rest.
 
-    `labels` is the training part's, int64 [N]. The held-out `round(validation · N)` examples are
+    `labels` is the training part's, int64 [N]. Where its last `published` examples are the data set's
+    own validation part, these are held out. Else the held-out `round(validation · N)` examples are
     drawn regardless of class and do not depend on `per_class`. For one seed the few examples of
     a small `per_class` are among those of a larger one.
 
@@ -35,11 +36,15 @@ def split(labels: Tensor, config: DataConfig, seed: int) -> Split:
         UserError: nothing would be held out or left, or a class has fewer than `per_class` left.
     """
     count = len(labels)
-    held = round(config.validation * count)
-    if not 0 < held < count:
-        raise UserError(f"validation is {config.validation}, which holds out {held} of {count} examples")
-    shuffled = torch.randperm(count, generator=generator(seed, "split"))
-    validation, train = shuffled[:held].sort().values, shuffled[held:].sort().values
+    if published:
+        train, validation = torch.arange(count - published), torch.arange(count - published, count)
+    else:
+        share = config.share
+        held = round(share * count)
+        if not 0 < held < count:
+            raise UserError(f"validation is {share}, which holds out {held} of {count} examples")
+        shuffled = torch.randperm(count, generator=generator(seed, "split"))
+        validation, train = shuffled[:held].sort().values, shuffled[held:].sort().values
     if config.per_class is not None:
         classes = int(labels.max()) + 1
         train = _few(train, labels[train], classes, config.per_class, generator(seed, "subset"))

@@ -9,17 +9,23 @@ import hashlib
 import os
 import shutil
 import stat
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from regularize.data.prepare import ARRAYS, Prepared, alone, prepared, write_meta
-from regularize.data.registry import PREPARED, data_root
+from regularize.data.corrupted import places
+from regularize.data.form import Form
+from regularize.data.plain_name import PREPARED
+from regularize.data.prepare import AS_IT_IS, alone, prepared
+from regularize.data.registry import data_root
+from regularize.data.stored import ARRAYS, Prepared, write_meta
 from regularize.errors import UserError
 from regularize.store import write_whole
 
 
-def staged(name: str, root: Path | str | None, scratch: Path) -> Path:
+def staged(name: str, root: Path | str | None, scratch: Path, form: Form = AS_IT_IS) -> Path:
     """A data root on the node that has the data set, copied from `root` unless it is there already.
 
     `~` and variables in `scratch` are this node's. Any number of processes may call this at once;
@@ -28,12 +34,13 @@ def staged(name: str, root: Path | str | None, scratch: Path) -> Path:
     Raises:
         UserError: `scratch` cannot be written or has no room, is somebody else's, or as `prepared`.
     """
-    ready = prepared(name, root, checked=False)  # or each process would read it over the network
+    ready = prepared(name, root, form, checked=False)  # or each process would read it over the network
     near = _folder(scratch) / hashlib.blake2b(bytes(data_root(root)), digest_size=8).hexdigest()
     try:
-        with alone(near / PREPARED / name):
-            copy = replace(ready, folder=near / PREPARED / name)
-            write_meta(copy if copy.sound() else _copied(prepared(name, root), copy.folder))
+        copy = replace(ready, folder=near / PREPARED / ready.folder.name)
+        with alone(copy.folder):
+            write_meta(copy if copy.sound() else _copied(prepared(name, root, form), copy.folder))
+        _link(places(name, data_root(root)), near)
     except OSError as error:
         raise UserError(f"cannot copy {name} to {near}: {error.strerror or error}") from error
     return near
@@ -59,3 +66,12 @@ def _copied(ready: Prepared, folder: Path) -> Prepared:
     for array in ARRAYS:
         write_whole(near.path(array), partial(shutil.copyfile, ready.path(array)))
     return near
+
+
+def _link(folders: Sequence[Path], near: Path) -> None:
+    """Let corrupted copies of the test part, of which little is ever read, be found from there."""
+    for folder in folders:
+        link = near / folder.name
+        if folder.is_dir() and not link.is_symlink():
+            with suppress(FileExistsError):  # somebody else was faster
+                link.symlink_to(folder)

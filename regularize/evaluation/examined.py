@@ -11,6 +11,7 @@ from torch import Tensor
 
 from regularize.batches import Batches
 from regularize.distributed import Ranks
+from regularize.fused.wanted import wanting
 from regularize.models.network import Network
 from regularize.rng import generator
 
@@ -52,7 +53,7 @@ class Examined:
         index = index.to(self.ranks.device)
         found = torch.zeros(*index.shape, width, dtype=self.batches.dtype, device=self.ranks.device)
         starts = range(0, index.shape[1], CHUNK)
-        with evaluating(self.model), torch.no_grad():
+        with evaluating(self.model), wanting(weights=False), torch.no_grad():
             for first in range(0, len(starts), self.ranks.world):
                 for start in starts[first:][self.ranks.rank : self.ranks.rank + 1]:  # one, or none is left
                     span = slice(start, start + CHUNK)

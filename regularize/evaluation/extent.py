@@ -24,6 +24,7 @@ FORWARD, GRADIENT = 1 / 3, 1.0
 ON_CURVES, ON_JACOBIANS, ON_ATTACKS = 0.1, 0.1, 0.25
 _ROWS = (5, 50)
 _LEAST_CURVE = 250  # examples of each split
+_COPIES = 75  # corrupted ones of the test split, as CIFAR-10-C has of those that count
 _JACOBIANS, _ATTACKED = (100, 1000), (80, 500)  # examples
 
 
@@ -73,6 +74,8 @@ class Extent:
             attacked = min(attacks.examples or _within(_ATTACKED, ON_ATTACKS * trained / each), sizes.test)
 
         forwards = (rows - 1) * row(curve) + sum(splits)
+        if evaluation.corruptions:
+            forwards += _COPIES * min(evaluation.corruptions.examples, sizes.test)
         cost = FORWARD * forwards + GRADIENT * jacobians * sizes.classes + attacked * each
         return cls(
             every=every,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from regularize.evaluation.accuracy import loss_and_accuracy
 from regularize.evaluation.calibration import calibration
+from regularize.evaluation.corruptions import OnCorrupted, on_corrupted
 from regularize.evaluation.examined import Examined
 from regularize.evaluation.extent import Extent
 from regularize.evaluation.jacobian_norm import frobenius_norms
@@ -26,17 +27,18 @@ Outputs = Mapping[str, tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True, kw_only=True)
 class Final:
-    """What a pack's runs are worth: `scores` [R] by column of the results, spectra [R, n] by layer."""
+    """What a pack's networks are worth: `scores` [R] by column of the results, spectra [R, n] by layer."""
 
     scores: Mapping[str, Tensor]
     spectra: Mapping[str, Tensor]
     attacks: Sequence[Attacked]
+    corrupted: Sequence[OnCorrupted] = ()
 
 
 def measure(examined: Examined, evaluation: Evaluation, extent: Extent, outputs: Outputs) -> Final:
     """Measure everything; all ranks call this together.
 
-    Points have no range of pixels to be attacked in, so of them robustness is not measured.
+    Points have no range of pixels to be attacked in and no corrupted copies: neither is measured of them.
     """
     weights = examined.model.weights()
     spectra = singular_values(weights)
@@ -51,12 +53,15 @@ def measure(examined: Examined, evaluation: Evaluation, extent: Extent, outputs:
     if evaluation.robustness and examined.batches.bounds:
         sample = examined.sample(extent.attacked_examples)
         attacks = under_attack(examined, evaluation.robustness, sample)
-    return Final(scores=scores, spectra=spectra, attacks=attacks)
+    corrupted: list[OnCorrupted] = []
+    if evaluation.corruptions and examined.batches.bounds:
+        corrupted = on_corrupted(examined, evaluation.corruptions)
+    return Final(scores=scores, spectra=spectra, attacks=attacks, corrupted=corrupted)
 
 
-def score_rows(found: Final) -> list[Row]:
-    """The measured columns of `results`, a row for each run."""
-    values = {name: score.tolist() for name, score in found.scores.items()}
+def score_rows(runs: int, found: Final) -> list[Row]:
+    """The measured columns of `results`, a row for each of the `runs`."""
+    values = {name: score[:runs].tolist() for name, score in found.scores.items()}
     return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
 
 
@@ -88,8 +93,24 @@ def robustness_rows(ids: Sequence[str], found: Final) -> list[Row]:
     ]
 
 
+def corruption_rows(ids: Sequence[str], found: Final) -> list[Row]:
+    """The rows of `corruptions`."""
+    return [
+        {
+            "run_id": run_id,
+            "corruption": each.corruption,
+            "severity": each.severity,
+            "accuracy": each.accuracy[run].item(),
+            "examples": each.examples,
+        }
+        for run, run_id in enumerate(ids)
+        for each in found.corrupted
+    ]
+
+
 def predictions_table(ids: Sequence[str], outputs: Tensor, labels: Tensor) -> pa.Table:
     """The rows of `predictions` from logits [R, N, K] and labels [R, N]."""
+    outputs, labels = outputs[: len(ids)], labels[: len(ids)]
     runs, count, classes = outputs.shape
     offsets = torch.arange(0, runs * count * classes + 1, classes, dtype=torch.int32)
     flat = outputs.float().cpu().contiguous().view(-1).numpy()

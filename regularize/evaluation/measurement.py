@@ -21,6 +21,7 @@ FINAL: Mapping[str, object] = {
     "jacobian_examples": 0,
     "robustness": None,
     "predictions": False,
+    "corruptions": None,  # not in the text unless it is asked for
 }
 """Settings of what is measured from the final weights; the others are those of the way there."""
 _ALWAYS = "train_examples"
@@ -31,7 +32,7 @@ _MISSING = object()
 @cache
 def alike(measured: str, wanted: str, setting: str) -> bool:
     """Whether what a final setting stands for was measured as it is wanted; so it was if it is not wanted."""
-    value = _of(wanted, setting)
+    value = _settings(wanted).get(setting, FINAL[setting])
     unwanted = setting != _ALWAYS and value == FINAL[setting]
     return unwanted or bool(_of(measured, setting) == value)
 

@@ -65,6 +65,16 @@ class Robustness:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Corruptions:
+    """Corrupted copies of the test split, as published: the same `examples` of each."""
+
+    examples: int = 1000
+
+    def __post_init__(self) -> None:
+        require(self.examples >= 1, "examples", self.examples, "at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """What is measured, which never changes what is trained (and so no `run_id`).
 
@@ -72,9 +82,9 @@ class Evaluation:
     A row is measured on a fixed sample of at most `curve_examples` of each split, the final loss and
     accuracy on all of the validation and test splits and `train_examples` of the training split, the
     Jacobian's norm on a fixed sample of `jacobian_examples` of the test split (0: not measured),
-    `robustness` if it is asked for. None stands for as much as training leaves time for (see
-    `regularize.evaluation.extent`). The weights are kept at so many `snapshots` from start to end, for
-    films of a training.
+    `robustness` and `corruptions` if they are asked for. None stands for as much as training leaves time
+    for (see `regularize.evaluation.extent`). The weights are kept at so many `snapshots` from start to
+    end, for films of a training.
     """
 
     every: int | None = None
@@ -83,6 +93,7 @@ class Evaluation:
     predictions: bool = True
     jacobian_examples: int | None = None
     robustness: Robustness | None = None
+    corruptions: Corruptions | None = None
     snapshots: int = 0
 
     def __post_init__(self) -> None:
@@ -100,7 +111,9 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, from which `from_json` builds an equal configuration."""
-        return dict(vars(self)) | {"robustness": dict(vars(self.robustness)) if self.robustness else None}
+        value = dict(vars(self)) | {"robustness": dict(vars(self.robustness)) if self.robustness else None}
+        del value["corruptions"]
+        return value | ({"corruptions": dict(vars(self.corruptions))} if self.corruptions else {})
 
     @property
     def text(self) -> str:
@@ -114,4 +127,5 @@ class Evaluation:
         if attacks is not None:
             sizes = {name: tuple(attacks[name]) for name in ATTACKS}
             attacks = Robustness(**dict(attacks) | sizes)
-        return cls(**dict(value) | {"robustness": attacks})
+        corruptions = Corruptions(**value["corruptions"]) if value.get("corruptions") else None
+        return cls(**dict(value) | {"robustness": attacks, "corruptions": corruptions})

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from regularize import run_by_run
+
 
 def singular_values(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """By layer, descending, [R, min(out, in·k·k)] in double precision; NaN where weights are not finite."""
@@ -15,7 +17,7 @@ def singular_values(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _values(weight: Tensor) -> Tensor:
     finite = weight.isfinite().flatten(1).all(1)[:, None]
-    values = torch.linalg.svdvals(torch.where(finite[:, :, None], weight, 0.0).double())
+    values = run_by_run.singular_values(torch.where(finite[:, :, None], weight, 0.0).double())
     return torch.where(finite, values, torch.nan)
 
 

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from regularize.errors import UserError, unknown
+from regularize.models.outline import Outline
 
 if TYPE_CHECKING:
     from regularize.models.network import Network
@@ -28,18 +29,6 @@ def _lenet_images(shape: Shape, _classes: int) -> bool:
 
 def _clusters(shape: Shape, classes: int) -> bool:
     return (shape, classes) == ((2,), 4)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outline:
-    """What techniques ask of a network: its hidden layers, and the shape of its Jacobian.
-
-    `outputs` are the dimensions of the space that an example's logits lie in.
-    """
-
-    hidden_layers: tuple[str, ...]
-    outputs: int
-    inputs: int
 
 
 @dataclass(frozen=True)
@@ -69,6 +58,9 @@ MODELS: dict[str, Model] = {
         "Elman 16–2", "recurrent", "points in the plane, 4 classes", _clusters, ("recurrent",), plane=True
     ),
 }
+
+
+LENETS = tuple(name for name, model in MODELS.items() if model.module == "lenet")
 
 
 def packable(name: str) -> bool:

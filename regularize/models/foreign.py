@@ -44,6 +44,8 @@ class Foreign(Network):
     tree and is called with these tensors in place of its own.
     """
 
+    has_modes = True  # it may have: dropout layers, for instance
+
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self._module = (module,)

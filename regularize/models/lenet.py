@@ -11,6 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import torch
+
+from regularize.fused.kernels import IMAGE_CHANNELS, Activation, Kernels
+from regularize.fused.linear import fused_linear
+from regularize.fused.stages import fused_stage
 from regularize.layers import (
     Layer,
     RunConv2d,
@@ -40,18 +45,24 @@ class Form:
     pool_first: bool = True
     """For maximum pooling and a monotone activation the order does not matter, and pooling first
     leaves the activation a quarter of the numbers."""
+    fused: Activation | None = None
+    """The activation, where kernels have maximum pooling with it."""
 
 
 FORMS: dict[str, Form] = {
     # The form in use today: ReLU, maximum pooling, torch's own initialisation.
-    "lenet5": Form(activation=relu, pool=max_pool, bound=default_bound, zero_bias=False),
+    "lenet5": Form(
+        activation=relu, pool=max_pool, bound=default_bound, zero_bias=False, fused=Activation.RELU
+    ),
     # LeCun et al. 1998: scaled tanh, average pooling, ±2.4/fan_in. Their connection table of C3,
     # trainable subsampling and radial-basis output are not part of it.
     "lenet5_tanh": Form(
         activation=scaled_tanh, pool=average_pool, bound=lecun_bound, zero_bias=True, pool_first=False
     ),
     # LeNet' of Hoffman, Roberts, Yaida 2019: tanh, maximum pooling, Glorot initialisation.
-    "lenet_prime": Form(activation=tanh, pool=max_pool, bound=glorot_bound, zero_bias=True),
+    "lenet_prime": Form(
+        activation=tanh, pool=max_pool, bound=glorot_bound, zero_bias=True, fused=Activation.TANH
+    ),
 }
 
 
@@ -65,22 +76,39 @@ class LeNet(Chain):
         super().__init__()
         assert side in (28, 32), side
         self.runs, self.form = runs, form
+        self.kernels: Kernels | None = None
         self.conv1 = RunConv2d(runs, channels, 6, 5, padding=(32 - side) // 2)
         self.conv2 = RunConv2d(runs, 6, 16, 5)
         self.fc1 = RunLinear(runs, 16 * 5 * 5, 120)
         self.fc2 = RunLinear(runs, 120, 84)
         self.fc3 = RunLinear(runs, 84, classes)
 
+    def fuse(self, kernels: Kernels) -> bool:
+        if self.form.fused is None or self.conv1.weight.shape[2] not in IMAGE_CHANNELS:
+            return False
+        self.kernels = kernels
+        return True
+
     def layers(self, hidden: Hidden) -> Iterator[Layer]:
+        weight = self.conv1.weight
+        kernels = self.kernels if (weight.dtype, weight.device.type) == (torch.float32, "cpu") else None
+        yield from self._stages(kernels)
+        for name, layer in (("fc1", self.fc1), ("fc2", self.fc2)):
+            yield fused_linear(kernels, layer) if kernels else layer.link
+            yield self.form.activation
+            yield linear(partial(hidden, name))
+        yield fused_linear(kernels, self.fc3) if kernels else self.fc3.link
+
+    def _stages(self, kernels: Kernels | None) -> Iterator[Layer]:
+        """Images [R, B, C, H, W] to [R, B, 400]."""
+        if kernels and self.form.fused:
+            for conv in (self.conv1, self.conv2):
+                yield fused_stage(kernels, conv, self.form.fused)
+            return
         yield linear(fold)
         for conv in (self.conv1, self.conv2):
             yield from self._stage(conv)
         yield linear(lambda h: unfold(h, self.runs).flatten(2))
-        for name, layer in (("fc1", self.fc1), ("fc2", self.fc2)):
-            yield layer.link
-            yield self.form.activation
-            yield linear(partial(hidden, name))
-        yield self.fc3.link
 
     def _stage(self, conv: RunConv2d) -> tuple[Layer, ...]:
         form = self.form

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from regularize.models import Outline
+from regularize.models.outline import Outline
+
+if TYPE_CHECKING:
+    from regularize.fused.kernels import Kernels
 
 Hidden = Callable[[str, Tensor], Tensor]
 """Called with a layer's name and its activations [R, B, units]; returns what goes on. Linear in them."""
@@ -25,11 +29,14 @@ class Network(nn.Module):
         weight_layers: the names of the layers that have a weight (and a bias).
         hidden_layers: those of them whose activations [R, B, units] are shown to `hidden`.
         mixing_layers: those through which an example's logits depend on its batch mates in training.
+        has_modes: whether training mode makes a difference to it; it may then draw random numbers of its
+            own, from torch's global generator.
     """
 
     weight_layers: tuple[str, ...]
     hidden_layers: tuple[str, ...]
     mixing_layers: tuple[str, ...] = ()
+    has_modes = False
 
     def forward(self, x: Tensor, hidden: Hidden = unchanged) -> Tensor:
         """Inputs [R, B, …] to logits [R, B, K]."""
@@ -38,6 +45,10 @@ class Network(nn.Module):
     def basis(self, logits: Tensor) -> Tensor:
         """Orthonormal vectors [m, K] that span the subspace that logits lie in: R^K, unless overridden."""
         return torch.eye(logits.shape[-1], dtype=logits.dtype, device=logits.device)
+
+    def fuse(self, kernels: Kernels) -> bool:
+        """Pass float32 on the CPU through these kernels from now on; False where none of them fit."""
+        return False
 
     def outline(self, shape: tuple[int, ...], classes: int) -> Outline:
         """What it looks like to techniques, as a network for examples of this shape and so many classes."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from regularize.errors import UserError, one_of
 
 if TYPE_CHECKING:
-    from regularize.models import Outline
+    from regularize.models.outline import Outline
 
 
 def has_layers(options: Mapping[str, Any], network: Outline) -> None:

@@ -19,11 +19,12 @@ import torch
 from torch import Tensor
 
 from regularize.regularizers.hooks import Given, Hooks, StepEnd, Weights
+from regularize.run_by_run import svd
 
 
 def start(weights: Weights, _given: Given) -> None:
     for weight in weights.values():
-        left, _, right = torch.linalg.svd(weight, full_matrices=False)
+        left, _, right = svd(weight)
         weight.copy_(left @ right)
 
 
@@ -41,7 +42,7 @@ def bounded(weight: Tensor, epsilon: Tensor) -> Tensor:
     pack mates must not notice.
     """
     finite = weight.isfinite().all(dim=(1, 2), keepdim=True)
-    left, values, right = torch.linalg.svd(torch.where(finite, weight, 0.0), full_matrices=False)
+    left, values, right = svd(torch.where(finite, weight, 0.0))
     high = 1 + epsilon.to(weight.dtype).unsqueeze(1)
     clipped = torch.minimum(torch.maximum(values, 1 / high), high)
     return torch.where(finite, (left * clipped.unsqueeze(1)) @ right, weight)

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from regularize.draws import Draws
 from regularize.jacobians import Jacobians
 from regularize.regularizers.parameters import strength_factor
+from regularize.run_by_run import total
 
 Weights = Mapping[str, Tensor]
 """Weights without biases by parameter name, [R, out, in·k·k]; views that can be written in place."""
@@ -120,4 +120,4 @@ class Hooks:
 
 def sum_over_weights(weights: Weights, each: Callable[[Tensor], Tensor]) -> Tensor:
     """Σ over layers of `each`([R, out, in·k·k]) summed over its entries: [R]."""
-    return torch.stack([each(weight).flatten(1).sum(1) for weight in weights.values()]).sum(0)
+    return total(each(weight).flatten(1).sum(1) for weight in weights.values())

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from regularize.jacobians import OfRuns
 from regularize.regularizers.hooks import Given, Hooks, Pass
+from regularize.run_by_run import total
 
 
 def penalty(state: Pass, given: Given) -> Tensor:
@@ -39,12 +39,12 @@ def penalty(state: Pass, given: Given) -> Tensor:
 
 def summed(of: Callable[[list[Tensor], OfRuns], Tensor], directions: list[Tensor], each: OfRuns) -> Tensor:
     """The penalty of one direction after the other: no more than one is in memory."""
-    return torch.stack([of([direction], each) for direction in directions]).sum(0)
+    return total(of([direction], each) for direction in directions)
 
 
 def squares(vectors: list[Tensor]) -> Tensor:
     """Σ of the squared entries, [R, B]."""
-    return torch.stack([vector.flatten(2).square().sum(2) for vector in vectors]).sum(0)
+    return total(vector.flatten(2).square().sum(2) for vector in vectors)
 
 
 def sphere(state: Pass, count: int, like: Tensor) -> list[Tensor]:

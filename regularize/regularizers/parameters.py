@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from regularize.errors import UserError, one_of, unknown
 
 if TYPE_CHECKING:
-    from regularize.models import Outline
+    from regularize.models.outline import Outline
 
 
 @dataclass(frozen=True, kw_only=True)

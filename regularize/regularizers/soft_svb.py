@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from regularize.regularizers.hooks import Given, Hooks, Pass, sum_over_weights
+from regularize.run_by_run import gram
 
 
 def penalty(state: Pass, given: Given) -> Tensor:
@@ -25,7 +26,7 @@ def squared_deviation(weight: Tensor) -> Tensor:
     outputs, inputs = weight.shape[1:]
     rows = weight if outputs <= inputs else weight.transpose(1, 2)
     identity = torch.eye(rows.shape[1], dtype=weight.dtype, device=weight.device)
-    return (rows @ rows.transpose(1, 2) - identity).square()
+    return (gram(rows) - identity).square()
 
 
 HOOKS = Hooks(penalty=penalty)

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from regularize.config import Evaluation, RunConfig
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.store import (
+    CORRUPTIONS,
     METRICS,
     PREDICTIONS,
     RESULTS,
@@ -118,6 +119,23 @@ def curve(run: dict[str, Any], epochs: int) -> list[dict[str, Any]]:
     return rows
 
 
+def corrupted(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Accuracy that falls with severity, less with a regularizer."""
+    noise = random.Random(run["run_id"])
+    helps = 0.0 if run["regularizer"] == "none" else random.Random(run["regularizer"]).random()
+    return [
+        {
+            "run_id": run["run_id"],
+            "corruption": name,
+            "severity": severity,
+            "accuracy": 0.95 - severity * (0.15 - 0.08 * helps) * hard + noise.gauss(0, 0.01),
+            "examples": 1000,
+        }
+        for name, hard in (("brightness", 0.2), ("fog", 0.8), ("speckle_noise", 1.1))
+        for severity in range(6)
+    ]
+
+
 def result(run: dict[str, Any], rows: list[dict[str, Any]], diverged: bool, pack: str) -> dict[str, Any]:
     last = {row["split"]: row for row in rows[-3:]}
     scores = {f"{split}_{name}": last[split][name] for split in last for name in ("loss", "accuracy")}
@@ -175,6 +193,7 @@ def write_pack(store: Store, pack: str, runs: Sequence[dict[str, Any]], sweep: S
         for size in (0.0, 0.1)
     ]
     write_table(paths.robustness, attacks, ROBUSTNESS)
+    write_table(paths.corruptions, [row for run in runs for row in corrupted(run)], CORRUPTIONS)
     PackStatus(
         state="done",
         runs=tuple(run["run_id"] for run in runs),

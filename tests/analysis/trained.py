@@ -11,7 +11,7 @@ import torch
 
 from analysis.tables.collect import collect
 from regularize.config import Evaluation, RunConfig, Term, pack_id
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.store import RUNS, Store, write_table
 from regularize.train_pack import train_pack
 from regularize.training_config import Training

@@ -1,6 +1,6 @@
 """What measuring costs beside training: `python -m tests.benchmarks.bench_evaluation [--rounds N]`.
 
-LeNet-5 on MNIST (`--data-root`), packs of 8 runs, one thread, measured as a sweep does that says nothing
+LeNet-5 on MNIST (or what there is), packs of 8 runs, one thread, measured as a sweep does that says nothing
 about it, and with robustness: thirty examples of each class over 40 epochs, as docs/study has, because few
 are what regularizers are studied on, and all 58,000 for one. They take turns. Prints the median seconds
 of training and of evaluation a run, as results have them, and minimum, median and maximum of the rounds'
@@ -19,11 +19,12 @@ import pyarrow.parquet as pq
 import torch
 
 from regularize.config import RunConfig
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.evaluation.settings import Evaluation, Robustness
 from regularize.store import PackPaths
 from regularize.train_pack import train_pack
 from regularize.training_config import Training
+from tests.benchmarks import images
 
 RUNS = 8
 FEW = Training(epochs=40, batch_size=50, lr=0.02, momentum=0.9)
@@ -38,12 +39,12 @@ CASES: dict[str, tuple[Training, int | None, Evaluation]] = {
 
 
 def seconds(
-    training: Training, per_class: int | None, evaluation: Evaluation, data_root: Path | None
+    data: str, training: Training, per_class: int | None, evaluation: Evaluation
 ) -> tuple[float, float]:
     """Of training and of evaluation, a run."""
     runs = [
         RunConfig(
-            data=DataConfig(name="mnist", validation=1 / 30, per_class=per_class),
+            data=DataConfig(name=data, validation=1 / 30, per_class=per_class),
             model="lenet5",
             regularizer="none",
             terms=(),
@@ -55,7 +56,7 @@ def seconds(
     ]
     with TemporaryDirectory() as folder:
         paths = PackPaths(Path(folder))
-        train_pack(runs, paths, data_root=data_root)
+        train_pack(runs, paths)
         row = pq.read_table(paths.results, columns=["seconds", "evaluation_seconds"]).to_pylist()[0]
     return row["seconds"], row["evaluation_seconds"]
 
@@ -63,13 +64,13 @@ def seconds(
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--data-root", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    data = images.choose()
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in CASES}
     for _ in range(args.rounds):
         for name, case in CASES.items():
-            found[name].append(seconds(*case, args.data_root))
+            found[name].append(seconds(data, *case))
     missed = False
     print(f"{'seconds a run':36} training  evaluation   min  median   max")
     for name, pairs in found.items():

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from jobs.cluster.load_config import load_cluster
+from jobs.code_copy.snapshot import take
 from jobs.commands.parser import parser
 from jobs.remote import remote_source as remote
 from jobs.remote.remote_source import remote_source
-from jobs.remote.snapshot import take
 from jobs.store.journal import Journal, read_journal
 from jobs.watch.source_wire import AskingSource
 from regularize.errors import UserError

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from regularize import models
 from regularize.config import Evaluation, RunConfig, Term
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.draws import Draws
 from regularize.objective import Objective, bind
 from regularize.store import PackPaths

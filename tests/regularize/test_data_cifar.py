@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from regularize.data import cifar
+from regularize.data.form import Form
 from regularize.data.source import Arrays, MissingDataError
 from regularize.errors import UserError
 
@@ -114,7 +115,7 @@ def test_every_official_format_is_read(
     contents = files(LAYOUTS[name])
     layout = small(LAYOUTS[name], contents)
     write(tmp_path, layout, contents)
-    check(cifar.source(tmp_path, (layout,)).read(), len(layout.train))
+    check(cifar.source(tmp_path, (layout,)).read(Form()), len(layout.train))
 
 
 def test_python_pickle_is_what_torchvision_reads() -> None:
@@ -129,7 +130,7 @@ def test_an_incomplete_folder_gives_way_to_the_archive(tmp_path: Path) -> None:
     layout = small(LAYOUTS["cifar-10-batches-py"], contents)
     write_folder(tmp_path, layout, {"data_batch_1": contents["data_batch_1"]})
     write_archive(tmp_path, layout, contents)
-    check(cifar.source(tmp_path, (layout,)).read(), 5)
+    check(cifar.source(tmp_path, (layout,)).read(Form()), 5)
 
 
 def test_missing_files_are_listed_with_their_folder(tmp_path: Path) -> None:
@@ -155,7 +156,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, file: str, change: s
     write_folder(tmp_path, layout, contents | {file: contents[file][change]})
     path = re.escape(str(tmp_path / name / file))
     with pytest.raises(UserError, match=f"{path} is damaged.*{complaint}"):
-        cifar.source(tmp_path, (layout,)).read()
+        cifar.source(tmp_path, (layout,)).read(Form())
 
 
 def test_labels_out_of_range_are_named(tmp_path: Path) -> None:
@@ -164,7 +165,7 @@ def test_labels_out_of_range_are_named(tmp_path: Path) -> None:
     layout = small(LAYOUTS["cifar-10-batches-bin"], contents)
     write_folder(tmp_path, layout, contents)
     with pytest.raises(UserError, match=r"data_batch_3\.bin is damaged.*labels up to 10 where there are 10"):
-        cifar.source(tmp_path, (layout,)).read()
+        cifar.source(tmp_path, (layout,)).read(Form())
 
 
 @pytest.mark.parametrize("part", ["truncated", "incomplete"])
@@ -176,7 +177,7 @@ def test_a_damaged_archive_is_named(tmp_path: Path, part: str) -> None:
     if part == "truncated":
         path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(UserError, match=f"{re.escape(str(path))} is damaged"):
-        cifar.source(tmp_path, (layout,)).read()
+        cifar.source(tmp_path, (layout,)).read(Form())
 
 
 class Attack:

@@ -32,6 +32,11 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("mnist", "MNIST/raw"),
         ("fashion_mnist", "FashionMNIST/raw"),
+        ("kmnist", "KMNIST/raw"),
+        ("qmnist", "QMNIST/raw"),
+        ("emnist_digits", "EMNIST/raw"),
+        ("svhn", ""),
+        ("usps", ""),
         ("cifar10", "cifar-10-batches-py"),
         ("cifar100", "cifar-100-python"),
     ],

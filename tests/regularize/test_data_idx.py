@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regularize.data import idx, load
+from regularize.data.form import Form
 from regularize.data.source import MissingDataError
 from regularize.errors import UserError
 
@@ -71,7 +72,7 @@ def test_fashion_mnist_is_the_real_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("gz", [False, True])
 def test_plain_and_gzipped_files_decode_to_the_same(tmp_path: Path, gz: bool) -> None:
-    arrays = idx.source(tmp_path, small(tmp_path, gz=gz)).read()
+    arrays = idx.source(tmp_path, small(tmp_path, gz=gz)).read(Form())
     assert arrays.train_images.shape == (6, 4, 4, 1)
     assert arrays.train_images[1, 0, :, 0].tolist() == [16, 17, 18, 19]
     assert arrays.test_labels.tolist() == [6, 7]
@@ -101,7 +102,7 @@ def test_a_damaged_file_is_named(
     path = tmp_path / layout.folder / f"{idx.TRAIN_IMAGES}{'.gz' if gz else ''}"
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(UserError, match=f"{re.escape(str(path))} is damaged.*{re.escape(complaint)}"):
-        idx.source(tmp_path, layout).read()
+        idx.source(tmp_path, layout).read(Form())
 
 
 def test_missing_files_are_listed_with_their_folder(tmp_path: Path) -> None:

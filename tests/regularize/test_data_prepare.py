@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 
 from regularize.data import idx, load, names, prepared
 from regularize.data.digits import enlarge
-from regularize.data.prepare import ARRAYS, Prepared
+from regularize.data.stored import ARRAYS, Prepared
 from regularize.errors import UserError
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regularize.data import data_root, describe, known, names, prepared
-from regularize.data.registry import OFFICIAL
+from regularize.data import check_known, data_root, describe, known, names, prepared
+from regularize.data.official import OFFICIAL
 from regularize.data.source import Facts, MissingDataError
 from regularize.errors import UserError
 
@@ -57,11 +57,33 @@ def test_own_names(tmp_path: Path) -> None:
     assert not known("prepared", tmp_path)
 
 
-def test_an_unknown_name_lists_the_choices(tmp_path: Path) -> None:
-    with pytest.raises(
-        MissingDataError, match=r"unknown data set 'mnsit'.*did you mean 'mnist'\?.*mnsit\.npz"
-    ):
-        prepared("mnsit", tmp_path)
+def test_an_unknown_name_says_what_there_is_and_what_own_data_look_like(tmp_path: Path) -> None:
+    (tmp_path / "birds" / "train").mkdir(parents=True)
+    for read in (prepared, check_known):
+        with pytest.raises(MissingDataError) as caught:
+            read("mnsit", tmp_path)
+        said = str(caught.value)
+        assert said.startswith("unknown data set 'mnsit'; one of: birds, cifar10, ")
+        assert "did you mean 'mnist'?" in said
+        assert f"{tmp_path} has birds. " in said
+        assert "folder mnsit/ (train|test/<class>/<image>" in said
+        assert "train-*.parquet" in said
+        assert "the file mnsit.npz" in said
+    with pytest.raises(MissingDataError, match=f"{tmp_path}/none has no set of your own"):
+        prepared("mnsit", tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "words"),
+    [
+        ("Birds", "birds", "Birds is there: rename it to lower-case"),
+        ("birds", "birds", "birds is there, but has neither train/ nor train"),
+    ],
+)
+def test_what_is_almost_a_set_is_named(tmp_path: Path, there: str, asked: str, words: str) -> None:
+    (tmp_path / there / "pictures").mkdir(parents=True)
+    with pytest.raises(MissingDataError, match=words):
+        check_known(asked, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["", "prepared", "../mnist", "a/b", "-a", "MNIST", "a b", "a.b"])
@@ -82,6 +104,11 @@ def test_a_name_with_two_meanings_is_refused(tmp_path: Path) -> None:
     [
         ("mnist", "MNIST/raw", "t10k-labels-idx1-ubyte"),
         ("fashion_mnist", "FashionMNIST/raw", "train-images-idx3-ubyte"),
+        ("kmnist", "KMNIST/raw", "t10k-images-idx3-ubyte"),
+        ("qmnist", "QMNIST/raw", "qmnist-test-labels-idx2-int"),
+        ("emnist_letters", "EMNIST/raw", "emnist-letters-train-images-idx3-ubyte"),
+        ("svhn", "", "test_32x32.mat"),
+        ("usps", "", "usps.t.bz2"),
         ("cifar10", "cifar-10-batches-py", "data_batch_5"),
         ("cifar100", "cifar-100-python", "cifar-100-binary.tar.gz"),
     ],
@@ -94,6 +121,14 @@ def test_missing_official_files_say_which_go_where(tmp_path: Path, name: str, pl
     assert str(tmp_path / place) in message
     assert file in message
     assert f"`regularize data fetch {name}`" in message
+
+
+def test_ones_own_set_by_an_official_name_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "usps.npz").touch()
+    with pytest.raises(
+        MissingDataError, match=r"usps\.npz is not read, since usps is the name of the official"
+    ):
+        prepared("usps", tmp_path)
 
 
 def test_data_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

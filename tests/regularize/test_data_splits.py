@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regularize.data import Split, order, split
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.errors import UserError
 
 LABELS = torch.arange(1000) % 10

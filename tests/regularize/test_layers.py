@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch.autograd import grad
@@ -91,3 +95,33 @@ def test_the_bias_may_wait_until_after_maximum_pooling():
     x = torch.randn(IMAGES, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     late = conv.shift(max_pool(conv.weigh(x).output).output).output
     torch.testing.assert_close(late, max_pool(conv(x)).output)
+
+
+# As on a processor without AVX-512, where the library's kernels hang on the number of runs.
+PAIRS = """
+import torch
+from regularize import run_by_run
+run_by_run.ANY_NUMBER = False
+torch.set_num_threads(1)
+x, weight, slope = (torch.randn(s) for s in ((7, 54, 14, 14), (9, 16, 6, 5, 5), (7, 144, 10, 10)))
+
+def convolved(runs):
+    images, slopes = (torch.cat([t.chunk(9, 1)[run] for run in runs], 1) for t in (x, slope))
+    images, weights = images.requires_grad_(), weight[runs].clone().requires_grad_()
+    output = run_by_run.convolution(images, weights, 0)
+    output.backward(slopes)
+    parts = (output.detach().chunk(len(runs), 1), weights.grad, images.grad.chunk(len(runs), 1))
+    return [[each[place] for each in parts] for place in range(len(runs))]
+
+together = convolved(list(range(9)))
+for runs in ([0, 0], [1, 2], [3, 4, 5], [8, 0, 2, 5], [1, 3, 5, 7, 6]):
+    for run, found in zip(runs, convolved(runs)):
+        assert all(map(torch.equal, found, together[run])), (runs, run)
+grouped = run_by_run._grouped(x, weight, 0)
+torch.testing.assert_close(run_by_run.convolution(x, weight, 0), grouped, rtol=1e-5, atol=1e-4)
+"""
+
+
+def test_convolutions_by_pairs_have_the_same_bits_for_every_number_of_runs() -> None:
+    environment = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    subprocess.run([sys.executable, "-c", PAIRS], env=environment, check=True)

@@ -15,7 +15,7 @@ from torch import nn
 from regularize import models
 from regularize.config import RunConfig, Term
 from regularize.data.clusters import CENTRES
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.errors import UserError
 from regularize.models import MODELS
 from regularize.models.plane import NearestCorner

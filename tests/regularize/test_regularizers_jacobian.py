@@ -201,6 +201,7 @@ def test_tangents_follow_the_choice_of_maximum_pooling_among_equals(dtype, close
             torch.testing.assert_close(ours[name], gradient, rtol=0, atol=close * gradient.abs().max().item())
 
 
+@pytest.mark.filterwarnings("ignore:on a CPU, bfloat16")
 def test_bfloat16_training_takes_the_same_penalties(tmp_path):
     for technique in ("jacobian", "jacobian_determinant"):
         weights = trained(

@@ -95,14 +95,15 @@ def test_adamw_decays_weights_and_not_biases(tmp_path):
     settings["weight_decay"] = 0.1
     decayed = trained([run((), 0, steps=1, precision="float64", **settings)], tmp_path / "decayed")
     start = Trainer([run((), 0, steps=1, precision="float64")], PackPaths(tmp_path), Ranks.here(), None)
-    before = dict(start.model.named_parameters())["fc1.weight"].detach()
+    before = dict(start.model.named_parameters())["fc1.weight"][:1].detach()  # without the idle twin
     torch.testing.assert_close(plain["fc1.weight"] - decayed["fc1.weight"], 1e-4 * before)
     assert torch.equal(plain["fc1.bias"], decayed["fc1.bias"])
 
 
 def test_autocast_trains_in_half_precision_with_full_parameters(tmp_path):
     paths = PackPaths(tmp_path)
-    train_pack([run((), 0, steps=60, precision="bfloat16")], paths)
+    with pytest.warns(UserWarning, match="on a CPU, bfloat16 takes several times as long"):
+        train_pack([run((), 0, steps=60, precision="bfloat16")], paths)
     weights = torch.load(paths.weights, weights_only=True)["model"]
     assert weights["fc1.weight"].dtype == torch.float32
     (result,) = rows(paths, "results")

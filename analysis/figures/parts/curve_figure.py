@@ -21,7 +21,7 @@ from analysis.text.captions import band, counts, notes, of, scores, summary
 
 @dataclass(frozen=True)
 class Plot:
-    """The numbers of one problem's curves (see `figures.curves.curves`) and their axis.
+    """The numbers of one problem's curves (see `learning_curves.curves`) and their axis.
 
     `set_axis` sets the shared y axis, from all the numbers, so that the pages of one problem look
     alike; `note` says in the caption what is special about it.

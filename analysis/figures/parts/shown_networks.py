@@ -52,7 +52,8 @@ class Shown:
     @property
     def classes(self) -> int:
         """How many there are."""
-        return described(self.reference.config.data.name, self.reference.data_root).classes
+        data = self.reference.config.data
+        return described(data.name, data.form, self.reference.data_root).classes
 
     @property
     def notes(self) -> str:

@@ -13,7 +13,7 @@ from analysis.films import film_file
 from analysis.films.animate import animate
 from jobs.commands.cli import main
 from regularize.config import Evaluation, RunConfig, Term, pack_id
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.errors import UserError
 from regularize.store import RUNS, Store, write_table
 from regularize.train_pack import train_pack

@@ -16,7 +16,7 @@ from analysis.figures.parts.bands import of_contender
 from analysis.networks.layer_weights import distributions, layers
 from analysis.statistics.contenders import comparisons
 from analysis.tables.store_tables import Tables
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.store import Store
 from regularize.training_config import Training
 from tests.analysis.trained import PLAIN, runs_of, store_of

@@ -10,7 +10,7 @@ from analysis.films.plane_frames import margins, tinted
 from analysis.networks.plane_fields import fields, grid
 from regularize import models
 from regularize.config import RunConfig
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.training_config import Training
 
 

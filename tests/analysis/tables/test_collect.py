@@ -14,6 +14,7 @@ from analysis.tables import collect as module
 from analysis.tables.collect import NAMES, collect, schema, strength_order
 from regularize.errors import UserError
 from regularize.store import (
+    CORRUPTIONS,
     METRICS,
     PREDICTIONS,
     RESULTS,
@@ -51,7 +52,7 @@ def test_every_row_of_every_pack_is_there_once(make_store: MakeStore) -> None:
     store = make_store()
     collect(store)
     schemas = {"metrics": METRICS, "results": RESULTS, "predictions": PREDICTIONS}
-    schemas |= {"spectra": SPECTRA, "robustness": ROBUSTNESS}
+    schemas |= {"spectra": SPECTRA, "robustness": ROBUSTNESS, "corruptions": CORRUPTIONS}
     for name, pack_schema in schemas.items():
         packed = [
             row for p in store.packs.iterdir() for row in pq.read_table(p / f"{name}.parquet").to_pylist()

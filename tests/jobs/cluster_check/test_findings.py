@@ -107,6 +107,7 @@ HERE = {
     "executable": "/venv/bin/python",
     "versions": {"regularize-sweeps": "1", "torch": "2.9"},
     "gpus": 0,
+    "kernels": "fused avx2",
     "data": {"folder": "/data", "there": True, "sets": ["mnist"]},
     "scratch": "",
 }
@@ -200,7 +201,10 @@ def test_a_machine_is_checked_without_slurm(
     assert main(["cluster", "check", "local", "--json", *store]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["cluster"] == "local"
-    assert [finding["state"] for finding in found["findings"]] == ["pass", "pass", "pass", "warn"]
+    states = {finding["name"]: finding["state"] for finding in found["findings"]}
+    # Without a PATH there is no compiler either; what was compiled before is there still.
+    assert states.pop("kernels") in ("pass", "warn")
+    assert list(states.values()) == ["pass", "pass", "pass", "warn"]
     assert list((tmp_path / "results").iterdir()) == []
 
 

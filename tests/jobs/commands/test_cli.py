@@ -86,7 +86,7 @@ def test_a_status_needs_nothing_of_what_submits_and_trains() -> None:
         (["plan", "sweep.yaml", "--set", "model=lenet6"], "unknown model 'lenet6'"),
         (
             ["plan", "sweep.yaml", "--set", "dataset=mnits"],
-            "unknown dataset 'mnits'; one of: .*did you mean 'mnist'",
+            "unknown data set 'mnits'; one of: .*did you mean 'mnist'",
         ),
         (["plan", "sweep.yaml", "--cluster", "far"], "unknown cluster 'far'"),
         (["submit", "sweep.yaml", "--cluster", "far"], "unknown cluster 'far'"),

@@ -14,7 +14,7 @@ from jobs.commands.cli import main
 from jobs.commands.reproduce import FOLDER, headline, names, shortened
 from jobs.sweep.run_grid import report_count, tune_runs
 from jobs.sweep.sweep_file import Sweep, load_sweep
-from regularize.data.registry import OFFICIAL
+from regularize.data.official import OFFICIAL
 from regularize.errors import UserError
 from regularize.regularizers import REGULARIZERS
 from tests.jobs.commands.test_cli import HEAVY, imported

@@ -6,8 +6,8 @@ import pytest
 
 from jobs.planning.cost import Clock, Run, calibrated, disk, evaluation_guess, side_by_side, training_guess
 from regularize.config import RunConfig, Term
-from regularize.data.registry import OFFICIAL
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
+from regularize.data.official import OFFICIAL
 from regularize.evaluation.settings import Evaluation, Robustness
 from regularize.training_config import Training
 from tests.jobs.stores import status

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jobs.planning.cost import Clock, Run
 from jobs.planning.packing import Pack, balanced, longest, make_packs, make_slices
 from regularize.config import RunConfig, Term
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.store import PackStatus
 from regularize.training_config import Training
 from tests.jobs.stores import status

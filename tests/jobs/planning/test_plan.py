@@ -9,15 +9,15 @@ import pytest
 
 from analysis.statistics.strength_selection import SELECTION
 from jobs.cluster.cluster_config import Cluster
-from jobs.planning.plan import Plan, known_facts, last_selection, make_plan, wanted_runs
+from jobs.planning.plan import Plan, last_selection, make_plan, wanted_runs
 from jobs.store.pack_status import Packs, read_packs
 from jobs.sweep.run_grid import Cell, PlannedRun, report_runs, tune_runs
 from jobs.sweep.sweep_file import Sweep, load_sweep
 from regularize.config import pack_id
-from regularize.data.registry import OFFICIAL
+from regularize.data.official import OFFICIAL
 from regularize.errors import UserError
 from regularize.evaluation.settings import Evaluation, Robustness
-from regularize.store import Store, write_json, write_table
+from regularize.store import Store, write_table
 from tests.jobs.stores import status, write_pack
 from tests.jobs.sweeps import BASE
 
@@ -136,15 +136,6 @@ def test_broken_and_missing_statuses_do_not_hide_work(sweep: Sweep, tmp_path: Pa
     found = read_packs(store)
     assert sorted(i for p in planned(sweep, found).packs for i in p.runs) == sorted(tune[2:])
     assert list(found.broken) == [pack_id(tune[2:4])]
-
-
-def test_known_facts_of_ones_own_data_come_from_what_was_prepared(tmp_path: Path) -> None:
-    path = tmp_path / "sweep.yaml"
-    path.write_text(BASE.replace("digits", "[mnist, mine, unseen]"), encoding="utf-8")
-    facts = OFFICIAL["digits"].facts
-    write_json(tmp_path / "data" / "prepared" / "mine" / "meta.json", {"facts": vars(facts)})
-    known = known_facts(load_sweep(path), tmp_path / "data")
-    assert known == {"mnist": OFFICIAL["mnist"].facts, "mine": facts}
 
 
 def selection(strength: str, metric: str = "validation_accuracy") -> list[dict[str, object]]:

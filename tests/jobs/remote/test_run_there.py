@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from jobs.code_copy.snapshot import Snapshot, take
 from jobs.commands import ssh_commands
 from jobs.commands.cli import main
 from jobs.remote import run_there
-from jobs.remote.snapshot import Snapshot, take
 from tests.jobs.remote.conftest import write
 
 

@@ -39,12 +39,12 @@ TOP = [
      "or your own as module:function"),
     (3, "model:\n- lenet5\n- lenet5", "5: model lists 'lenet5' twice (first in sweep.yaml:4)"),
     (2, "dataset: [digits, ../mnist]",
-     "2: unknown dataset '../mnist'; one of: cifar10, cifar100, clusters, digits, fashion_mnist, "
-     "mnist; did you mean 'mnist'?"),
+     "2: '../mnist' cannot name a data set: up to 64 lower-case letters, digits, - and _ do"),
     (2, "dataset: []", "2: dataset is [], but must be at least one value"),
     (2, "dataset: {}", "2: dataset is {}, but must be at least one dataset"),
     (2, "dataset:\n  digits: {per_clas: 3}",
-     "3: unknown key 'per_clas'; one of: per_class, regularizers, training, validation; "
+     "3: unknown key 'per_clas'; one of: channels, per_class, regularizers, resize, training, "
+     "validation; "
      "did you mean 'per_class'?"),
     (2, "dataset:\n  digits:\n    per_class:\n    - 3\n    - 0",
      "6: per_class is 0, but must be at least 1"),

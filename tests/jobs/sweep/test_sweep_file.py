@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from jobs.sweep.run_grid import report_runs, tune_runs
 from jobs.sweep.sweep_file import load_sweep
 from regularize.config import Evaluation
+from regularize.data import check_known
 from regularize.errors import UserError
 from regularize.training_config import Training
 from tests.jobs.sweeps import BASE, load, strengths, with_line
@@ -56,9 +58,7 @@ def test_a_dataset_can_differ_in_size_training_and_strengths() -> None:
     regularizers: {l2: {strength: 5}, mix: {l1: {strength: 6}}}"""
     mix = "  l2: {strength: 1}\n  mix: {compose: [l1, dropout], l1: {strength: 2}, dropout: {p: 0.5}}"
     sweep = load(with_line(2, datasets).replace("  l2: {strength: [1e-5, 1e-4]}", mix))
-    assert [
-        (size.name, size.per_class, size.validation) for grid in sweep.datasets for size in grid.sizes
-    ] == [
+    assert [(size.name, size.per_class, size.share) for grid in sweep.datasets for size in grid.sizes] == [
         ("digits", None, 0.1),
         ("mnist", 1, 0.2),
         ("mnist", 3, 0.2),
@@ -89,21 +89,44 @@ def test_the_metric_of_selection(metric: str) -> None:
     assert load(f"{BASE}select: {{metric: {metric}}}\n").metric == "validation_loss"
 
 
+def test_the_form_of_a_dataset_is_part_of_a_run_but_what_is_so_anyway_is_not() -> None:
+    def ids(settings: str) -> set[str]:
+        sweep = load(with_line(2, f"dataset:\n  digits: {settings}"))
+        return {run.config.run_id for run in tune_runs(sweep) or report_runs(sweep)}
+
+    plain = ids("{}")
+    assert ids("{validation: 0.1}") == plain  # which is what is held out where nothing is said
+    others = [ids("{resize: 14}"), ids("{channels: 3}"), ids("{resize: 14, channels: 3}"), plain]
+    assert len(set.union(*others)) == sum(map(len, others))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("{resize: 1}", "sweep.yaml:3: resize is 1, but must be between 2 and 512 pixels"),
+        ("{channels: 2}", "sweep.yaml:3: channels is 2, but must be 1 .grey. or 3 .in colour."),
+    ],
+)
+def test_a_form_that_cannot_be(settings: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        load(with_line(2, f"dataset:\n  digits: {settings}"))
+
+
 def test_anchors_and_merge_keys_share_settings() -> None:
     text = with_line(2, "dataset:\n  digits: &few {per_class: [1, 2]}\n  mnist: {<<: *few, validation: 0.3}")
-    sizes = [[(size.per_class, size.validation) for size in grid.sizes] for grid in load(text).datasets]
+    sizes = [[(size.per_class, size.share) for size in grid.sizes] for grid in load(text).datasets]
     assert sizes == [[(1, 0.1), (2, 0.1)], [(1, 0.3), (2, 0.3)]]
 
 
-def test_a_dataset_has_to_be_known() -> None:
+def test_a_dataset_has_to_be_known(tmp_path: Path) -> None:
     Path("sweep.yaml").write_text(with_line(2, "dataset: [digits, mine]"))
-    assert load_sweep(Path("sweep.yaml"), known_dataset=lambda name: name in ("digits", "mine"))
+    (tmp_path / "mine.npz").touch()
+    assert load_sweep(Path("sweep.yaml"), check_dataset=lambda name: check_known(name, tmp_path))
+    (tmp_path / "mine.npz").unlink()
     with pytest.raises(UserError) as error:
-        load_sweep(Path("sweep.yaml"), known_dataset=lambda name: name == "digits")
-    assert str(error.value) == (
-        "sweep.yaml:2: unknown dataset 'mine'; "
-        "one of: cifar10, cifar100, clusters, digits, fashion_mnist, mnist"
-    )
+        load_sweep(Path("sweep.yaml"), check_dataset=lambda name: check_known(name, tmp_path))
+    assert str(error.value).startswith("sweep.yaml:2: unknown data set 'mine'; one of: cifar10, ")
+    assert f"{tmp_path} has no set of your own" in str(error.value)
 
 
 def test_overrides_change_the_sweep_and_are_kept_in_its_text() -> None:

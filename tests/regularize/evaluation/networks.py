@@ -11,7 +11,7 @@ from regularize import models
 from regularize.batches import Batches
 from regularize.config import RunConfig
 from regularize.data import load
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.distributed import Ranks
 from regularize.evaluation.accuracy import logits
 from regularize.evaluation.examined import CHUNK, Examined

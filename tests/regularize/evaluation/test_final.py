@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from regularize.config import RunConfig
-from regularize.data_config import DataConfig
+from regularize.data.data_config import DataConfig
 from regularize.evaluation.examined import drawn
 from regularize.evaluation.settings import Evaluation, Robustness
 from regularize.store import RESULTS, ROBUSTNESS, SPECTRA, PackPaths

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.remote.snapshot import NAME, REQUIREMENTS, Snapshot, take
+from jobs.code_copy.snapshot import NAME, REQUIREMENTS, Snapshot, take
 from regularize.errors import UserError
 from regularize.store import ORIGIN
 
@@ -92,5 +92,6 @@ def test_what_is_written_passes_its_own_check(checkout: Path, tmp_path: Path) ->
 def test_this_project_is_small_and_quick_to_take() -> None:
     found = take()
     assert isinstance(found, Snapshot)
-    assert {"jobs/commands/answer_request.py", "cluster_configs/local.yaml"} <= set(found.files)
+    kernels = {"regularize/fused/stages.cpp", "regularize/fused/vectors.h"}
+    assert {"jobs/commands/answer_request.py", "cluster_configs/local.yaml", *kernels} <= set(found.files)
     assert sum(map(len, found.files.values())) < 20e6

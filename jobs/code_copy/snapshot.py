@@ -1,4 +1,4 @@
-"""The code as it is now: the files that travel to a cluster, and the name that their contents give them."""
+"""The code as it is now: the files that jobs are to run, and the name that their contents give them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import re
 import stat
 import subprocess
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path, PurePosixPath
 
+from jobs.code_copy.model_modules import model_modules
 from jobs.store.provenance import UNCOMMITTED, uncommitted
 from regularize.errors import UserError
 from regularize.store import ORIGIN, git_commit
@@ -54,50 +55,85 @@ class Snapshot:
             place.write_bytes(content)
             place.chmod(0o755 if path in self.executable else 0o644)
 
+    def is_in(self, folder: Path) -> bool:
+        """Whether every file is there as it is here; the folder may hold more."""
+        try:
+            return all((folder / path).read_bytes() == content for path, content in self.files.items())
+        except OSError:
+            return False
+
     def _lines(self) -> Iterator[str]:
         for path, content in self.files.items():
             yield f"{hashlib.sha256(content).hexdigest()}  {path}\n"
 
 
 def take(root: Path = ROOT) -> Snapshot:
-    """The tracked files of a checkout as they are now; of an installed package, its own files.
-
-    Commit and differences from it are among the files.
+    """The tracked files of a checkout as they are now, and new ones of its packages; of an installed
+    package, its own files. Commit and differences from it are among the files.
 
     Raises:
         UserError: a file's name has a line break or a backslash in it.
     """
-    paths = sorted(_tracked(root) or _installed(root))
+    files, executable = _read({path: root / path for path in _tracked(root) or _installed(root)})
+    files |= _origin()
+    files[REQUIREMENTS] = "".join(f"{line}\n" for line in _requirements(files)).encode()
+    folders = tuple(folder for folder in _module_folders(root) if any(_within(p, folder) for p in files))
+    return Snapshot(dict(sorted(files.items())), executable, folders)
+
+
+def take_importable(
+    models: Sequence[str], say: Callable[[str], None] = lambda _: None, root: Path = ROOT
+) -> Snapshot:
+    """As `take`, of the packages alone, and beside them the modules of these models (`model_modules`)."""
+    packages = _tracked(root, PACKAGES) or _installed(root)
+    places = {path: root / path for path in packages}
+    files, executable = _read(places | model_modules(models, PACKAGES, say))
+    return Snapshot(dict(sorted((files | _origin()).items())), executable)
+
+
+def _read(places: Mapping[str, Path]) -> tuple[dict[str, bytes], frozenset[str]]:
+    """What is in the files, by their path in the snapshot, and which can be executed."""
     files, executable = {}, set()
-    for path in paths:
+    for path, place in places.items():
         if "\n" in path or "\\" in path or "\r" in path:
             raise UserError(f"{path!r} cannot travel to a cluster: rename it, without \\ and line breaks")
-        place = root / path
         if place.is_file():  # not one that was removed since the commit
             files[path] = place.read_bytes()
             if place.stat().st_mode & stat.S_IXUSR:
                 executable.add(path)
-    files[ORIGIN] = json.dumps({"commit": git_commit()}).encode()
-    if diff := uncommitted():
-        files[UNCOMMITTED] = diff
-    files[REQUIREMENTS] = "".join(f"{line}\n" for line in _requirements(files)).encode()
-    folders = tuple(folder for folder in _module_folders(root) if any(_within(p, folder) for p in files))
-    return Snapshot(dict(sorted(files.items())), frozenset(executable), folders)
+    return files, frozenset(executable)
 
 
-def _tracked(root: Path) -> list[str]:
-    """The files that git knows, none if the root is not that of a checkout."""
+def _origin() -> dict[str, bytes]:
+    diff = uncommitted()
+    return {ORIGIN: json.dumps({"commit": git_commit()}).encode()} | ({UNCOMMITTED: diff} if diff else {})
+
+
+def _tracked(root: Path, packages: Iterable[str] = (".",)) -> list[str]:
+    """The files that git knows, and those of the packages that are still new to it.
+
+    None if the root is not that of a checkout.
+    """
     if not (root / ".git").exists():
         return []
-    command = ["git", "-C", str(root), "ls-files", "-z", "--cached"]
+    known = _listed(root, "--cached", "--", *packages)
+    new = _listed(root, "--others", "--exclude-standard", "--", *PACKAGES)
+    return known and sorted({*known, *new})
+
+
+def _listed(root: Path, *words: str) -> list[str]:
+    command = ["git", "-C", str(root), "ls-files", "-z", *words]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     return [os.fsdecode(path) for path in done.stdout.split(b"\0") if path]
 
 
 def _installed(root: Path) -> list[str]:
+    """All files of the packages, but for what Python has compiled."""
     found = (path for package in PACKAGES for path in (root / package).rglob("*"))
     return [
-        str(path.relative_to(root)) for path in found if path.suffix in (".py", ".yaml") and path.is_file()
+        path.relative_to(root).as_posix()
+        for path in found
+        if path.is_file() and "__pycache__" not in path.parts
     ]
 
 

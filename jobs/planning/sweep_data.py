@@ -1,0 +1,86 @@
+"""The data sets of a sweep: looked at before anything is planned, made ready before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from jobs.sweep.sweep_file import DatasetGrid, Sweep
+from regularize.config import check_fit
+from regularize.data import Facts, Form, MissingDataError, data_root, look, prepared
+from regularize.data.corrupted import check as check_corrupted
+from regularize.data.data_config import DataConfig
+from regularize.data.official import OFFICIAL
+from regularize.errors import UserError
+
+Say = Callable[[str], object]  # shows a person one line
+Seen = tuple[Facts, Sequence[str]]  # a data set in numbers, and sentences on it
+
+
+def look_at_data(sweep: Sweep, root: Path | None, say: Say) -> dict[str, Facts]:
+    """What can be seen without decoding an image: where files are at hand they are opened.
+
+    Official files may be missing, since a plan needs none; that they are is said.
+
+    Raises:
+        UserError: what `prepare_data` would say, as far as headers and labels tell.
+    """
+
+    def seen(name: str, form: Form) -> Seen:
+        try:
+            return look(name, root, form)
+        except MissingDataError as missing:
+            if name not in OFFICIAL:
+                raise
+            return OFFICIAL[name].facts.formed(form), [f"nothing can be trained yet: {missing}"]
+
+    return _facts(sweep, root, seen, say)
+
+
+def prepare_data(sweep: Sweep, root: Path | None, say: Say) -> dict[str, Facts]:
+    """Find, check and decode the sweep's data sets, once for all tasks, and say what is to be said of them.
+
+    Raises:
+        UserError: one is missing, damaged, smaller than the sweep asks, or not for its models and techniques.
+    """
+
+    def made(name: str, form: Form) -> Seen:
+        ready = prepared(name, root, form)
+        return ready.facts, ready.notes
+
+    return _facts(sweep, root, made, say)
+
+
+def _facts(sweep: Sweep, root: Path | None, see: Callable[[str, Form], Seen], say: Say) -> dict[str, Facts]:
+    facts = {}
+    for grid, first in _sets(sweep):
+        found, notes = see(first.name, first.form)
+        for note in notes:
+            say(f"{first.name}: {note}")
+        for size in grid.sizes:
+            _check_size(size, found)
+        for model in sweep.models:
+            for terms in (entry.candidates[0] for entry in grid.entries):  # which differ in strengths alone
+                check_fit(model, terms, found.shape, found.classes)
+        if sweep.evaluation.corruptions and found.side > 1:
+            check_corrupted(first.name, data_root(root), found, first.form)
+        facts[first.name] = found
+    return facts
+
+
+def _sets(sweep: Sweep) -> Iterator[tuple[DatasetGrid, DataConfig]]:
+    """Each with one of its sizes, which differ in `per_class` alone."""
+    return ((grid, grid.sizes[0]) for grid in sweep.datasets)
+
+
+def _check_size(size: DataConfig, found: Facts) -> None:
+    try:
+        train, _ = found.parts(size.validation)
+    except UserError as error:
+        raise UserError(f"{size.name}: {error}") from None
+    most = train // found.classes
+    if size.per_class is not None and size.per_class > most:
+        raise UserError(
+            f"per_class is {size.per_class}, but {size.name} has at most {most} examples of every "
+            f"class left to train on"
+        )

@@ -1,0 +1,63 @@
+"""The code and the data that results of a store come from, and which others were accepted beside today's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from regularize.code_identity import Code
+from regularize.store import Store, read_json, write_bytes, write_json
+
+KEPT, PROVED = "kept", "proved equal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """That results of `kind` (code or data) `name` are taken beside those of `today`, and how so."""
+
+    kind: str
+    name: str
+    today: str
+    how: str
+    runs: int
+    time: str
+
+
+def keep_code(store: Store, code: Code) -> None:
+    if not store.code(code.name).exists():
+        write_bytes(store.code(code.name), code.to_bytes())
+
+
+def kept_code(store: Store, name: str) -> Code | None:
+    """The sources of that name; None where they were not kept, or are damaged."""
+    with suppress(OSError, ValueError):
+        return Code.from_bytes(store.code(name).read_bytes())
+    return None
+
+
+def keep_data(store: Store, name: str, facts: Mapping[str, Any]) -> None:
+    if not store.data(name).exists():
+        write_json(store.data(name), dict(facts))
+
+
+def kept_data(store: Store, name: str) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        value = read_json(store.data(name))
+        return dict(value) if isinstance(value, dict) else {}
+    return {}
+
+
+def accepted(store: Store) -> list[Accepted]:
+    """In the order in which they were accepted."""
+    with suppress(OSError, ValueError, TypeError):
+        return [Accepted(**entry) for entry in read_json(store.accepted)]
+    return []
+
+
+def accept(store: Store, kind: str, names: Iterable[str], today: str, how: str, runs: int) -> None:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    more = [Accepted(kind=kind, name=name, today=today, how=how, runs=runs, time=now) for name in names]
+    write_json(store.accepted, [asdict(entry) for entry in [*accepted(store), *more]])

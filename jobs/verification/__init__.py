@@ -1,0 +1,1 @@
+"""Finished runs trained again, and every number compared: `regularize verify`."""

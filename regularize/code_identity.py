@@ -1,0 +1,146 @@
+"""Which code computes a result: a hash of what it does, whatever comments and docstrings say.
+
+Free of torch: the submitting host asks, too.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from regularize import models
+
+ROOT = Path(__file__).parent
+LIBRARIES = ("torch", "numpy")
+COMPILED = (".cpp", ".h")
+# Files of this package that change no number: how files are found, written, fetched and spoken of.
+NO_NUMBERS = frozenset(
+    {
+        "__init__.py",
+        "code_identity.py",
+        "checkpoint.py",
+        "cores.py",
+        "data/fetch.py",
+        "data/stage.py",
+        "errors.py",
+        "evaluation/measurement.py",
+        "heartbeat.py",
+        "memory.py",
+        "schemas.py",
+        "stopwatch.py",
+        "store.py",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Code:
+    """The sources that compute a result, by path (a module of one's own under its name), and libraries."""
+
+    sources: Mapping[str, str]
+    libraries: Mapping[str, str]
+
+    @cached_property
+    def bare(self) -> dict[str, str]:
+        """What each file does: without comments and docstrings."""
+        return {path: _bare(path, text) for path, text in self.sources.items()}
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """The same as hashes."""
+        return {path: _hash(text) for path, text in self.bare.items()}
+
+    @cached_property
+    def name(self) -> str:
+        """16 hex digits: equal names compute equal results on equal processors."""
+        return _hash(json.dumps([self.digests, dict(self.libraries)], sort_keys=True))
+
+    def to_bytes(self) -> bytes:
+        """As a small archive, which `from_bytes` reads."""
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path, text in {**self.sources, "libraries.json": json.dumps(dict(self.libraries))}.items():
+                # One date for all: the same code is the same bytes.
+                archive.writestr(zipfile.ZipInfo(path), text, zipfile.ZIP_DEFLATED)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Code:
+        """
+        Raises:
+            ValueError: these are no such bytes.
+        """
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                files = {name: archive.read(name).decode() for name in sorted(archive.namelist())}
+            return cls(files, json.loads(files.pop("libraries.json")))
+        except (zipfile.BadZipFile, KeyError) as error:
+            raise ValueError(f"no code: {error}") from None
+
+
+@cache
+def code_of(model: str) -> Code:
+    """The code that trains and measures runs of this model, as it is on disk now.
+
+    Of a model of one's own, its module; of a package, all of it. Nothing is imported.
+    """
+    sources = {path.relative_to(ROOT).as_posix(): _read(path) for path in _files(ROOT)}
+    sources = {path: text for path, text in sources.items() if path not in NO_NUMBERS}
+    if not models.packable(model):
+        sources |= dict(_foreign(model.partition(":")[0].partition(".")[0]))
+    return Code(sources, {name: _version(name) for name in LIBRARIES})
+
+
+def _foreign(top: str) -> Iterator[tuple[str, str]]:
+    spec = find_spec(top)
+    if spec and spec.submodule_search_locations:
+        for folder in map(Path, spec.submodule_search_locations):
+            for path in _files(folder):
+                yield f"{top}/{path.relative_to(folder).as_posix()}", _read(path)
+    elif spec and spec.origin and Path(spec.origin).suffix == ".py":
+        yield f"{top}.py", _read(Path(spec.origin))
+
+
+def _files(folder: Path) -> list[Path]:
+    found = (path for path in folder.rglob("*") if path.suffix in (".py", *COMPILED))
+    return sorted(path for path in found if "__pycache__" not in path.parts)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _bare(path: str, text: str) -> str:
+    """The program without comments and docstrings; as it stands where it is not Python, or none."""
+    if not path.endswith(".py"):
+        return text
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return text
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

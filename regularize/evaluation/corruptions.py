@@ -1,0 +1,67 @@
+"""Accuracy on corrupted copies of the test split, by corruption and severity.
+
+Of every copy the same test images are classified, at severity 0 as they are, so that what differs
+between severities, corruptions and runs is what was done to the images, not which ones they are.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from regularize.data.corrupted import Corrupted
+from regularize.errors import UserError
+from regularize.evaluation.examined import Examined, drawn
+from regularize.evaluation.settings import Corruptions
+
+PART = "corrupted"
+
+
+class OnCorrupted(NamedTuple):
+    """Accuracy [R] on so many examples; severity 0 is the test split as it is."""
+
+    corruption: str
+    severity: int
+    examples: int
+    accuracy: Tensor
+
+
+def on_corrupted(examined: Examined, settings: Corruptions) -> list[OnCorrupted]:
+    """Accuracy on every copy there is; all ranks call this together.
+
+    Raises:
+        UserError: there is none.
+    """
+    copies = examined.batches.corrupted()
+    if not copies:
+        raise UserError("there are no corrupted test sets, which `evaluation: {corruptions: true}` asks for")
+    found: list[OnCorrupted] = []
+    clean: dict[int, Tensor] = {}  # by how many images there are to choose from
+    for copy in copies:
+        rows = drawn(copy.count, settings.examples, PART)
+        if copy.severity == 1 and copy.count == len(examined.batches.labels["test"]):
+            if copy.count not in clean:
+                clean[copy.count] = _accuracy(examined, "test", rows)
+            found.append(OnCorrupted(copy.corruption, 0, len(rows), clean[copy.count]))
+        accuracy = _on(examined, copy, rows)
+        found.append(OnCorrupted(copy.corruption, copy.severity, len(rows), accuracy))
+    return found
+
+
+def _on(examined: Examined, copy: Corrupted, rows: Tensor) -> Tensor:
+    images, labels = copy.take(rows.numpy())
+    with examined.batches.holding(PART, torch.from_numpy(images), torch.from_numpy(labels)):
+        return _accuracy(examined, PART, torch.arange(len(rows)))
+
+
+def _accuracy(examined: Examined, part: str, rows: Tensor) -> Tensor:
+    """[R]"""
+
+    def right(x: Tensor, labels: Tensor, span: slice) -> Tensor:
+        outputs: Tensor = examined.model(x)
+        return (outputs.argmax(-1) == labels).unsqueeze(-1).to(x.dtype)
+
+    accuracy: Tensor = examined.over(part, rows.expand(examined.runs, -1), 1, right).double().mean((1, 2))
+    return accuracy

@@ -1,0 +1,204 @@
+"""The compiled kernels: for which instructions, by which compiler, kept where. Free of torch.
+
+They are built where they are first needed, in about a second, and kept in a cache folder that the
+nodes of a cluster may share: a library's name says what it was made of and for which instructions, and
+no others are used (`-march=native` would break on the next node). It is in its place only once it has
+been tested, whole, and with a checksum beside it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from regularize.store import write_bytes
+
+SOURCES = Path(__file__).parent
+CACHE = "REGULARIZE_KERNEL_CACHE"
+"""Environment variable: the folder of compiled libraries, else `regularize/kernels` in the user's cache."""
+
+_COMMON = ("-O3", "-std=c++17", "-ffp-contract=off", "-shared", "-fPIC")
+_COMPILE_SECONDS, _LOCK_SECONDS = 120.0, 180.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Instructions to compile for: how many numbers a vector has, and what a processor must know."""
+
+    name: str
+    lanes: int
+    machines: frozenset[str]
+    features: frozenset[str] = frozenset()  # as /proc/cpuinfo calls them, and with -m the compilers
+
+    @property
+    def flags(self) -> list[str]:
+        return [f"-DLANES={self.lanes}", *(f"-m{name}" for name in sorted(self.features))]
+
+
+_X86, _ARM = frozenset({"x86_64", "amd64"}), frozenset({"aarch64", "arm64"})
+_AVX512 = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma"})
+TARGETS = (  # the widest first
+    Target(name="avx512", lanes=16, machines=_X86, features=_AVX512),
+    Target(name="avx2", lanes=8, machines=_X86, features=frozenset({"avx2", "fma"})),
+    Target(name="neon", lanes=4, machines=_ARM),
+)
+
+
+class BuildError(Exception):
+    """There is no compiled library, and why, in a few words."""
+
+
+def targets() -> list[Target]:
+    """Those that this processor knows, the widest first."""
+    machine, features = platform.machine().lower(), _features()
+    return [each for each in TARGETS if machine in each.machines and each.features <= features]
+
+
+def _features() -> frozenset[str]:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("flags"):
+                return frozenset(line.partition(":")[2].split())
+    return frozenset()
+
+
+def compilers() -> list[list[str]]:
+    """Commands that may compile C++: what CXX names, the machine's own, the one in the wheel `ziglang`."""
+    named = shlex.split(os.environ.get("CXX", ""))
+    own = [[path] for name in ("c++", "g++", "clang++", "cc") if (path := shutil.which(name))]
+    zig = [[sys.executable, "-m", "ziglang", "cc"]] if find_spec("ziglang") else []
+    return [command for command in (named, *own, *zig) if command]
+
+
+def cache_folder() -> Path:
+    if named := os.environ.get(CACHE):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regularize" / "kernels"
+
+
+def cached(target: Target) -> Path:
+    """Where its library is, once it was built."""
+    digest = hashlib.sha256(repr((_COMMON, target.flags)).encode())
+    for path in (*_files("h"), *_files("cpp")):
+        digest.update(path.read_bytes())
+    return cache_folder() / f"kernels-{target.name}-{digest.hexdigest()[:16]}.so"
+
+
+def _files(suffix: str) -> list[Path]:
+    return sorted(SOURCES.glob(f"*.{suffix}"))
+
+
+def library(target: Target, test: Callable[[Path], None]) -> Path:
+    """The compiled library for `target`; one that was just built has passed `test`, which raises.
+
+    Processes that need it at once build it once: the others wait.
+
+    Raises:
+        BuildError: no compiler made one that passes.
+    """
+    path = cached(target)
+    if _sound(path):
+        return path
+    try:
+        with _lock(path.with_suffix(".lock")):
+            if not _sound(path):
+                _put(path, _built(target, test))
+            return path
+    except OSError:  # a cache that cannot be written, or locked: for this process alone
+        return _kept_until_exit(_built(target, test))
+
+
+def _sound(path: Path) -> bool:
+    """Whether a library is there and is what was written."""
+    with suppress(OSError):
+        return _sum_of(path).read_bytes() == _sum(path.read_bytes())
+    return False
+
+
+def _put(path: Path, content: bytes) -> None:
+    write_bytes(path, content)
+    write_bytes(_sum_of(path), _sum(content))
+
+
+def _sum_of(path: Path) -> Path:
+    return path.with_suffix(".sha256")
+
+
+def _sum(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
+
+
+def _kept_until_exit(content: bytes) -> Path:
+    folder = tempfile.TemporaryDirectory(prefix="regularize-kernels-")
+    _UNTIL_EXIT.append(folder)
+    path = Path(folder.name) / "kernels.so"
+    path.write_bytes(content)
+    return path
+
+
+_UNTIL_EXIT: list[tempfile.TemporaryDirectory[str]] = []
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold the lock `path`; the system releases that of a process that ends.
+
+    Raises:
+        OSError: it cannot be had.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + _LOCK_SECONDS
+    with path.open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+        yield
+
+
+def _built(target: Target, test: Callable[[Path], None]) -> bytes:
+    """By the first compiler whose library passes the test.
+
+    Raises:
+        BuildError: there is none, or why that of the first one does not do.
+    """
+    problems = []
+    with tempfile.TemporaryDirectory(prefix="regularize-kernels-") as folder:
+        for number, compiler in enumerate(compilers()):
+            path = Path(folder) / f"{number}.so"  # a name each: a library that is loaded stays loaded
+            try:
+                _compile(compiler, target, path)
+                test(path)
+                return path.read_bytes()
+            except BuildError as error:
+                problems.append(f"{Path(compiler[0]).name}: {error}")
+    raise BuildError(problems[0] if problems else "no compiler found")
+
+
+def _compile(compiler: list[str], target: Target, path: Path) -> None:
+    sources = map(str, _files("cpp"))
+    command = [*compiler, "-x", "c++", *_COMMON, *target.flags, *sources, "-o", str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BuildError(f"cannot be run ({type(error).__name__})") from None
+    if done.returncode != 0 or not path.exists():
+        said = [line.strip() for line in done.stderr.splitlines() if "error" in line.lower()]
+        raise BuildError((said or [f"exit code {done.returncode}"])[0][:200])

@@ -1,0 +1,116 @@
+"""The compiled kernels as functions of tensors."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+IMAGE_CHANNELS = (1, 3)
+"""Of the images that a first stage takes."""
+
+CHANNELS = {1: 6, 3: 6, 6: 16}
+"""Of the inputs of a stage → of its outputs; the last is LeNet's second stage."""
+
+
+class Activation(IntEnum):
+    """What ends a stage, by its number in `stages.cpp`."""
+
+    IDENTITY = 0
+    RELU = 1
+    TANH = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passed:
+    """A stage where it was passed.
+
+    Attributes:
+        x: [R, B, side, side, in].
+        y: the output, [R, B, 14, 14, 6] of a first stage and [R, B, 400] of the second.
+        choice: which of the four sums of each pooled pixel was the largest.
+    """
+
+    x: Tensor
+    y: Tensor
+    choice: Tensor
+    activation: Activation
+
+
+class Kernels:
+    """A compiled library. All tensors are float32, on the CPU and contiguous; weights [R, out, in, 5, 5]."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.name = name
+        library = ctypes.CDLL(str(path))
+        pointer, number = ctypes.c_void_p, ctypes.c_int64
+        sizes = [number, number, ctypes.c_int, ctypes.c_int]
+        self._choices: dict[int, int] = {}
+        self._calls = {}
+        for channels in CHANNELS:
+            self._choices[channels] = getattr(library, f"choices_{channels}")()
+            for call, pointers in (("forward", 5), ("tangent", 5), ("backward", 8)):
+                function = getattr(library, f"{call}_{channels}")
+                function.argtypes, function.restype = [*[pointer] * pointers, *sizes], None
+                self._calls[call, channels] = function
+        self._linear, self._linear_backward = library.linear_forward, library.linear_backward
+        for function, pointers in ((self._linear, 4), (self._linear_backward, 6)):
+            function.argtypes, function.restype = [*[pointer] * pointers, *[number] * 4], None
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor, activation: Activation) -> Passed:
+        runs, images, *_, channels = x.shape
+        shape = (400,) if channels == 6 else (14, 14, 6)
+        y = torch.empty(runs, images, *shape)
+        choice = torch.empty(runs, images, self._choices[channels], dtype=torch.uint8)
+        self._call("forward", x, (x, weight, bias, y, choice), activation)
+        return Passed(x=x, y=y, choice=choice, activation=activation)
+
+    def tangent(self, at: Passed, tangent: Tensor, weight: Tensor, activation: Activation) -> Tensor:
+        """A tangent of x pushed to where y is: its convolution where the largest was, times the slope."""
+        pushed = torch.empty_like(at.y)
+        self._call("tangent", at.x, (tangent, weight, at.y, at.choice, pushed), activation)
+        return pushed
+
+    def backward(
+        self, at: Passed, weight: Tensor, gradient: Tensor, *, inputs: bool, weights: bool
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """∂/∂x, if the inputs' is wanted, and ∂/∂weight and ∂/∂bias, if the weights' are, from ∂/∂y."""
+        x = torch.empty_like(at.x) if inputs else None
+        w = torch.empty_like(weight) if weights else None
+        b = torch.empty(weight.shape[:2]) if weights else None
+        arguments = (at.x, weight, at.y, gradient, at.choice, w, b, x)
+        self._call("backward", at.x, arguments, at.activation)
+        return x, w, b
+
+    def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """x [R, B, in], weight [R, out, in] and bias [R, out] to [R, B, out]."""
+        y = torch.empty(*x.shape[:2], weight.shape[1])
+        self._linear(*_addresses(x, weight, bias, y), *x.shape, weight.shape[1])
+        return y
+
+    def linear_backward(
+        self, x: Tensor, weight: Tensor, gradient: Tensor, *, inputs: bool, weights: bool
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """As `backward`, of `linear`."""
+        dx = torch.empty_like(x) if inputs else None
+        w = torch.empty_like(weight) if weights else None
+        b = torch.empty(weight.shape[:2]) if weights else None
+        self._linear_backward(*_addresses(x, weight, gradient, w, b, dx), *x.shape, weight.shape[1])
+        return dx, w, b
+
+    def _call(self, name: str, x: Tensor, arguments: Sequence[Tensor | None], activation: Activation) -> None:
+        runs, images, side, _, channels = x.shape
+        self._calls[name, channels](*_addresses(*arguments), runs, images, side, activation)
+
+
+def _addresses(*tensors: Tensor | None) -> list[int | None]:
+    found: list[int | None] = []
+    for tensor in tensors:
+        assert tensor is None or tensor.is_contiguous()
+        found.append(None if tensor is None else tensor.data_ptr())
+    return found

@@ -1,0 +1,17 @@
+"""What is known of a network before it is built. Free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """What techniques ask of a network: its hidden layers, and the shape of its Jacobian.
+
+    `outputs` are the dimensions of the space that an example's logits lie in.
+    """
+
+    hidden_layers: tuple[str, ...]
+    outputs: int
+    inputs: int

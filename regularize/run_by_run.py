@@ -1,0 +1,92 @@
+"""Steps whose result for a run is the same bits whatever runs are beside it.
+
+The library keeps to that on its own in grouped convolutions, batched products and element-wise steps of
+two runs and more. It does not where a sum's order follows the number of columns that are summed at once,
+and where a matrix's kernel follows the address that the matrix lies at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ANY_NUMBER = torch.backends.cpu.get_cpu_capability() == "AVX512"
+"""Whether the library's grouped convolutions have the same bits for every number of runs from two on.
+
+Without AVX-512 the weight gradients of three runs are those of no other number (oneDNN 3)."""
+_SIDE = 4  # of matrices that fill whole cache lines, in numbers: 4·4 of float32 are 64 bytes
+
+
+def total(tensors: Iterable[Tensor]) -> Tensor:
+    """The sum of tensors of one shape, entry by entry in their order."""
+    return reduce(torch.add, tensors)
+
+
+def svd(matrices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The thin singular value decomposition of each matrix [R, m, n]: U, S, Vᵀ."""
+    left, values, right = zip(
+        *(torch.linalg.svd(each, full_matrices=False) for each in matrices), strict=True
+    )
+    return torch.stack(left), torch.stack(values), torch.stack(right)
+
+
+def singular_values(matrices: Tensor) -> Tensor:
+    """Those of each matrix [R, m, n], descending: [R, min(m, n)]."""
+    return torch.stack([torch.linalg.svdvals(each) for each in matrices])
+
+
+def gram(rows: Tensor) -> Tensor:
+    """The products of all rows of each matrix [R, n, m] with one another: [R, n, n]."""
+    count, length = rows.shape[1:]
+    # With zeros up to whole cache lines, so that every run's matrix begins at one, as do its gradients.
+    filled = F.pad(rows, (0, -length % _SIDE, 0, -count % _SIDE))
+    return torch.bmm(filled, filled.transpose(1, 2))[:, :count, :count]
+
+
+def convolution(x: Tensor, weight: Tensor, padding: int) -> Tensor:
+    """R convolutions of [B, R·in, H, W] by weights [R, out, in, k, k], channels last: [B, R·out, H', W']."""
+    runs = len(weight)
+    if ANY_NUMBER or x.dtype != torch.float32 or x.device.type != "cpu" or runs < 3:
+        return _grouped(x, weight, padding)
+    # Two at a time, the last one with itself where their number is odd.
+    images, weights = x.chunk(runs, dim=1), weight.unbind()
+    places = [(first, min(first + 1, runs - 1)) for first in range(0, runs, 2)]
+    found = [
+        _grouped(_last(torch.cat([images[a], images[b]], 1)), torch.stack([weights[a], weights[b]]), padding)
+        for a, b in places
+    ]
+    if runs % 2:
+        found[-1] = found[-1].chunk(2, dim=1)[0]
+    return _last(torch.cat(found, 1))
+
+
+def _grouped(x: Tensor, weight: Tensor, padding: int) -> Tensor:
+    return F.conv2d(x, _last(weight.flatten(0, 1)), padding=padding, groups=len(weight))
+
+
+def _last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+class AddToChannels(torch.autograd.Function):
+    """x [B, R·C, H, W] plus a number for each channel, [R, C]; `AddToChannels.apply(x, numbers)`."""
+
+    generate_vmap_rule = True  # so that torch.func goes through it
+
+    @staticmethod
+    def forward(x: Tensor, numbers: Tensor) -> Tensor:
+        return x + numbers.view(-1, 1, 1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], _output: Tensor) -> None:
+        ctx.runs = len(inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor]:
+        # As one sum over all channels the order would hang on how many there are.
+        return slope, torch.stack([of_run.sum((0, 2, 3)) for of_run in slope.chunk(ctx.runs, dim=1)])

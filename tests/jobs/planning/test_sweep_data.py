@@ -1,0 +1,107 @@
+"""What plan says of a sweep's data, so that submit has no news."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jobs.planning.sweep_data import look_at_data, prepare_data
+from jobs.sweep.sweep_file import load_sweep
+from regularize.data.official import OFFICIAL
+from regularize.errors import UserError
+from tests.jobs.sweeps import BASE
+
+RANDOM = np.random.default_rng(0)
+
+
+def write(root: Path, **changed: object) -> None:
+    """The set `mine` as MedMNIST has its own: 120 training, 30 validation and 50 test images of 28 × 28."""
+    arrays: dict[str, object] = {}
+    for part, count in (("train", 120), ("val", 30), ("test", 50)):
+        arrays[f"{part}_images"] = RANDOM.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        arrays[f"{part}_labels"] = (np.arange(count) % 5).astype(np.uint8)[:, None]
+    root.mkdir(exist_ok=True)
+    np.savez(root / "mine.npz", **arrays | changed)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write(tmp_path / "data")
+    return tmp_path / "data"
+
+
+def both(root: Path, dataset: str, *lines: str) -> list[str]:
+    """The errors of a look and of preparation, without an error ``."""
+    path = root.parent / "sweep.yaml"
+    path.write_text(BASE.replace("dataset: digits", f"dataset:\n  {dataset}") + "\n".join(lines) + "\n")
+    sweep, said = load_sweep(path), []
+    for read in (look_at_data, prepare_data):
+        try:
+            read(sweep, root, lambda note: None)
+            said.append("")
+        except UserError as error:
+            said.append(str(error))
+    return said
+
+
+def test_a_look_has_the_numbers_of_preparation(root: Path) -> None:
+    path = root.parent / "sweep.yaml"
+    path.write_text(BASE.replace("digits", "{mine: {resize: 32, channels: 3}, digits: {}}"))
+    sweep = load_sweep(path)
+    seen = look_at_data(sweep, root, lambda note: None)
+    assert seen == prepare_data(sweep, root, lambda note: None)
+    assert (seen["mine"].train, seen["mine"].validation, seen["mine"].shape) == (120, 30, (3, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("changed", "dataset", "lines", "words"),
+    [
+        ({"train_labels": np.zeros((120, 14), np.uint8)}, "mine:", [], "14 labels an image"),
+        ({"train_images": np.zeros((120, 28, 30), np.uint8)}, "mine:", [], "must be uint8 .*resize"),
+        ({}, "mine: {validation: 0.2}", [], "validation is 0.2.*part of its own"),
+        ({}, "mine: {per_class: 25}", [], "per_class is 25, but mine has at most 24"),
+        ({}, "mine: {resize: 8}", [], "lenet5"),
+        ({}, "mine:", ["evaluation: {corruptions: true}"], "mine has no corrupted test sets.*mine-c"),
+    ],
+)
+def test_what_a_look_can_see_it_says_in_the_words_of_preparation(
+    root: Path, changed: dict[str, object], dataset: str, lines: list[str], words: str
+) -> None:
+    write(root, **changed)
+    first, second = both(root, dataset, *lines)
+    assert first == second
+    with pytest.raises(UserError, match=words):
+        raise UserError(first)
+
+
+def test_official_files_that_are_missing_are_said_and_planned_for(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.yaml"
+    path.write_text(BASE.replace("digits", "mnist"))
+    notes: list[str] = []
+    assert look_at_data(load_sweep(path), tmp_path, notes.append) == {"mnist": OFFICIAL["mnist"].facts}
+    (note,) = notes
+    assert note.startswith(f"mnist: nothing can be trained yet: mnist is not in {tmp_path}: put ")
+
+
+def test_an_official_file_that_is_another_is_news_to_nobody(tmp_path: Path) -> None:
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    for name in OFFICIAL["mnist"].source.keywords["layout"].names:  # type: ignore[attr-defined]
+        (folder / name).write_bytes(b"<html>sign in to this network</html>")
+    first, second = both(tmp_path, "mnist:")
+    assert first == second
+    assert "train-images-idx3-ubyte is damaged" in first
+
+
+def test_what_preparation_found_is_said_again_by_a_look(root: Path) -> None:
+    images = RANDOM.integers(0, 256, (120, 28, 28), dtype=np.uint8)
+    write(root, train_images=images, test_images=images[:50])
+    path = root.parent / "sweep.yaml"
+    path.write_text(BASE.replace("digits", "mine"))
+    notes: dict[str, list[str]] = {"made": [], "seen": []}
+    prepare_data(load_sweep(path), root, notes["made"].append)
+    look_at_data(load_sweep(path), root, notes["seen"].append)
+    assert notes["made"] == notes["seen"]
+    assert notes["made"][1].startswith("mine: 50 of 50 test images also stand in the training part")
