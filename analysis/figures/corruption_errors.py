@@ -43,8 +43,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         caption=(
             f"{of(comparison)}: errors on corrupted test images as percent of those without a regularizer "
             "(Hendrycks and Dietterich, 2019): for each corruption those of all severities together; "
-            f"mCE is the mean over corruptions. Means over seeds ({seeds(comparison, rows=rows)}), mCE with its 95% "
-            f"t-interval. Strengths: {comparison.rule}.{left_out(comparison, rows)}"
+            f"mCE is the mean over corruptions. Means over seeds ({seeds(comparison, rows=rows)}), mCE "
+            f"with its 95% t-interval. Strengths: {comparison.rule}.{left_out(comparison, rows)}"
         ),
         alt=(
             f"A table of colours: a row for each of {len(comparison.contenders)} contenders, a column for "
