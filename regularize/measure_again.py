@@ -60,6 +60,7 @@ def measure_pack(
     after = replace(
         before,
         evaluation=evaluation.text,
+        curves=before.curves or before.evaluation,
         code="+".join(dict.fromkeys([*filter(None, before.code.split("+")), *trainer.codes])),
         evaluation_seconds=before.evaluation_seconds + watch.read(),
         measuring_failed=False,

@@ -76,6 +76,7 @@ class PackStatus:
     evaluation_seconds: float = 0.0  # beside `seconds`
     job: str = ""  # what trains it on a cluster, as its log is named: array, element, process
     evaluation: str = ""  # of a done pack: the `Evaluation.text` that its tables were measured by
+    curves: str = ""  # the text that its curves are by, where it has been measured again since
     measuring_failed: bool = False  # measuring it again, by other settings, raised an error
     code: str = ""  # that has trained it (`regularize.code_identity`), joined by + where it is several
     data: str = ""  # content of its data set (`Dataset.content_hash`)
