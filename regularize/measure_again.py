@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import Tensor
 
 from regularize import checkpoint
 from regularize.config import RunConfig
@@ -39,14 +39,13 @@ def measure_pack(
     together, and rank 0 writes.
 
     Raises:
-        UserError: the weights cannot be read. They are set aside: the pack has to be trained again.
+        UserError: the data are not those of the training; or the weights cannot be read. They are set
+            aside: the pack has to be trained again.
     """
     keep_large_blocks()
     ranks, before = Ranks.here(), PackStatus.read(paths.status)
     trainer = Trainer(runs, paths, ranks, data_root)
-    weights = _weights(paths, [run.run_id for run in runs], ranks.device)
-    trainer.model.load_state_dict(trainer.beside(weights))
-    trainer.step = trainer.timeline.steps
+    trainer.load_trained(_weights(paths, [run.run_id for run in runs], ranks.device), before.data)
     wanted, watch = runs[0].evaluation, Stopwatch()
     curves = Curves(trainer, wanted, lambda: ranks.any(stop()))
     watch.start()
@@ -59,6 +58,7 @@ def measure_pack(
     after = replace(
         before,
         evaluation=evaluation.text,
+        curves=before.curves or before.evaluation,
         code="+".join(dict.fromkeys([*filter(None, before.code.split("+")), *trainer.codes])),
         evaluation_seconds=before.evaluation_seconds + watch.read(),
         measuring_failed=False,
@@ -101,15 +101,14 @@ def _replace_tables(
     for run_id, columns in zip(before.runs, measured_columns(len(before.runs), measured), strict=True):
         # What is not measured any more stays as it was.
         rows[run_id] |= {name: value for name, value in columns.items() if value is not None}
-        rows[run_id]["evaluation_seconds"] += spent
-        rows[run_id]["code"] = after.code
+        rows[run_id] |= {"code": after.code, "evaluation_seconds": rows[run_id]["evaluation_seconds"] + spent}
     write_table(paths.results, [rows[run_id] for run_id in before.runs], RESULTS)
     after = replace(after, files=dict(paths.kept()))
     after.write(paths.status)
     return after
 
 
-def _weights(paths: PackPaths, ids: Sequence[str], device: torch.device) -> Mapping[str, Any]:
+def _weights(paths: PackPaths, ids: Sequence[str], device: torch.device) -> dict[str, Tensor]:
     kept = checkpoint.load(paths.weights)
     assert list(kept["runs"]) == list(ids), "a pack's runs are in the order of their ids"
     return {name: tensor.to(device) for name, tensor in kept["model"].items()}

@@ -67,7 +67,7 @@ def write_measured(paths: PackPaths, ids: Sequence[str], measured: Measured) -> 
 
 
 def measured_columns(runs: int, measured: Measured) -> list[Row]:
-    """The columns of `results` that say what was measured and how, a row for each run."""
+    """The columns of `results` that say what was measured and how, a row for each of the `runs`."""
     shared: Row = {
         "train_examples": measured.outputs["train"][1].shape[1],
         "jacobian_examples": measured.extent.jacobian_examples or None,

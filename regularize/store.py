@@ -92,6 +92,7 @@ class PackStatus:
     code: str = ""  # that has trained it (`regularize.code_identity`), joined by + where it is several
     data: str = ""  # content of its data set (`Dataset.content_hash`)
     evaluation: str = ""  # of a done pack: the `Evaluation.text` that its tables were measured by
+    curves: str = ""  # the text that its curves are by, where it has been measured again since
     measuring_failed: bool = False  # measuring it again, by other settings, raised an error
 
     def write(self, path: Path) -> None:

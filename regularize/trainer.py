@@ -116,14 +116,11 @@ class Trainer:
         Raises:
             UserError: it was begun on other data.
         """
-        if (before := state.get("data", "")) and before != self.data:
-            raise UserError(
-                f"{self.runs[0].data.name} is not what this pack was begun on: its content is {self.data}, "
-                f"was {before}; put the data back, or `regularize submit --data retrain`"
-            )
+        self._check_data(state.get("data", ""))
         self.codes = tuple(dict.fromkeys([*state.get("codes", ()), *self.codes]))
         self.kernels = tuple(dict.fromkeys([*state.get("kernels", ()), *self.kernels]))
-        state = self.beside(state)
+        if len(self.runs) == 1 and models.packable(self.runs[0].model):
+            state = _with_twins(state, len(self.seeds))
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -132,11 +129,23 @@ class Trainer:
         same = len(sums) == self.ranks.world
         self.objective_sum = sums[self.ranks.rank].clone() if same else sums.mean(0)
 
-    def beside(self, state: Any) -> Any:
-        """The state of a lone run, for it and the twin that it may have: other kernels may go on with it."""
-        if len(self.runs) == 1 and models.packable(self.runs[0].model):
-            return _with_twins(state, len(self.seeds))
-        return state
+    def load_trained(self, weights: dict[str, Tensor], data: str) -> None:
+        """Take the networks that a training on `data` has left, to measure them.
+
+        Raises:
+            UserError: it was on other data.
+        """
+        self._check_data(data)
+        alone = len(self.runs) == 1 and models.packable(self.runs[0].model)
+        self.model.load_state_dict(_with_twins(weights, len(self.seeds)) if alone else weights)
+        self.step = self.timeline.steps
+
+    def _check_data(self, before: str) -> None:
+        if before and before != self.data:
+            raise UserError(
+                f"{self.runs[0].data.name} is not what this pack was begun on: its content is {self.data}, "
+                f"was {before}; put the data back, or `regularize submit --data retrain`"
+            )
 
     def advance(self) -> None:
         """One optimizer step of all runs."""

@@ -38,17 +38,17 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 data=data,
                 caption=(
                     f"{of(comparison)}: accuracy on {examples} test images (0) and on corrupted copies of "
-                    f"these, by the severity that was published with them. {notes(comparison)}"
+                    f"these, by the severity that was published with them. {notes(comparison, rows)}"
                 ),
                 alt=(
                     f"Curves of accuracy that fall with severity, a row for each of {len(panels)} "
                     f"regularizers, a column for each corruption ({', '.join(corruptions)}), the curve "
                     f"without a regularizer in grey. Mean accuracy over corruptions at the highest severity "
-                    f"({seeds(comparison)}): {_ends(comparison, data)}."
+                    f"({seeds(comparison, rows=rows)}): {_ends(comparison, data)}."
                 ),
                 summary=f"{of(comparison)}, accuracy on corrupted images: {_ends(comparison, data)}",
-                band=band(comparison),
-                n=counts(comparison),
+                band=band(comparison, rows),
+                n=counts(comparison, rows),
                 inputs=digest(rows),
             )
 

@@ -18,7 +18,7 @@ from analysis.notation.number_text import number, plus_minus
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.corruption_error import MEAN, corruption_errors
 from analysis.tables.store_tables import digest
-from analysis.text.captions import band, counts, name, of, seeds
+from analysis.text.captions import band, counts, left_out, name, of, seeds
 
 _ROW = 0.24  # inches
 _LEAST = 10.0  # percent from 100 that have the full colour at least
@@ -43,17 +43,17 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         caption=(
             f"{of(comparison)}: errors on corrupted test images as percent of those without a regularizer "
             "(Hendrycks and Dietterich, 2019): for each corruption those of all severities together; "
-            f"mCE is the mean over corruptions. Means over seeds ({seeds(comparison)}), mCE with its 95% "
-            f"t-interval. Strengths: {comparison.rule}."
+            f"mCE is the mean over corruptions. Means over seeds ({seeds(comparison, rows=rows)}), mCE "
+            f"with its 95% t-interval. Strengths: {comparison.rule}.{left_out(comparison, rows)}"
         ),
         alt=(
             f"A table of colours: a row for each of {len(comparison.contenders)} contenders, a column for "
             f"each corruption; blue where there are fewer errors than without a regularizer, red where more. "
-            f"Mean corruption errors ({seeds(comparison)}): {_errors(comparison, data)}."
+            f"Mean corruption errors ({seeds(comparison, rows=rows)}): {_errors(comparison, data)}."
         ),
         summary=f"{of(comparison)}, mean corruption error: {_errors(comparison, data)}",
-        band=band(comparison),
-        n=counts(comparison),
+        band=band(comparison, rows),
+        n=counts(comparison, rows),
         inputs=digest(rows),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +12,7 @@ import pandas as pd
 from analysis.notation.methods import METHODS
 from analysis.statistics.scores import Score
 from analysis.tables.collect import strength_order
-from analysis.tables.measured_alike import attacks_alike, curves_alike
+from analysis.tables.measured_alike import attacks_alike, corruptions_alike, curves_alike
 from analysis.tables.store_tables import Problem, Tables, digest
 from regularize.errors import UserError
 
@@ -124,25 +125,25 @@ class Comparison:
         Raises:
             UserError: none was measured as the sweep asks for.
         """
-        rows = self._measured("robustness", "accuracy under attack")
-        alike = attacks_alike(rows, self.results, self.tables.runs).reset_index(drop=True)
-        return self._some(alike, "robustness", "accuracy under attack")
+        return self._measured("robustness", "accuracy under attack", attacks_alike)
 
     @cached_property
     def corruptions(self) -> pd.DataFrame:
-        """The accuracies on corrupted images of the runs in `results` that did not diverge.
+        """The accuracies on corrupted images of the runs in `results` that did not diverge, measured alike.
 
         Raises:
-            UserError: none was measured.
+            UserError: none was measured as the sweep asks for.
         """
-        return self._measured("corruptions", "accuracy on corrupted images")
+        return self._measured("corruptions", "accuracy on corrupted images", corruptions_alike)
 
-    def _measured(self, table: str, what: str) -> pd.DataFrame:
+    def _measured(
+        self, table: str, what: str, alike: Callable[[pd.DataFrame, pd.DataFrame, pd.DataFrame], pd.DataFrame]
+    ) -> pd.DataFrame:
         """The rows of a table that is there only where the sweep's `evaluation` asks for it."""
         there = self.tables.store.table(table).exists()
-        return self._some(self.rows(table) if there else pd.DataFrame(), table, what)
-
-    def _some(self, rows: pd.DataFrame, table: str, what: str) -> pd.DataFrame:
+        rows = self.rows(table) if there else pd.DataFrame()
+        if not rows.empty:
+            rows = alike(rows, self.results, self.tables.runs).reset_index(drop=True)
         if rows.empty:
             raise UserError(
                 f"{what} was not measured, or otherwise than the sweep asks for now; with "

@@ -46,12 +46,13 @@ def as_wanted(results: pd.DataFrame, runs: pd.DataFrame, setting: str) -> pd.Ser
 def attacks_alike(rows: pd.DataFrame, results: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """The rows of `robustness` that can be compared: each attack on as many examples, by the same steps."""
     good = results.loc[as_wanted(results, runs, "robustness"), "run_id"]
-    rows = rows[rows["run_id"].isin(good)]
-    how = rows[["examples", "steps", "step_size"]].astype(float).fillna(-1).apply(tuple, axis=1)
-    if rows.empty or how.groupby([rows["attack"], rows["size"]]).nunique().max() == 1:
-        return rows
-    usual = how.groupby([rows["attack"], rows["size"]]).transform(_usual_of_all)
-    return rows[how == usual]
+    return _by_same(rows[rows["run_id"].isin(good)], ["attack", "size"], ["examples", "steps", "step_size"])
+
+
+def corruptions_alike(rows: pd.DataFrame, results: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `corruptions` that can be compared."""
+    good = results.loc[as_wanted(results, runs, "corruptions"), "run_id"]
+    return _by_same(rows[rows["run_id"].isin(good)], ["corruption", "severity"], ["examples"])
 
 
 def curves_alike(rows: pd.DataFrame) -> pd.DataFrame:
@@ -66,6 +67,20 @@ def curves_alike(rows: pd.DataFrame) -> pd.DataFrame:
     if epochs.nunique() > 1:
         rows = rows[rows["epoch"].isin(epochs[epochs == rows["run_id"].nunique()].index)]
     return rows
+
+
+def _by_same(rows: pd.DataFrame, point: Sequence[str], settings: Sequence[str]) -> pd.DataFrame:
+    """The rows with the settings that most have at their point."""
+    if rows.empty:
+        return rows
+    how = (
+        rows[[*settings]]
+        .astype(float)
+        .fillna(-1)
+        .apply(tuple, axis=1)
+        .groupby([rows[name] for name in point])
+    )
+    return rows if how.nunique().max() == 1 else rows[how.transform(lambda each: each == _usual_of_all(each))]
 
 
 def _alike(measured: object, wanted: object, setting: str) -> bool:

@@ -26,7 +26,8 @@ def results_table(tables: Tables) -> pd.DataFrame:
     Columns: dataset, per_class, model, regularizer, strength; n, the seeds that did not diverge, and
     n_diverged; test_accuracy in %; difference of it to the baseline in percentage points over the
     n_pairs seeds that both have; test_loss and gap (test minus training loss) in nats; each of the
-    four with its `_half`, the half width of the 95% t-interval; rule: how the strength was chosen.
+    four with its `_half`, the half width of the 95% t-interval; rule: how the strength was chosen. A gap of
+    which not all n were measured alike is missing.
     `attrs` say in "pooled" whether results of different code or data stand in it.
     """
     found = pd.DataFrame([row for comparison in comparisons(tables) for row in _rows(comparison)])
@@ -59,9 +60,10 @@ def _measures(comparison: Comparison, contender: Contender) -> dict[str, Interva
     done, baseline = comparison.done(contender), comparison.baseline
     paired = baseline is not None and baseline != contender
     reference = comparison.done(baseline)["test_accuracy"] if baseline and paired else _NOTHING
+    gap = interval(done["test_loss"] - done["train_loss"])
     return {
         "test_accuracy": interval(100 * done["test_accuracy"]),
         "difference": interval(paired_differences(100 * done["test_accuracy"], 100 * reference)),
         "test_loss": interval(done["test_loss"]),
-        "gap": interval(done["test_loss"] - done["train_loss"]),
+        "gap": gap if gap.n == len(done) else interval(_NOTHING),  # some were measured otherwise
     }

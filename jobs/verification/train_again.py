@@ -52,6 +52,7 @@ def drawn(run_ids: Iterable[str], count: int) -> list[str]:
 def verify(store: Store, known: Saved, run_ids: Collection[str], console: Console) -> list[Verified]:
     """Train these finished runs again where the sweep was trained, and compare them; in the order given.
 
+    They are measured as they were before: where curves are by other settings, again after the training.
     What was trained again is removed where all is equal, and else stays beside the store's packs.
 
     Raises:
@@ -61,16 +62,16 @@ def verify(store: Store, known: Saved, run_ids: Collection[str], console: Consol
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     again = Store(store.folder / "verify" / moment)
     table = read_runs(store)
-    rows = table.filter(pc.is_in(table["run_id"], value_set=pa.array(list(run_ids), pa.string()))).to_pylist()
-    measured = {i: s.evaluation for s in read_packs(store).statuses.values() for i in s.runs if s.evaluation}
-    rows = [row | {"config": _measured_by(row["config"], measured.get(row["run_id"], ""))} for row in rows]
-    write_table(again.runs, rows, RUNS)
-    packs = _packs(from_table(read_runs(again)), known.cluster.pack_runs)
+    rows = table.filter(pc.is_in(table["run_id"], value_set=pa.array(list(run_ids), pa.string())))
+    done = (status for status in read_packs(store).statuses.values() if status.state == "done")
+    told = {run_id: status for status in done for run_id in status.runs}
+    begun = _measured_by(rows, {run_id: told[run_id].curves or told[run_id].evaluation for run_id in run_ids})
+    ended = _measured_by(rows, {run_id: told[run_id].evaluation for run_id in run_ids})
+    packs = _packs(from_table(begun), from_table(ended), known.cluster.pack_runs)
     console.print(f"training {plural(len(run_ids), 'run')} again in {again.folder}", soft_wrap=True)
-    if known.cluster.kind == "local":
-        launch(again, make_slices(packs, known.cluster.slots), known.cluster, known.data_root, lambda: None)
-    else:
-        _by_jobs(again, known, packs, console)
+    for each in (begun, ended)[: 1 if begun.equals(ended) else 2]:
+        write_table(again.runs, each, RUNS)
+        _work_through(again, known, packs, console)
     before, now = (_homes(each) for each in (store, again))
     _check_done(again, run_ids, now)
     found = [
@@ -82,15 +83,28 @@ def verify(store: Store, known: Saved, run_ids: Collection[str], console: Consol
     return found
 
 
-def _measured_by(config: str, evaluation: str) -> str:
-    """The configuration with the evaluation that its results were measured by, whatever is asked for now."""
-    return json.dumps(json.loads(config) | {"evaluation": json.loads(evaluation)}) if evaluation else config
+def _measured_by(rows: pa.Table, evaluations: Mapping[str, str]) -> pa.Table:
+    """The rows of runs with other evaluations; `` leaves a run with its own."""
+    found = rows.to_pylist()
+    for row in found:
+        if text := evaluations[row["run_id"]]:
+            config = json.loads(row["config"]) | {"evaluation": json.loads(text)}
+            row |= {"evaluation": text, "config": json.dumps(config)}
+    return pa.Table.from_pylist(found, schema=RUNS)
 
 
-def _packs(runs: Mapping[str, RunConfig], limit: int) -> list[Pack]:
-    groups: dict[str, list[str]] = defaultdict(list)
-    for run_id, config in runs.items():
-        groups[config.pack_key].append(run_id)
+def _work_through(again: Store, known: Saved, packs: Sequence[Pack], console: Console) -> None:
+    if known.cluster.kind == "local":
+        launch(again, make_slices(packs, known.cluster.slots), known.cluster, known.data_root, lambda: None)
+    else:
+        _by_jobs(again, known, packs, console)
+
+
+def _packs(begun: Mapping[str, RunConfig], ended: Mapping[str, RunConfig], limit: int) -> list[Pack]:
+    """Of runs that are measured alike, on the way and at the end."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for run_id, config in begun.items():
+        groups[config.pack_key, ended[run_id].evaluation.text].append(run_id)
     return [Pack(runs=part, whole=1.0) for group in groups.values() for part in balanced(group, limit)]
 
 

@@ -32,7 +32,7 @@ _MISSING = object()
 @cache
 def alike(measured: str, wanted: str, setting: str) -> bool:
     """Whether what a final setting stands for was measured as it is wanted; so it was if it is not wanted."""
-    value = _of(wanted, setting)
+    value = _settings(wanted).get(setting, FINAL[setting])
     unwanted = setting != _ALWAYS and value == FINAL[setting]
     return unwanted or bool(_of(measured, setting) == value)
 

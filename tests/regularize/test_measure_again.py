@@ -13,7 +13,7 @@ from regularize import measure_again
 from regularize.config import Evaluation, RunConfig, Term
 from regularize.errors import UserError
 from regularize.evaluation.measurement import alike, kept, meets
-from regularize.evaluation.settings import Robustness
+from regularize.evaluation.settings import Corruptions, Robustness
 from regularize.measure_again import measure_pack
 from regularize.store import PackPaths, PackStatus
 from regularize.train_pack import train_pack
@@ -187,6 +187,10 @@ def test_which_measurements_are_alike():
     without_a_later_setting = rich.replace(',"pgd_steps":3', "")
     assert without_a_later_setting != rich
     assert not meets(without_a_later_setting, rich)
+    corrupted = replace(RICH, corruptions=Corruptions())
+    assert not meets(rich, corrupted.text)
+    assert meets(corrupted.text, corrupted.text)
+    assert meets(corrupted.text, rich), "what is not wanted any more does no harm"
     assert not kept(poor, rich)
     assert kept(poor, replace(RICH, every=2).text)
     assert kept(poor, replace(RICH, snapshots=2).text)

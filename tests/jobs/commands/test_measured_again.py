@@ -85,6 +85,7 @@ def test_evaluation_changed_and_measured_again(here: Machine) -> None:
     assert {p: p.read_bytes() for p in weights} == weights
     assert here.plan()["to_measure"] == 0
     assert "nothing to do" in here("submit", "--max-tasks", "1")
+    assert main(["verify", str(here.sweep), "-n", "1"]) == 0, "curves and numbers are of two measurements"
 
     weightless, *others = here.store.packs.glob("*/weights.pt")
     weightless.unlink()
