@@ -7,7 +7,6 @@ allowed; but whoever adds until a difference shows will find one, so tables and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from analysis.statistics.contenders import BASELINE, Contender, contender_order,
 from analysis.tables.collect import strength_order
 from analysis.tables.store_tables import Problem, Tables
 from regularize.store import Store, read_json, write_json
+from regularize.whole_files import warn
 
 Planned = Mapping[str, Mapping[str, Any]]
 """By regularizer: the number of report `seeds`, and the `strengths` that are tried, of one problem."""
@@ -34,10 +34,14 @@ def record(tables: Tables) -> None:
 
 def read(store: Store) -> list[dict[str, Any]]:
     """All looks, oldest first; none where there is no file that can be read."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    try:
         looks = read_json(store.looks)
         return [{"time": str(look["time"]), "problems": dict(look["problems"])} for look in looks]
-    return []
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        warn(f"{store.looks} is damaged ({error}): what was added after the first look is not known")
+        return []
 
 
 def added(tables: Tables, problem: Problem) -> str | None:
