@@ -21,6 +21,7 @@ RUN_STATES = (
     "planned", "queued", "running", "interrupted", "failed", "lost", "unknown", "done", "diverged"
 )  # fmt: skip
 SILENT_SECONDS = 60.0
+ELSEWHERE_SECONDS = 600.0  # longer than what a pack does between two words, such as an evaluation
 # Of a job that Slurm has not started yet, or not again.
 _WAITING = (
     "PENDING",
@@ -70,11 +71,17 @@ def waits(task: QueuedTask) -> bool:
 
 
 def pack_state(status: PackStatus, now: datetime) -> str:
-    """The state of a pack; one whose process on this host died without a word is interrupted."""
-    dead = status.host == socket.gethostname() and not alive(status.pid)
-    if status.state == "running" and not status.job and dead and age(status, now) > SILENT_SECONDS:
-        return "interrupted"
-    return status.state
+    """The state of a pack; one whose process died without a word is interrupted.
+
+    Of a process on a host of another name, which may be this one in another network, long silence says so.
+    """
+    if status.state != "running" or status.job:
+        return status.state
+    here = status.host == socket.gethostname()
+    if here and alive(status.pid):
+        return status.state
+    limit = SILENT_SECONDS if here else ELSEWHERE_SECONDS
+    return "interrupted" if age(status, now) > limit else status.state
 
 
 def processes_here(packs: Packs, now: datetime) -> set[int]:
