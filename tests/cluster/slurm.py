@@ -206,7 +206,7 @@ class TestCluster:
 
     def _write_files(self) -> None:
         self._mount(self.folder, "512m")  # in memory: the database would wait for the disk for seconds
-        for name in ("munge", "database", "state", "ssh", "output", "small"):
+        for name in ("munge", "database", "state", "ssh", "output", "small", "noisy"):
             (self.folder / name).mkdir()
         folder, host, ports = self.folder, self._host, self._ports
         self._write("hosts", settings.hosts(host))
@@ -224,6 +224,7 @@ class TestCluster:
         self._write("ssh/config", settings.ssh_config(folder, "root", ports), 0o600)
         for name, port in zip(LOGINS, ports.logins, strict=True):
             more = settings.GUARDED if name == "guarded" else ""
+            more += settings.with_home(folder, folder / "noisy") if name == "noisy" else ""
             self._write(f"ssh/sshd-{name}", more + settings.sshd_config(folder, name, port))
         self._write("ssh/pam", settings.pam(folder))
         self._write("ssh/code", settings.CHECK_CODE, 0o755)

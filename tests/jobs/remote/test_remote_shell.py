@@ -71,18 +71,23 @@ def test_a_variable_that_is_not_set_ends_the_script(tmp_path: Path) -> None:
 
 def test_what_setup_prints_and_reads_is_neither_output_nor_input(tmp_path: Path) -> None:
     cluster = Cluster(kind="slurm", setup=("echo loading", "cat", "export FOUND='a module'"))
-    script = remote_shell.lines([*remote_shell.begin(cluster), 'echo "$FOUND $(cat)" >&3'])
+    script = remote_shell.script(cluster, ['echo "$FOUND $(cat)" >&3', "echo trouble >&2", "exit 7"])
     done = subprocess.run(
-        ["sh", "-c", remote_shell.LOGIN], input=f"{script}sent", capture_output=True, text=True, check=True
+        ["sh", "-c", remote_shell.LOGIN],
+        input=f"{script.framed('m', errors=True)}sent".encode(),
+        capture_output=True,
     )
-    assert done.stdout == "a module sent\n"
-    assert "loading" in done.stderr
+    assert done.stdout == b"\x1em\na module sent\n\x1em 7\n"
+    assert done.stderr.endswith(b"\x1em\ntrouble\n\x1em 7\n")
+    assert b"loading" in done.stderr
+    assert done.returncode == 7
 
 
 def test_without_code_or_python_the_exit_code_says_so(tmp_path: Path) -> None:
     cluster = Cluster(kind="slurm", base=tmp_path / "it's")
     script = remote_shell.run(cluster, "0" * 16, (), "jobs.commands.answer_request")
     for code in (remote_shell.NO_SNAPSHOT, remote_shell.NO_PYTHON):
-        done = subprocess.run(["sh", "-c", remote_shell.LOGIN], input=script.encode(), capture_output=True)
+        text = script.framed("m", errors=False).encode()
+        done = subprocess.run(["sh", "-c", remote_shell.LOGIN], input=text, capture_output=True)
         assert done.returncode == code
         (tmp_path / "it's" / "snapshots" / ("0" * 16)).mkdir(parents=True, exist_ok=True)
