@@ -42,8 +42,9 @@ class Script:
         begin = [f"printf '\\036{mark}\\n' >&{stream}" for stream in streams]
         end = [f"printf '\\036{mark} %d\\n' \"$code\" >&{stream}" for stream in streams]
         last = "; ".join([") && code=0 || code=$?", *end, 'exit "$code"'])
-        # The shell has read its last line before it runs the first of the body.
-        return lines([*self.before, *begin, "( :", *self.body, last])
+        # Where a profile has aliases expanded (`cp -i`), none is left for the lines behind this one. The
+        # shell has read the last of them before it runs the first of the body.
+        return lines([*self.before, "\\unalias -a", *begin, "( :", *self.body, last])
 
 
 HELLO = Script((), ())
