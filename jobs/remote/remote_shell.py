@@ -40,7 +40,8 @@ class Script:
         """Its text, with marks around the answer (see `framed_answer`); with `errors`, around those too."""
         streams = (3, 2) if errors else (3,)
         begin = [f"printf '\\036{mark}\\n' >&{stream}" for stream in streams]
-        end = [f"printf '\\036{mark} %d\\n' \"$code\" >&{stream}" for stream in streams]
+        # The answer's end is the last: with it, what was said on stderr has been said.
+        end = [f"printf '\\036{mark} %d\\n' \"$code\" >&{stream}" for stream in reversed(streams)]
         last = "; ".join([") && code=0 || code=$?", *end, 'exit "$code"'])
         # Where a profile has aliases expanded (`cp -i`), none is left for the lines behind this one. The
         # shell has read the last of them before it runs the first of the body.
