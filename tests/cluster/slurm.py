@@ -206,7 +206,7 @@ class TestCluster:
 
     def _write_files(self) -> None:
         self._mount(self.folder, "512m")  # in memory: the database would wait for the disk for seconds
-        for name in ("munge", "database", "state", "ssh", "output", "small", "noisy"):
+        for name in ("munge", "database", "state", "ssh", "output", "small"):
             (self.folder / name).mkdir()
         folder, host, ports = self.folder, self._host, self._ports
         self._write("hosts", settings.hosts(host))

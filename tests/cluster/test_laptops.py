@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,10 +30,10 @@ NOISY = {
 def startup(slurm: TestCluster) -> Iterator[Path]:
     """The folder of startup files of the login node `test-noisy`."""
     home = slurm.folder / "noisy"
+    home.mkdir()
     write(home, NOISY)
     yield home
-    for path in home.iterdir():
-        path.unlink()
+    shutil.rmtree(home)
 
 
 def write(home: Path, files: dict[str, str]) -> None:
