@@ -21,7 +21,8 @@ from jobs.submission.job_outcomes import unasked
 from regularize.errors import UserError
 from regularize.store import PackPaths, Store
 
-_WHOLE = ("sweep", "provenance", "runs", "submission", "journal")
+_WHOLE = ("sweep", "provenance", "runs", "submission", "journal", "accepted", "looks")
+_INPUTS = ("*.diff", "code/*.zip", "data/*.json")
 _STATES = ("status", "error")
 _TABLES = ("metrics", "results", "predictions", "spectra", "robustness", "corruptions")
 _WEIGHTS = ("weights", "snapshots")
@@ -64,7 +65,9 @@ def send(store: Store, had: Mapping[str, Any], out: IO[bytes], *, weights: bool)
         )
     for path in _files(store, weights=weights):
         with suppress(FileNotFoundError):  # never made, or replaced by now
-            _send(path, path.relative_to(store.folder).as_posix(), had, out)
+            # Those that were noted here are kept: the laptop compares, too.
+            place = store.looks_there if path == store.looks else path
+            _send(path, place.relative_to(store.folder).as_posix(), had, out)
 
 
 def _send(path: Path, name: str, had: Mapping[str, Any], out: IO[bytes]) -> None:
@@ -94,7 +97,8 @@ def _same(had: list[int] | None, size: int, time: int) -> bool:
 def _files(store: Store, *, weights: bool) -> Iterator[Path]:
     """Files that there may be, in the order in which they are to come."""
     yield from (getattr(store, name) for name in _WHOLE)
-    yield from store.folder.glob("*.diff")
+    for pattern in _INPUTS:
+        yield from store.folder.glob(pattern)
     packs = [PackPaths(folder) for folder in sorted(store.packs.glob("*")) if folder.is_dir()]
     for names in (_STATES, (*_TABLES, *_WEIGHTS) if weights else _TABLES):
         yield from (getattr(pack, name) for pack in packs for name in names)

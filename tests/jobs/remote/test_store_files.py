@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from analysis.statistics import looks
 from jobs.remote.store_files import Receiver, send
+from jobs.store.kept_inputs import accept, accepted, keep_data, kept_data
 from regularize.errors import UserError
-from regularize.store import Store
+from regularize.store import Store, write_bytes, write_json
 from tests.analysis.conftest import Sweep as Synthetic
 from tests.analysis.conftest import build_store
 
@@ -86,6 +88,25 @@ def test_times_that_a_disk_rounds_are_the_same_times(far: Store, tmp_path: Path)
         assert stream(far, home) == b""
     os.utime(path, ns=(time, time - 5 * 10**9))
     assert len(stream(far, home)) > path.stat().st_size
+
+
+def test_what_tables_name_comes_with_them_and_looks_stand_beside_those_here(
+    far: Store, tmp_path: Path
+) -> None:
+    home = Store(tmp_path / "home")
+    write_json(home.looks, [{"time": "2026-02-02", "problems": {"here": {}}}])
+    write_json(far.looks, [{"time": "2026-01-01", "problems": {"there": {}}}])
+    accept(far, "code", ["a" * 12], "b" * 12, "kept", 3)
+    write_bytes(far.code("a" * 12), b"an archive")
+    keep_data(far, "c" * 12, {"examples": 3})
+    ours = home.looks.read_bytes()
+    Receiver(home.folder).feed(stream(far, home.folder))
+    assert home.looks.read_bytes() == ours
+    assert [look["time"] for look in looks.read(home)] == ["2026-01-01", "2026-02-02"]
+    assert accepted(home) == accepted(far) != []
+    assert kept_data(home, "c" * 12) == {"examples": 3}
+    assert home.code("a" * 12).read_bytes() == b"an archive"
+    assert stream(far, home.folder) == b""
 
 
 @pytest.mark.parametrize("path", ["/etc/x", "../x", "packs/../../x"])
