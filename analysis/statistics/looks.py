@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -29,18 +30,22 @@ def record(tables: Tables) -> None:
     looks, now = read(tables.store), _plan(tables)
     if now and (not looks or looks[-1]["problems"] != now):
         time = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(tables.store.looks, [*looks, {"time": time, "problems": now}])
+        write_json(tables.store.looks, [*_read(tables.store.looks), {"time": time, "problems": now}])
 
 
 def read(store: Store) -> list[dict[str, Any]]:
-    """All looks, oldest first; none where there is no file that can be read."""
+    """All looks, here and on the cluster, oldest first; none where there is no file that can be read."""
+    return sorted([*_read(store.looks), *_read(store.looks_there)], key=lambda look: look["time"])
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
     try:
-        looks = read_json(store.looks)
+        looks = read_json(path)
         return [{"time": str(look["time"]), "problems": dict(look["problems"])} for look in looks]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
-        warn(f"{store.looks} is damaged ({error}): what was added after the first look is not known")
+        warn(f"{path} is damaged ({error}): what was added after the first look is not known")
         return []
 
 
