@@ -50,7 +50,7 @@ def write_all(
 def _results(trainer: Trainer, extent: Extent, found: final.Final, seconds: Mapping[str, float]) -> list[Row]:
     shared: Row = {
         "jacobian_examples": extent.jacobian_examples or None,
-        "epochs": trainer.timeline.epochs,
+        "epochs": trainer.timeline.steps / trainer.timeline.per_epoch,
         "steps": trainer.timeline.steps,
         "parameters": sum(p[0].numel() for p in trainer.parameters),
         "seconds": seconds["training"] / len(trainer.runs),
@@ -65,6 +65,7 @@ def _results(trainer: Trainer, extent: Extent, found: final.Final, seconds: Mapp
         "data": trainer.data,
         "torch": torch.__version__,
         "numpy": np.__version__,
+        "classes": trainer.classes,
         "precision": trainer.training.precision,
         "kernels": "+".join(trainer.kernels),
         "host": platform.node(),
@@ -75,8 +76,16 @@ def _results(trainer: Trainer, extent: Extent, found: final.Final, seconds: Mapp
             "run_id": run.run_id,
             "state": "diverged" if step else "done",
             "diverged_step": step or None,
+            "penalty_gradient": ratio,
+            "did_nothing": ", ".join(idle) or None,
         }
-        for run, step in zip(trainer.runs, trainer.diverged_step.tolist(), strict=False)
+        for run, step, ratio, idle in zip(
+            trainer.runs,
+            trainer.diverged_step.tolist(),
+            trainer.least_penalty_gradients(),
+            trainer.did_nothing(),
+            strict=False,
+        )
     ]
     scores = final.score_rows(len(states), found)
     return [state | score | shared for state, score in zip(states, scores, strict=True)]

@@ -43,7 +43,10 @@ def read_runs(store: Store) -> pa.Table:
     try:
         # Not `read_table`, which imports pandas.
         with pq.ParquetFile(store.runs) as file:
-            table = file.read().select(RUNS.names).replace_schema_metadata(None)
+            table = file.read().replace_schema_metadata(None)
+        if "baseline" not in table.schema.names:  # written by an earlier version
+            table = pa.concat_tables([RUNS.empty_table(), table], promote_options="default")
+        table = table.select(RUNS.names)
         return table if table.schema == RUNS else table.cast(RUNS)  # which imports much
     except FileNotFoundError:
         return RUNS.empty_table()
