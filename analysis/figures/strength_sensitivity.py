@@ -18,7 +18,7 @@ from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.strength_axis import place, set_axis
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.notation import methods
-from analysis.statistics.contenders import BASELINE, Comparison, Contender
+from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.scores import SCORES, Score
 from analysis.statistics.sensitivity import sensitivity
 from analysis.tables.store_tables import digest
@@ -88,7 +88,7 @@ def _figure(comparison: Comparison, panels: list[Contender], data: pd.DataFrame,
 
     def draw(axes: Axes, contender: Contender) -> None:
         mine = data[data["regularizer"] == contender.regularizer]
-        if contender.regularizer == BASELINE:
+        if comparison.is_baseline(contender):
             _baseline(axes, mine)
         elif len(mine):
             _lines(axes, mine, bottom)

@@ -67,7 +67,7 @@ def _context(store: Store, drawn: Drawn) -> dict[str, Any]:
         "counts": _counts(tables),
         "run": facts.what_was_run(tables.runs),
         "sweep": _text(store),
-        "conclusions": _conclusions(concluded[0]),
+        "conclusions": _conclusions(tables, concluded[0]),
         "comparison": [
             (title, _tables(each.text, each.groups))
             for title, each in zip(_COMPARED, concluded, strict=True)
@@ -94,9 +94,10 @@ def _text(store: Store) -> str:
     return store.sweep.read_text(encoding="utf-8") if store.sweep.exists() else ""
 
 
-def _conclusions(compared: Conclusion) -> list[tuple[str, Conclusions]]:
+def _conclusions(tables: Tables, compared: Conclusion) -> list[tuple[str, Conclusions]]:
     return [
-        (rows.title, conclusions(records(rows.frame), score(DEFAULT))) for rows in by_problem(compared.frame)
+        (rows.title, conclusions(records(rows.frame), score(DEFAULT, tables.region)))
+        for rows in by_problem(compared.frame)
     ]
 
 

@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from analysis.notation.region import Region
 from regularize.errors import UserError
-from regularize.store import Store, write_table
+from regularize.store import Store, write_table, write_text
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,13 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """What `collect` and `select` wrote; each table is read when it is first asked for."""
+    """What `collect` and `select` wrote; each table is read when it is first asked for.
+
+    `region` is what whoever asks counts as no difference that matters; None for what is usual.
+    """
 
     store: Store
+    region: Region | None = None
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -66,6 +71,12 @@ class Tables:
                 "`regularize submit` of the sweep chooses them again from its tune runs"
             )
         return None
+
+    @cached_property
+    def baseline(self) -> str:
+        """The entry of the sweep that the others are compared with; `none` where no run is marked."""
+        marked = self.runs.loc[self.runs["baseline"].fillna(False).astype(bool), "regularizer"]
+        return str(marked.iloc[0]) if len(marked) else "none"
 
     @cached_property
     def problems(self) -> list[Problem]:
@@ -111,6 +122,13 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def write_frame(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
     """Write rows as `to_frame` gives them."""
     write_table(path, pa.Table.from_pandas(frame, schema), schema)
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """All digits; numbers of examples stay whole where some rows have none."""
+    if "per_class" in frame:
+        frame = frame.astype({"per_class": "Int64"})
+    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

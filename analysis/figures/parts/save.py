@@ -18,8 +18,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 
 from analysis.figures.parts.style import paper
+from analysis.tables.store_tables import write_csv
 from regularize import __version__
-from regularize.store import write_json, write_text, write_whole
+from regularize.store import write_json, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,7 +56,7 @@ def save(drawing: Drawing, folder: Path) -> Path:
     with paper():
         write_whole(pdf, partial(_pdf, drawing.figure))
         write_whole(pdf.with_suffix(".png"), partial(_png, drawing.figure))
-    write_text(folder / f"{drawing.name}.csv", drawing.data.to_csv(index=False, lineterminator="\n"))
+    write_csv(folder / f"{drawing.name}.csv", drawing.data)
     description = {
         "caption": drawing.caption,
         "alt": drawing.alt,
