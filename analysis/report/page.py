@@ -16,7 +16,8 @@ from analysis.report.failures import failures
 from analysis.report.pictures import groups, missing
 from analysis.report.sentences import Conclusions, conclusions
 from analysis.statistics.scores import DEFAULT, score
-from analysis.tables.store_tables import Tables, records
+from analysis.statistics.unfinished import unfinished
+from analysis.tables.store_tables import Tables, problem_of, records
 from analysis.text.conclusions import Conclusion, conclude
 from analysis.text.results_table import results_table
 from analysis.text.results_text import TABLE
@@ -67,7 +68,7 @@ def _context(store: Store, drawn: Drawn) -> dict[str, Any]:
         "counts": _counts(tables),
         "run": facts.what_was_run(tables.runs),
         "sweep": _text(store),
-        "conclusions": _conclusions(tables, concluded[0]),
+        "conclusions": _conclusions(tables, concluded[0], concluded[2]),
         "comparison": [
             (title, _tables(each.text, each.groups))
             for title, each in zip(_COMPARED, concluded, strict=True)
@@ -94,9 +95,17 @@ def _text(store: Store) -> str:
     return store.sweep.read_text(encoding="utf-8") if store.sweep.exists() else ""
 
 
-def _conclusions(tables: Tables, compared: Conclusion) -> list[tuple[str, Conclusions]]:
+def _conclusions(
+    tables: Tables, compared: Conclusion, strengths: Conclusion
+) -> list[tuple[str, Conclusions]]:
+    open_ends = unfinished(tables, strengths.frame)
     return [
-        (rows.title, conclusions(records(rows.frame), score(DEFAULT, tables.region)))
+        (
+            rows.title,
+            conclusions(
+                records(rows.frame), score(DEFAULT, tables.region), open_ends[problem_of(rows.frame)]
+            ),
+        )
         for rows in by_problem(compared.frame)
     ]
 

@@ -29,8 +29,8 @@ class Conclusions:
     findings: list[str] = field(default_factory=list)
 
 
-def conclusions(rows: Sequence[Row], score: Score) -> Conclusions:
-    """Of the rows that `analysis.statistics.comparison_table` has of one problem."""
+def conclusions(rows: Sequence[Row], score: Score, unfinished: Sequence[str] = ()) -> Conclusions:
+    """Of the rows that `analysis.statistics.comparison_table` has of one problem, and what is open there."""
     rivals = [row for row in rows if row["regularizer"] != row["baseline"]]
     tested = sorted((row for row in rivals if pd.isna(row["refused"])), key=lambda r: -abs(r["difference"]))
     shown = [row for row in tested if row["confirmed"] is True]
@@ -42,7 +42,7 @@ def conclusions(rows: Sequence[Row], score: Score) -> Conclusions:
     findings += [_doubtful(row, score) for row in doubtful]
     findings += [_equivalent(row, score) for row in same]
     findings += [*_undecided([row for row in rest if row not in same], score)]
-    findings += [*_refused(rivals), *_diverged(rows, score)]
+    findings += [*_refused(rivals), *_diverged(rows, score), *(f"{each}." for each in unfinished)]
     return Conclusions(headline=_headline(rivals, better, worse, doubtful, same, score), findings=findings)
 
 

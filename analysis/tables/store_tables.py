@@ -35,6 +35,13 @@ class Problem:
         return re.sub(r"[^\w.-]+", "-", f"{self.dataset}{few}-{self.model}")
 
 
+def problem_of(rows: pd.DataFrame) -> Problem:
+    """The one that rows of a table are of."""
+    first = rows.iloc[0]
+    few = None if pd.isna(first["per_class"]) else int(first["per_class"])
+    return Problem(str(first["dataset"]), few, str(first["model"]))
+
+
 @dataclass(frozen=True, eq=False)
 class Tables:
     """What `collect` and `select` wrote; each table is read when it is first asked for.

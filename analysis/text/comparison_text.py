@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -12,6 +12,7 @@ from analysis.notation.number_text import number, p_value, plus_minus, ratios
 from analysis.notation.text_table import Cells, Column, Rows, TextTable, by_problem, highest, measured
 from analysis.statistics.contenders import Contender
 from analysis.statistics.scores import Score
+from analysis.tables.store_tables import Problem, problem_of
 from analysis.text.captions import name
 from analysis.text.results_text import REGULARIZER, STRENGTH
 
@@ -70,9 +71,14 @@ def table(score: Score, frame: pd.DataFrame) -> TextTable:
     return TextTable(columns=columns, caption=caption)
 
 
-def groups(frame: pd.DataFrame) -> list[Rows]:
+def groups(frame: pd.DataFrame, unfinished: Mapping[Problem, Sequence[str]]) -> list[Rows]:
     """Each problem's rows, and below them what a reader must know."""
-    return [replace(rows, notes=[*_notes(rows.frame)]) for rows in by_problem(frame)]
+    return [
+        replace(
+            rows, notes=[*_notes(rows.frame), *(f"{each}." for each in unfinished[problem_of(rows.frame)])]
+        )
+        for rows in by_problem(frame)
+    ]
 
 
 def _seeds(rows: pd.DataFrame) -> Cells:

@@ -13,6 +13,7 @@ from analysis.statistics import comparison_table
 from analysis.statistics.across_datasets import ACROSS, across
 from analysis.statistics.scores import DEFAULT, score
 from analysis.statistics.sensitivity import SENSITIVITY, sensitivity
+from analysis.statistics.unfinished import unfinished
 from analysis.tables.pooled_inputs import pooled
 from analysis.tables.store_tables import Tables, write_csv, write_frame
 from analysis.text import comparison_text, overview_text
@@ -58,7 +59,7 @@ def conclude(tables: Tables, metric: str = DEFAULT) -> list[Conclusion]:
             frame=compared,
             schema=comparison_table.COMPARISON,
             text=comparison_text.table(score(metric, tables.region), compared),
-            groups=comparison_text.groups(compared),
+            groups=comparison_text.groups(compared, unfinished(tables, strengths)),
         ),
         Conclusion(
             name=comparison_table.name(metric).replace("comparison", "across", 1),
