@@ -17,6 +17,7 @@ from pathlib import Path
 from analysis.figures.catalogue import FIGURES, SHOWN_SCORES, Drawn, draw
 from analysis.figures.parts.save import Drawing, save
 from analysis.figures.parts.subject import Subject, subjects, together
+from analysis.notation.region import Region
 from analysis.statistics.scores import DEFAULT, score
 from analysis.tables.pooled_inputs import pooled
 from analysis.tables.store_tables import Tables
@@ -37,10 +38,12 @@ def draw_all(
     data_root: Path | None = None,
     layer: str = "penultimate",
     scores: Sequence[str] = (),
+    region: Region | None = None,
 ) -> Drawn:
     """Draw figures into `store.figures`: those named, else all; of the run `run_id`, else comparisons.
 
-    Figures that compare by a score are drawn for each of `scores` (see `analysis.statistics.scores`).
+    Figures that compare by a score are drawn for each of `scores` (see `analysis.statistics.scores`), with
+    the `region` of practical equivalence, if one is given.
 
     Raises:
         UserError: unknown name, score or run, a figure that compares asked of one run, nothing to draw yet.
@@ -56,6 +59,7 @@ def draw_all(
         data_root=data_root,
         layer=layer,
         scores=tuple(scores) or SHOWN_SCORES,
+        region=region,
     ).draw()
 
 
@@ -74,9 +78,10 @@ class Request:
     data_root: Path | None
     layer: str
     scores: tuple[str, ...] = SHOWN_SCORES
+    region: Region | None = None
 
     def subjects(self) -> list[Subject]:
-        return subjects(Tables(self.store), self.run_id, self.data_root, self.layer)
+        return subjects(Tables(self.store, self.region), self.run_id, self.data_root, self.layer)
 
     def draw(self) -> Drawn:
         """Draw everything, figure by figure; what takes long in several processes.

@@ -10,6 +10,7 @@ import jinja2
 import pandas as pd
 
 from analysis.figures.catalogue import Drawn
+from analysis.notation.region import Region
 from analysis.notation.text_table import Rows, TextTable, by_problem, own, shared
 from analysis.report import facts
 from analysis.report.failures import failures
@@ -40,7 +41,7 @@ class Table:
     shared: list[str]  # what is said of all tables of its kind
 
 
-def page(store: Store, drawn: Drawn) -> str:
+def page(store: Store, drawn: Drawn, region: Region | None = None) -> str:
     """The HTML of a collected store.
 
     Raises:
@@ -53,11 +54,11 @@ def page(store: Store, drawn: Drawn) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html").render(_context(store, drawn))
+    return environment.get_template("page.html").render(_context(Tables(store, region), drawn))
 
 
-def _context(store: Store, drawn: Drawn) -> dict[str, Any]:
-    tables = Tables(store)
+def _context(tables: Tables, drawn: Drawn) -> dict[str, Any]:
+    store = tables.store
     concluded, results = conclude(tables), results_table(tables)
     submissions = facts.submissions(store)
     finished = set(tables.results["run_id"])

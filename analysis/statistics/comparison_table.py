@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from analysis.statistics import paired_tests
+from analysis.statistics import paired_tests, seeds_needed
 from analysis.statistics.contenders import Comparison, comparisons
 from analysis.statistics.paired_differences import Duel, duels
 from analysis.statistics.scores import DEFAULT, Score, score, suffix
@@ -134,8 +134,8 @@ def _conclusion(
     """
     if not duel.tested:
         return {}
-    significant = p_holm <= paired_tests.ALPHA
-    confirmed = p_sign_flip_holm <= paired_tests.ALPHA if significant else None
+    significant = p_holm <= seeds_needed.ALPHA
+    confirmed = p_sign_flip_holm <= seeds_needed.ALPHA if significant else None
     verdict = None
     if duel.rope:
         beyond = p_beyond_holm if confirmed else math.inf

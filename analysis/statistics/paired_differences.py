@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from analysis.notation.number_text import count
-from analysis.statistics import paired_tests
+from analysis.statistics import paired_tests, seeds_needed
 from analysis.statistics.contenders import MOST_DIVERGED, Comparison, Contender
 from analysis.statistics.estimates import Estimate, Values, constant, crossed, over_seeds
 from analysis.statistics.scores import Score
@@ -127,12 +127,12 @@ class Duel:
             return reason
         if self._incomparable:
             return self._incomparable
-        if n < (needed := paired_tests.pairs_needed(self.number)):
-            least = paired_tests.smallest_p(n) if n else 1.0
+        if n < (needed := seeds_needed.pairs_needed(self.number)):
+            least = seeds_needed.smallest_p(n) if n else 1.0
             return (
                 f"{count(n, 'pair')} of seeds, {needed} are needed: the sign-flip check cannot fall below "
                 f"p = {least:.2g}, and Holm over {self.number} asks for "
-                f"{paired_tests.ALPHA / self.number:.2g}"
+                f"{seeds_needed.ALPHA / self.number:.2g}"
             )
         if constant(self.differences) and self.differences.any():
             return "the difference is the same on every seed, so there is no variance to test it against"

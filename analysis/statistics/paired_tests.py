@@ -17,8 +17,8 @@ from scipy import stats
 
 from analysis.notation.intervals import LEVEL
 from analysis.statistics.estimates import constant, over_seeds
+from analysis.statistics.seeds_needed import ALPHA
 
-ALPHA = 0.05
 _EXACT_TO = 16  # differences, of which all 2^15 sign patterns are tried; above, as many random ones
 _RANDOM_PATTERNS = 2**16 - 1
 _ROUNDING = 1e-9  # relative; what sums may differ by and still be the same number
@@ -62,22 +62,6 @@ def _patterns(n: int) -> Values:
     if n <= _EXACT_TO:
         return np.array([(1.0, *signs) for signs in itertools.product((1.0, -1.0), repeat=n - 1)])
     return np.random.default_rng(0).choice((1.0, -1.0), size=(_RANDOM_PATTERNS, n))
-
-
-def smallest_p(n: int) -> float:
-    """The least that the exact sign-flip test of n differences can give."""
-    return 2.0 ** (1 - n)
-
-
-def pairs_needed(comparisons: int) -> int:
-    """The fewest pairs of seeds with which the sign-flip check can confirm one of so many comparisons.
-
-    Holm asks 5% divided by their number of the smallest p.
-
-    >>> [pairs_needed(m) for m in (1, 5, 12)]
-    [6, 8, 9]
-    """
-    return next(n for n in itertools.count(2) if smallest_p(n) <= ALPHA / max(comparisons, 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

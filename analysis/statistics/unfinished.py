@@ -59,8 +59,8 @@ def _at_edge(rows: pd.DataFrame) -> Iterator[str]:
     ]
     if said:
         yield (
-            f"The strength chosen is at the edge of what was tried for {', '.join(said)}: a better one may lie "
-            "beyond, so widen the grid"
+            f"The strength chosen is at the edge of what was tried for {', '.join(said)}: a better one may "
+            "lie beyond, so widen the grid"
         )
 
 
@@ -71,6 +71,6 @@ def _did_nothing(comparison: Comparison) -> Iterator[str]:
         all_runs = (results["regularizer"] == regularizer) & (results["strength"] == strength)
         yield (
             f"{what} did nothing in {len(rows)} of {count(int(all_runs.sum()), 'run')} of "
-            f"{method(str(regularizer)).label}{f' ({strength})' * bool(strength)}: the gradient of its penalty "
-            "stayed below a millionth of the loss's"
+            f"{method(str(regularizer)).label}{f' ({strength})' * bool(strength)}: the gradient of its "
+            "penalty stayed below a millionth of the loss's"
         )

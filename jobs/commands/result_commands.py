@@ -15,6 +15,7 @@ from regularize.store import Store
 
 if TYPE_CHECKING:
     from analysis.figures.catalogue import Drawn
+    from analysis.notation.region import Region
 
 
 def collect(args: Namespace) -> int:
@@ -44,7 +45,7 @@ def compare(args: Namespace) -> int:
     found = score(args.metric)
     store = store_of(args)
     _collect(store, ("runs", "results", *["robustness"] * bool(found.attack)))
-    for conclusion in conclude(Tables(store), args.metric):
+    for conclusion in conclude(Tables(store, _region(args)), args.metric):
         conclusion.write(store)
         if conclusion.groups:
             console().print(conclusion.shown())
@@ -60,7 +61,9 @@ def figures(args: Namespace) -> int:
 
     store = store_of(args)
     _collect(store)
-    drawn = draw_all(store, args.names, args.run, args.data_root, args.layer, args.score)
+    drawn = draw_all(
+        store, args.names, args.run, args.data_root, args.layer, args.score, region=_region(args)
+    )
     table = results_table.results_table(Tables(store))
     results_table.write(table, store)
     console().print(to_terminal(table))
@@ -77,6 +80,12 @@ def gallery(args: Namespace) -> int:
     print(page)
     _say_missing(missing)
     return 0
+
+
+def _region(args: Namespace) -> Region | None:
+    from analysis.notation.region import read_region
+
+    return None if args.region is None else read_region(args.region)
 
 
 def _say_drawn(drawn: Drawn) -> None:
@@ -102,12 +111,12 @@ def report(args: Namespace) -> int:
 
     store = store_of(args)
     _collect(store)
-    for conclusion in conclude(Tables(store)):
+    for conclusion in conclude(Tables(store, _region(args))):
         conclusion.write(store)
     names = [name for name, kind in FIGURES.items() if kind.needs == "tables" or not args.tables_only]
-    drawn = draw_all(store, names, data_root=args.data_root)
+    drawn = draw_all(store, names, data_root=args.data_root, region=_region(args))
     _say_drawn(drawn)
-    path = write_report(store, drawn)
+    path = write_report(store, drawn, _region(args))
     print(f"{path}\n  conclusions, tables, figures, failures and provenance on one page")
     return 0
 

@@ -43,9 +43,10 @@ def plan_view(plan: Plan, kernels: str | None = None) -> Group:
     lines.append(headline(plan) if plan.slices else "nothing to do")
     if plan.ahead:
         lines.append(f"about {duration(plan.seconds + plan.ahead_seconds)} with the report runs")
-    if plan.measuring > 0.5:
+    if plan.slices or plan.ahead:
         share = f"{plan.measuring:.0%} of the time"
-        lines.append(f"{share} goes into measuring what `evaluation:` in the sweep asks for")
+        asked = ": `evaluation:` in the sweep says on how many examples" * (plan.measuring > 0.5)
+        lines.append(f"{share} goes into measuring{asked}")
     if kernels:
         lines.append(f"LeNet's stages: {kernels}")
     if plan.bytes:

@@ -64,9 +64,7 @@ def measure(examined: Examined, evaluation: Evaluation, extent: Extent, outputs:
     corrupted: list[OnCorrupted] = []
     if evaluation.corruptions and examined.batches.bounds:
         corrupted = on_corrupted(examined, evaluation.corruptions)
-    return Final(
-        scores=scores, spectra=spectra, operators=operators, attacks=attacks, corrupted=corrupted
-    )
+    return Final(scores=scores, spectra=spectra, operators=operators, attacks=attacks, corrupted=corrupted)
 
 
 def score_rows(runs: int, found: Final) -> list[Row]:

@@ -89,8 +89,8 @@ class Evaluation:
     the training split, the Jacobian's norm on a fixed sample of `jacobian_examples` of the test split
     (0: not measured), `robustness` and `corruptions` if they are asked for. None stands for as much as
     training leaves time for (see `regularize.evaluation.extent`). The weights are kept at so many
-    `snapshots` from start to end, for films of a training. `operator_norms` asks for the singular values of convolutions as operators
-    (`regularize.evaluation.operators`), beside those of their kernels.
+    `snapshots` from start to end, for films of a training. `operator_norms` asks for the singular values of
+    convolutions as operators (`regularize.evaluation.operators`), beside those of their kernels.
     """
 
     every: int | None = None

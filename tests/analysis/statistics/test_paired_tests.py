@@ -14,7 +14,7 @@ from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
 from analysis.notation.intervals import interval
-from analysis.statistics import paired_tests
+from analysis.statistics import paired_tests, seeds_needed
 from analysis.statistics.estimates import constant, over_seeds
 
 CASES = {
@@ -62,19 +62,19 @@ def test_many_differences_are_flipped_at_random_but_always_alike() -> None:
 
 @pytest.mark.parametrize("n", range(1, 13))
 def test_smallest_p_is_that_of_equal_signs(n: int) -> None:
-    assert paired_tests.sign_flip_test(np.arange(1, n + 1)) == paired_tests.smallest_p(n)
+    assert paired_tests.sign_flip_test(np.arange(1, n + 1)) == seeds_needed.smallest_p(n)
 
 
 @pytest.mark.parametrize("comparisons", [1, 2, 5, 12, 40])
 def test_fewer_pairs_than_needed_can_never_be_confirmed(comparisons: int) -> None:
-    enough = paired_tests.pairs_needed(comparisons)
+    enough = seeds_needed.pairs_needed(comparisons)
     assert (
-        paired_tests.holm([paired_tests.smallest_p(enough)] + [1.0] * (comparisons - 1))[0]
-        <= paired_tests.ALPHA
+        paired_tests.holm([seeds_needed.smallest_p(enough)] + [1.0] * (comparisons - 1))[0]
+        <= seeds_needed.ALPHA
     )
     assert (
-        paired_tests.holm([paired_tests.smallest_p(enough - 1)] + [1.0] * (comparisons - 1))[0]
-        > paired_tests.ALPHA
+        paired_tests.holm([seeds_needed.smallest_p(enough - 1)] + [1.0] * (comparisons - 1))[0]
+        > seeds_needed.ALPHA
     )
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from analysis.notation.intervals import LEVEL
 from analysis.statistics.estimates import crossed, over_seeds
-from analysis.statistics.paired_tests import ALPHA, holm, sign_flip_test, verdict
+from analysis.statistics.paired_tests import holm, sign_flip_test, verdict
+from analysis.statistics.seeds_needed import ALPHA
 
 STUDIES, TECHNIQUES, SEEDS, REGION = 400, 12, 10, 0.2
 Noise = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
