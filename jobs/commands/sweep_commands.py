@@ -39,13 +39,12 @@ def plan(args: Namespace) -> int:
     changed = [change.said for change in changed_in(sweep, store, packs, root, facts)]
     here = cluster.kind == "local" and not cluster.gpus
     kernels = fused.expected() if here and any(run.config.model in LENETS for run in made.runs) else None
-    for note in open_questions(sweep, facts):
-        print(f"note: {note}", file=sys.stderr)
+    left_open = list(open_questions(sweep, facts))
     if args.json:
         described = {"sweep": sweep.name, "store": str(store.folder), "changed": changed, "kernels": kernels}
-        print_json(described | made.to_json())
+        print_json(described | made.to_json() | {"left_open": left_open})
     else:
-        console().print(plan_view(made, kernels))
+        console().print(plan_view(made, kernels, left_open))
         for said in changed:
             print(f"warning: {said}", file=sys.stderr)
     return 0

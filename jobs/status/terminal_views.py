@@ -34,10 +34,15 @@ _STYLES = {
 }
 
 
-def plan_view(plan: Plan, kernels: str | None = None) -> Group:
-    """Runs by regularizer × dataset, then what they take, and which kernels compute LeNet's stages here."""
+def plan_view(plan: Plan, kernels: str | None = None, left_open: Sequence[str] = ()) -> Group:
+    """Runs by regularizer × dataset, what they take, and what they would leave open.
+
+    `kernels` are those that compute LeNet's stages here.
+    """
     diverged = sum(plan.done.values())
-    lines = [f"{plural(len(plan.done), 'run')} done" + (f", {diverged} diverged" if diverged else "")]
+    lines: list[str | Text] = [
+        f"{plural(len(plan.done), 'run')} done" + (f", {diverged} diverged" if diverged else "")
+    ]
     if plan.without:
         lines.append(f"{plan.in_hand:,} in Slurm's queue, {len(plan.without) - plan.in_hand:,} left out")
     lines.append(headline(plan) if plan.slices else "nothing to do")
@@ -45,12 +50,13 @@ def plan_view(plan: Plan, kernels: str | None = None) -> Group:
         lines.append(f"about {duration(plan.seconds + plan.ahead_seconds)} with the report runs")
     if plan.slices or plan.ahead:
         share = f"{plan.measuring:.0%} of the time"
-        asked = ": `evaluation:` in the sweep says on how many examples" * (plan.measuring > 0.5)
+        asked = "; `evaluation:` in the sweep can ask for less" * (plan.measuring > 0.5)
         lines.append(f"{share} goes into measuring{asked}")
     if kernels:
         lines.append(f"LeNet's stages: {kernels}")
     if plan.bytes:
         lines.append(f"about {size(plan.bytes)} of results")
+    lines += [Text(each, style="yellow") for each in left_open]
     return _group(_grid(plan.cells(), _plan_cell), lines)
 
 

@@ -24,7 +24,7 @@ TRAINING = [field.name for field in fields(Training)]
 # fmt: off
 TOP = [
     (3, "modle: lenet5",
-     "3: unknown key 'modle'; one of: dataset, evaluation, model, name, regularizers, "
+     "3: unknown key 'modle'; one of: baseline, dataset, evaluation, model, name, regularizers, "
      "seeds, select, training; did you mean 'model'?"),
     (8, "", "1: 'seeds' is missing from the file"),
     (1, "name: ../escape",
@@ -149,8 +149,8 @@ def test_a_sweep_may_not_be_endless() -> None:
         ("training.epoch=5", f"unknown key 'epoch'; {one_of('epoch', TRAINING)}"),
         (
             "trainnig.epochs=5",
-            "unknown key 'trainnig'; one of: dataset, evaluation, model, name, regularizers, seeds, select, "
-            "training; did you mean 'training'?",
+            "unknown key 'trainnig'; one of: baseline, dataset, evaluation, model, name, regularizers, "
+            "seeds, select, training; did you mean 'training'?",
         ),
         ("training.epochs=five", "epochs is 'five', but must be an integer"),
         ("training.lr=-1", "lr is -1.0, but must be above 0"),
