@@ -124,7 +124,7 @@ def _triangle(axes: Axes, shown: Shown, examples: Examples, plane: Plane, along:
             x,
             y - half,
             class_colours.text(true, shown.batches.class_names),
-            fontsize=6.5,
+            fontsize=7,
             ha="center",
             va="top",
         )

@@ -17,6 +17,7 @@ from pathlib import Path
 from analysis.figures.catalogue import FIGURES, SHOWN_SCORES, Drawn, draw
 from analysis.figures.parts.save import Drawing, save
 from analysis.figures.parts.subject import Subject, subjects, together
+from analysis.notation.methods import telling_apart
 from analysis.notation.region import Region
 from analysis.statistics.scores import DEFAULT, score
 from analysis.tables.pooled_inputs import pooled
@@ -126,7 +127,8 @@ class Request:
         # The networks of a problem are loaded once by each process.
         found = _kept_subjects(self) if networks else self.subjects()
         subject = together(found) if problem is None else found[problem]
-        with one_thread(torch=networks):
+        tables = found[0].comparison.tables if found else Tables(self.store)
+        with one_thread(torch=networks), telling_apart(tables.entries):
             return {name: self._drawn(name, subject) for name in names}
 
     def _drawn(self, name: str, subject: Subject) -> Drawn:

@@ -10,6 +10,7 @@ import jinja2
 import pandas as pd
 
 from analysis.figures.catalogue import Drawn
+from analysis.notation.methods import telling_apart
 from analysis.notation.region import Region
 from analysis.notation.text_table import Rows, TextTable, by_problem, own, shared
 from analysis.report import facts
@@ -47,6 +48,9 @@ def page(store: Store, drawn: Drawn, region: Region | None = None) -> str:
     Raises:
         UserError: there is no finished report run.
     """
+    tables = Tables(store, region)
+    with telling_apart(tables.entries):
+        context = _context(tables, drawn)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis.report"),
         autoescape=True,
@@ -54,7 +58,7 @@ def page(store: Store, drawn: Drawn, region: Region | None = None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html").render(_context(Tables(store, region), drawn))
+    return environment.get_template("page.html").render(context)
 
 
 def _context(tables: Tables, drawn: Drawn) -> dict[str, Any]:

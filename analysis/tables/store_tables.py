@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -84,6 +85,15 @@ class Tables:
         """The entry of the sweep that the others are compared with; `none` where no run is marked."""
         marked = self.runs.loc[self.runs["baseline"].fillna(False).astype(bool), "regularizer"]
         return str(marked.iloc[0]) if len(marked) else "none"
+
+    @cached_property
+    def entries(self) -> dict[str, tuple[str, ...]]:
+        """The entries of the sweep, each with its techniques."""
+        firsts = self.runs.drop_duplicates("regularizer")
+        return {
+            name: tuple(term["technique"] for term in json.loads(config).get("terms", ()))
+            for name, config in zip(firsts["regularizer"], firsts["config"], strict=True)
+        }
 
     @cached_property
     def problems(self) -> list[Problem]:

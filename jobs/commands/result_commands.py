@@ -38,6 +38,7 @@ def export(args: Namespace) -> int:
 
 
 def compare(args: Namespace) -> int:
+    from analysis.notation.methods import telling_apart
     from analysis.statistics.scores import score
     from analysis.tables.store_tables import Tables
     from analysis.text.conclusions import conclude
@@ -45,11 +46,13 @@ def compare(args: Namespace) -> int:
     found = score(args.metric)
     store = store_of(args)
     _collect(store, ("runs", "results", *["robustness"] * bool(found.attack)))
-    for conclusion in conclude(Tables(store, _region(args)), args.metric):
-        conclusion.write(store)
-        if conclusion.groups:
-            console().print(conclusion.shown())
-            print(f"{store.table(conclusion.name)}, .csv and .tex\n")
+    tables = Tables(store, _region(args))
+    with telling_apart(tables.entries):
+        for conclusion in conclude(tables, args.metric):
+            conclusion.write(store)
+            if conclusion.groups:
+                console().print(conclusion.shown())
+                print(f"{store.table(conclusion.name)}, .csv and .tex\n")
     return 0
 
 
