@@ -97,15 +97,24 @@ def looks(entries: Mapping[str, Sequence[str]]) -> dict[str, Method]:
 
     Those of one technique have its colour and the symbol of its strength.
     """
-    taken = {(each.colour, each.linestyle, each.marker) for each in METHODS.values()}
+    looks_taken = {(each.colour, each.linestyle, each.marker) for each in METHODS.values()}
+    markers_taken = {(each.colour, each.marker) for each in METHODS.values()}
     found: dict[str, Method] = {}
     for name in sorted(set(entries) - METHODS.keys()):
         techniques = entries[name]
         own = METHODS.get(techniques[0]) if len(techniques) == 1 else None
         colour = own.colour if own else _INDIGO if techniques else _GREY
-        free = ((line, marker) for marker in _MARKERS for line in _LINES)
-        look = next((each for each in free if (colour, *each) not in taken), ("-", f"${len(found)}$"))
-        taken.add((colour, *look))
+        free = [
+            (line, marker)
+            for line in _LINES
+            for marker in _MARKERS
+            if (colour, line, marker) not in looks_taken
+        ]
+        # A marker of its own, as not every figure has lines; a number, once all are taken.
+        own_marker = [each for each in free if (colour, each[1]) not in markers_taken]
+        look = (own_marker or [("-", f"${len(found)}$")])[0]
+        looks_taken.add((colour, *look))
+        markers_taken.add((colour, look[1]))
         symbol, family = (own.symbol, own.family) if own else ("", "other")
         found[name] = Method(name.replace("_", " "), colour, *look, family, symbol)
     return found
