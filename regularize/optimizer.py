@@ -92,7 +92,7 @@ def set_rate(optimizer: Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def reach(optimizer: torch.optim.Optimizer, training: Training, parameter: Tensor) -> Tensor | float:
+def reach(optimizer: Optimizer, training: Training, parameter: Tensor) -> Tensor | float:
     """How far the step just made moves each weight where the gradient has been 1 for long.
 
     η with plain SGD and η/(1−m) with momentum m; with Adam and AdamW η/(√v̂ + ε) of every weight, v̂ being
@@ -101,6 +101,7 @@ def reach(optimizer: torch.optim.Optimizer, training: Training, parameter: Tenso
     group = optimizer.param_groups[0]
     if training.optimizer == "sgd":
         return float(group["lr"] / (1 - (training.momentum or 0)))
+    assert isinstance(optimizer, torch.optim.Optimizer)
     state = optimizer.state[parameter]
     seen = 1 - group["betas"][1] ** state["step"].item()
     scale: Tensor = (state["exp_avg_sq"] / seen).sqrt_().add_(group["eps"])

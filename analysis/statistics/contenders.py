@@ -120,9 +120,9 @@ class Comparison:
         """
         classes = self.results["classes"].fillna(math.inf).astype(float)  # older stores do not say
         guesses = classes.map(score.of_a_guess)
-        return self._measured(score).where(self.results["state"] == "done", guesses)
+        return self._of_done(score).where(self.results["state"] == "done", guesses)
 
-    def _measured(self, score: Score) -> pd.Series:
+    def _of_done(self, score: Score) -> pd.Series:
         if score.attack is None:
             return score.of(self.results)
         mine = self._under(*score.attack)

@@ -57,8 +57,8 @@ def report_runs(sweep: Sweep, chosen: Mapping[Cell, str] | None = None) -> list[
 def every_run(sweep: Sweep) -> list[RunConfig]:
     """Each strength of each cell × each seed: all that the sweep may want, whatever is chosen."""
     seeds = dict.fromkeys([*sweep.tune_seeds, *sweep.report_seeds])
-    planned = (run for _, candidates in _cells(sweep) for run in _planned(candidates, [*seeds], "report"))
-    return [run.config for run in planned]
+    cells = (candidates for _, candidates in _cells(sweep))
+    return [replace(each, seed=seed) for candidates in cells for each in candidates for seed in seeds]
 
 
 def report_count(sweep: Sweep) -> int:

@@ -109,7 +109,7 @@ def test_the_recorded_objective_has_the_proximal_part(technique, given, l1, tmp_
         rows = pq.read_table(PackPaths(folder).metrics).to_pylist()
         objectives += [row["objective"] for row in rows if row["split"] == "train"]
     start = Trainer([run((), 0, steps=1, precision="float64")], PackPaths(tmp_path), Ranks.here(), None)
-    size = sum(p.abs().sum().item() for n, p in start.model.named_parameters() if n.endswith("weight"))
+    size = sum(p[0].abs().sum().item() for n, p in start.model.named_parameters() if n.endswith("weight"))
     assert objectives[1] - objectives[0] == pytest.approx(l1 * size, rel=1e-9)
 
 
