@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.machinery import ModuleSpec
 from itertools import count
 from types import ModuleType
 
@@ -44,6 +45,7 @@ def module_of(monkeypatch):
     def name(factory):
         module = ModuleType("someones")
         module.factory = factory
+        module.__spec__ = ModuleSpec("someones", None)
         monkeypatch.setitem(sys.modules, "someones", module)
         return "someones:factory"
 

@@ -6,9 +6,6 @@ that is not 0, |∂CE/∂w + λ₂w| = λ₁, and at most λ₁ at one that is. 
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
-
 import pytest
 import torch
 from torch import nn
@@ -26,6 +23,13 @@ OPTIMIZERS = {
     "adamw": {"optimizer": "adamw", "lr": 0.02, "schedule": "cosine"},
     "adamw_decaying": {"optimizer": "adamw", "lr": 0.02, "schedule": "cosine", "weight_decay": 0.05},
 }
+CONVEX = """
+from torch import nn
+
+
+def linear(shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(shape[1] ** 2, classes))
+"""
 TECHNIQUES = {
     "l1": {"strength": 0.01},
     "l2": {"strength": 0.1},
@@ -34,10 +38,9 @@ TECHNIQUES = {
 
 
 @pytest.fixture(autouse=True)
-def _linear(monkeypatch):
-    module = ModuleType("convex")
-    module.linear = lambda shape, classes: nn.Sequential(nn.Flatten(), nn.Linear(shape[1] ** 2, classes))
-    monkeypatch.setitem(sys.modules, "convex", module)
+def _linear(monkeypatch, tmp_path):
+    (tmp_path / "convex.py").write_text(CONVEX)
+    monkeypatch.syspath_prepend(tmp_path)
 
 
 def settled(technique, optimizer):
