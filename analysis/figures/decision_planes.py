@@ -50,7 +50,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 f"planes through test images {examples.rows} (drawn by a hash, one a class) in two random "
                 f"directions, {along[-1]:.1f} to each side in Euclidean distance, pixels being in [0, 1]. "
                 "The cell in the centre is the image itself. r, and the circle: the distance to the "
-                "nearest cell of another class than the one seen there in this plane (there are nearer ones beside it), to within "
+                "nearest cell of another class than the one seen there in this plane (there are nearer ones "
+                "beside it), to within "
                 f"{along[1] - along[0]:.2f}. {shown.notes}"
             ),
             alt=(
@@ -58,8 +59,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 f"plane: {listed}, n = 1 network each."
             ),
             summary=(
-                f"{shown.subject}, median distance to the boundary within {len(planes)} random planes: {listed}, "
-                "n = 1 network each"
+                f"{shown.subject}, median distance to the boundary within {len(planes)} random planes: "
+                f"{listed}, n = 1 network each"
             ),
             band="none: one network a technique",
             n=shown.n,

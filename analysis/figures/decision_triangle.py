@@ -64,7 +64,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 f"{shown.subject}: the class that a network sees (colour; paler where it is less sure) on "
                 f"the plane through test images {examples.rows} (+; drawn by a hash, one a class). r, and "
                 "the circles: the Euclidean distances, pixels being in [0, 1], from each image to the "
-                "nearest cell of another class than the one seen there in this plane (there are nearer ones beside it), to within "
+                "nearest cell of another class than the one seen there in this plane (there are nearer ones "
+                "beside it), to within "
                 f"{along[1] - along[0]:.2f}; for {named} in this order. {shown.notes}"
             ),
             alt=(

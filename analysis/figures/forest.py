@@ -24,7 +24,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     tables = subject.comparisons[0].tables
     shown = score(subject.score, tables.region)
     rows = compare(tables, subject.score)
-    if rows["mean"].isna().all():
+    if rows["survivors_mean"].isna().all():
         raise CannotDrawError(f"no run has a {shown.what}: it was not measured")
     rows = rows[rows["regularizer"] != tables.baseline]
     if rows["difference"].isna().all():

@@ -116,7 +116,7 @@ def looks(entries: Mapping[str, Sequence[str]]) -> dict[str, Method]:
         looks_taken.add((colour, *look))
         markers_taken.add((colour, look[1]))
         symbol, family = (own.symbol, own.family) if own else ("", "other")
-        found[name] = Method(name.replace("_", " "), colour, *look, family, symbol)
+        found[name] = Method(name, colour, *look, family, symbol)
     return found
 
 

@@ -85,12 +85,12 @@ def _x_label(score: Score, baseline: str, narrow: bool) -> str:
 def _legend(score: Score, half_filled: bool) -> list[Any]:
     look: dict[str, Any] = {"color": style.INK, "marker": "o", "linestyle": "-", "linewidth": 0.9}
     handles: list[Any] = [
-        Line2D([], [], **look, label="significant after Holm, and confirmed (†)"),
+        Line2D([], [], **look, label="significant and confirmed (†)"),
         Line2D([], [], **look, markerfacecolor="white", label="not significant, or not tested"),
     ]
     if half_filled:
         doubt: dict[str, Any] = {"fillstyle": "left", "markerfacecoloralt": "white"}
-        handles.insert(1, Line2D([], [], **look, **doubt, label="significant, not confirmed by the check"))
+        handles.insert(1, Line2D([], [], **look, **doubt, label="significant, not confirmed"))
     if score.region is not None:
         handles.append(Patch(facecolor=style.GREY, alpha=0.25, label="practically equivalent"))
     return handles

@@ -19,7 +19,7 @@ def test_an_entry_under_another_name_has_its_techniques_colour_and_symbol() -> N
     assert method("max_norm").symbol == ""
     with telling_apart({"max_norm": ("l2",), "both": ("l2", "dropout")}):
         assert method("max_norm").colour == METHODS["l2"].colour
-        assert method("max_norm").label == "max norm"
+        assert method("max_norm").label == "max_norm"
         assert strength_label("max_norm", "1") == "λ = 1"
         assert method("both").symbol == ""
     assert method("max_norm").symbol == "", "as before afterwards"
