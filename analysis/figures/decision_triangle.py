@@ -69,11 +69,12 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 f"{along[1] - along[0]:.2f}; for {named} in this order. {shown.notes}"
             ),
             alt=(
-                f"Maps of decision regions, one for each technique. Median distance to the boundary in it: {listed}, n "
+                "Maps of decision regions, one for each technique. Median distance to the boundary: "
+                f"{listed}, n "
                 "= 1 network each."
             ),
             summary=(
-                f"{shown.subject}, median distance to the boundary within the plane through three images: {listed}, "
+                f"{shown.subject}, median distance to the boundary in the plane of three images: {listed}, "
                 "n = 1 network each"
             ),
             band="none: one network a technique",

@@ -99,7 +99,7 @@ def _figure(comparison: Comparison, panels: list[Contender], data: pd.DataFrame,
     handles: list[Any] = [ring] if data["chosen"].any() else []
     if (data["plateau_low"] < data["plateau_high"]).any():
         handles.append(Patch(facecolor=style.INK, alpha=0.12, label="plateau"))
-    handles.append(Patch(facecolor=style.GREY, alpha=0.3, label="95% t-interval of the baseline"))
+    handles.append(Patch(facecolor=style.GREY, alpha=0.3, label="baseline, 95%"))
     y_label = f"{score.what.capitalize()}{f' ({score.unit.strip()})' * bool(score.unit)}"
     figure = small_multiples(comparison, panels, draw, "Strength", y_label, handles, share_x=False)
     margin = 0.06 * (top - bottom) or 1.0
