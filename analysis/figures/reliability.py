@@ -56,7 +56,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 "confidence is what it claims to be. "
                 f"Bins of fewer than {FEWEST} examples have no point. Bars: the examples in each bin, "
                 "logarithmic. Below each panel: the expected calibration error (ECE) with bins of equal "
-                "width / of equal mass, in percent, as means over runs. "
+                "width / of equal mass, in percent, as means over runs; in brackets the baseline's. "
                 f"Strengths: {comparison.rule}.{left_out(comparison, rows)}"
             ),
             alt=(
@@ -103,8 +103,9 @@ def _figure(
         behind = contender not in panels
         _diagram(axes, mine, contender, behind)
         if not behind and len(mine):
-            of_each = of_contender(errors, contender)[["ece", "ece_mass"]].mean()
-            words = "ECE {:.1f} / {:.1f} %".format(*of_each)
+            words = "ECE {:.1f} / {:.1f} %".format(*_mean(errors, contender))
+            if comparison.baseline and contender != comparison.baseline:
+                words += "\n(grey: {:.1f} / {:.1f} %)".format(*_mean(errors, comparison.baseline))
             axes.set_xlabel(words, fontsize=7)
 
     handles = [
@@ -115,6 +116,11 @@ def _figure(
     figure.axes[0].set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=_TICKS, yticks=_TICKS)
     figure.axes[0].xaxis.set_major_formatter("{x:g}")
     return figure
+
+
+def _mean(errors: pd.DataFrame, contender: Contender) -> list[float]:
+    found = of_contender(errors, contender)[["ece", "ece_mass"]].mean()
+    return [float(value) for value in found]
 
 
 def _diagram(axes: Axes, mine: pd.DataFrame, contender: Contender, behind: bool) -> None:
