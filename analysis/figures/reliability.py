@@ -98,14 +98,16 @@ def ece(rows: pd.DataFrame) -> pd.DataFrame:
 def _figure(
     comparison: Comparison, panels: list[Contender], data: pd.DataFrame, errors: pd.DataFrame
 ) -> Figure:
+    reference = of_contender(errors, comparison.baseline) if comparison.baseline else errors.iloc[:0]
+
     def draw(axes: Axes, contender: Contender) -> None:
         mine = of_contender(data, contender)
         behind = contender not in panels
         _diagram(axes, mine, contender, behind)
         if not behind and len(mine):
-            words = "ECE {:.1f} / {:.1f} %".format(*_mean(errors, contender))
-            if comparison.baseline and contender != comparison.baseline:
-                words += "\n(grey: {:.1f} / {:.1f} %)".format(*_mean(errors, comparison.baseline))
+            words = "ECE {:.1f} / {:.1f} %".format(*_mean(of_contender(errors, contender)))
+            if len(reference) and contender != comparison.baseline:
+                words += "\n(grey: {:.1f} / {:.1f} %)".format(*_mean(reference))
             axes.set_xlabel(words, fontsize=7)
 
     handles = [
@@ -118,9 +120,8 @@ def _figure(
     return figure
 
 
-def _mean(errors: pd.DataFrame, contender: Contender) -> list[float]:
-    found = of_contender(errors, contender)[["ece", "ece_mass"]].mean()
-    return [float(value) for value in found]
+def _mean(errors: pd.DataFrame) -> list[float]:
+    return [float(value) for value in errors[["ece", "ece_mass"]].mean()]
 
 
 def _diagram(axes: Axes, mine: pd.DataFrame, contender: Contender, behind: bool) -> None:

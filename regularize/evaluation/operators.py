@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from regularize.evaluation.examined import Examined, evaluating
-from regularize.layers import RunConv2d, RunLinear
+from regularize.layers import RunLinear
 
 Side = tuple[int, int]
 
@@ -32,7 +32,8 @@ def operator_values(examined: Examined, spectra: Mapping[str, Tensor]) -> dict[s
     of stride 1 in one group, and where weights are not finite.
     """
     modules = {layer: _module(examined, layer) for layer in spectra}
-    sides = _padded_sides(examined, modules)
+    sides = {layer: (side, side) for layer, side in examined.model.convolved_sides.items()}
+    sides |= _padded_sides(examined, modules)
     found = {}
     for layer, values in spectra.items():
         if layer in sides:
@@ -89,8 +90,6 @@ def _padded_sides(examined: Examined, modules: Mapping[str, nn.Module | None]) -
 
 def _padding(module: nn.Module | None) -> Side | None:
     """How much larger both sides are for padding; None for what is no convolution of this kind."""
-    if isinstance(module, RunConv2d):
-        return 2 * module.padding, 2 * module.padding
     if not isinstance(module, nn.Conv2d) or module.groups != 1 or {*module.stride, *module.dilation} != {1}:
         return None
     if module.padding_mode == "circular":

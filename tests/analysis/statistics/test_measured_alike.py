@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -83,7 +84,7 @@ def test_a_value_counts_where_its_run_was_measured_as_the_sweep_asks_now(store: 
     assert frame["n_pairs"].tolist()[1] == 2
     if metric == "jacobian_norm":
         assert frame["mean"].tolist() == [2.0, 2.0]
-    (group,) = comparison_text.groups(frame)
+    (group,) = comparison_text.groups(frame, defaultdict(list))
     assert [note for note in group.notes if "2 runs were not measured" in note]
 
 
@@ -91,7 +92,7 @@ def test_what_is_measured_on_whole_splits_counts_always(store: Store) -> None:
     measured(store, half_of_none)
     frame = compare(Tables(store), "test_accuracy")
     assert frame[["n", "n_unmeasured"]].to_numpy().tolist() == [[4, 0], [4, 0]]
-    (group,) = comparison_text.groups(frame)
+    (group,) = comparison_text.groups(frame, defaultdict(list))
     assert not [note for note in group.notes if "measured" in note]
 
 

@@ -167,7 +167,7 @@ def test_each_seed_has_a_sample_of_its_own_for_its_curves(tmp_path: Path) -> Non
     sampled = Evaluation(every=1, curve_examples=50, jacobian_examples=0)
     runs = [run(seed, evaluation=sampled) for seed in (0, 1, 1)]
     trainer = Trainer(runs, PackPaths(tmp_path), Ranks.here(), None)
-    first, second, again = Curves(trainer, never).sampled["test"].tolist()
+    first, second, again = Curves(trainer, sampled, never).sampled["test"].tolist()
     assert first != second == again
     assert second == drawn(360, 50, "curve/test", 1).tolist()
 
