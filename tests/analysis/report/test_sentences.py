@@ -163,3 +163,11 @@ def test_another_baseline_is_named() -> None:
         [BASELINE | others | {"regularizer": "l2"}, row("dropout", "0.5", **others)], ACCURACY
     )
     assert found.headline.startswith("Of 1 technique compared with L2 in test accuracy, 1 is better")
+
+
+def test_what_was_added_and_what_was_measured_otherwise_stand_below_with_what_is_open() -> None:
+    added = BASELINE | {"added": "Added after a look: 3 seeds", "n_unmeasured": 2}
+    found = conclusions([added, row(n_unmeasured=1)], ACCURACY, ["The grid ends there"]).findings
+    assert found[1] == "Added after a look: 3 seeds."
+    assert found[2].startswith("3 runs were not measured, or otherwise than the sweep asks for now")
+    assert found[3:] == ["The grid ends there."]
