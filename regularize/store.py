@@ -102,8 +102,9 @@ class PackStatus:
     @classmethod
     def read(cls, path: Path) -> PackStatus:
         value = read_json(path)
-        lists = ("runs", "diverged", "did_nothing")
-        return cls(**value | {name: tuple(value.get(name, ())) for name in lists})
+        lists = [value["runs"], value["diverged"], value.get("did_nothing", ())]
+        names = ("runs", "diverged", "did_nothing")
+        return cls(**value | {name: tuple(each) for name, each in zip(names, lists, strict=True)})
 
 
 @dataclass(frozen=True)
