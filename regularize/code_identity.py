@@ -101,7 +101,10 @@ def code_of(model: str) -> Code:
 
 
 def _foreign(top: str) -> Iterator[tuple[str, str]]:
-    spec = find_spec(top)
+    try:
+        spec = find_spec(top)
+    except ValueError:  # made in memory, such as in a notebook: there is no file to look at
+        return
     if spec and spec.submodule_search_locations:
         for folder in map(Path, spec.submodule_search_locations):
             for path in _files(folder):

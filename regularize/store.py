@@ -250,6 +250,11 @@ class Store:
         return self.folder / "looks.json"
 
     @property
+    def looks_there(self) -> Path:
+        """Of a store that `sync` brought: `looks` of the cluster, beside those here."""
+        return self.folder / "looks.cluster.json"
+
+    @property
     def packs(self) -> Path:
         return self.folder / "packs"
 

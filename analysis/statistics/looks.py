@@ -7,8 +7,8 @@ allowed; but whoever adds until a difference shows will find one, so tables and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -19,6 +19,7 @@ from analysis.statistics.contenders import Contender, contender_order, of_proble
 from analysis.tables.collect import strength_order
 from analysis.tables.store_tables import Problem, Tables
 from regularize.store import Store, read_json, write_json
+from regularize.whole_files import warn
 
 Planned = Mapping[str, Mapping[str, Any]]
 """By regularizer: the number of report `seeds`, and the `strengths` that are tried, of one problem."""
@@ -29,15 +30,23 @@ def record(tables: Tables) -> None:
     looks, now = read(tables.store), _plan(tables)
     if now and (not looks or looks[-1]["problems"] != now):
         time = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(tables.store.looks, [*looks, {"time": time, "problems": now}])
+        write_json(tables.store.looks, [*_read(tables.store.looks), {"time": time, "problems": now}])
 
 
 def read(store: Store) -> list[dict[str, Any]]:
-    """All looks, oldest first; none where there is no file that can be read."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        looks = read_json(store.looks)
+    """All looks, here and on the cluster, oldest first; none where there is no file that can be read."""
+    return sorted([*_read(store.looks), *_read(store.looks_there)], key=lambda look: look["time"])
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        looks = read_json(path)
         return [{"time": str(look["time"]), "problems": dict(look["problems"])} for look in looks]
-    return []
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        warn(f"{path} is damaged ({error}): what was added after the first look is not known")
+        return []
 
 
 def added(tables: Tables, problem: Problem) -> str | None:

@@ -123,7 +123,7 @@ def literal(text: str) -> bool:
 
 
 def _host(node: Node) -> str:
-    if not _HOST.fullmatch(_word(node)):  # ssh could take it for an option, and rsync for a path
+    if not _HOST.fullmatch(_word(node)):  # ssh could take it for an option
         raise node.refused("the name of a host, as ssh knows it")
     return _word(node)
 

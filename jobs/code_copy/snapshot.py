@@ -23,6 +23,7 @@ from regularize.store import ORIGIN, git_commit
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("analysis", "cluster_configs", "jobs", "regularize")
 REQUIREMENTS = "requirements.txt"
+PAGES = "docs/"  # most of a checkout's bytes, and nothing that runs
 NAME = re.compile(r"[0-9a-f]{16}")
 
 
@@ -40,13 +41,17 @@ class Snapshot:
     @cached_property
     def name(self) -> str:
         """The hash of all paths and contents."""
-        marks = [f"{path in self.executable:d}" for path in self.files]
-        text = "".join(f"{mark}{line}" for mark, line in zip(marks, self._lines(), strict=True))
+        text = "".join(f"{path in self.executable:d}{_line(path, sum_)}" for path, sum_ in self.sums.items())
         return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
 
-    def sums(self) -> str:
+    @cached_property
+    def sums(self) -> Mapping[str, str]:
+        """The SHA-256 of each file."""
+        return {path: hashlib.sha256(content).hexdigest() for path, content in self.files.items()}
+
+    def sums_text(self) -> str:
         """What `sha256sum --check` reads."""
-        return "".join(self._lines())
+        return "".join(_line(path, sum_) for path, sum_ in self.sums.items())
 
     def write(self, folder: Path) -> None:
         for path, content in self.files.items():
@@ -62,14 +67,14 @@ class Snapshot:
         except OSError:
             return False
 
-    def _lines(self) -> Iterator[str]:
-        for path, content in self.files.items():
-            yield f"{hashlib.sha256(content).hexdigest()}  {path}\n"
+
+def _line(path: str, sum_: str) -> str:
+    return f"{sum_}  {path}\n"
 
 
 def take(root: Path = ROOT) -> Snapshot:
-    """The tracked files of a checkout as they are now, and new ones of its packages; of an installed
-    package, its own files. Commit and differences from it are among the files.
+    """The tracked files of a checkout as they are now, without its pages, and new ones of its packages; of
+    an installed package, its own files. Commit and differences from it are among the files.
 
     Raises:
         UserError: a file's name has a line break or a backslash in it.
@@ -124,7 +129,8 @@ def _tracked(root: Path, packages: Iterable[str] = (".",)) -> list[str]:
 def _listed(root: Path, *words: str) -> list[str]:
     command = ["git", "-C", str(root), "ls-files", "-z", *words]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
-    return [os.fsdecode(path) for path in done.stdout.split(b"\0") if path]
+    paths = (os.fsdecode(path) for path in done.stdout.split(b"\0") if path)
+    return [path for path in paths if not path.startswith(PAGES)]
 
 
 def _installed(root: Path) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from pathlib import Path
 
 from jobs.cluster.cluster_config import Cluster
 from jobs.cluster.load_config import load_cluster
@@ -14,8 +13,10 @@ from jobs.remote import remote_shell
 from jobs.remote.command_request import sweep_text
 from jobs.remote.install_script import script
 from jobs.remote.run_there import Remote, remote, run_there
-from jobs.remote.ssh import connect
+from jobs.remote.store_files import send
 from jobs.remote.sync import sync as bring
+from jobs.store.sweep_folder import sweep_folder
+from jobs.support.hangup import interrupted_by_hangup
 from jobs.support.readable_numbers import plural
 from jobs.sweep.sweep_file import read_name
 from jobs.sweep.yaml_text import parse_file
@@ -24,13 +25,21 @@ from regularize.store import Store
 
 
 def sync(args: Namespace) -> int:
-    """Bring a sweep's tables here; 1 if something is damaged."""
+    """Bring a sweep's tables here; 1 if something is damaged. On the cluster, write them to stdout."""
     cluster = load_cluster(args.cluster)
+    if (had := getattr(args, "had", None)) is not None:  # asked by a laptop's
+        with interrupted_by_hangup():
+            send(
+                sweep_folder(store_root(None, cluster), args.name),
+                had,
+                sys.stdout.buffer,
+                weights=args.weights,
+            )
+        return 0
     if cluster.host is None:
         raise UserError(f"{cluster.name} has no `host:`: its store is on this machine")
-    store = Store(_folder(args))
-    there = str(cluster.store or f"{remote_shell.base(cluster)}/results")
-    synced = bring(connect(cluster.host), cluster, there, store, weights=args.weights)
+    store = _store(args)
+    synced = bring(remote(args.cluster, cluster), args, store)
     print(f"{plural(synced.files, 'file')} brought to {store.folder}")
     for problem in synced.problems:
         print(f"warning: {problem.path} is damaged: {problem.reason}", file=sys.stderr)
@@ -60,10 +69,10 @@ def _build(place: Remote, index: str | None) -> int:
     return code
 
 
-def _folder(args: Namespace) -> Path:
-    """Where a sweep's store is here: in the folder of all stores, unless it is named itself."""
+def _store(args: Namespace) -> Store:
+    """A sweep's store here: in the folder of all stores, unless it is named itself."""
     if args.target.is_dir():
-        return Path(args.target).resolve()
+        return Store(args.target.resolve())
     name, text = sweep_text(args.target)
     node = parse_file(text, name).mapping(required=("name",))["name"]
-    return store_root(args.store, None) / read_name(node)
+    return sweep_folder(store_root(args.store, None), read_name(node))

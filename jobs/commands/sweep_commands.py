@@ -10,6 +10,7 @@ from dataclasses import replace
 from jobs.cluster.roots import data_folder, store_root
 from jobs.commands.targets import console, print_json, store_of, sweep_of
 from jobs.store.changed_ways import WAYS
+from jobs.store.sweep_folder import sweep_folder
 from regularize.errors import UserError
 from regularize.store import Store
 
@@ -28,7 +29,7 @@ def plan(args: Namespace) -> int:
 
     cluster = load_cluster(args.cluster, args.max_tasks)
     sweep = sweep_of(args, cluster)
-    store = Store(store_root(args.store, cluster) / sweep.name)
+    store = sweep_folder(store_root(args.store, cluster), sweep.name)
     packs = read_packs(store)
     for problem in packs.broken.values():
         print(f"warning: {problem}", file=sys.stderr)
@@ -62,7 +63,7 @@ def submit(args: Namespace) -> int:
     data_root = data_folder(args.data_root, cluster)
     submission = Submission(
         sweep=sweep,
-        store=Store((store_root(args.store, cluster) / sweep.name).absolute()),
+        store=sweep_folder(store_root(args.store, cluster).absolute(), sweep.name),
         cluster=cluster,
         data_root=data_root.absolute() if data_root else None,
         overrides=args.overrides,

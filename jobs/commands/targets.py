@@ -39,11 +39,12 @@ def store_of(args: Namespace) -> Store:
 
     if args.target.is_dir():
         return Store(args.target)
+    from jobs.store.sweep_folder import sweep_folder
     from jobs.sweep.sweep_file import read_name
 
     fields = parse_file(read_text(args.target), str(args.target)).mapping(required=("name",))
     cluster = load_cluster(args.cluster) if args.cluster else None
-    return Store(store_root(args.store, cluster) / read_name(fields["name"]))
+    return sweep_folder(store_root(args.store, cluster), read_name(fields["name"]))
 
 
 def console(stderr: bool = False) -> Console:

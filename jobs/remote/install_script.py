@@ -31,7 +31,7 @@ print(sys.executable, sys.version.split()[0])
 """
 
 
-def script(cluster: Cluster, snapshot: str, index: str | None) -> str:
+def script(cluster: Cluster, snapshot: str, index: str | None) -> remote_shell.Script:
     """A script that builds `<base>/venv`, or goes on with it, unless the config names a Python.
 
     Its last line says which Python is complete.
@@ -39,14 +39,14 @@ def script(cluster: Cluster, snapshot: str, index: str | None) -> str:
     Args:
         index: where pip finds packages; None for its own configuration there.
     """
-    return remote_shell.lines(
+    return remote_shell.script(
+        cluster,
         [
-            *remote_shell.begin(cluster),
             f'code="$base/snapshots/{snapshot}"',
             f'test -d "$code" || exit {remote_shell.NO_SNAPSHOT}',
             *(remote_shell.python(cluster) if cluster.python else _build(index)),
             f'"$python" -c {quote(_NEW_ENOUGH + _COMPLETE)} "$code/{REQUIREMENTS}" >&3 || exit 1',
-        ]
+        ],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from shlex import quote
 
 from jobs.cluster import shell_words
@@ -25,14 +26,40 @@ to every login shell, csh included.
 """
 
 
-def begin(cluster: Cluster) -> list[str]:
-    """Lines that set `$base`, and go through the config's `setup` with nothing to read."""
-    return [
-        f"base={shell_words.path(base(cluster))}",
-        "{ :",
-        *cluster.setup,
-        "} </dev/null",
-    ]
+@dataclass(frozen=True)
+class Script:
+    """Lines for a shell: what those `before` print is noise, what `body` prints to descriptor 3 the answer.
+
+    What is on its standard input behind it is for `body` to read.
+    """
+
+    before: tuple[str, ...]
+    body: tuple[str, ...]
+
+    def framed(self, mark: str, *, errors: bool) -> str:
+        """Its text, with marks around the answer (see `framed_answer`); with `errors`, around those too."""
+        streams = (3, 2) if errors else (3,)
+        begin = [f"printf '\\036{mark}\\n' >&{stream}" for stream in streams]
+        # The answer's end is the last: with it, what was said on stderr has been said.
+        end = [f"printf '\\036{mark} %d\\n' \"$code\" >&{stream}" for stream in reversed(streams)]
+        last = "; ".join([") && code=0 || code=$?", *end, 'exit "$code"'])
+        # Where a profile has aliases expanded (`cp -i`), none is left for the lines behind this one. The
+        # shell has read the last of them before it runs the first of the body.
+        return lines([*self.before, "\\unalias -a", *begin, "( :", *self.body, last])
+
+
+HELLO = Script((), ())
+"""Answers nothing."""
+
+
+def script(cluster: Cluster, body: Sequence[str]) -> Script:
+    """A script that has `$base`, and what the config's `setup`, with nothing to read, makes of its shell."""
+    return Script((*place(cluster), "{ :", *cluster.setup, "} </dev/null"), tuple(body))
+
+
+def place(cluster: Cluster) -> tuple[str]:
+    """The line that sets `$base`."""
+    return (f"base={shell_words.path(base(cluster))}",)
 
 
 def python(cluster: Cluster) -> list[str]:
@@ -45,23 +72,23 @@ def python(cluster: Cluster) -> list[str]:
     return ['python="$base/venv/bin/python"', f'test -x "$python" || exit {NO_PYTHON}']
 
 
-def run(cluster: Cluster, snapshot: str, folders: Sequence[str], module: str, *words: str) -> str:
+def run(cluster: Cluster, snapshot: str, folders: Sequence[str], module: str, *words: str) -> Script:
     """The script that runs a module of a snapshot with what follows the script on its stdin.
 
     Args:
         folders: further folders of modules, within the snapshot.
     """
     places = "".join(f':"$code"/{quote(folder)}' for folder in folders)
-    return lines(
+    return script(
+        cluster,
         [
-            *begin(cluster),
             f'code="$base/snapshots/{snapshot}"',
             f'test -d "$code" || exit {NO_SNAPSHOT}',
             *python(cluster),
             'cd "$code" || exit 1',
             f'export PYTHONPATH="$code"{places}"${{PYTHONPATH:+:$PYTHONPATH}}"',
             f'exec "$python" -m {module} {" ".join(map(quote, words))} >&3 3>&-',
-        ]
+        ],
     )
 
 

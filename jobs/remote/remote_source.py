@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from jobs.cluster.cluster_config import Cluster
 from jobs.remote.command_request import request
+from jobs.remote.remote_shell import HELLO
 from jobs.remote.run_there import Remote, remote
-from jobs.remote.ssh import SilentError
+from jobs.remote.session import SilentError
 from jobs.watch.source_wire import AskingSource
 from jobs.watch.watch_source import COMMAND_SECONDS, LEFT_OUT
 from regularize.errors import UserError
@@ -31,8 +32,8 @@ def remote_source(
     """
     place = remote(args.cluster, cluster)
     if place.ssh.prompts:
-        place.ssh.ask("")
-    place = replace(place, ssh=replace(place.ssh, prompts=False))
+        place.ssh.ask(HELLO)
+    place = replace(place, ssh=replace(place.ssh, prompts=False, says=False))
 
     def ask(words: Sequence[str]) -> str:
         nonlocal place
@@ -52,6 +53,5 @@ def remote_source(
 def _answer(place: Remote, sent: bytes, limit: float) -> str:
     answer = place.ask(sent, limit)
     if answer.code not in (0, LEFT_OUT):
-        lines = answer.err.splitlines() or [f"the command there ended with code {answer.code}"]
-        raise UserError(lines[-1].removeprefix("error: "))
+        raise UserError(answer.reason)
     return answer.out.decode(errors="replace") or answer.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from jobs.cluster.cluster_config import Cluster
@@ -12,13 +13,15 @@ from jobs.cluster.load_config import load_cluster
 from jobs.code_copy.snapshot import Snapshot, take
 from jobs.remote import remote_shell
 from jobs.remote.command_request import request
-from jobs.remote.ssh import Answer, Ssh, connect
+from jobs.remote.ssh import ANSWER_SECONDS, Answer, Ssh, connect
 from jobs.remote.upload import upload
 from regularize.errors import UserError
 
 THERE = ("plan", "submit", "status", "logs", "cancel", "retry", "efficiency", "data")
 # Commands that need no more than tables, which `sync` brings.
 AT_HOME = ("collect", "compare", "export", "figures", "animate", "report")
+_KILLED = 128
+"""What a shell adds to the number of the signal that a command died of."""
 
 
 @dataclass(frozen=True)
@@ -43,20 +46,23 @@ class Remote:
         self._check(code)
         return code
 
-    def ask(self, sent: bytes, limit: float) -> Answer:
-        """As `run`, but what it says is the answer, for which it has `limit` seconds."""
-        answer = self.ssh.ask(self._script(), sent, limit)
+    def ask(
+        self, sent: bytes, limit: float = ANSWER_SECONDS, sink: Callable[[bytes], object] | None = None
+    ) -> Answer:
+        """As `run`, but what it says is the answer, as in `Ssh.ask`."""
+        answer = self.ssh.ask(self._script(), sent, limit, sink=sink)
         if answer.code == remote_shell.NO_SNAPSHOT:
-            upload(self.ssh, self.cluster, self.snapshot)
-            answer = self.ssh.ask(self._script(remote_shell.FIRST), sent, limit)
+            self.send()
+            answer = self.ssh.ask(self._script(remote_shell.FIRST), sent, limit, sink=sink)
         self._check(answer.code)
         return answer
 
     def send(self) -> None:
-        print(f"sending this state of the code to {self.ssh.host}", file=sys.stderr)
+        if self.ssh.says:
+            print(f"sending this state of the code to {self.ssh.host}", file=sys.stderr)
         upload(self.ssh, self.cluster, self.snapshot)
 
-    def _script(self, *words: str) -> str:
+    def _script(self, *words: str) -> remote_shell.Script:
         snapshot = self.snapshot
         return remote_shell.run(
             self.cluster, snapshot.name, snapshot.folders, "jobs.commands.answer_request", *words
@@ -68,6 +74,11 @@ class Remote:
             raise UserError(
                 f"there is no Python to use on {self.ssh.host} ({what}): "
                 f"`regularize cluster setup {self.config}` builds one"
+            )
+        if code > _KILLED:
+            raise UserError(
+                f"the command was killed on {self.ssh.host} (signal {code - _KILLED}); "
+                "the same command goes on where it stopped"
             )
 
 

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
+import secrets
 import shlex
 import stat
 import subprocess
+import sys
 import tempfile
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from jobs.remote.remote_shell import LOGIN
+from jobs.remote.framed_answer import Frame, within
+from jobs.remote.remote_shell import LOGIN, Script
+from jobs.remote.session import Patience, converse
 from regularize.errors import UserError
 
 PERSIST = "10m"
+CONFIG_SECONDS = 60.0  # `Match exec` may run programs
+ANSWER_SECONDS = 120.0
+# Startup files and `setup` may load modules from a slow disk; a person looks for a phone first.
+BEGIN_SECONDS, ASKING_SECONDS = 300.0, 600.0
 FAILED = 255
 """ssh's exit code for a connection that cannot be had, or was lost."""
 
 # The user's config is for a shell: no terminal, no command and no forwarded ports of its own here.
 _ALWAYS = ("-T", "-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes")
+# The same, of what not every ssh knows: only where `ssh -G` says that it is so.
+_UNDONE = {
+    "stdinnull": ("yes", "StdinNull=no"),
+    "forkafterauthentication": ("yes", "ForkAfterAuthentication=no"),
+    "sessiontype": ("none", "SessionType=default"),
+}
 # A host that does not answer is given up soon; not where the silence may be a jump host's question.
 _SILENT = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=20")
 
-
-class SilentError(UserError):
-    """The host has not answered in the time that it had."""
+_UNKNOWN_OPTION = re.compile(r"Bad configuration option: (\w+)")
 
 
 @dataclass(frozen=True)
@@ -40,85 +52,119 @@ class Answer:
     out: bytes
     err: str
 
+    @property
+    def reason(self) -> str:
+        """Why it failed: its last words."""
+        lines = self.err.splitlines() or [f"the command there ended with code {self.code}"]
+        return lines[-1].removeprefix("error: ")
+
 
 @dataclass(frozen=True)
 class Ssh:
-    """A way to a host; with `prompts`, ssh may ask the user for passwords and codes."""
+    """A way to a host; with `prompts`, ssh may ask the user for passwords and codes.
+
+    `session` undoes what a user's configuration says of sessions, `options` sees to it that there is a
+    master. With `says`, a person is told on stderr what is waited for.
+    """
 
     host: str
     options: tuple[str, ...]
     prompts: bool
+    session: tuple[str, ...] = ()
+    says: bool = True
 
     @property
     def command(self) -> list[str]:
         """The argument list, but for the host."""
-        return ["ssh", *_ALWAYS, *([] if self.prompts else _SILENT), *self.options]
+        silent = () if self.prompts else _SILENT
+        return ["ssh", *_ALWAYS, *silent, *self.session, *self.options]
 
-    def run(self, script: str, sent: bytes = b"") -> int:
-        """Run a script, its streams being ours, and give it `sent` to read; its exit code.
+    def run(self, script: Script, sent: bytes = b"") -> int:
+        """Run a script whose answer goes to our stdout, and give it `sent` to read; its exit code.
 
         What reads `sent` sees no end after it before we are gone, or the line is.
 
         Raises:
+            SilentError: it has not begun in time.
             UserError: there is no connection, or it was lost.
         """
-        done = _run([*self.command, "--", self.host, LOGIN], script.encode() + sent, held=bool(sent))
-        if done.returncode == FAILED or done.returncode < 0:
-            raise self.lost()
-        return done.returncode
+        frame = Frame(secrets.token_hex(8), _print)
+        return self._code(frame, self._converse(script, frame, sent, held=bool(sent)), "")
 
-    def ask(self, script: str, sent: bytes = b"", limit: float | None = None) -> Answer:
-        """As `run`, but what it says is the answer, for which it has `limit` seconds.
+    def ask(
+        self,
+        script: Script,
+        sent: bytes = b"",
+        limit: float = ANSWER_SECONDS,
+        *,
+        held: bool = True,
+        sink: Callable[[bytes], object] | None = None,
+    ) -> Answer:
+        """As `run`, but what it says is the answer, for whose next part it always has `limit` seconds.
+
+        Args:
+            held: False if the script is to see the end of `sent`.
+            sink: takes what comes as it comes; then the answer's `out` is empty.
 
         Raises:
             SilentError: they have passed.
             UserError: there is no connection, or it was lost.
         """
-        command, began = [*self.command, "--", self.host, LOGIN], time.monotonic()
-        # Not pipes: a master that ssh leaves behind may hold them open.
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            done = _run(command, script.encode() + sent, held=bool(sent), stdout=out, stderr=err, limit=limit)
-            for file in (out, err):
-                file.seek(0)
-            answer = Answer(done.returncode, out.read(), err.read().decode(errors="replace").strip())
-        if answer.code < 0 and limit and time.monotonic() - began >= limit:
-            raise SilentError(f"{self.host} has not answered for {limit:.0f} s")
-        if answer.code == FAILED or answer.code < 0:
-            raise self.lost(answer.err)
-        return answer
+        out = io.BytesIO()
+        frame = Frame(secrets.token_hex(8), sink or out.write)
+        # Not a pipe: a master that ssh leaves behind may hold it open.
+        with tempfile.TemporaryFile() as err:
+            ended = self._converse(script, frame, sent, held=held and bool(sent), stderr=err, limit=limit)
+            err.seek(0)
+            said = within(frame.mark, err.read()).decode(errors="replace").strip()
+        return Answer(self._code(frame, ended, said), out.getvalue(), said)
 
     def afresh(self) -> Ssh:
         """The same way through a master of ours, as the user's own may not know that its line is gone."""
         return replace(self, options=options({}))
 
-    def rsync(self, arguments: Sequence[str], sent: bytes = b"") -> str:
-        """Run rsync; the names that it prints.
+    def _converse(
+        self,
+        script: Script,
+        frame: Frame,
+        sent: bytes,
+        *,
+        held: bool,
+        stderr: IO[bytes] | None = None,
+        limit: float | None = None,
+    ) -> int:
+        begin = ASKING_SECONDS if self.prompts else limit or BEGIN_SECONDS
+        return converse(
+            [*self.command, "--", self.host, LOGIN],
+            script.framed(frame.mark, errors=stderr is not None).encode() + sent,
+            frame,
+            held=held,
+            stderr=stderr,
+            patience=Patience(host=self.host, begin=begin, rest=limit, says=self.says),
+        )
 
-        Raises:
-            UserError: it failed; what has arrived is kept.
-        """
-        command = ["rsync", "--protect-args", f"--rsh={shlex.join(self.command)}", *arguments]
-        done = _run(command, sent, stdout=subprocess.PIPE)
-        if done.returncode == 24:  # a file was replaced while it was read: the next time
-            done.returncode = 0
-        if done.returncode:
+    def _code(self, frame: Frame, ended: int, said: str) -> int:
+        """How the script ended; where it did not, the error of a connection with what to do."""
+        if frame.code is not None:
+            return frame.code
+        noise = frame.noise.decode(errors="replace").strip()
+        words = (said or noise).splitlines()
+        reason = f" ({words[-1]})" if words else ""
+        if frame.begun:
             raise UserError(
-                f"rsync with {self.host} ended with code {done.returncode} before all was there; "
-                "the same command goes on where it stopped"
+                f"the line to {self.host} was lost{reason}; the same command goes on where it stopped"
             )
-        return done.stdout.decode(errors="surrogateescape")
-
-    def lost(self, said: str = "") -> UserError:
-        """The error of a connection that cannot be had or was lost, with what to do."""
-        reason = f" ({said.splitlines()[-1]})" if said else ""
+        if ended != FAILED and ended >= 0:
+            raise UserError(
+                f"{self.host} ended the session with code {ended} before our first line{reason}: see its "
+                "startup files (~/.bashrc, ~/.bash_profile, ~/.profile), rules for logins and `setup:` of "
+                f"the cluster config; `ssh {shlex.quote(self.host)} true` shows more"
+            )
         if self.prompts:
-            return UserError(
-                f"no connection to {self.host}, or it was lost{reason}; the same command goes on where "
-                "it stopped"
-            )
+            raise UserError(f"no connection to {self.host}{reason}")
         opening = shlex.join(["ssh", *self.options, self.host, "true"])
-        return UserError(
-            f"no connection to {self.host} without a question to the user, or it was lost{reason}; open one "
+        raise UserError(
+            f"no connection to {self.host} without a question to the user{reason}; open one "
             f"in a terminal, then the same command goes on: {opening}"
         )
 
@@ -132,15 +178,40 @@ def connect(host: str) -> Ssh:
     Raises:
         UserError: there is no ssh, or its config is wrong.
     """
-    done = _run(["ssh", "-G", "--", host], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    config = _config(host)
+    session = [
+        word for key, (value, undo) in _UNDONE.items() if config.get(key) == value for word in ("-o", undo)
+    ]
+    return Ssh(host, options(config), _terminal(), tuple(session))
+
+
+def _config(host: str) -> Mapping[str, str]:
+    """What `ssh -G` says of a host."""
+    # With a command, as without one ssh may refuse what the config says of sessions.
+    command = ["ssh", "-G", "-o", "RemoteCommand=none", "--", host, "true"]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=CONFIG_SECONDS
+        )
+    except FileNotFoundError:
+        raise UserError("ssh is not installed here") from None
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"`{shlex.join(command)}` has not ended for {CONFIG_SECONDS:.0f} s: does a `Match exec` of your "
+            "~/.ssh/config wait for something?"
+        ) from None
     if done.returncode:
-        raise UserError(f"ssh knows no way to {host}: {done.stderr.decode(errors='replace').strip()}")
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        first = said[0].strip() if said else f"`{shlex.join(command)}` ended with code {done.returncode}"
+        hint = ""
+        if option := _UNKNOWN_OPTION.search(first):
+            hint = f"; the line `IgnoreUnknown {option[1]}` above it lets every ssh read it"
+        raise UserError(f"ssh knows no way to {host}: {first}{hint}")
     words = (line.partition(" ") for line in done.stdout.decode(errors="replace").splitlines())
-    config = {key: value for key, _, value in words}
-    return Ssh(host, options(config), _terminal())
+    return {key: value for key, _, value in words}
 
 
-def options(config: dict[str, str], folder: Path | None = None) -> tuple[str, ...]:
+def options(config: Mapping[str, str], folder: Path | None = None) -> tuple[str, ...]:
     """What is to be added to a user's configuration, as `ssh -G` tells it; `folder` is for our sockets."""
     values = {}
     if config.get("controlpath", "none") == "none":
@@ -178,42 +249,7 @@ def _terminal() -> bool:
     return True
 
 
-def _run(
-    command: Sequence[str],
-    sent: bytes = b"",
-    *,
-    held: bool = False,
-    stdout: int | IO[bytes] | None = None,
-    stderr: int | IO[bytes] | None = None,
-    limit: float | None = None,
-) -> subprocess.CompletedProcess[bytes]:
-    """Run a program that reads `sent`; then its input ends, unless it is `held` open until it has ended.
-
-    After `limit` seconds it is killed.
-    """
-    try:
-        process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr)
-    except FileNotFoundError:
-        raise UserError(f"{command[0]} is not installed here") from None
-    with process, _killing(process, limit):
-        assert process.stdin is not None
-        with suppress(BrokenPipeError):  # it has ended without reading everything
-            left = memoryview(sent)
-            while left:
-                left = left[process.stdin.write(left) :]
-        if not held:
-            process.stdin.close()
-        said = process.stdout.read() if process.stdout else b""
-        return subprocess.CompletedProcess(command, process.wait(), said)
-
-
-@contextmanager
-def _killing(process: subprocess.Popen[bytes], limit: float | None) -> Iterator[None]:
-    """Kill a process that is still in hand after `limit` seconds."""
-    timer = threading.Timer(limit or 0, process.kill)
-    if limit:
-        timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+def _print(answer: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(answer)
+    sys.stdout.buffer.flush()

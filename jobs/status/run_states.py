@@ -22,6 +22,7 @@ RUN_STATES = (
 )  # fmt: skip
 SILENT_SECONDS = 60.0
 DEAD_SECONDS = 10.0  # of a process that is gone, but might be of another container on this host
+ELSEWHERE_SECONDS = 600.0  # longer than what a pack does between two words, such as an evaluation
 # Of a job that Slurm has not started yet, or not again.
 _WAITING = (
     "PENDING",
@@ -71,11 +72,17 @@ def waits(task: QueuedTask) -> bool:
 
 
 def pack_state(status: PackStatus, now: datetime) -> str:
-    """The state of a pack; one whose process on this host died without a word is lost."""
-    dead = status.host == socket.gethostname() and not alive(status.pid)
-    if status.state == "running" and not status.job and dead and age(status, now) > DEAD_SECONDS:
-        return "lost"
-    return status.state
+    """The state of a pack; one whose process died without a word is lost.
+
+    Of a process on a host of another name, which may be this one in another network, long silence says so.
+    """
+    if status.state != "running" or status.job:
+        return status.state
+    here = status.host == socket.gethostname()
+    if here and alive(status.pid):
+        return status.state
+    limit = DEAD_SECONDS if here else ELSEWHERE_SECONDS
+    return "lost" if age(status, now) > limit else status.state
 
 
 def processes_here(packs: Packs, now: datetime) -> set[int]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from regularize.code_identity import Code
 from regularize.store import Store, read_json, write_bytes, write_json
+from regularize.whole_files import warn
 
 KEPT, PROVED = "kept", "proved equal"
 
@@ -52,9 +53,13 @@ def kept_data(store: Store, name: str) -> dict[str, Any]:
 
 def accepted(store: Store) -> list[Accepted]:
     """In the order in which they were accepted."""
-    with suppress(OSError, ValueError, TypeError):
+    try:
         return [Accepted(**entry) for entry in read_json(store.accepted)]
-    return []
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError) as error:
+        warn(f"{store.accepted} is damaged ({error}): which other code or data was accepted is asked again")
+        return []
 
 
 def accept(store: Store, kind: str, names: Iterable[str], today: str, how: str, runs: int) -> None:

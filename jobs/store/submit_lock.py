@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import socket
+import subprocess
 import threading
 import uuid
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ _NO_LINKS = (
     errno.ENOSYS,
     errno.EMLINK,
 )  # FAT, some FUSE and network file systems
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class LockedError(UserError):
@@ -88,12 +90,14 @@ def alive(pid: int) -> bool:
 
 
 def born(pid: int) -> str | None:
-    """The boot and the tick at which a process of this host began; None where there is no `/proc`.
+    """When a process of this host began: boot and tick, by `ps` where there is no `/proc`; None if unknown.
 
-    They tell it from a later one that was given the same number.
+    It tells the process from a later one that was given the same number.
     """
+    if not _BOOT.exists():
+        return _born_by_ps(pid)
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        boot = _BOOT.read_text(encoding="ascii").strip()
     except OSError:
         return None
     stat = _stat(pid)
@@ -107,6 +111,16 @@ def _stat(pid: int) -> list[bytes] | None:
     except OSError:
         return None
     return stat.rpartition(b")")[2].split()  # after the name, which may hold anything
+
+
+def _born_by_ps(pid: int) -> str | None:
+    """Date and second, as a Mac's `ps` tells them."""
+    command, plain = ["ps", "-o", "lstart=", "-p", str(pid)], {"LC_ALL": "C", "TZ": "UTC"}
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=10, check=True, env=os.environ | plain)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode(errors="replace").strip() or None
 
 
 def _holder() -> dict[str, Any]:
@@ -177,13 +191,20 @@ def _check_dead(path: Path, text: bytes, silent: float) -> None:
             f"{path} is damaged: whether a submission holds it cannot be read; if it stays silent for "
             f"{STALE_SECONDS - silent:.0f} s more it is taken over, so try `regularize submit` again then"
         ) from None
-    here = host == socket.gethostname()
-    if _dead(pid, began) if here else silent > STALE_SECONDS:
+    if _dead(pid, began, host, silent):
         return
-    raise LockedError(f"this sweep is being submitted by process {pid} on {host} since {since}")
+    raise LockedError(
+        f"this sweep is being submitted by process {pid} on {host} since {since} (it holds {path})"
+    )
 
 
-def _dead(pid: int, began: str | None) -> bool:
-    """Whether a process of this host is gone, or another one has its number, as far as can be told."""
+def _dead(pid: int, began: str | None, host: str, silent: float) -> bool:
+    """Whether a process is gone, or another one has its number, as far as can be told."""
     now = born(pid)
-    return not alive(pid) or (began is not None and now is not None and now != began)
+    if began is not None and now == began:
+        return not alive(pid)  # it is this machine's, by whatever name that goes in the network of today
+    if host == socket.gethostname() and not alive(pid):
+        return True
+    if host == socket.gethostname() and began is not None and now is not None:
+        return True
+    return silent > STALE_SECONDS

@@ -52,6 +52,7 @@ def read_entries(regularizers: Node, changes: Node | None = None) -> tuple[Entry
     fields = regularizers.mapping()
     if not fields:
         raise regularizers.error("regularizers is empty; name at least one, such as none")
+    _refuse_alike(fields)
     changed = {} if changes is None else changes.mapping(fields)
     entries: list[Entry] = []
     seen: dict[str, _Candidate] = {}
@@ -61,6 +62,18 @@ def read_entries(regularizers: Node, changes: Node | None = None) -> tuple[Entry
             _refuse_repeated(candidate, seen)
         entries.append(Entry(name=name, candidates=tuple(terms for _, _, terms in candidates)))
     return tuple(entries)
+
+
+def _refuse_alike(fields: Mapping[str, Node]) -> None:
+    """Legends show `l2` and `L2` as the same, and disks of a Mac or Windows take their files for the same."""
+    seen: dict[str, str] = {}
+    for name, node in fields.items():
+        first = seen.setdefault(name.casefold(), name)
+        if first != name:
+            raise node.error(
+                f"the entries {first} and {name} differ in capital letters alone; rename one, with "
+                "`technique:` in it, such as l2_strong: {technique: l2}"
+            )
 
 
 def _with_changes(entry: Node, change: Node) -> Node:

@@ -35,13 +35,15 @@ regularizers:
 seeds: 2
 """
 
-# Notes what it was called for, then is ssh. A file `cut` (pattern, in or out, bytes) makes it lose the line,
-# once, after so many bytes to or from the cluster, the first time that the pattern is in its arguments.
+# Notes what it was called for, then is ssh. A file `cut` (calls, in or out, bytes) makes it lose the line,
+# once, after so many calls that are let pass, then so many bytes to or from the cluster.
 _SSH = """\
 #!/bin/bash
 case "$*" in "-G "*|*" -O "*) exec /usr/bin/ssh -F "{config}" "$@";; esac
 echo "$$ $*" >> "{folder}/calls"
-if read -r pattern way bytes 2>/dev/null < "{folder}/cut" && [[ "$*" == *"$pattern"* ]]; then
+if read -r calls way bytes 2>/dev/null < "{folder}/cut" && [ $calls != 0 ]; then
+  echo $((calls - 1)) $way $bytes > "{folder}/cut"
+elif [ "$calls" = 0 ]; then
   rm "{folder}/cut"
   lose() {{ dd bs=1 count=$bytes status=none; kill -KILL $$; }}
   if [ $way = in ]; then exec /usr/bin/ssh -F "{config}" "$@" < <(lose)
@@ -53,7 +55,7 @@ exec /usr/bin/ssh -F "{config}" "$@"
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """How a command ended, and what it cost in calls of ssh (rsync's too)."""
+    """How a command ended, and what it cost in calls of ssh."""
 
     code: int
     out: str
@@ -174,9 +176,9 @@ class Laptop:
         path = self.folder / "calls"
         return path.read_text().splitlines() if path.exists() else []
 
-    def cut(self, pattern: str, way: str, size: int) -> None:
-        """Lose the line of the next ssh whose arguments have `pattern`, after `size` bytes `in` or `out`."""
-        (self.folder / "cut").write_text(f"{pattern} {way} {size}\n")
+    def cut(self, calls: int, way: str, size: int) -> None:
+        """Lose the line of an ssh, after so many `calls` of others and `size` bytes `in` or `out`."""
+        (self.folder / "cut").write_text(f"{calls} {way} {size}\n")
 
     def write_cluster(self, name: str = "far", **keys: object) -> None:
         right: dict[str, object] = {
@@ -203,6 +205,9 @@ def make_laptop(folder: Path, ssh_config: str) -> Laptop:
     config.write_text(ssh_config, encoding="utf-8")
     (bin_ / "ssh").write_text(_SSH.format(config=config, folder=here), encoding="utf-8")
     (bin_ / "ssh").chmod(0o755)
+    # Programs as a Mac or a bare Linux has them: what nothing here may call.
+    (bin_ / "rsync").write_text("#!/bin/sh\ntouch called-rsync\nexit 1\n", encoding="utf-8")
+    (bin_ / "rsync").chmod(0o755)
     environment = {
         "PATH": f"{bin_}:{SYSTEM_PATH}",
         "HOME": str(folder / "home"),

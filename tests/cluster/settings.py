@@ -8,7 +8,7 @@ from pathlib import Path
 
 NODES = ("n1", "n2", "n3", "n4")
 CPUS, MEMORY_MB = 4, 4000  # that each node claims to have
-LOGINS = ("login", "jump", "guarded")  # the last one asks for a code, too
+LOGINS = ("login", "jump", "guarded", "noisy")  # the third asks for a code, too; the last has startup files
 CODE = "424242"
 
 
@@ -115,6 +115,11 @@ GUARDED = (
     "UsePAM yes\nKbdInteractiveAuthentication yes\nPermitRootLogin yes\n"
     "AuthenticationMethods publickey,keyboard-interactive\n"
 )
+
+
+def with_home(folder: Path, home: Path) -> str:
+    """Lines of `sshd_config`: shells take their startup files from `home`."""
+    return f"SetEnv SLURM_CONF={folder / 'slurm.conf'} HOME={home}\n"
 
 
 def pam(folder: Path) -> str:

@@ -224,6 +224,7 @@ class TestCluster:
         self._write("ssh/config", settings.ssh_config(folder, "root", ports), 0o600)
         for name, port in zip(LOGINS, ports.logins, strict=True):
             more = settings.GUARDED if name == "guarded" else ""
+            more += settings.with_home(folder, folder / "noisy") if name == "noisy" else ""
             self._write(f"ssh/sshd-{name}", more + settings.sshd_config(folder, name, port))
         self._write("ssh/pam", settings.pam(folder))
         self._write("ssh/code", settings.CHECK_CODE, 0o755)

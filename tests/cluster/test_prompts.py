@@ -54,7 +54,7 @@ def test_a_passphrase_is_asked_for_once_and_the_next_command_uses_the_connection
     question = "Enter passphrase for key"
     code, shown = laptop.at_terminal(*PLAN, answers={question: SECRET})
     assert (code, shown.count(question)) == (0, 1), shown
-    assert "sending this state of the code" in shown  # by rsync, over the same connection
+    assert "sending this state of the code" in shown  # over the same connection
     assert "runs to do in" in shown
     assert laptop.good(*PLAN).calls == 1
     code, shown = laptop.at_terminal(*PLAN, answers={})

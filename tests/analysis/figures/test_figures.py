@@ -113,7 +113,7 @@ def test_pdf_is_fit_for_print(drawn: Store, file: str) -> None:
 def test_words_and_numbers_beside_it(drawn: Store, file: str) -> None:
     pdf = drawn.figures / f"{file}.pdf"
     said = json.loads(pdf.with_suffix(".json").read_text())
-    assert set(said) == {"caption", "alt", "summary", "band", "n", "inputs", "versions"}
+    assert set(said) == {"caption", "alt", "summary", "band", "n", "inputs", "versions", "sealed"}
     assert "nan" not in said["alt"] + said["caption"] + said["summary"]
     assert "MNIST (lenet5)" in said["caption"]
     for words in (said["caption"], said["alt"]):

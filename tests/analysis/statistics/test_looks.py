@@ -72,6 +72,13 @@ def test_a_look_is_recorded_once_for_the_same_plan_and_never_before_there_is_a_r
     assert len(looks.read(store)) == 1
     looks.record(plan(store, without=["dropout"]))
     assert [len(each["problems"]["mnist-lenet5"]) for each in read_json(store.looks)] == [3, 2]
+    store.looks.rename(store.looks_there)  # as `sync` brings those of a cluster
+    looks.record(plan(store, without=["dropout"]))
+    assert not store.looks.exists()
+    looks.record(plan(store))
+    assert [len(each["problems"]["mnist-lenet5"]) for each in read_json(store.looks)] == [3]
+    assert len(looks.read(store)) == 3
+    store.looks_there.unlink()
     store.looks.write_text("[{")
     assert looks.read(store) == []
     store.looks.unlink()

@@ -104,9 +104,8 @@ def test_a_measurement_that_fails_leaves_the_pack_done_and_says_why(
     here("submit", "--max-tasks", "1")
     (weights,) = here.store.packs.glob("*/weights.pt")
     whole = weights.read_bytes()
-    results = weights.with_name("results.parquet")
-    kept = results.read_bytes()
-    results.write_bytes(kept[:100])
+    in_the_way = weights.with_name("robustness.parquet")
+    in_the_way.mkdir()
     here.sweep.write_text(THEN.replace("  l2: {strength: 1e-4}\n", ""))
     capsys.readouterr()
     submit = ["submit", str(here.sweep), "--data-root", here._root, "--max-tasks", "1"]
@@ -114,7 +113,7 @@ def test_a_measurement_that_fails_leaves_the_pack_done_and_says_why(
     assert "2 runs of pack" in capsys.readouterr().err
     status = PackStatus.read(weights.with_name("status.json"))
     assert (status.state, status.measuring_failed) == ("done", True)
-    results.write_bytes(kept)
+    in_the_way.rmdir()
     assert main(submit) == 0
     assert weights.read_bytes() == whole
     status = PackStatus.read(weights.with_name("status.json"))

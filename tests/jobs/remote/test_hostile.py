@@ -58,7 +58,7 @@ def test_names_of_files_and_folders(there: Path, word: str, capfd: pytest.Captur
     assert json.loads(capfd.readouterr().out)["store"] == str(there / flat / "$(s)" / "small")
     assert [path.name for path in there.iterdir()] == [flat]
     assert main(["sync", *words]) == 2
-    assert refused(capfd, "has no sweep small")
+    assert refused(capfd, "there is no sweep small")
 
 
 @pytest.mark.parametrize("key", ["host", "base", "store", "data_root", "partition", "python", "time", "gres"])

@@ -11,6 +11,7 @@ import pytest
 from jobs.cluster import shell_words
 from jobs.cluster.cluster_config import Cluster
 from jobs.remote import remote_shell
+from jobs.remote.framed_answer import Frame, within
 
 HOSTILE = [
     "a b",
@@ -71,18 +72,53 @@ def test_a_variable_that_is_not_set_ends_the_script(tmp_path: Path) -> None:
 
 def test_what_setup_prints_and_reads_is_neither_output_nor_input(tmp_path: Path) -> None:
     cluster = Cluster(kind="slurm", setup=("echo loading", "cat", "export FOUND='a module'"))
-    script = remote_shell.lines([*remote_shell.begin(cluster), 'echo "$FOUND $(cat)" >&3'])
+    script = remote_shell.script(cluster, ['echo "$FOUND $(cat)" >&3', "echo trouble >&2", "exit 7"])
     done = subprocess.run(
-        ["sh", "-c", remote_shell.LOGIN], input=f"{script}sent", capture_output=True, text=True, check=True
+        ["sh", "-c", remote_shell.LOGIN],
+        input=f"{script.framed('m', errors=True)}sent".encode(),
+        capture_output=True,
     )
-    assert done.stdout == "a module sent\n"
-    assert "loading" in done.stderr
+    assert done.stdout == b"\x1em\na module sent\n\x1em 7\n"
+    assert done.stderr.endswith(b"\x1em\ntrouble\n\x1em 7\n")
+    assert b"loading" in done.stderr
+    assert done.returncode == 7
 
 
 def test_without_code_or_python_the_exit_code_says_so(tmp_path: Path) -> None:
     cluster = Cluster(kind="slurm", base=tmp_path / "it's")
     script = remote_shell.run(cluster, "0" * 16, (), "jobs.commands.answer_request")
     for code in (remote_shell.NO_SNAPSHOT, remote_shell.NO_PYTHON):
-        done = subprocess.run(["sh", "-c", remote_shell.LOGIN], input=script.encode(), capture_output=True)
+        text = script.framed("m", errors=False).encode()
+        done = subprocess.run(["sh", "-c", remote_shell.LOGIN], input=text, capture_output=True)
         assert done.returncode == code
         (tmp_path / "it's" / "snapshots" / ("0" * 16)).mkdir(parents=True, exist_ok=True)
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        "set -xv",
+        "set -eu; set -o noclobber -o pipefail",
+        "shopt -s nullglob extdebug expand_aliases; alias exit='echo no' cat='echo no'; set -- --help",
+        "trap 'echo end; echo end >&2' EXIT; trap 'echo here' ERR; umask 077",
+        "printf 'no end of line'; printf '\\036m' >&2",
+    ],
+)
+def test_what_a_profile_makes_of_its_shell_changes_no_answer(tmp_path: Path, profile: str) -> None:
+    (tmp_path / ".bash_profile").write_text(f"{profile}\n")
+    (tmp_path / ".bash_logout").write_text("echo logout; echo logout >&2\n")
+    script = remote_shell.script(Cluster(kind="slurm"), ['cat >&3; echo "trouble" >&2; false; exit 7'])
+    done = subprocess.run(
+        ["sh", "-c", remote_shell.LOGIN],
+        input=f"{script.framed('m', errors=True)}sent".encode(),
+        capture_output=True,
+        env=os.environ | {"HOME": str(tmp_path)},
+    )
+    found: list[bytes] = []
+    frame = Frame("m", found.append)
+    frame.feed(done.stdout)
+    assert (b"".join(found), frame.code) == (b"sent", 7)
+    said = within("m", done.stderr)
+    assert b"trouble\n" in said
+    assert b"logout" not in said
+    assert profile.startswith(("set -xv", "trap")) or said == b"trouble\n"

@@ -59,20 +59,21 @@ def test_every_state_is_counted_where_it_belongs(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("other_host", "is_dead", "silent", "expected"),
+    ("other_host", "is_dead", "minutes", "expected"),
     [
-        (False, True, True, "lost"),
-        (False, True, False, "running"),
-        (False, False, True, "running"),
-        (True, True, True, "running"),
+        (False, True, 5, "lost"),
+        (False, True, 0, "running"),
+        (False, False, 60, "running"),
+        (True, True, 5, "running"),
+        (True, False, 11, "lost"),  # of this machine too, if that had another name then
     ],
 )
 def test_a_running_pack_is_lost_once_its_process_died_silently(
-    dead: int, other_host: bool, is_dead: bool, silent: bool, expected: str
+    dead: int, other_host: bool, is_dead: bool, minutes: int, expected: str
 ) -> None:
     changes: dict[str, Any] = {"pid": dead} if is_dead else {}
     changes |= {"host": "elsewhere"} if other_host else {}
-    changes |= {"updated_at": LONG_AGO} if silent else {}
+    changes |= {"updated_at": (NOW - timedelta(minutes=minutes)).isoformat()}
     assert pack_state(status(["a"], "running", **changes), NOW) == expected
 
 

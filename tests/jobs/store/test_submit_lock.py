@@ -3,9 +3,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,40 @@ def test_a_process_that_has_the_number_of_a_dead_holder_does_not_hold_its_lock(p
         path.write_text(json.dumps(living), encoding="utf-8")
         with pytest.raises(LockedError), submit_lock(path):
             pass
+
+
+def test_where_there_is_no_proc_ps_tells_who_has_the_number_of_a_dead_holder(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a Mac; and under whatever name the machine goes in the network of today."""
+    monkeypatch.setattr("jobs.store.submit_lock._BOOT", path / "none")
+    with submit_lock(path):
+        mine = unsealed(json.loads(path.read_text(encoding="utf-8")))
+    assert datetime.strptime(mine["born"], "%a %b %d %H:%M:%S %Y").year >= 2024
+    for dead in ({"born": "Sat Jan  3 10:00:00 1998"}, {"pid": 2**22 - 3}):
+        path.write_text(json.dumps(mine | dead), encoding="utf-8")
+        with submit_lock(path):
+            pass
+    path.write_text(json.dumps(mine | {"host": "in-another-network"}), encoding="utf-8")
+    silent = time.time() - 2 * STALE_SECONDS
+    os.utime(path, (silent, silent))  # as after a sleep
+    with pytest.raises(LockedError, match=re.escape(str(path))), submit_lock(path):
+        pass
+
+
+def test_a_holder_that_cannot_be_told_from_a_later_process_is_believed_as_long_as_it_is_heard_of(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.store.submit_lock.born", lambda pid: None)
+    with submit_lock(path):
+        mine = path.read_text(encoding="utf-8")
+    path.write_text(mine, encoding="utf-8")
+    with pytest.raises(LockedError), submit_lock(path):
+        pass
+    silent = time.time() - 2 * STALE_SECONDS
+    os.utime(path, (silent, silent))
+    with submit_lock(path):
+        pass
 
 
 @pytest.mark.parametrize(

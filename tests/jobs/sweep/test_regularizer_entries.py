@@ -17,6 +17,9 @@ COMPOSABLE = [name for name in REGULARIZERS if name != "none"]
 BROKEN = [
     ("  {}", "5: regularizers is empty; name at least one, such as none"),
     ("  none:\n  l3: {strength: 1}", f"7: unknown regularizer 'l3'; {one_of('l3', REGULARIZERS)}"),
+    ("  l2: {strength: 1}\n  L2: {technique: l2, strength: 2}",
+     "7: the entries l2 and L2 differ in capital letters alone; rename one, with `technique:` in it, "
+     "such as l2_strong: {technique: l2}"),
     ("  l1:", "6: l1 needs 'strength': λ of λ Σ|w|"),
     ("  l1: 3", "6: l1 is 3, but must be a mapping (key: value)"),
     ("  none: {strength: 1}", "6: none has no parameters, so not 'strength' either"),
