@@ -29,7 +29,7 @@ def due(step: int) -> bool:
 def ratios(
     objective: Objective, x: Tensor, labels: Tensor, draws: Draws, share: float, ranks: Ranks
 ) -> Tensor:
-    """‖∇ penalty‖ / ‖∇ cross-entropy‖ over all parameters: [T, R], NaN for a term without a penalty.
+    """‖∇ penalty‖ / ‖∇ cross-entropy‖ over all parameters: [R, T], NaN for a term without a penalty.
 
     What a proximal step sees to counts with its gradient. All ranks ask together.
     """
@@ -37,7 +37,8 @@ def ratios(
     data, penalties = objective.parts(x, labels, draws, share)
     scale = _norm(data, parameters, ranks).clamp(min=torch.finfo(torch.float64).tiny)
     absent = torch.full_like(scale, torch.nan)
-    return torch.stack([absent if p is None else _norm(p, parameters, ranks) / scale for p in penalties])
+    found = [absent if p is None else _norm(p, parameters, ranks) / scale for p in penalties]
+    return torch.stack(found, 1)
 
 
 def _norm(losses: Tensor, parameters: Sequence[Tensor], ranks: Ranks) -> Tensor:

@@ -72,7 +72,7 @@ class Trainer:
         self.diverged_step = torch.zeros(len(beside), dtype=torch.int64)  # 0: has not
         self.objective_sum = torch.zeros(len(beside), dtype=torch.float64, device=ranks.device)
         self._penalties = any(term.hooks.penalty or term.hooks.proximal for term in self.terms)
-        self.penalty_ratios = torch.full((len(self.terms), len(beside)), torch.nan, dtype=torch.float64)
+        self.penalty_ratios = torch.full((len(beside), len(self.terms)), torch.nan, dtype=torch.float64)
         self.penalty_ratios = self.penalty_ratios.to(ranks.device)
         self._epoch_rows: tuple[int, Tensor] | None = None
 
@@ -140,7 +140,7 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.diverged_step = state["diverged_step"].cpu()
-        self.penalty_ratios = state["penalty_ratios"]
+        self.penalty_ratios = state.get("penalty_ratios", self.penalty_ratios)  # earlier versions had none
         sums = state["objective_sums"]
         same = len(sums) == self.ranks.world
         self.objective_sum = sums[self.ranks.rank].clone() if same else sums.mean(0)
@@ -193,14 +193,14 @@ class Trainer:
 
     def did_nothing(self) -> list[list[str]]:
         """Of each run the techniques whose penalties have been nothing against the cross-entropy so far."""
-        idle = (self.penalty_ratios < effects.NOTHING).t().tolist()
+        idle = (self.penalty_ratios < effects.NOTHING).tolist()
         names = [term.technique for term in self.runs[0].terms]
         return [[name for name, nothing in zip(names, run, strict=True) if nothing] for run in idle]
 
     def least_penalty_gradients(self) -> list[float | None]:
         """Of each run the least that a penalty's gradient came to against the cross-entropy's."""
         there = self.penalty_ratios.nan_to_num(nan=torch.inf)
-        least = there.amin(0).tolist() if len(there) else [math.inf] * len(self.runs)
+        least = there.amin(1).tolist() if there.shape[1] else [math.inf] * len(self.runs)
         return [value if math.isfinite(value) else None for value in least]
 
     def _on_batch(self, act: Callable[[Tensor, Tensor, Draws, float, float], Tensor]) -> Tensor:

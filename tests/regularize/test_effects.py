@@ -88,13 +88,26 @@ def test_the_ratio_is_that_of_torchs_own_gradients_and_survives_an_interruption(
     below = torch.cat([slope.flatten(1) for slope in slopes], 1).norm(dim=1)
     above = 0.3 * torch.cat([weight.flatten(1) for weight in weights], 1).norm(dim=1)
     trainer.advance()
-    torch.testing.assert_close(trainer.penalty_ratios[0], above / below)
+    torch.testing.assert_close(trainer.penalty_ratios[:, 0], above / below)
     train_pack(runs, PackPaths(tmp_path / "whole"))
     steps = count(1)
     train_pack(runs, PackPaths(tmp_path / "parts"), stop=lambda: next(steps) == 3)
     train_pack(runs, PackPaths(tmp_path / "parts"))
     ratios = [[row["penalty_gradient"] for row in results(tmp_path / name)] for name in ("whole", "parts")]
     assert ratios[0] == ratios[1]
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_a_lone_run_knows_each_penalty_after_an_interruption(precision, tmp_path):
+    """With an idle twin beside it (float64) and without."""
+    terms = (term("l1", strength=1e-2), term("l2", strength=1e-30), term("dropout", p=0.5))
+    runs, steps = [run(terms, 0, steps=6, precision=precision)], count(1)
+    train_pack(runs, PackPaths(tmp_path / "whole"))
+    train_pack(runs, PackPaths(tmp_path / "parts"), stop=lambda: next(steps) == 3)
+    train_pack(runs, PackPaths(tmp_path / "parts"))
+    (whole,), (parts,) = results(tmp_path / "whole"), results(tmp_path / "parts")
+    assert whole["did_nothing"] == parts["did_nothing"] == "l2"
+    assert whole["penalty_gradient"] == parts["penalty_gradient"] > 0
 
 
 @pytest.mark.parametrize(
