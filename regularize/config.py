@@ -44,6 +44,7 @@ class Term:
                 raise UserError(f"{technique} needs {name!r}: {strength.meaning}")
         for name, option in row.options.items():
             given.setdefault(name, option.default)
+        row.check_together({name: given[name] for name in row.options})
         return cls(
             technique=technique,
             strengths=tuple((name, given[name]) for name in sorted(row.strengths)),
@@ -112,13 +113,12 @@ class RunConfig:
             )
             for term in value["terms"]
         ]
-        training = dict(value["training"], milestones=tuple(value["training"]["milestones"]))
         return cls(
             data=DataConfig(**value["data"]),
             model=value["model"],
             regularizer=value["regularizer"],
             terms=tuple(terms),
-            training=Training(**training),
+            training=Training.from_json(value["training"]),
             evaluation=Evaluation.from_json(value["evaluation"]),
             seed=value["seed"],
         )

@@ -30,7 +30,7 @@ class Curves:
         self.extent = Extent.of(self.evaluation, trainer.timeline, sizes)
         self.examined = Examined(
             model=trainer.model,
-            runs=len(trainer.seeds),
+            seeds=trainer.seeds,
             batches=trainer.batches,
             classes=trainer.classes,
             ranks=trainer.ranks,
@@ -42,11 +42,16 @@ class Curves:
             "validation": ("train", trainer.validation_rows),
             "test": ("test", test),
         }
-        # Which of them the rows of the curves are measured on.
-        self._sampled = {
-            name: drawn(rows.shape[1], self.extent.curve_examples, f"curve/{name}")
-            for name, (_, rows) in self._splits.items()
+        # Which of them the rows of the curves but the last are measured on: each seed's own, so that
+        # means over seeds are of more examples than one run's.
+        self.sampled = {
+            name: self._sample(rows.shape[1], f"curve/{name}") for name, (_, rows) in self._splits.items()
         }
+
+    def _sample(self, total: int, purpose: str) -> Tensor:
+        """[R, n]"""
+        count = self.extent.curve_examples
+        return torch.stack([drawn(total, count, purpose, seed) for seed in self.trainer.seeds])
 
     @property
     def due(self) -> bool:
@@ -65,10 +70,10 @@ class Curves:
                     continue
                 row: Row = {
                     "run_id": config.run_id,
-                    "epoch": trainer.epoch,
+                    "epoch": trainer.epochs_completed,
                     "step": trainer.step,
                     "split": name,
-                    "examples": len(self._sampled[name]),
+                    "examples": outputs[1].shape[1],
                     "loss": losses[run].item(),
                     "accuracy": accuracies[run].item(),
                 }
@@ -85,15 +90,17 @@ class Curves:
         if step != self.trainer.step:
             found = self._of(self._splits)
             self._last_outputs = (self.trainer.step, found)
+            if self.trainer.step == self.trainer.timeline.steps:
+                losses = [loss_and_accuracy(*outputs)[0] for outputs in found.values()]
+                self.trainer.mark_blown_up(torch.stack(losses))
         return found
 
     def _sample_outputs(self) -> final.Outputs:
-        """The same of what the curves are measured on: at the end of training a part of all outputs."""
+        """The same of what the curves are measured on: at the end of training all there is."""
         if self.trainer.step == self.trainer.timeline.steps:
-            whole = self.outputs().items()
-            return {name: (z[:, self._sampled[name]], y[:, self._sampled[name]]) for name, (z, y) in whole}
+            return self.outputs()
         return self._of(
-            {name: (part, rows[:, self._sampled[name]]) for name, (part, rows) in self._splits.items()}
+            {name: (part, rows.gather(1, self.sampled[name])) for name, (part, rows) in self._splits.items()}
         )
 
     def _of(self, splits: Mapping[str, tuple[str, Tensor]]) -> final.Outputs:

@@ -53,6 +53,7 @@ class Heartbeat:
             data=trainer.data,
             evaluation=measured,
             diverged=tuple(i for i, step in zip(ids, trainer.diverged_step.tolist(), strict=False) if step),
+            did_nothing=_idle(trainer) if state == "done" else (),
         )
         if trainer.ranks.first:
             status.write(trainer.paths.status)
@@ -64,3 +65,8 @@ class Heartbeat:
         if self.trainer.ranks.first and len(rows) != self._rows:
             write_table(self.trainer.paths.curves, rows, METRICS)
             self._rows = len(rows)
+
+
+def _idle(trainer: Trainer) -> tuple[str, ...]:
+    """The runs with a penalty that was nothing; only at the end, as a hinge may set in late."""
+    return tuple(run.run_id for run, idle in zip(trainer.runs, trainer.did_nothing(), strict=False) if idle)

@@ -72,7 +72,8 @@ class Jacobians:
         if not self.links:
             return penalty([self._column(u) for u in directions])
         tangents = [self._push(u) for u in directions]
-        value, slopes = _differentiated(penalty, [tangent[-1] for tangent in tangents])
+        columns = [tangent[-1].to(self.logits.dtype) for tangent in tangents]
+        value, slopes = _differentiated(penalty, columns)
         adjoints = [self._pull(slope) for slope in slopes]
         return self._stated(value, adjoints, tangents)
 

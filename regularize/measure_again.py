@@ -47,14 +47,16 @@ def measure_pack(
     trainer = Trainer(runs, paths, ranks, data_root)
     trainer.load_trained(_weights(paths, [run.run_id for run in runs], ranks.device), before.data)
     wanted, watch = runs[0].evaluation, Stopwatch()
+    evaluation = _with_what_stays(wanted, before)
     curves = Curves(trainer, wanted, lambda: ranks.any(stop()))
     watch.start()
     try:
         outputs = curves.outputs()
-        found = final.measure(curves.examined, wanted, curves.extent, outputs)
+        # `spectra` is written anew whatever is wanted, so it keeps all it has.
+        asked = replace(wanted, operator_norms=evaluation.operator_norms)
+        found = final.measure(curves.examined, asked, curves.extent, outputs)
     except StoppedError:
         return before
-    evaluation = _with_what_stays(wanted, before)
     after = replace(
         before,
         evaluation=evaluation.text,
@@ -85,6 +87,7 @@ def _with_what_stays(wanted: Evaluation, before: PackStatus) -> Evaluation:
         else wanted.jacobian_examples,
         robustness=wanted.robustness or known.robustness,
         corruptions=wanted.corruptions or known.corruptions,
+        operator_norms=wanted.operator_norms or known.operator_norms,
     )
 
 

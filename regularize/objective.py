@@ -6,7 +6,7 @@ contribute to the gradients is synchronised with the rest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -64,6 +64,33 @@ class Objective(nn.Module):
         all steps that lies before this one, on which scheduled strengths depend.
         """
         terms = [BoundTerm(hooks=term.hooks, given=term.given.at(progress)) for term in self.terms]
+        state = self._passed(terms, x, labels, draws, share)
+        loss = state.mean(state.cross_entropy)
+        for term in terms:
+            if term.hooks.penalty:
+                loss = loss + _in_full_precision(term.hooks, term.hooks.penalty, state, term.given)
+            if term.hooks.proximal:
+                with torch.no_grad():
+                    value = _in_full_precision(term.hooks, term.hooks.proximal, state, term.given)
+                loss = loss + value
+        return loss
+
+    def parts(
+        self, x: Tensor, labels: Tensor, draws: Draws, share: float
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """The cross-entropy [R], and each term's penalty [R] at its full strength if it has one."""
+        state = self._passed(self.terms, x, labels, draws, share)
+        penalties: list[Tensor | None] = []
+        for term in self.terms:
+            both = [penalty for penalty in (term.hooks.penalty, term.hooks.proximal) if penalty]
+            values = [_in_full_precision(term.hooks, each, state, term.given) for each in both]
+            penalties.append(torch.stack(values).sum(0) if values else None)
+        return state.mean(state.cross_entropy), penalties
+
+    def _passed(
+        self, terms: Sequence[BoundTerm], x: Tensor, labels: Tensor, draws: Draws, share: float
+    ) -> Pass:
+        """The forward pass of a step."""
         for term in terms:
             if term.hooks.inputs:
                 x = term.hooks.inputs(x, self.pixel, term.given, draws)
@@ -78,19 +105,15 @@ class Objective(nn.Module):
             logits = functional_call(self.model, perturbed, (x,), arguments)
         else:
             logits = self.model(x, **arguments)
-        state = Pass(
-            weights=self.model.weights() if any(term.hooks.penalty for term in terms) else {},
+        logits = logits.to(x.dtype)  # autocast's half precision ends here
+        return Pass(
+            weights=self.model.weights() if any(_penalises(term.hooks) for term in terms) else {},
             logits=logits,
             labels=labels,
             share=share,
             draws=draws,
             jacobians=Jacobians(inputs=x, logits=logits, basis=self.model.basis(logits), links=links),
         )
-        loss = state.mean(state.cross_entropy)
-        for term in terms:
-            if term.hooks.penalty:
-                loss = loss + term.hooks.penalty(state, term.given).to(loss.dtype)
-        return loss
 
     def _perturbed(self, terms: Sequence[BoundTerm], draws: Draws) -> dict[str, Tensor]:
         """The parameters that this pass runs with instead of the model's own."""
@@ -101,6 +124,19 @@ class Objective(nn.Module):
                     clean = perturbed.get(name, self.model.get_parameter(name))
                     perturbed[name] = term.hooks.weight(name, clean, term.given, draws)
         return perturbed
+
+
+def _penalises(hooks: Hooks) -> bool:
+    return bool(hooks.penalty or hooks.proximal)
+
+
+def _in_full_precision(
+    hooks: Hooks, penalty: Callable[[Pass, Given], Tensor], state: Pass, given: Given
+) -> Tensor:
+    """The penalty [R]; what runs through the network again does so as the forward pass did."""
+    half = torch.is_autocast_enabled(state.logits.device.type) and hooks.differentiates_inputs
+    with torch.autocast(state.logits.device.type, torch.bfloat16, enabled=half):
+        return penalty(state, given).to(state.logits.dtype)
 
 
 def _hidden(terms: Sequence[BoundTerm], draws: Draws) -> Hidden:

@@ -75,7 +75,7 @@ def build(training: Training, model: nn.Module) -> Optimizer:
     """SGD or Adam as one multi-tensor update of all runs; AdamW decays weights, not biases."""
     parameters = list(model.parameters())
     if training.optimizer == "sgd":
-        return SGD(parameters, lr=training.lr, momentum=training.momentum)
+        return SGD(parameters, lr=training.lr, momentum=training.momentum or 0)
     if training.optimizer == "adam":
         return torch.optim.Adam(parameters, lr=training.lr, foreach=True)
     decay = [p for name, p in model.named_parameters() if name.endswith("weight")]
@@ -90,6 +90,23 @@ def build(training: Training, model: nn.Module) -> Optimizer:
 def set_rate(optimizer: Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def reach(optimizer: Optimizer, training: Training, parameter: Tensor) -> Tensor | float:
+    """How far the step just made moves each weight where the gradient has been 1 for long.
+
+    η with plain SGD and η/(1−m) with momentum m; with Adam and AdamW η/(√v̂ + ε) of every weight, v̂ being
+    the mean of its squared gradients.
+    """
+    group = optimizer.param_groups[0]
+    if training.optimizer == "sgd":
+        return float(group["lr"] / (1 - (training.momentum or 0)))
+    assert isinstance(optimizer, torch.optim.Optimizer)
+    state = optimizer.state[parameter]
+    seen = 1 - group["betas"][1] ** state["step"].item()
+    scale: Tensor = (state["exp_avg_sq"] / seen).sqrt_().add_(group["eps"])
+    steps: Tensor = group["lr"] / scale
+    return steps
 
 
 def finite_runs(parameters: Sequence[Tensor]) -> Tensor:

@@ -78,7 +78,7 @@ def measured_columns(runs: int, measured: Measured) -> list[Row]:
 
 def _results(trainer: Trainer, measured: Measured, seconds: Mapping[str, float]) -> list[Row]:
     shared: Row = {
-        "epochs": trainer.timeline.epochs,
+        "epochs": trainer.timeline.steps / trainer.timeline.per_epoch,
         "steps": trainer.timeline.steps,
         "parameters": sum(p[0].numel() for p in trainer.parameters),
         "seconds": seconds["training"] / len(trainer.runs),
@@ -93,6 +93,7 @@ def _results(trainer: Trainer, measured: Measured, seconds: Mapping[str, float])
         "data": trainer.data,
         "torch": torch.__version__,
         "numpy": np.__version__,
+        "classes": trainer.classes,
         "precision": trainer.training.precision,
         "kernels": "+".join(trainer.kernels),
         "host": platform.node(),
@@ -103,8 +104,16 @@ def _results(trainer: Trainer, measured: Measured, seconds: Mapping[str, float])
             "run_id": run.run_id,
             "state": "diverged" if step else "done",
             "diverged_step": step or None,
+            "penalty_gradient": ratio,
+            "did_nothing": ", ".join(idle) or None,
         }
-        for run, step in zip(trainer.runs, trainer.diverged_step.tolist(), strict=False)
+        for run, step, ratio, idle in zip(
+            trainer.runs,
+            trainer.diverged_step.tolist(),
+            trainer.least_penalty_gradients(),
+            trainer.did_nothing(),
+            strict=False,
+        )
     ]
     scores = measured_columns(len(states), measured)
     return [state | score | shared for state, score in zip(states, scores, strict=True)]

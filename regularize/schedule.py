@@ -23,6 +23,7 @@ class Timeline:
 
     @property
     def epochs(self) -> int:
+        """How many begin."""
         return math.ceil(self.steps / self.per_epoch)
 
     def ends_epoch(self, step: int) -> bool:
@@ -36,5 +37,7 @@ def learning_rate(training: Training, step: int, steps: int) -> float:
     if training.schedule == "cosine":
         return training.lr * (1 + math.cos(math.pi * progress)) / 2
     if training.schedule == "step":
+        assert training.gamma is not None
+        assert training.milestones is not None
         return training.lr * training.gamma ** sum(progress >= milestone for milestone in training.milestones)
     return training.lr

@@ -23,16 +23,17 @@ RUNS = pa.schema(
         ("pack_key", pa.string()),
         ("evaluation", pa.string()),  # Evaluation.text, by which it is to be measured
         ("planned", pa.bool_()),  # false: of an earlier version of the sweep file
+        ("baseline", pa.bool_()),  # what the others are compared with; null in older stores
         ("config", pa.string()),  # RunConfig.to_json
     ]
 )
 METRICS = pa.schema(
     [
         ("run_id", pa.string()),
-        ("epoch", pa.int64()),  # epochs completed
+        ("epoch", pa.float64()),  # epochs completed, a part of one where training ends within it
         ("step", pa.int64()),  # optimizer steps completed
         ("split", pa.string()),  # train | validation | test; always without noise and dropout
-        ("examples", pa.int64()),  # how many of the split were measured, the same ones at every row
+        ("examples", pa.int64()),  # how many of the split: the same sample at every row, but all at the last
         ("loss", pa.float64()),  # mean cross-entropy, in nats
         ("accuracy", pa.float64()),  # in [0, 1]
         ("objective", pa.float64()),  # train only: mean of what was minimised since the row before
@@ -43,8 +44,10 @@ RESULTS = pa.schema(
     [
         ("run_id", pa.string()),
         ("state", pa.string()),  # done | diverged
-        ("diverged_step", pa.int64()),
-        ("epochs", pa.int64()),
+        ("diverged_step", pa.int64()),  # the last one, where only what came of it was not finite
+        ("penalty_gradient", pa.float64()),  # see regularize.effects; of several penalties the least
+        ("did_nothing", pa.string()),  # techniques whose penalty was nothing against the cross-entropy
+        ("epochs", pa.float64()),  # completed
         ("steps", pa.int64()),
         *(
             (f"{split}_{name}", pa.float64())
@@ -63,6 +66,7 @@ RESULTS = pa.schema(
         ("weight_norm", pa.float64()),  # √Σ w², without biases
         ("spectral_norm_max", pa.float64()),  # of the layers' largest singular values
         ("spectral_norm_product", pa.float64()),
+        ("operator_norm_product", pa.float64()),  # of the layers as operators; null unless asked for
         ("evaluation", pa.string()),  # Evaluation.text, by which it was measured
         ("parameters", pa.int64()),
         ("seconds", pa.float64()),  # the pack's training time divided by its runs
@@ -77,6 +81,7 @@ RESULTS = pa.schema(
         ("data", pa.string()),  # 16 hex digits of images, labels, class names and split
         ("torch", pa.string()),  # versions
         ("numpy", pa.string()),
+        ("classes", pa.int64()),
         ("precision", pa.string()),
         ("kernels", pa.string()),  # of LeNet's stages: "fused <instructions>", or "torch: <why>"
         ("host", pa.string()),
@@ -97,6 +102,7 @@ SPECTRA = pa.schema(
         ("layer", pa.string()),
         ("index", pa.int64()),  # 0: the largest
         ("value", pa.float64()),  # singular value of the weight as a matrix (out, in·k·k)
+        ("operator_value", pa.float64()),  # of the layer as an operator on images; null unless asked for
     ]
 )
 ROBUSTNESS = pa.schema(
@@ -109,6 +115,7 @@ ROBUSTNESS = pa.schema(
         ("steps", pa.int64()),  # of PGD, and how far each goes; null for the others and at size 0
         ("step_size", pa.float64()),
         ("saturated", pa.int64()),  # examples without a cross-entropy gradient; null for noise
+        ("correct", pa.string()),  # a 1 or 0 for each example, in the order that all runs have
     ]
 )
 CORRUPTIONS = pa.schema(

@@ -86,6 +86,7 @@ class PackStatus:
     host: str
     pid: int
     diverged: tuple[str, ...] = ()
+    did_nothing: tuple[str, ...] = ()  # of a finished pack: runs with a penalty without effect
     evaluation_seconds: float = 0.0  # beside `seconds`
     job: str = ""  # what trains it on a cluster, as its log is named: array, element, process
     files: Mapping[str, int] = dataclasses.field(default_factory=dict)  # of a done pack: bytes by name
@@ -101,7 +102,9 @@ class PackStatus:
     @classmethod
     def read(cls, path: Path) -> PackStatus:
         value = read_json(path)
-        return cls(**value | {"runs": tuple(value["runs"]), "diverged": tuple(value["diverged"])})
+        lists = [value["runs"], value["diverged"], value.get("did_nothing", ())]
+        names = ("runs", "diverged", "did_nothing")
+        return cls(**value | {name: tuple(each) for name, each in zip(names, lists, strict=True)})
 
 
 @dataclass(frozen=True)

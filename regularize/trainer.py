@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from regularize import fused, models, optimizer
+from regularize import effects, fused, models, optimizer
 from regularize.batches import Batches
 from regularize.code_identity import code_of
 from regularize.config import RunConfig
@@ -70,12 +71,19 @@ class Trainer:
         self.step = 0
         self.diverged_step = torch.zeros(len(beside), dtype=torch.int64)  # 0: has not
         self.objective_sum = torch.zeros(len(beside), dtype=torch.float64, device=ranks.device)
+        self._penalties = any(term.hooks.penalty or term.hooks.proximal for term in self.terms)
+        self.penalty_ratios = torch.full((len(beside), len(self.terms)), torch.nan, dtype=torch.float64)
+        self.penalty_ratios = self.penalty_ratios.to(ranks.device)
         self._epoch_rows: tuple[int, Tensor] | None = None
 
     @property
     def epoch(self) -> int:
-        """Epochs begun so far: the number that the metrics table gives to the end of this one."""
+        """Epochs begun so far."""
         return math.ceil(self.step / self.timeline.per_epoch)
+
+    @property
+    def epochs_completed(self) -> float:
+        return self.step / self.timeline.per_epoch
 
     def start(self) -> None:
         """What techniques do to fresh weights; a checkpoint then replaces them."""
@@ -92,10 +100,16 @@ class Trainer:
         a resumed training would differ from an uninterrupted one if its steps began with that pass.
         """
         if self.ranks.world > 1:
-            before = [buffer.clone() for buffer in self.model.buffers()]
-            torch.autograd.backward(self._losses().sum(), inputs=self.parameters)
-            for buffer, value in zip(self.model.buffers(), before, strict=True):
-                buffer.copy_(value)
+            with self._statistics_kept():
+                torch.autograd.backward(self._on_batch(self.objective).sum(), inputs=self.parameters)
+
+    @contextmanager
+    def _statistics_kept(self) -> Iterator[None]:
+        """What a pass inside writes to buffers, as batch normalisation does, is undone."""
+        before = [buffer.clone() for buffer in self.model.buffers()]
+        yield
+        for buffer, value in zip(self.model.buffers(), before, strict=True):
+            buffer.copy_(value)
 
     def state(self) -> dict[str, Any]:
         """All that changes from step to step; all ranks ask together."""
@@ -107,6 +121,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "diverged_step": self.diverged_step,
+            "penalty_ratios": self.penalty_ratios,
             "objective_sums": self.ranks.gather(self.objective_sum),
         }
 
@@ -125,6 +140,7 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.diverged_step = state["diverged_step"].cpu()
+        self.penalty_ratios = state.get("penalty_ratios", self.penalty_ratios)  # earlier versions had none
         sums = state["objective_sums"]
         same = len(sums) == self.ranks.world
         self.objective_sum = sums[self.ranks.rank].clone() if same else sums.mean(0)
@@ -152,17 +168,43 @@ class Trainer:
         rate = learning_rate(self.training, self.step, self.timeline.steps)
         optimizer.set_rate(self.optimizer, rate)
         self.optimizer.zero_grad()
-        losses = self._losses()
+        if self._penalties and effects.due(self.step + 1):
+            self._measure_penalties()
+        losses = self._on_batch(self.objective)
         with wanting(images=False):
             torch.autograd.backward(losses.sum(), inputs=self.parameters)
         self._mark_diverged()
         self.step += 1
         with optimizer.frozen(self.parameters, self.diverged_step.nonzero().flatten().to(self.ranks.device)):
             self.optimizer.step()
-            self._after_step(StepEnd(step=self.step, steps=self.timeline.steps, lr=rate))
+            self._after_step(StepEnd(step=self.step, steps=self.timeline.steps, reach=self._reach))
         self.objective_sum += losses.detach()
 
-    def _losses(self) -> Tensor:
+    def _measure_penalties(self) -> None:
+        """See `effects`; what is kept is the largest ratio so far."""
+
+        def measure(x: Tensor, labels: Tensor, draws: Draws, share: float, _progress: float) -> Tensor:
+            bare = self.objective.module if self.ranks.world > 1 else self.objective
+            assert isinstance(bare, Objective)
+            return effects.ratios(bare, x, labels, draws, share, self.ranks)
+
+        with self._statistics_kept():
+            self.penalty_ratios = torch.fmax(self.penalty_ratios, self._on_batch(measure))
+
+    def did_nothing(self) -> list[list[str]]:
+        """Of each run the techniques whose penalties have been nothing against the cross-entropy so far."""
+        idle = (self.penalty_ratios < effects.NOTHING).tolist()
+        names = [term.technique for term in self.runs[0].terms]
+        return [[name for name, nothing in zip(names, run, strict=True) if nothing] for run in idle]
+
+    def least_penalty_gradients(self) -> list[float | None]:
+        """Of each run the least that a penalty's gradient came to against the cross-entropy's."""
+        there = self.penalty_ratios.nan_to_num(nan=torch.inf)
+        least = there.amin(1).tolist() if there.shape[1] else [math.inf] * len(self.runs)
+        return [value if math.isfinite(value) else None for value in least]
+
+    def _on_batch(self, act: Callable[[Tensor, Tensor, Draws, float, float], Tensor]) -> Tensor:
+        """What `act` makes of this step's batch: the losses, if it is the objective."""
         rows = self._batch_rows()
         count = rows.shape[1]
         local, share = self.ranks.part(count), self.ranks.world / count
@@ -183,10 +225,10 @@ class Trainer:
         half = self.training.precision == "bfloat16"
         with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=half):
             progress = self.step / self.timeline.steps
-            losses: Tensor = self.objective(x, labels, draws, share, progress)
+            found = act(x, labels, draws, share, progress)
         if self.model.has_modes:
             self.model.eval()
-        return losses
+        return found
 
     def _batch_rows(self) -> Tensor:
         """The examples of this step, [R, B] rows of the official training part."""
@@ -201,6 +243,19 @@ class Trainer:
     def _mark_diverged(self) -> None:
         finite = optimizer.finite_runs(self.parameters).cpu()
         self.diverged_step[~finite & (self.diverged_step == 0)] = self.step + 1
+
+    def _reach(self, name: str) -> Tensor | float:
+        found = optimizer.reach(self.optimizer, self.training, self.model.get_parameter(name))
+        return found.flatten(2) if isinstance(found, Tensor) else found
+
+    def mark_blown_up(self, losses: Tensor) -> None:
+        """After the last step, which no gradient looks back on: what is not finite has diverged in it.
+
+        `losses` [splits, R] are those of the final networks.
+        """
+        finite = torch.stack([p.detach().flatten(1).isfinite().all(1) for p in self.parameters]).all(0)
+        finite &= losses.isfinite().all(0)
+        self.diverged_step[~finite.cpu() & (self.diverged_step == 0)] = self.step
 
     def _after_step(self, end: StepEnd) -> None:
         acts = [(term.hooks.after_step, term.given.at(end.progress)) for term in self.terms]

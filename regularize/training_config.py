@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from regularize.errors import one_of, require
 
@@ -19,11 +20,13 @@ def _require_one_of(choices: Iterable[str], field_name: str, value: str) -> None
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Optimisation: either `epochs` or `steps`; `lr` falls by `gamma` at the `milestones`.
+    """Optimisation: either `epochs` or `steps`.
 
-    `milestones` are shares of the whole training in (0, 1). `weight_decay` is AdamW's decoupled
-    decay; with the other optimizers, compare the technique `l2`. `precision` is the type of
-    parameters and arithmetic; bfloat16 means float32 parameters under autocast.
+    Under `schedule: step`, `lr` falls by `gamma` at the `milestones`, which are shares of the whole
+    training in (0, 1). `weight_decay` is AdamW's decoupled decay; with the other optimizers, compare the
+    technique `l2`. `precision` is the type of parameters and arithmetic; bfloat16 means float32
+    parameters under autocast. What another optimizer or schedule has no use for is None, and refused
+    where it is given: it would train the same run twice.
     """
 
     epochs: int | None = None
@@ -31,11 +34,14 @@ class Training:
     batch_size: int = 128
     optimizer: str = "sgd"
     lr: float = 0.01
-    momentum: float = 0.9
+    momentum: float | None = None
+    """Of SGD, 0.9 unless given."""
     weight_decay: float = 0.0
     schedule: str = "constant"
-    milestones: tuple[float, ...] = (1 / 3, 2 / 3)
-    gamma: float = 0.1
+    milestones: tuple[float, ...] | None = None
+    """Of `schedule: step`: 1/3 and 2/3 unless given."""
+    gamma: float | None = None
+    """Of `schedule: step`: 0.1 unless given."""
     precision: str = "float32"
 
     def __post_init__(self) -> None:
@@ -48,18 +54,37 @@ class Training:
         for name in ("epochs", "steps", "batch_size"):
             value = getattr(self, name)
             require(value is None or value >= 1, name, value, "at least 1")
-        for name in ("lr", "gamma"):
-            require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
-        require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
-        require(
-            all(0 < m < 1 for m in self.milestones),
-            "milestones",
-            list(self.milestones),
-            "shares between 0 and 1",
-        )
+        require(self.lr > 0, "lr", self.lr, "above 0")
         for name, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
             value = getattr(self, name)
             _require_one_of(choices, name, value)
+        self._of("momentum", 0.9, self.optimizer == "sgd", f"left out with {self.optimizer}: it is SGD's")
+        for name, default in (("milestones", (1 / 3, 2 / 3)), ("gamma", 0.1)):
+            unused = f"left out with schedule {self.schedule}: it is of `schedule: step`"
+            self._of(name, default, self.schedule == "step", unused)
+        momentum, milestones, gamma = self.momentum or 0, self.milestones or (), self.gamma
+        require(0 <= momentum < 1, "momentum", momentum, "in [0, 1)")
+        require(gamma is None or gamma > 0, "gamma", gamma, "above 0")
+        valid = "shares between 0 and 1"
+        require(all(0 < m < 1 for m in milestones), "milestones", list(milestones), valid)
         decay, valid = self.weight_decay, f"0 with {self.optimizer}: take the regularizer l2"
         require(decay >= 0, "weight_decay", decay, "at least 0")
         require(decay == 0 or self.optimizer == "adamw", "weight_decay", decay, valid)
+
+    def _of(self, name: str, default: object, used: bool, valid: str) -> None:
+        """Fill in a default where it is used; elsewhere it must not be given."""
+        value = getattr(self, name)
+        shown = list(value) if isinstance(value, tuple) else value
+        require(used or value is None, name, shown, valid)
+        if used and value is None:
+            object.__setattr__(self, name, default)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Training:
+        """The inverse of `vars`; an older configuration also has what its optimizer had no use for."""
+        unused = set() if value["optimizer"] == "sgd" else {"momentum"}
+        unused |= set() if value["schedule"] == "step" else {"milestones", "gamma"}
+        used = {name: setting for name, setting in value.items() if name not in unused}
+        if "milestones" in used:
+            used["milestones"] = tuple(used["milestones"])
+        return cls(**used)

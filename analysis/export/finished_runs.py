@@ -72,6 +72,7 @@ def _run(row: dict[Any, Any], metrics: pd.DataFrame) -> FinishedRun:
 
 
 def _curves(metrics: pd.DataFrame) -> Iterator[tuple[int, dict[str, float]]]:
+    """By the number of the epoch, as trackers count in whole steps; a part of one counts as begun."""
     for epoch, rows in metrics.groupby("epoch"):
         values = {
             f"{row['split']}/{name}": float(row[name])
@@ -79,4 +80,4 @@ def _curves(metrics: pd.DataFrame) -> Iterator[tuple[int, dict[str, float]]]:
             for name in ("loss", "accuracy", "objective")
             if pd.notna(row[name]) and math.isfinite(row[name])
         }
-        yield int(str(epoch)), values
+        yield math.ceil(float(str(epoch))), values

@@ -29,7 +29,7 @@ PLANES = 4
 
 
 def draw(subject: Subject) -> Iterator[Drawing]:
-    """A row for each technique, a column for each image, the robustness radius under each panel."""
+    """A row for each technique, a column for each image, the distance to the boundary under each panel."""
     shown = images_shown(subject)
     examples = one_a_class(shown.batches, PLANES)
     # At the edge of the plane the image has changed as by noise as strong as a pixel's range.
@@ -50,16 +50,17 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 f"planes through test images {examples.rows} (drawn by a hash, one a class) in two random "
                 f"directions, {along[-1]:.1f} to each side in Euclidean distance, pixels being in [0, 1]. "
                 "The cell in the centre is the image itself. r, and the circle: the distance to the "
-                "nearest cell of another class than the one seen there, to within "
+                "nearest cell of another class than the one seen there in this plane (there are nearer ones "
+                "beside it), to within "
                 f"{along[1] - along[0]:.2f}. {shown.notes}"
             ),
             alt=(
-                f"Maps of decision regions, a row for each technique. Median robustness radius: {listed}, "
-                "n = 1 network each."
+                "Maps of decision regions, a row for each technique. Median distance to the boundary in the "
+                f"plane: {listed}, n = 1 network each."
             ),
             summary=(
-                f"{shown.subject}, median robustness radius on {len(planes)} random planes: {listed}, "
-                "n = 1 network each"
+                f"{shown.subject}, median distance to the boundary within {len(planes)} random planes: "
+                f"{listed}, n = 1 network each"
             ),
             band="none: one network a technique",
             n=shown.n,

@@ -64,15 +64,17 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 f"{shown.subject}: the class that a network sees (colour; paler where it is less sure) on "
                 f"the plane through test images {examples.rows} (+; drawn by a hash, one a class). r, and "
                 "the circles: the Euclidean distances, pixels being in [0, 1], from each image to the "
-                "nearest cell of another class than the one seen there, to within "
+                "nearest cell of another class than the one seen there in this plane (there are nearer ones "
+                "beside it), to within "
                 f"{along[1] - along[0]:.2f}; for {named} in this order. {shown.notes}"
             ),
             alt=(
-                f"Maps of decision regions, one for each technique. Median robustness radius: {listed}, n "
+                "Maps of decision regions, one for each technique. Median distance to the boundary: "
+                f"{listed}, n "
                 "= 1 network each."
             ),
             summary=(
-                f"{shown.subject}, median robustness radius on the plane through three images: {listed}, "
+                f"{shown.subject}, median distance to the boundary in the plane of three images: {listed}, "
                 "n = 1 network each"
             ),
             band="none: one network a technique",
@@ -124,7 +126,7 @@ def _triangle(axes: Axes, shown: Shown, examples: Examples, plane: Plane, along:
             x,
             y - half,
             class_colours.text(true, shown.batches.class_names),
-            fontsize=6.5,
+            fontsize=7,
             ha="center",
             va="top",
         )

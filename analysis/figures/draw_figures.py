@@ -17,8 +17,10 @@ from pathlib import Path
 from analysis.figures.catalogue import FIGURES, SHOWN_SCORES, Drawn, draw
 from analysis.figures.parts.save import Drawing, save
 from analysis.figures.parts.subject import Subject, subjects, together
+from analysis.notation.methods import telling_apart
 from analysis.statistics.scores import DEFAULT, score
 from analysis.tables.pooled_inputs import pooled
+from analysis.tables.region import Region
 from analysis.tables.store_tables import Tables
 from regularize.cores import cores, one_thread
 from regularize.errors import UserError, unknown
@@ -37,10 +39,12 @@ def draw_all(
     data_root: Path | None = None,
     layer: str = "penultimate",
     scores: Sequence[str] = (),
+    region: Region | None = None,
 ) -> Drawn:
     """Draw figures into `store.figures`: those named, else all; of the run `run_id`, else comparisons.
 
-    Figures that compare by a score are drawn for each of `scores` (see `analysis.statistics.scores`).
+    Figures that compare by a score are drawn for each of `scores` (see `analysis.statistics.scores`), with
+    the `region` of practical equivalence, if one is given.
 
     Raises:
         UserError: unknown name, score or run, a figure that compares asked of one run, nothing to draw yet.
@@ -56,6 +60,7 @@ def draw_all(
         data_root=data_root,
         layer=layer,
         scores=tuple(scores) or SHOWN_SCORES,
+        region=region,
     ).draw()
 
 
@@ -74,9 +79,10 @@ class Request:
     data_root: Path | None
     layer: str
     scores: tuple[str, ...] = SHOWN_SCORES
+    region: Region | None = None
 
     def subjects(self) -> list[Subject]:
-        return subjects(Tables(self.store), self.run_id, self.data_root, self.layer)
+        return subjects(Tables(self.store, self.region), self.run_id, self.data_root, self.layer)
 
     def draw(self) -> Drawn:
         """Draw everything, figure by figure; what takes long in several processes.
@@ -121,7 +127,8 @@ class Request:
         # The networks of a problem are loaded once by each process.
         found = _kept_subjects(self) if networks else self.subjects()
         subject = together(found) if problem is None else found[problem]
-        with one_thread(torch=networks):
+        tables = found[0].comparison.tables if found else Tables(self.store)
+        with one_thread(torch=networks), telling_apart(tables.entries):
             return {name: self._drawn(name, subject) for name in names}
 
     def _drawn(self, name: str, subject: Subject) -> Drawn:

@@ -60,8 +60,7 @@ def _pages(subject: Subject, shown: Shown, example: Examples, layer: str, maps: 
             caption=(
                 f"{shown.subject}: what layer {layer} puts out for test image {example.rows[0]} (drawn by "
                 f"a hash), normalised as in training, before pooling and activation; {some} channels. "
-                f"{shown.notes} The networks started from the same weights, so a column shows what became "
-                "of the same filter. One colour scale for all, cut at the 99.5th percentile."
+                f"{shown.notes} {_start(shown)} One colour scale for all, cut at the 99.5th percentile."
             ),
             alt=(
                 f"Small maps, a row for each technique. Standard deviations of their values: {spread}, n "
@@ -72,6 +71,17 @@ def _pages(subject: Subject, shown: Shown, example: Examples, layer: str, maps: 
             n=shown.n,
             inputs=shown.inputs,
         )
+
+
+def _start(shown: Shown) -> str:
+    """Whether a column shows the same filter."""
+    apart = [
+        name(contender)
+        for contender, trained in shown.networks.items()
+        if any(term.technique == "hard_svb" for term in trained.config.terms)
+    ]
+    but = f", but for {', '.join(apart)}, where the same start was made orthogonal" if apart else ""
+    return f"The networks started from the same weights{but}: a column shows what became of the same filter."
 
 
 def _figure(

@@ -11,7 +11,7 @@ from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.notation.intervals import Interval
 from analysis.statistics.comparison_table import compare
-from analysis.statistics.contenders import BASELINE, Comparison, Contender, of_problem
+from analysis.statistics.contenders import Comparison, Contender, of_problem
 from analysis.statistics.scores import Score, score
 from analysis.tables.store_tables import digest
 from analysis.text.captions import name, span, where
@@ -21,15 +21,16 @@ _PROBLEMS_A_PAGE = 3
 
 def draw(subject: Subject) -> Iterator[Drawing]:
     """A column a problem, the same rows in each; of the subject's score."""
-    shown = score(subject.score)
-    rows = compare(subject.comparisons[0].tables, subject.score)
-    if rows["mean"].isna().all():
+    tables = subject.comparisons[0].tables
+    shown = score(subject.score, tables.region)
+    rows = compare(tables, subject.score)
+    if rows["survivors_mean"].isna().all():
         raise CannotDrawError(f"no run has a {shown.what}: it was not measured")
-    rows = rows[rows["regularizer"] != BASELINE]
+    rows = rows[rows["regularizer"] != tables.baseline]
     if rows["difference"].isna().all():
         reasons = rows["refused"].dropna()
         why = str(reasons.iloc[0]) if len(reasons) else "there is no regularizer to compare with"
-        raise CannotDrawError(f"nothing can be compared with {BASELINE!r}: {why}")
+        raise CannotDrawError(f"nothing can be compared with {tables.baseline!r}: {why}")
     found = [each for each in subject.comparisons if of_problem(rows, each.problem).any()]
     for page, start in enumerate(range(0, len(found), _PROBLEMS_A_PAGE), 1):
         mine = found[start : start + _PROBLEMS_A_PAGE]
@@ -43,15 +44,20 @@ def _drawing(file: str, shown: Sequence[Comparison], rows: pd.DataFrame, score: 
     pairs = span(mine["n_pairs"]) if len(mine) else "n = 0"
     return Drawing(
         name=file,
-        figure=panels([(each.problem, every[of_problem(every, each.problem)]) for each in shown], score),
+        figure=panels(
+            [(each.problem, every[of_problem(every, each.problem)]) for each in shown], score, _against(every)
+        ),
         data=mine,
         caption=_caption(shown, every, score, pairs),
         alt=(
             f"Forest plot of {_what(score)}: a row for each regularizer, a column for each problem; {pairs} "
             f"pairs of runs. {_said(shown, mine, score)}."
         ),
-        summary=f"{score.what} against no regularizer: {_furthest(shown, mine, score)}",
-        band=f"95% t-interval of the mean {'log ratio' if score.is_ratio else 'difference'} over seeds",
+        summary=f"{score.what} against {_against(every)}: {_furthest(shown, mine, score)}",
+        band=(
+            f"simultaneous 95% t-intervals (Bonferroni, over the comparisons of a problem) of the mean "
+            f"{'log ratio' if score.is_ratio else 'difference'} over {every['over'].iloc[0]}"
+        ),
         n={f"{problem}: {contender}": n for problem, contender, n, _ in _differences(shown, mine, score)},
         inputs=digest(mine),
     )
@@ -66,14 +72,22 @@ def _caption(shown: Sequence[Comparison], rows: pd.DataFrame, score: Score, pair
     kind = "Ratio of the" if score.is_ratio else "Difference in"
     side = "higher" if score.higher_is_better else "lower"
     said = [
-        f"{kind} {score.what} to {'that of ' * score.is_ratio}training without a regularizer "
-        f"({side} is {score.better}), paired by seed ({pairs} pairs of runs), with 95% t-intervals"
-        f"{', taken of the logarithms,' * score.is_ratio} on "
-        f"{', '.join(where(each.problem) for each in shown)}.",
-        f"Filled and †: significant at 5% ({first['test']}; {first['correction']} of a problem).",
+        f"{kind} {score.what} to {'that of ' * score.is_ratio}{_against(rows)} ({side} is {score.better}), "
+        f"paired by seed ({pairs} pairs of runs), with t-intervals over {first['over']}"
+        f"{', taken of the logarithms,' * score.is_ratio} that with 95% cover for all comparisons of a "
+        f"problem at once, on {', '.join(where(each.problem) for each in shown)}.",
+        f"Filled and †: significant at 5% and confirmed ({first['test']}; {first['correction']}).",
     ]
-    if score.rope is not None:
-        said.append(f"Shaded: the region of practical equivalence, ±{score.rope:g} percentage points.")
+    if len(doubtful := rows[rows["confirmed"] == False]):  # noqa: E712, missing where there is nothing to confirm
+        said.append(f"Half filled: significant by the t-test alone ({_names(doubtful)}).")
+    regions = rows["rope"].dropna().unique()
+    if len(regions):
+        sizes = " and ".join(f"±{each:.2g}" for each in sorted(regions))
+        unit = {"pp": " percentage points"}.get(score.difference_unit, f" {score.difference_unit}")
+        said.append(f"Shaded: the region of practical equivalence, {sizes}{unit.rstrip()}.")
+    if (rows["n_diverged"] > 0).any():
+        how = "count as a constant guess" if score.guess else "are left out"
+        said.append(f"Diverged runs {how} ({int(rows['n_diverged'].sum())} in all).")
     for each in shown:
         refused = rows[of_problem(rows, each.problem) & rows["refused"].notna()]
         here = f"On {where(each.problem)}, nothing" if len(shown) > 1 else "Nothing"
@@ -81,6 +95,12 @@ def _caption(shown: Sequence[Comparison], rows: pd.DataFrame, score: Score, pair
             said.append(f"{here} is concluded on {_names(those)}: {reason}.")
     said.append(f"Strengths: {first['rule']}.")
     return " ".join(said)
+
+
+def _against(rows: pd.DataFrame) -> str:
+    """What the others are compared with."""
+    baselines = rows["baseline"].dropna()
+    return name(Contender(str(baselines.iloc[0]), "")) if len(baselines) else "the baseline"
 
 
 def _names(rows: pd.DataFrame) -> str:
@@ -94,7 +114,7 @@ def _differences(
     """Of every problem and contender: their names, the number of pairs, the difference for people."""
     for each in shown:
         for _, row in rows[of_problem(rows, each.problem)].iterrows():
-            found = Interval(int(row["n_pairs"]), row["difference"], row["difference_half"])
+            found = Interval(int(row["n_pairs"]), row["difference"], row["difference_family_half"])
             contender = Contender(row["regularizer"], row["strength"])
             words = f"{'×' * score.is_ratio}{score.difference(found)}{score.difference_suffix}"
             yield where(each.problem), name(contender), found.n, words
@@ -117,7 +137,7 @@ def _furthest(shown: Sequence[Comparison], rows: pd.DataFrame, score: Score) -> 
             said.append(f"{where(each.problem)}: nothing to compare")
             continue
         best = mine.loc[[(score.sign * mine["difference"]).idxmax()]]
-        significant = sum(value in (True,) for value in mine["significant"])
+        significant = sum(value in (True,) for value in mine["confirmed"])
         ((_, contender, _, words),) = _differences([each], best, score)
         count = f"{significant} of {len(mine)} significant"
         end = "highest" if score.higher_is_better else "lowest"

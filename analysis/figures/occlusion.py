@@ -31,6 +31,10 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     }
     largest = max(float(np.abs(found).max()) for found in maps.values())
     listed = "; ".join(f"{name(c)} {found.max((1, 2)).mean():.2f}" for c, found in maps.items())
+    right = {
+        contender: (trained.logits(examples.x).argmax(-1) == examples.labels).tolist()
+        for contender, trained in shown.networks.items()
+    }
     yield from Maps(
         name="occlusion",
         colours="RdBu_r",
@@ -39,11 +43,12 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         shown=shown,
         examples=examples,
         maps=maps,
+        right=right,
         caption=(
             f"{shown.subject}: by how much the true class's probability drops where a grey patch of "
             f"{patch}×{patch} pixels, moved in steps of {stride}, hides the image; mean over the patches "
             f"that cover a pixel. Test images {examples.rows} (drawn by a hash, one a class). "
-            f"{shown.notes} One colour scale for all."
+            f"✗: another class was predicted. {shown.notes} One colour scale for all."
         ),
         alt=(
             f"Maps over {len(examples.rows)} images, a row for each technique. Mean largest drops: "

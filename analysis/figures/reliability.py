@@ -56,7 +56,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 "confidence is what it claims to be. "
                 f"Bins of fewer than {FEWEST} examples have no point. Bars: the examples in each bin, "
                 "logarithmic. Below each panel: the expected calibration error (ECE) with bins of equal "
-                "width / of equal mass, in percent, as means over runs. "
+                "width / of equal mass, in percent, as means over runs; in brackets the baseline's. "
                 f"Strengths: {comparison.rule}.{left_out(comparison, rows)}"
             ),
             alt=(
@@ -98,13 +98,16 @@ def ece(rows: pd.DataFrame) -> pd.DataFrame:
 def _figure(
     comparison: Comparison, panels: list[Contender], data: pd.DataFrame, errors: pd.DataFrame
 ) -> Figure:
+    reference = of_contender(errors, comparison.baseline) if comparison.baseline else errors.iloc[:0]
+
     def draw(axes: Axes, contender: Contender) -> None:
         mine = of_contender(data, contender)
         behind = contender not in panels
         _diagram(axes, mine, contender, behind)
         if not behind and len(mine):
-            of_each = of_contender(errors, contender)[["ece", "ece_mass"]].mean()
-            words = "ECE {:.1f} / {:.1f} %".format(*of_each)
+            words = "ECE {:.1f} / {:.1f} %".format(*_mean(of_contender(errors, contender)))
+            if len(reference) and contender != comparison.baseline:
+                words += "\n(grey: {:.1f} / {:.1f} %)".format(*_mean(reference))
             axes.set_xlabel(words, fontsize=7)
 
     handles = [
@@ -115,6 +118,10 @@ def _figure(
     figure.axes[0].set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=_TICKS, yticks=_TICKS)
     figure.axes[0].xaxis.set_major_formatter("{x:g}")
     return figure
+
+
+def _mean(errors: pd.DataFrame) -> list[float]:
+    return [float(value) for value in errors[["ece", "ece_mass"]].mean()]
 
 
 def _diagram(axes: Axes, mine: pd.DataFrame, contender: Contender, behind: bool) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.parts.bands import band_line, means, of_contender
+from analysis.figures.parts.bands import SHARES, band_line, of_contender, share_ends
 from analysis.figures.parts.learning_curves import limits
 from analysis.figures.parts.matrix import ROWS_A_PAGE, matrix
 from analysis.figures.parts.panels import band_handle, pages
@@ -17,10 +18,12 @@ from analysis.figures.parts.subject import Subject
 from analysis.notation.methods import method
 from analysis.notation.number_text import number
 from analysis.statistics.contenders import Comparison, Contender
+from analysis.statistics.estimates import crossed, over_seeds
 from analysis.tables.store_tables import digest
-from analysis.text.captions import band, counts, name, notes, of, seeds
+from analysis.text.captions import counts, name, notes, of, seeds
 from regularize.evaluation.settings import ATTACKS
 
+_EQUAL = 0.05  # percentage points: what would be drawn on one line
 LABELS = {"noise": "White noise (σ)", "fgsm": "FGSM (ε)", "pgd": "PGD (ε)"}
 
 
@@ -28,11 +31,13 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     """A row a contender, a column an attack; means over seeds."""
     comparison = subject.comparison
     rows = comparison.robustness
-    data = means(
-        rows.assign(percent=100 * rows["accuracy"]), ("regularizer", "strength", "attack", "size"), "percent"
-    )
+    data = accuracies(rows)
     attacks = [attack for attack in ATTACKS if (data["attack"] == attack).any()]
+    same = _as_strong(data)
+    if same:
+        attacks.remove("pgd")
     examples = int(rows["examples"].max())
+    over = f"seeds and the {examples} images" if rows["correct"].notna().all() else "seeds"
     for suffix, panels in pages(comparison, ROWS_A_PAGE):
         yield Drawing(
             name=subject.name("robustness_curves") + suffix,
@@ -41,7 +46,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             caption=(
                 f"{of(comparison)}: accuracy on {examples} test images with white noise of standard "
                 "deviation σ, and under attacks that change no pixel by more than ε (FGSM, one step; PGD, "
-                f"many), in units of the range of a pixel. {notes(comparison, rows)}"
+                f"many), in units of the range of a pixel. {same}Bands cover {over}; {SHARES}. "
+                f"{notes(comparison, rows)}"
             ),
             alt=(
                 f"Curves of accuracy that fall with the size of an attack, a row for each of {len(panels)} "
@@ -49,10 +55,40 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 f"Mean accuracy over seeds ({seeds(comparison, rows=rows)}): {_ends(comparison, data)}."
             ),
             summary=f"{of(comparison)}, accuracy under attack: {_ends(comparison, data)}",
-            band=band(comparison, rows),
+            band=f"95% interval of the mean over {over}, by arcsine square roots",
             n=counts(comparison, rows),
             inputs=digest(rows),
         )
+
+
+def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean accuracy in percent by regularizer, strength, attack and size, with n, low and high.
+
+    Seeds and examples count as crossed factors, where it is known which examples were right.
+    """
+    keys = ["regularizer", "strength", "attack", "size"]
+    found = []
+    for key, mine in rows.groupby(keys, sort=True):
+        if mine["correct"].notna().all():
+            estimate = crossed(
+                [np.frombuffer(each.encode(), np.uint8) == ord("1") for each in mine["correct"]]
+            )
+        else:
+            estimate = over_seeds(mine["accuracy"])
+        numbers = {"n": len(mine), "mean": 100 * estimate.mean, "half": 100 * estimate.interval().half}
+        found.append(dict(zip(keys, key, strict=True)) | numbers)
+    data = pd.DataFrame(found)
+    low, high = share_ends(data["mean"], data.pop("half"))
+    return data.assign(low=low, high=high)
+
+
+def _as_strong(data: pd.DataFrame) -> str:
+    """That FGSM is as strong as PGD, in a sentence, if it is: then its curves say both."""
+    keys = ["regularizer", "strength", "size"]
+    fgsm, pgd = (data[data["attack"] == attack].set_index(keys)["mean"] for attack in ("fgsm", "pgd"))
+    if len(pgd) and pgd.index.isin(fgsm.index).all() and (fgsm.reindex(pgd.index) - pgd).abs().max() < _EQUAL:
+        return "PGD is as strong as FGSM at all sizes and not drawn again. "
+    return ""
 
 
 def _figure(

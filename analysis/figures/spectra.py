@@ -18,6 +18,9 @@ from analysis.statistics.contenders import Comparison, Contender
 from analysis.tables.store_tables import digest
 from analysis.text.captions import band, counts, layer_pages, name, notes, of, seeds
 
+ALIKE = 0.05
+"""The difference to the baseline's, in shares of the layer's largest value, that no eye would see."""
+
 
 def draw(subject: Subject) -> Iterator[Drawing]:
     """A row a contender, a column a layer; means over seeds."""
@@ -26,7 +29,9 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     if rows.empty:
         raise CannotDrawError("the store has no singular values of these runs")
     data = spectra(rows)
-    for suffix, panels in pages(comparison, ROWS_A_PAGE):
+    apart, alike = _apart(comparison, data)
+    same = f" Not drawn, as within {ALIKE:.0%} of the baseline: {', '.join(alike)}." if alike else ""
+    for suffix, panels in pages(comparison, ROWS_A_PAGE, apart):
         for more, layers in layer_pages(rows["layer"]):
             yield Drawing(
                 name=subject.name("spectra") + suffix + more,
@@ -34,7 +39,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 data=data,
                 caption=(
                     f"{of(comparison)}: singular values of each layer's weights at the end of training, by "
-                    f"rank from the largest (0) to the smallest (1). {notes(comparison)}"
+                    f"rank from the largest (0) to the smallest (1).{same} {notes(comparison)}"
                 ),
                 alt=(
                     f"Curves of falling singular values, a row for each of {len(panels)} regularizers, a "
@@ -47,6 +52,23 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 n=counts(comparison),
                 inputs=digest(rows),
             )
+
+
+def _apart(comparison: Comparison, data: pd.DataFrame) -> tuple[list[Contender], list[str]]:
+    """Who has singular values that can be told from the baseline's (all, if nobody has), and who has not."""
+    if comparison.baseline is None or comparison.run_id is not None:
+        return [], []
+    keys = ["layer", "index"]
+    usual = of_contender(data, comparison.baseline).set_index(keys)["mean"]
+    scale = usual.groupby("layer").max()
+    far = {}
+    for contender in comparison.challengers:
+        mine = of_contender(data, contender).set_index(keys)["mean"]
+        distance = ((mine - usual).abs() / scale.reindex(mine.index, level="layer")).max()
+        far[contender] = not distance <= ALIKE  # also where there is nothing to compare
+    if not any(far.values()):
+        return [], []
+    return [each for each in far if far[each]], [name(each) for each in far if not far[each]]
 
 
 def spectra(rows: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from analysis.figures.parts import style
 from analysis.figures.parts.panels import pages, small_multiples
@@ -18,7 +19,7 @@ from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.strength_axis import place, set_axis
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.notation import methods
-from analysis.statistics.contenders import BASELINE, Comparison, Contender
+from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.scores import SCORES, Score
 from analysis.statistics.sensitivity import sensitivity
 from analysis.tables.store_tables import digest
@@ -51,8 +52,9 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             data=data,
             caption=(
                 f"{of(comparison)}: {score.what} by strength, means over {_seeds(rows)} seeds with 95% "
-                "t-intervals; a diverged run counts as the worst value there is. Ringed: the strength "
-                "chosen; a caret at the bottom: a score below the axis. Shaded: the plateau, neighbouring "
+                "t-intervals; a diverged run counts as a constant guess. Ringed: the strength "
+                "chosen; a caret at the bottom: a score below the axis; small ones: an interval "
+                "that goes on. Shaded: the plateau, neighbouring "
                 "strengths that are worse by no more than the region of practical "
                 f"equivalence. Rule: {rows['rule'].iloc[0]}."
             ),
@@ -88,13 +90,16 @@ def _figure(comparison: Comparison, panels: list[Contender], data: pd.DataFrame,
 
     def draw(axes: Axes, contender: Contender) -> None:
         mine = data[data["regularizer"] == contender.regularizer]
-        if contender.regularizer == BASELINE:
+        if comparison.is_baseline(contender):
             _baseline(axes, mine)
         elif len(mine):
-            _lines(axes, mine, bottom)
+            _lines(axes, mine, bottom, top)
 
     ring = Line2D([], [], color=style.INK, linestyle="", label="chosen", **_RING)
-    handles = [ring] if data["chosen"].any() else []
+    handles: list[Any] = [ring] if data["chosen"].any() else []
+    if (data["plateau_low"] < data["plateau_high"]).any():
+        handles.append(Patch(facecolor=style.INK, alpha=0.12, label="plateau"))
+    handles.append(Patch(facecolor=style.GREY, alpha=0.3, label="baseline, 95%"))
     y_label = f"{score.what.capitalize()}{f' ({score.unit.strip()})' * bool(score.unit)}"
     figure = small_multiples(comparison, panels, draw, "Strength", y_label, handles, share_x=False)
     margin = 0.06 * (top - bottom) or 1.0
@@ -124,7 +129,7 @@ def _baseline(axes: Axes, mine: pd.DataFrame) -> None:
         axes.axhspan(mean - half, mean + half, color=style.GREY, alpha=0.15, linewidth=0)
 
 
-def _lines(axes: Axes, mine: pd.DataFrame, bottom: float) -> None:
+def _lines(axes: Axes, mine: pd.DataFrame, bottom: float, top: float) -> None:
     look = methods.method(mine["regularizer"].iloc[0])
     low, high = mine["plateau_low"].iloc[0], mine["plateau_high"].iloc[0]
     if pd.notna(low) and low < high:
@@ -136,8 +141,11 @@ def _lines(axes: Axes, mine: pd.DataFrame, bottom: float) -> None:
             points["x"], means, look.marker, color=look.colour, linestyle=linestyle, label=line, markersize=3
         )
         axes.vlines(points["x"], means - halves, means + halves, color=look.colour, linewidth=0.8)
+        for ends, limit, caret in ((means - halves, bottom, 11), (means + halves, top, 10)):
+            cut = points["x"][ends < limit if caret == 11 else ends > limit]  # where an interval goes on
+            axes.plot(cut, [limit] * len(cut), marker=caret, color=look.colour, linestyle="", markersize=3)
     if mine["line"].any():
-        axes.legend(loc="lower left", fontsize=6, handlelength=2.2, borderaxespad=0.2)
+        axes.legend(loc="lower left", fontsize=7, handlelength=2.2, borderaxespad=0.2)
     chosen, below = mine[mine["chosen"]], mine[mine["mean"] < bottom]
     axes.plot(chosen["x"], chosen["mean"], color=style.INK, linestyle="", **_RING)
     axes.plot(below["x"], below["mean"].clip(lower=bottom), color=look.colour, linestyle="", **_BELOW)

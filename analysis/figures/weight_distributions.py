@@ -91,7 +91,7 @@ def _histogram(axes: Axes, bins: pd.DataFrame, contender: Contender, floor: floa
     axes.stairs(heights, edges, color=colour, fill=behind, alpha=alpha, baseline=floor / 2)
     zeros = bins["zeros"].iloc[0]
     if zeros and not behind:
-        axes.text(0.02, 0.97, f"{_percent(zeros)} zero", transform=axes.transAxes, va="top", fontsize=6.5)
+        axes.text(0.02, 0.97, f"{_percent(zeros)} zero", transform=axes.transAxes, va="top", fontsize=7)
 
 
 def _percent(share: float) -> str:

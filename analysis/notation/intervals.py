@@ -26,24 +26,26 @@ class Interval:
     half: float
 
 
-def half_width(sd: ArrayLike, n: ArrayLike) -> NDArray[np.float64]:
+def half_width(sd: ArrayLike, n: ArrayLike, family: int = 1) -> NDArray[np.float64]:
     """Half the width of the t-interval of a mean: t(0.975, n-1) · sd / √n; NaN where n < 2.
 
-    `sd` is the sample's (divided by n-1).
+    `sd` is the sample's (divided by n-1). Of a `family` of so many intervals, wide enough that with
+    95% all cover at once (Bonferroni).
     """
     sd, n = np.asarray(sd, dtype=float), np.asarray(n, dtype=float)
     enough = np.where(n >= 2, n, np.nan)
-    return np.asarray(stats.t.ppf((1 + LEVEL) / 2, enough - 1) * sd / np.sqrt(enough), dtype=float)
+    quantile = stats.t.ppf(1 - (1 - LEVEL) / (2 * family), enough - 1)
+    return np.asarray(quantile * sd / np.sqrt(enough), dtype=float)
 
 
-def interval(values: ArrayLike) -> Interval:
-    """The mean of the values that are there, and its t-interval."""
+def interval(values: ArrayLike, family: int = 1) -> Interval:
+    """The mean of the values that are there, and its t-interval, of a `family` of so many."""
     there = np.asarray(values, dtype=float)
     there = there[~np.isnan(there)]
     n = len(there)
     if n < 2 or np.isinf(there).any():
         return Interval(n, float(there.mean()) if n else math.nan, math.nan)
-    return Interval(n, float(there.mean()), float(half_width(there.std(ddof=1), n)))
+    return Interval(n, float(there.mean()), float(half_width(there.std(ddof=1), n, family)))
 
 
 def paired_differences(values: pd.Series, baseline: pd.Series) -> pd.Series:

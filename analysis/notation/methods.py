@@ -7,6 +7,9 @@ can tell apart. A colour is a family of techniques; line style and marker tell i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 _GREY = "#8C8C8C"
@@ -60,16 +63,61 @@ DATASETS = {
 }
 
 
+_LINES, _MARKERS = ("-", "--", ":", "-."), "osD^v<>PXhd*p"
+_ENTRIES: ContextVar[Mapping[str, Method] | None] = ContextVar("entries", default=None)
+
+
 def method(regularizer: str) -> Method:
     """The look of a regularizer; one that is not a known technique gets its name as label.
 
-    Its line style and marker follow from the name alone, so they are the same in every sweep.
+    Inside `telling_apart` entries of a sweep have looks that no other has. Elsewhere line style and
+    marker follow from the name alone.
     """
     if regularizer in METHODS:
         return METHODS[regularizer]
+    if (found := (_ENTRIES.get() or {}).get(regularizer)) is not None:
+        return found
     number = int.from_bytes(hashlib.blake2b(regularizer.encode(), digest_size=4).digest(), "big")
-    linestyle, marker = ("-", "--", ":", "-.")[number % 4], "osD^v<>P"[number // 4 % 8]
-    return Method(regularizer, _INDIGO, linestyle, marker, "other")
+    look = _LINES[number % len(_LINES)], _MARKERS[number // len(_LINES) % len(_MARKERS)]
+    return Method(regularizer, _INDIGO, *look, "other")
+
+
+@contextmanager
+def telling_apart(entries: Mapping[str, Sequence[str]]) -> Iterator[None]:
+    """Inside, `method` knows the entries of a sweep, each with its techniques."""
+    token = _ENTRIES.set(looks(entries))
+    try:
+        yield
+    finally:
+        _ENTRIES.reset(token)
+
+
+def looks(entries: Mapping[str, Sequence[str]]) -> dict[str, Method]:
+    """Of the entries that are not called like their technique: each another, whatever their number.
+
+    Those of one technique have its colour and the symbol of its strength.
+    """
+    looks_taken = {(each.colour, each.linestyle, each.marker) for each in METHODS.values()}
+    markers_taken = {(each.colour, each.marker) for each in METHODS.values()}
+    found: dict[str, Method] = {}
+    for name in sorted(set(entries) - METHODS.keys()):
+        techniques = entries[name]
+        own = METHODS.get(techniques[0]) if len(techniques) == 1 else None
+        colour = own.colour if own else _INDIGO if techniques else _GREY
+        free = [
+            (line, marker)
+            for line in _LINES
+            for marker in _MARKERS
+            if (colour, line, marker) not in looks_taken
+        ]
+        # A marker of its own, as not every figure has lines; a number, once all are taken.
+        own_marker = [each for each in free if (colour, each[1]) not in markers_taken]
+        look = (own_marker or [("-", f"${len(found)}$")])[0]
+        looks_taken.add((colour, *look))
+        markers_taken.add((colour, look[1]))
+        symbol, family = (own.symbol, own.family) if own else ("", "other")
+        found[name] = Method(name, colour, *look, family, symbol)
+    return found
 
 
 def strength_label(regularizer: str, strength: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from statistics import median
 
 from analysis.notation.intervals import Interval
 
@@ -47,16 +49,24 @@ def plus_minus(found: Interval, places: int | None = None, signed: bool = False)
     return mean if math.isnan(found.half) else f"{mean} ± {number(found.half, places)}"
 
 
-def ratio(found: Interval) -> str:
+def ratios(found: Sequence[Interval]) -> list[str]:
+    """Of a column: as many decimals for all as suit the typical one."""
+    ends = [(math.exp(each.mean - each.half), math.exp(each.mean + each.half)) for each in found]
+    halves = [(high - low) / 2 for low, high in ends if high - low > 0]
+    places = decimals(median(halves)) if halves else None
+    return [ratio(each, places) for each in found]
+
+
+def ratio(found: Interval, places: int | None = None) -> str:
     """A ratio with its interval, of the mean of its natural logarithm: their geometric mean.
 
     >>> ratio(Interval(10, math.log(0.5), 0.1)), ratio(Interval(1, math.log(3), math.nan))
     ('0.50 [0.45, 0.55]', '3.00')
     """
     if math.isnan(found.mean) or math.isnan(found.half):
-        return number(math.exp(found.mean), 2)
+        return number(math.exp(found.mean), 2 if places is None else places)
     low, mean, high = (math.exp(found.mean + side * found.half) for side in (-1, 0, 1))
-    places = decimals((high - low) / 2)
+    places = decimals((high - low) / 2) if places is None else places
     return f"{number(mean, places)} [{number(low, places)}, {number(high, places)}]"
 
 

@@ -24,13 +24,14 @@ Cells = list[str]
 class Column:
     """A column: `cells` are its texts for the rows of a group, `tex` is its header in LaTeX.
 
-    `best` says which of the rows are set in bold.
+    `best` says which of the rows are set in bold. A `wide` one is left out of the terminal.
     """
 
     header: str
     tex: str
     cells: Callable[[pd.DataFrame], Cells]
     words: bool = False
+    wide: bool = False
     best: Callable[[pd.DataFrame], list[bool]] | None = None
 
 
@@ -52,7 +53,10 @@ class TextTable:
 
     def to_terminal(self, groups: Iterable[Rows]) -> Group:
         """One table a group, for `rich.print`; words are broken where the terminal is narrow."""
-        groups = list(groups)
+        narrow = replace(self, columns=[column for column in self.columns if not column.wide])
+        return narrow._on_terminal(list(groups))
+
+    def _on_terminal(self, groups: list[Rows]) -> Group:
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text

@@ -15,7 +15,7 @@ from analysis.notation.number_text import plus_minus
 from analysis.published.references import WORTH, Column, Reference
 from analysis.statistics.contenders import Comparison, Contender, comparisons
 from analysis.tables.measured_alike import attacks_alike
-from analysis.tables.store_tables import Tables
+from analysis.tables.store_tables import Tables, write_csv
 from regularize.store import Store, write_text
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def to_markdown(frame: pd.DataFrame) -> str:
 
 def write(frame: pd.DataFrame, notes: Sequence[str], store: Store) -> None:
     """Write `tables/reproduction.csv`, with all digits, and `.md`, the table under its notes."""
-    write_text(store.tables / "reproduction.csv", frame.to_csv(index=False, lineterminator="\n"))
+    write_csv(store.tables / "reproduction.csv", frame)
     text = "".join(f"{note}\n\n" for note in notes) + to_markdown(frame)
     write_text(store.tables / "reproduction.md", text)
 

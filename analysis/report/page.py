@@ -10,13 +10,16 @@ import jinja2
 import pandas as pd
 
 from analysis.figures.catalogue import Drawn
+from analysis.notation.methods import telling_apart
 from analysis.notation.text_table import Rows, TextTable, by_problem, own, shared
 from analysis.report import facts
 from analysis.report.failures import failures
 from analysis.report.pictures import groups, missing
 from analysis.report.sentences import Conclusions, conclusions
 from analysis.statistics.scores import DEFAULT, score
-from analysis.tables.store_tables import Tables, records
+from analysis.statistics.unfinished import unfinished
+from analysis.tables.region import Region
+from analysis.tables.store_tables import Tables, problem_of, records
 from analysis.text.conclusions import Conclusion, conclude
 from analysis.text.results_table import results_table
 from analysis.text.results_text import TABLE
@@ -39,12 +42,15 @@ class Table:
     shared: list[str]  # what is said of all tables of its kind
 
 
-def page(store: Store, drawn: Drawn) -> str:
+def page(store: Store, drawn: Drawn, region: Region | None = None) -> str:
     """The HTML of a collected store.
 
     Raises:
         UserError: there is no finished report run.
     """
+    tables = Tables(store, region)
+    with telling_apart(tables.entries):
+        context = _context(tables, drawn)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis.report"),
         autoescape=True,
@@ -52,11 +58,11 @@ def page(store: Store, drawn: Drawn) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html").render(_context(store, drawn))
+    return environment.get_template("page.html").render(context)
 
 
-def _context(store: Store, drawn: Drawn) -> dict[str, Any]:
-    tables = Tables(store)
+def _context(tables: Tables, drawn: Drawn) -> dict[str, Any]:
+    store = tables.store
     concluded, results = conclude(tables), results_table(tables)
     submissions = facts.submissions(store)
     finished = set(tables.results["run_id"])
@@ -67,7 +73,7 @@ def _context(store: Store, drawn: Drawn) -> dict[str, Any]:
         "counts": _counts(tables),
         "run": facts.what_was_run(tables.runs),
         "sweep": _text(store),
-        "conclusions": _conclusions(concluded[0]),
+        "conclusions": _conclusions(tables, concluded[0], concluded[2]),
         "comparison": [
             (title, _tables(each.text, each.groups))
             for title, each in zip(_COMPARED, concluded, strict=True)
@@ -94,9 +100,18 @@ def _text(store: Store) -> str:
     return store.sweep.read_text(encoding="utf-8") if store.sweep.exists() else ""
 
 
-def _conclusions(compared: Conclusion) -> list[tuple[str, Conclusions]]:
+def _conclusions(
+    tables: Tables, compared: Conclusion, strengths: Conclusion
+) -> list[tuple[str, Conclusions]]:
+    open_ends = unfinished(tables, strengths.frame)
     return [
-        (rows.title, conclusions(records(rows.frame), score(DEFAULT))) for rows in by_problem(compared.frame)
+        (
+            rows.title,
+            conclusions(
+                records(rows.frame), score(DEFAULT, tables.region), open_ends[problem_of(rows.frame)]
+            ),
+        )
+        for rows in by_problem(compared.frame)
     ]
 
 

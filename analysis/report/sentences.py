@@ -1,4 +1,8 @@
-"""Conclusions as sentences, each with its uncertainty; none where none is warranted. Pure."""
+"""Conclusions as sentences, each with its uncertainty; none where none is warranted. Pure.
+
+Whether there is a difference is a matter of the tests, how large it is one of the region of practical
+equivalence. A sentence says which of the two it speaks of.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import pandas as pd
 
 from analysis.notation.intervals import Interval
 from analysis.notation.number_text import count, p_value, plus_minus
-from analysis.statistics.contenders import BASELINE, Contender
+from analysis.statistics.contenders import Contender
 from analysis.statistics.scores import Score
 from analysis.text.captions import name, not_alike
 
@@ -25,61 +29,108 @@ class Conclusions:
     findings: list[str] = field(default_factory=list)
 
 
-def conclusions(rows: Sequence[Row], score: Score) -> Conclusions:
-    """Of the rows that `analysis.statistics.comparison_table` has of one problem."""
-    rivals = [row for row in rows if row["regularizer"] != BASELINE]
-    by_verdict = {
-        verdict: _having(rivals, verdict) for verdict in ("better", "worse", "equivalent", "undecided")
-    }
-    findings = [_difference(row, score) for verdict in ("better", "worse") for row in by_verdict[verdict]]
-    findings += [_equivalent(row, score) for row in by_verdict["equivalent"]]
-    findings += [*_undecided(by_verdict["undecided"], score), *_refused(rivals), *_diverged(rows)]
+def conclusions(rows: Sequence[Row], score: Score, unfinished: Sequence[str] = ()) -> Conclusions:
+    """Of the rows that `analysis.statistics.comparison_table` has of one problem, and what is open there."""
+    rivals = [row for row in rows if row["regularizer"] != row["baseline"]]
+    tested = sorted((row for row in rivals if pd.isna(row["refused"])), key=lambda r: -abs(r["difference"]))
+    shown = [row for row in tested if row["confirmed"] is True]
+    doubtful = [row for row in tested if row["confirmed"] is False]
+    rest = [row for row in tested if not row["significant"]]
+    better, worse = ([row for row in shown if _gain(row, score) * side > 0] for side in (1, -1))
+    same = [row for row in rest if row["verdict"] == "equivalent"]
+    findings = [_difference(row, score) for row in [*better, *worse]]
+    findings += [_doubtful(row, score) for row in doubtful]
+    findings += [_equivalent(row, score) for row in same]
+    findings += [*_undecided([row for row in rest if row not in same], score)]
+    findings += [*_refused(rivals), *_diverged(rows, score)]
     if rows and pd.notna(rows[0]["added"]):
         findings.append(f"{rows[0]['added']}.")
     if unmeasured := sum(row["n_unmeasured"] for row in rows):
         findings.append(f"{not_alike(unmeasured)}.")
-    return Conclusions(headline=_headline(rivals, by_verdict, score), findings=findings)
+    findings += [f"{each}." for each in unfinished]
+    return Conclusions(headline=_headline(rivals, better, worse, doubtful, same, score), findings=findings)
 
 
-def _having(rows: Sequence[Row], verdict: str) -> Sequence[Row]:
-    found = [row for row in rows if row["verdict"] == verdict and pd.isna(row["refused"])]
-    return sorted(found, key=lambda row: -abs(row["difference"]))
+def _gain(row: Row, score: Score) -> float:
+    return float(score.sign * row["difference"])
 
 
-def _headline(rivals: Sequence[Row], by_verdict: Mapping[str, Sequence[Row]], score: Score) -> str:
+def _headline(
+    rivals: Sequence[Row],
+    better: Sequence[Row],
+    worse: Sequence[Row],
+    doubtful: Sequence[Row],
+    same: Sequence[Row],
+    score: Score,
+) -> str:
     tested = [row for row in rivals if pd.isna(row["refused"])]
     if not tested:
         return f"Nothing is concluded on {score.what}."
-    better, worse = by_verdict["better"], by_verdict["worse"]
-    said = f"Of {count(len(tested), 'technique')} compared with no regularizer in {score.what}"
-    if not better and not worse:
-        return f"{said}, none is shown to differ from it by more than chance."
+    said = f"Of {count(len(tested), 'technique')} compared with {against(tested[0])} in {score.what}"
+    doubt = f" (of {_number(doubtful)} the t-test says so, which the sign-flip check does not confirm)"
+    matter = f"; {_number(same)} {'makes' if len(same) == 1 else 'make'} no difference that matters"
+    shown = [*better, *worse]
+    if not shown:
+        return (
+            f"{said}, none is shown to differ from it by more than chance"
+            f"{doubt * bool(doubtful)}{matter * bool(same)}."
+        )
     parts = [f"{len(group)} {'is' if len(group) == 1 else 'are'} {word}"
              for group, word in ((better, "better"), (worse, "worse")) if group]  # fmt: skip
-    rest = len(tested) - len(better) - len(worse)
-    doubtful = sum(not row["confirmed"] for row in [*better, *worse])
-    doubt = f" (the sign-flip check does not confirm {doubtful} of them)" * bool(doubtful)
-    left = f"; of the other {rest if rest > 1 else 'one'}, this is not shown"
-    return f"{said}, {' and '.join(parts)} by more than chance{doubt}{left * bool(rest)}."
-
-
-def _difference(row: Row, score: Score) -> str:
-    up = row["difference"] > 0
-    size = plus_minus(Interval(0, abs(row["difference"]), row["difference_half"]))
-    doubt = "" if row["confirmed"] else "; the sign-flip check does not confirm it"
-    seeds = f"{row['n_pairs']} paired seeds, p {_p(row['p_holm'])} after Holm"
-    better = "better" if row["verdict"] == "better" else "worse"
+    rest = len(tested) - len(shown)
+    left = f"; of the other {rest if rest > 1 else 'one'}, this is not shown{doubt * bool(doubtful)}"
     return (
-        f"{_name(row)} {'raises' if up else 'lowers'} {score.what} by {size}{_unit(score)}, "
-        f"which is {better} ({seeds}{doubt})."
+        f"{said}, {' and '.join(parts)} by more than chance{_sizes(shown, score)}{left * bool(rest)}"
+        f"{matter * bool(same)}."
     )
 
 
-def _equivalent(row: Row, score: Score) -> str:
-    size = plus_minus(Interval(0, row["difference"], row["difference_half"]), signed=True)
+def _sizes(shown: Sequence[Row], score: Score) -> str:
+    """How many of those shown to differ are shown to differ by more than matters."""
+    if pd.isna(shown[0]["rope"]):
+        return ""
+    beyond = [row for row in shown if row["verdict"] in ("better", "worse")]
+    inside = [row for row in shown if row["verdict"] == "equivalent"]
+    parts = [f"{_number(beyond) if beyond else 'none'} of them by more than {_region(shown[0], score)}"]
+    parts += [f"{_number(inside)} by less"] * bool(inside)
+    return f", {' and '.join(parts)}"
+
+
+def _difference(row: Row, score: Score) -> str:
+    better = "better" if _gain(row, score) > 0 else "worse"
     return (
-        f"{_name(row)} makes no difference that matters: {size}{_unit(score)} lies within "
-        f"±{row['rope']:g}{_unit(score)} ({row['n_pairs']} paired seeds)."
+        f"{_name(row)} {_moves(row, score)}, which is {better} ({_seeds(row)}, p {_p(row['p_holm'])} after "
+        f"Holm){_size(row, score)}."
+    )
+
+
+def _size(row: Row, score: Score) -> str:
+    if pd.isna(row["rope"]):
+        return ""
+    region = _region(row, score)
+    if row["verdict"] in ("better", "worse"):
+        return f" and more than {region}"
+    if row["verdict"] == "equivalent":
+        return f", but less than {region}, which counts as no difference that matters"
+    return f"; whether by more than {region} is open"
+
+
+def _doubtful(row: Row, score: Score) -> str:
+    return (
+        f"{_name(row)} {_moves(row, score)} by the t-test (p {_p(row['p_holm'])} after Holm, {_seeds(row)}), "
+        "which the sign-flip check does not confirm: nothing is concluded from it."
+    )
+
+
+def _moves(row: Row, score: Score) -> str:
+    size = plus_minus(Interval(0, abs(row["difference"]), row["difference_family_half"]))
+    return f"{'raises' if row['difference'] > 0 else 'lowers'} {score.what} by {size}{_unit(score)}"
+
+
+def _equivalent(row: Row, score: Score) -> str:
+    return (
+        f"{_name(row)} makes no difference that matters: {_signed(row)}{_unit(score)} lies within "
+        f"{_region(row, score)} ({_seeds(row)}, p {_p(row['p_equivalent_holm'])} after Holm)."
     )
 
 
@@ -98,23 +149,50 @@ def _refused(rows: Sequence[Row]) -> Iterator[str]:
         yield f"Nothing is concluded on {_listed(names)}: {reason}."
 
 
-def _diverged(rows: Sequence[Row]) -> Iterator[str]:
-    bad = [row for row in rows if row["n_diverged"]]
-    found = [f"{row['n_diverged']} of {row['n'] + row['n_diverged']} of {_name(row)}" for row in bad]
+def _diverged(rows: Sequence[Row], score: Score) -> Iterator[str]:
+    found = []
+    for row in rows:
+        if row["n_diverged"]:
+            survivors = plus_minus(Interval(0, row["survivors_mean"], row["survivors_half"]))
+            alone = f" (the others alone: {survivors}{score.unit})" * pd.notna(row["survivors_mean"])
+            found.append(f"{row['n_diverged']} of {runs(row)} of {_name(row)}{alone}")
     if found:
-        yield f"Runs that diverged, which the numbers leave out: {_listed(found)}."
+        how = "count as a constant guess" if score.guess else "are left out"
+        yield f"Runs that diverged, which {how}: {_listed(found)}."
+
+
+def runs(row: Row) -> int:
+    """All of a row's runs: diverged ones are among its n where they count as something."""
+    return int(row["n"] if row["counted"] else row["n"] + row["n_diverged"])
+
+
+def against(row: Row) -> str:
+    """What the others are compared with."""
+    return "no baseline" if pd.isna(row["baseline"]) else name(Contender(row["baseline"], ""))
 
 
 def _name(row: Row) -> str:
     return name(Contender(row["regularizer"], row["strength"]))
 
 
+def _seeds(row: Row) -> str:
+    return f"{row['n_pairs']} paired seeds"
+
+
+def _region(row: Row, score: Score) -> str:
+    return f"±{row['rope']:.2g}{_unit(score)}"
+
+
 def _signed(row: Row) -> str:
-    return plus_minus(Interval(0, row["difference"], row["difference_half"]), signed=True)
+    return plus_minus(Interval(0, row["difference"], row["difference_family_half"]), signed=True)
 
 
 def _unit(score: Score) -> str:
     return f" {score.difference_unit}" if score.difference_unit else ""
+
+
+def _number(rows: Sequence[Row]) -> str:
+    return "one" if len(rows) == 1 else str(len(rows))
 
 
 def _p(p: float) -> str:

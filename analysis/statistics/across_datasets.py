@@ -25,12 +25,12 @@ ACROSS = pa.schema(
         ("strength", pa.string()),  # `` in a sweep that chooses strengths: one for each problem
         ("metric", pa.string()),
         ("problems", pa.int64()),  # in which it has a finished run
-        ("mean_rank", pa.float64()),  # 1 is best; among those that are in every problem, else null
+        ("mean_rank", pa.float64()),  # 1 is best; null unless in every problem, and none often diverged
         ("ranked", pa.int64()),  # how many are ranked
         ("wins", pa.int64()),  # problems in which its mean difference to the baseline is an improvement
         ("ties", pa.int64()),
         ("losses", pa.int64()),
-        ("significant_wins", pa.int64()),  # of these, after Holm within their problem
+        ("significant_wins", pa.int64()),  # of these, after Holm within their problem, and confirmed
         ("significant_losses", pa.int64()),
         ("equivalent", pa.int64()),  # problems with that verdict
         ("refused", pa.int64()),  # problems without a conclusion
@@ -73,9 +73,9 @@ def across(tables: Tables, compared: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_ranks(frame: pd.DataFrame, problems: int, sign: int) -> dict[Any, float]:
-    """The mean rank of those contenders that have a mean in every problem; equals share theirs."""
+    """The mean rank of those that have a mean in every problem and rarely diverge; equals share theirs."""
     keys = ["dataset", "per_class", "model"]
-    there = frame.dropna(subset="mean")
+    there = frame[frame["mean"].notna() & ~frame["unstable"].astype(bool)]
     complete = there.groupby(["regularizer", "strength"])["mean"].transform("size") == problems
     there = there[complete]
     # Twelve digits: equal means must not be told apart by the rounding of their sums.
@@ -101,7 +101,7 @@ def _iqm(differences: list[float]) -> dict[str, Any]:
 
 def _counts(rows: pd.DataFrame, sign: int) -> dict[str, Any]:
     gains = sign * rows["difference"].round(12)
-    significant = rows["significant"] == True  # noqa: E712, missing where nothing was tested
+    significant = rows["confirmed"] == True  # noqa: E712, missing where there is nothing to confirm
     return {
         "problems": int((rows["n"] > 0).sum()),
         "wins": int((gains > 0).sum()),

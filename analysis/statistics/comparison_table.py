@@ -7,13 +7,14 @@ settings that it shares with its contenders (learning rate, epochs, …) are tun
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
-from analysis.statistics import looks, paired_tests
+from analysis.statistics import looks, paired_tests, seeds_needed
 from analysis.statistics.contenders import Comparison, comparisons
 from analysis.statistics.paired_differences import Duel, duels
 from analysis.statistics.scores import DEFAULT, Score, score, suffix
@@ -27,28 +28,41 @@ COMPARISON = pa.schema(
         ("model", pa.string()),
         ("regularizer", pa.string()),
         ("strength", pa.string()),
+        ("baseline", pa.string()),  # the regularizer that it is compared with
         ("metric", pa.string()),  # a name of `analysis.statistics.scores.SCORES`
-        ("n", pa.int64()),  # report seeds that did not diverge, measured alike
+        ("n", pa.int64()),  # report seeds measured alike; diverged ones as constant guesses, where scored
         ("n_diverged", pa.int64()),
         ("n_unmeasured", pa.int64()),  # of the others: not measured, or otherwise than the sweep asks for now
         ("mean", pa.float64()),  # over the n seeds; accuracies in %
         ("sd", pa.float64()),
         ("half", pa.float64()),  # half the width of the mean's 95% t-interval
-        ("n_pairs", pa.int64()),  # seeds that did not diverge here nor in the baseline
+        ("survivors_mean", pa.float64()),  # over the seeds that did not diverge
+        ("survivors_half", pa.float64()),
+        ("counted", pa.bool_()),  # whether diverged runs are among the n
+        ("unstable", pa.bool_()),  # more diverged than something is concluded with
+        ("n_pairs", pa.int64()),  # seeds that are counted here and in the baseline
         ("difference", pa.float64()),  # mean of contender − baseline over the pairs
         ("difference_sd", pa.float64()),
-        ("difference_half", pa.float64()),
+        ("difference_half", pa.float64()),  # of its own 95% t-interval
+        ("difference_family_half", pa.float64()),  # with 95% these cover all of the problem's at once
+        ("over", pa.string()),  # what intervals and tests cover: seeds, or seeds and so many examples
         ("difference_unit", pa.string()),  # pp, nats, ln ratio (for people a ratio), or `` for a pure number
         ("p", pa.float64()),  # of `test`
         ("p_holm", pa.float64()),
-        ("significant", pa.bool_()),  # p_holm ≤ 0.05
+        ("significant", pa.bool_()),  # p_holm ≤ 0.05: there is a difference
         ("p_sign_flip", pa.float64()),  # the check
         ("p_sign_flip_holm", pa.float64()),
-        ("confirmed", pa.bool_()),  # the check, corrected, is on the same side of 0.05
+        ("confirmed", pa.bool_()),  # of significant ones: the check, corrected, is at most 0.05, too
         ("d_z", pa.float64()),
         ("p_improvement", pa.float64()),  # share of the pairs in which the contender is better
+        ("p_improvement_low", pa.float64()),  # its exact 95% interval
+        ("p_improvement_high", pa.float64()),
         ("rope", pa.float64()),  # differences within ±rope do not matter
-        ("verdict", pa.string()),  # better | worse (both only if significant) | equivalent | undecided
+        ("p_beyond", pa.float64()),  # that it lies within, two-sided
+        ("p_beyond_holm", pa.float64()),
+        ("p_equivalent", pa.float64()),  # that it lies outside (two one-sided tests)
+        ("p_equivalent_holm", pa.float64()),
+        ("verdict", pa.string()),  # better | worse (beyond ±rope) | equivalent (within) | undecided
         ("refused", pa.string()),  # why nothing is concluded; null where something is
         ("comparisons", pa.int64()),  # of this problem: what the correction is for
         ("test", pa.string()),
@@ -60,6 +74,7 @@ COMPARISON = pa.schema(
     ]
 )
 TEST = "two-sided t-test of {} paired by seed; check: sign-flip permutation test"
+CORRECTION = "Holm over {}, each kind of test by itself; intervals of differences: Bonferroni"
 
 
 def name(metric: str = DEFAULT) -> str:
@@ -76,7 +91,7 @@ def compare(tables: Tables, metric: str = DEFAULT) -> pd.DataFrame:
     Raises:
         UserError: unknown metric, or there is no finished report run.
     """
-    found, budgets = score(metric), _budgets(tables)
+    found, budgets = score(metric, tables.region), _budgets(tables)
     rows = [
         {"metric": metric, **row}
         for comparison in comparisons(tables)
@@ -90,11 +105,10 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     all_duels = duels(comparison, score)
     challengers = [duel for duel in all_duels if not duel.is_baseline]
-    p_holm = paired_tests.holm([duel.p for duel in challengers])
-    flips_holm = paired_tests.holm([duel.p_sign_flip for duel in challengers])
+    tests = ("p", "p_sign_flip", "p_beyond", "p_equivalent")
+    families = [paired_tests.holm([getattr(duel, test) for duel in challengers]) for test in tests]
     corrected = {
-        duel.contender: _conclusion(duel, *p)
-        for duel, *p in zip(challengers, p_holm, flips_holm, strict=True)
+        duel.contender: _conclusion(duel, *p) for duel, *p in zip(challengers, *families, strict=True)
     }
     problem, number = vars(comparison.problem), len(challengers)
     for duel in all_duels:
@@ -102,10 +116,11 @@ def _rows(
         yield {
             **problem,
             **vars(duel.contender),
+            "baseline": comparison.baseline.regularizer if comparison.baseline else None,
             **duel.row(),
             **corrected.get(duel.contender, {}),
             "test": TEST.format("log ratios" if score.is_ratio else "differences"),
-            "correction": f"Holm over {number} comparison{'s' * (number != 1)}",
+            "correction": CORRECTION.format(f"{number} comparison{'s' * (number != 1)}"),
             "rule": comparison.rule,
             "strengths": strengths,
             "tune_runs": runs,
@@ -113,18 +128,29 @@ def _rows(
         }
 
 
-def _conclusion(duel: Duel, p_holm: float, p_sign_flip_holm: float) -> dict[str, Any]:
-    """What is said once it is known how many comparisons there are; nothing where it was refused."""
+def _conclusion(
+    duel: Duel, p_holm: float, p_sign_flip_holm: float, p_beyond_holm: float, p_equivalent_holm: float
+) -> dict[str, Any]:
+    """What is said once it is known how many comparisons there are; nothing where it was refused.
+
+    What lies beyond the region differs from 0, which the check has to confirm.
+    """
     if not duel.tested:
         return {}
-    significant = p_holm <= paired_tests.ALPHA
-    verdict = duel.verdict
+    significant = p_holm <= seeds_needed.ALPHA
+    confirmed = p_sign_flip_holm <= seeds_needed.ALPHA if significant else None
+    verdict = None
+    if duel.rope:
+        beyond = p_beyond_holm if confirmed else math.inf
+        verdict = paired_tests.verdict(duel.gain.mean, beyond, p_equivalent_holm)
     return {
         "p_holm": p_holm,
         "p_sign_flip_holm": p_sign_flip_holm,
+        "p_beyond_holm": p_beyond_holm,
+        "p_equivalent_holm": p_equivalent_holm,
         "significant": significant,
-        "confirmed": significant == (p_sign_flip_holm <= paired_tests.ALPHA),
-        "verdict": "undecided" if verdict in ("better", "worse") and not significant else verdict,
+        "confirmed": confirmed,
+        "verdict": verdict,
     }
 
 

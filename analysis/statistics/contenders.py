@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.notation.methods import METHODS
 from analysis.statistics.scores import Score
@@ -16,7 +18,8 @@ from analysis.tables.measured_alike import attacks_alike, corruptions_alike, cur
 from analysis.tables.store_tables import Problem, Tables, digest
 from regularize.errors import UserError
 
-BASELINE = "none"
+MOST_DIVERGED = 0.2
+"""The share of diverged runs up to which something is concluded; beyond, a mean says how often they did."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,19 @@ class Comparison:
     @cached_property
     def contenders(self) -> list[Contender]:
         """The baseline first, then in the order of `METHODS`, strengths ascending."""
-        return sorted(self._by_contender, key=contender_order)
+        return sorted(
+            self._by_contender, key=lambda each: (not self.is_baseline(each), contender_order(each))
+        )
 
     @cached_property
     def baseline(self) -> Contender | None:
-        """Runs without any regularizer, if the sweep has them."""
-        found = [contender for contender in self.contenders if contender.regularizer == BASELINE]
-        return found[0] if found else None
+        """What the others are compared with: as a rule, runs without any technique; None if there is none."""
+        found = [contender for contender in self._by_contender if self.is_baseline(contender)]
+        return found[0] if len(found) == 1 else None
+
+    def is_baseline(self, contender: Contender) -> bool:
+        """Whether its runs are marked as such; where none is, in older stores, by the name of the entry."""
+        return contender.regularizer == self.tables.baseline
 
     @cached_property
     def challengers(self) -> list[Contender]:
@@ -82,6 +91,10 @@ class Comparison:
     def n_diverged(self, contender: Contender) -> int:
         return int((self.of(contender)["state"] == "diverged").sum())
 
+    def unstable(self, contender: Contender) -> bool:
+        """Whether more of its runs diverged than something is concluded with."""
+        return self.n_diverged(contender) > MOST_DIVERGED * len(self.of(contender))
+
     @property
     def rule(self) -> str:
         """How strengths were chosen, for captions and tables."""
@@ -102,12 +115,22 @@ class Comparison:
     def values(self, score: Score) -> pd.Series:
         """A score of the runs in `results`; missing where it was not measured.
 
+        A diverged run counts as a constant guess, if that has a score, else it is missing, too.
+
         Raises:
             UserError: it is the accuracy under an attack that no run was measured with.
         """
+        classes = self.results["classes"].fillna(math.inf).astype(float)  # older stores do not say
+        guesses = classes.map(score.of_a_guess)
+        return self._of_done(score).where(self.results["state"] == "done", guesses)
+
+    def _of_done(self, score: Score) -> pd.Series:
         if score.attack is None:
             return score.of(self.results)
-        attack, size = score.attack
+        mine = self._under(*score.attack)
+        return self.results["run_id"].map(mine.set_index("run_id")["accuracy"]) * score.factor
+
+    def _under(self, attack: str, size: float) -> pd.DataFrame:
         rows = self.robustness
         rows = rows[(rows["attack"] == attack) & (rows["size"] > 0)]
         mine = rows[np.isclose(rows["size"], size, rtol=1e-3, atol=0)]
@@ -116,7 +139,21 @@ class Comparison:
             raise UserError(
                 f"no run was measured with {attack} of size {size:.4g}; sizes of {attack}: {sizes}"
             )
-        return self.results["run_id"].map(mine.set_index("run_id")["accuracy"]) * score.factor
+        return mine
+
+    def right(self, score: Score) -> dict[str, NDArray[np.float64]]:
+        """Which examples a run gets right under the score's attack, 1 or 0 each, times its factor, by run id.
+
+        The examples are the same for all runs. Empty for other scores, and in older stores.
+        """
+        if score.attack is None:
+            return {}
+        mine = self._under(*score.attack).dropna(subset="correct")
+        pairs = zip(mine["run_id"], mine["correct"], strict=True)
+        return {
+            run_id: score.factor * (np.frombuffer(correct.encode(), np.uint8) - ord("0")).astype(float)
+            for run_id, correct in pairs
+        }
 
     @cached_property
     def robustness(self) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from analysis.notation.methods import method, strength_label
 from analysis.notation.number_text import count
-from analysis.statistics.contenders import BASELINE, Contender, contender_order, of_problem
+from analysis.statistics.contenders import Contender, contender_order, of_problem
 from analysis.tables.collect import strength_order
 from analysis.tables.store_tables import Problem, Tables
 from regularize.store import Store, read_json, write_json
@@ -98,5 +98,5 @@ def _seeds(planned: Planned) -> int:
 
 
 def _name(regularizer: str, strength: str) -> str:
-    label = "no regularizer" if regularizer == BASELINE else method(regularizer).label
+    label = "no regularizer" if regularizer == "none" else method(regularizer).label
     return label if strength in ("*", "") else f"{label} ({strength_label(regularizer, strength)})"

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from analysis.notation.intervals import Interval
+from analysis.notation.intervals import LEVEL
+from analysis.statistics.estimates import constant, over_seeds
+from analysis.statistics.seeds_needed import ALPHA
 
-ALPHA = 0.05
 _EXACT_TO = 16  # differences, of which all 2^15 sign patterns are tried; above, as many random ones
 _RANDOM_PATTERNS = 2**16 - 1
 _ROUNDING = 1e-9  # relative; what sums may differ by and still be the same number
@@ -30,23 +31,12 @@ def _values(differences: ArrayLike) -> Values:
     return np.sort(np.asarray(differences, dtype=float))
 
 
-def constant(differences: ArrayLike) -> bool:
-    """Whether all differences are the same number, but for rounding."""
-    d = _values(differences)
-    return bool(np.ptp(d) <= _ROUNDING * np.abs(d).max(initial=0.0)) if len(d) else True
-
-
 def t_test(differences: ArrayLike) -> float:
     """Two-sided p of the one-sample t-test of mean 0 (Student 1908).
 
     1 where all differences are 0; NaN where there are fewer than two, or all are the same otherwise.
     """
-    d = _values(differences)
-    if len(d) < 2:
-        return math.nan
-    if constant(d):
-        return 1.0 if not d.any() else math.nan
-    return float(stats.ttest_1samp(d, 0.0).pvalue)
+    return over_seeds(differences).apart_from_0()
 
 
 def sign_flip_test(differences: ArrayLike) -> float:
@@ -72,22 +62,6 @@ def _patterns(n: int) -> Values:
     if n <= _EXACT_TO:
         return np.array([(1.0, *signs) for signs in itertools.product((1.0, -1.0), repeat=n - 1)])
     return np.random.default_rng(0).choice((1.0, -1.0), size=(_RANDOM_PATTERNS, n))
-
-
-def smallest_p(n: int) -> float:
-    """The least that the exact sign-flip test of n differences can give."""
-    return 2.0 ** (1 - n)
-
-
-def pairs_needed(comparisons: int) -> int:
-    """The fewest pairs of seeds with which the sign-flip check can confirm one of so many comparisons.
-
-    Holm asks 5% divided by their number of the smallest p.
-
-    >>> [pairs_needed(m) for m in (1, 5, 12)]
-    [6, 8, 9]
-    """
-    return next(n for n in itertools.count(2) if smallest_p(n) <= ALPHA / max(comparisons, 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -118,13 +92,25 @@ def p_improvement(gains: ArrayLike) -> float:
     return float(((gains > 0) + 0.5 * (gains == 0)).mean()) if len(gains) else math.nan
 
 
-def verdict(gain: Interval, rope: float) -> str:
-    """What the whole interval of a gain says of the region of practical equivalence ±rope.
+def p_improvement_interval(gains: ArrayLike) -> tuple[float, float]:
+    """The exact 95% interval of the probability that a seed gains (Clopper & Pearson 1934).
 
-    `equivalent` where it lies inside (two one-sided tests, Schuirmann 1987, at 2.5%), `better` or
-    `worse` where it lies outside on one side, else `undecided`.
+    Ties count half. NaN where there is no seed.
     """
-    low, high = gain.mean - gain.half, gain.mean + gain.half
-    if -rope < low and high < rope:
-        return "equivalent"
-    return "better" if low > rope else "worse" if high < -rope else "undecided"
+    n = len(_values(gains))
+    if not n:
+        return math.nan, math.nan
+    won, tail = p_improvement(gains) * n, (1 - LEVEL) / 2
+    low = float(stats.beta.ppf(tail, won, n - won + 1)) if won > 0 else 0.0
+    high = float(stats.beta.ppf(1 - tail, won + 1, n - won)) if won < n else 1.0
+    return low, high
+
+
+def verdict(gain: float, p_beyond: float, p_equivalent: float) -> str:
+    """What corrected p-values say of the size of a gain against the region of practical equivalence.
+
+    `better` or `worse` where it lies beyond the region, `equivalent` where within, else `undecided`.
+    """
+    if p_beyond <= ALPHA:
+        return "better" if gain > 0 else "worse"
+    return "equivalent" if p_equivalent <= ALPHA else "undecided"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ from analysis.statistics.contenders import Contender, contender_order, of_proble
 from analysis.statistics.scores import SCORES, Score
 from analysis.statistics.strength_selection import choose
 from analysis.tables.collect import strength_order
+from analysis.tables.region import Region
 from analysis.tables.store_tables import Problem, Tables, records, to_frame
 
 SENSITIVITY = pa.schema(
@@ -31,7 +33,7 @@ SENSITIVITY = pa.schema(
         ("strength_value", pa.float64()),  # null where there is none or more than one
         ("metric", pa.string()),
         ("n", pa.int64()),  # seeds
-        ("n_diverged", pa.int64()),  # they enter the mean with the worst value there is
+        ("n_diverged", pa.int64()),  # they enter the mean as constant guesses
         ("mean", pa.float64()),  # accuracies in %
         ("half", pa.float64()),  # half the width of its 95% t-interval
         ("chosen", pa.bool_()),  # false throughout in a sweep that chooses none
@@ -68,7 +70,7 @@ def sensitivity(tables: Tables, problem: Problem | None = None) -> pd.DataFrame:
         row
         for _, mine in _of(selection, problem).groupby(_PROBLEM, dropna=False, sort=False)
         for _, cell in sorted(mine.groupby("regularizer"), key=lambda item: _order(item[0]))
-        for row in _rows(cell, tuned)
+        for row in _rows(cell, tuned, tables.region)
     ]
     return to_frame(rows, SENSITIVITY)
 
@@ -81,14 +83,17 @@ def _order(regularizer: object) -> tuple[object, ...]:
     return contender_order(Contender(str(regularizer), ""))
 
 
-def _rows(cell: pd.DataFrame, tuned: bool) -> Iterator[dict[str, Any]]:
+def _rows(cell: pd.DataFrame, tuned: bool, region: Region | None) -> Iterator[dict[str, Any]]:
     cell = cell.sort_values("strength", key=lambda column: column.map(strength_order), kind="stable")
     rows = records(cell)
     score = SCORES[rows[0]["metric"]]
+    if region:
+        score = replace(score, region=region)
     best = next(place for place, row in enumerate(rows) if row["chosen"])
     shortfalls = [score.factor * score.sign * (rows[best]["mean"] - row["mean"]) for row in rows]
     values = [_value(row["strength"]) for row in rows]
-    plateau = _plateau(shortfalls, best, score.rope, one_dimensional=None not in values)
+    tolerance = score.rope(score.factor * rows[best]["mean"])
+    plateau = _plateau(shortfalls, best, tolerance, one_dimensional=None not in values)
     about = _about(values, plateau, best)
     for place, row in enumerate(rows):
         yield {
@@ -99,7 +104,7 @@ def _rows(cell: pd.DataFrame, tuned: bool) -> Iterator[dict[str, Any]]:
             "half": float(score.factor * half_width(row["sd"], row["n"])) if pd.notna(row["sd"]) else None,
             "chosen": bool(row["chosen"] and tuned),
             "shortfall": shortfalls[place],
-            "tolerance": score.rope,
+            "tolerance": tolerance,
             "on_plateau": place in plateau if plateau else None,
             "rule": row["rule"] if tuned else _rule(score),
         }

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from analysis.statistics import constant_guess as guess
 from analysis.tables.collect import collect, strength_order
 from regularize.errors import UserError, one_of
 from regularize.store import Store, read_table, write_table
@@ -26,14 +27,19 @@ SELECTION = pa.schema(
         ("strength", pa.string()),
         ("chosen", pa.bool_()),
         ("n", pa.int64()),  # tune seeds
-        ("mean", pa.float64()),  # of the metric; a diverged run counts as the worst value there is
+        ("mean", pa.float64()),  # of the metric; a diverged run counts as a constant guess
         ("sd", pa.float64()),  # null for one seed, or where a run's loss is infinite
         ("n_diverged", pa.int64()),
         ("metric", pa.string()),
         ("rule", pa.string()),
     ]
 )
-WORST = {"validation_accuracy": 0.0, "validation_loss": math.inf}
+GUESS: Mapping[str, Callable[[float], float]] = {
+    "validation_accuracy": guess.accuracy,
+    "validation_loss": guess.loss,
+}
+
+COUNTED = "a diverged run counts as a constant guess"
 
 Row = Mapping[str, Any]
 
@@ -71,8 +77,8 @@ def select(store: Store, metric: str = "validation_accuracy") -> dict[Cell, str]
     Raises:
         UserError: unknown metric, or tune runs without a result.
     """
-    if metric not in WORST:
-        raise UserError(f"metric is {metric!r}, but must be {one_of(metric, WORST)}")
+    if metric not in GUESS:
+        raise UserError(f"metric is {metric!r}, but must be {one_of(metric, GUESS)}")
     if waiting := missing(store):
         counts = Counter(str(Cell.of(run)) for run in waiting)
         listed = ", ".join(f"{cell}: {count}" for cell, count in counts.items())
@@ -88,8 +94,8 @@ def select(store: Store, metric: str = "validation_accuracy") -> dict[Cell, str]
 def choose(results: Iterable[Row], metric: str) -> list[dict[str, Any]]:
     """The rows of `selection`: one for each strength of each cell, the best one `chosen`.
 
-    Best is the mean over seeds; a diverged run enters it with the worst value there is (accuracy
-    0, infinite loss). Equal means: fewer diverged runs, then the smallest strength.
+    Best is the mean over seeds; a diverged run enters it as a constant guess, as in the comparison.
+    Equal means: fewer diverged runs, then the smallest strength.
     """
     cells: dict[Cell, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in results:
@@ -120,7 +126,7 @@ def _score(runs: Sequence[Row], metric: str) -> dict[str, Any]:
 def _value(run: Row, metric: str) -> float:
     value = run[metric]
     sound = run["state"] != "diverged" and value is not None and math.isfinite(value)
-    return float(value) if sound else WORST[metric]
+    return float(value) if sound else GUESS[metric](run.get("classes") or math.inf)
 
 
 def _merit(row: Row) -> tuple[float, int]:
@@ -128,12 +134,10 @@ def _merit(row: Row) -> tuple[float, int]:
 
     Twelve digits: equal scores must not be told apart by the rounding of their sums.
     """
-    sign = 1 if WORST[row["metric"]] > 0 else -1
+    sign = 1 if row["metric"].endswith("loss") else -1
     return sign * round(row["mean"], 12), row["n_diverged"]
 
 
 def _rule(metric: str) -> str:
-    best, worst = ("lowest", "infinite loss") if WORST[metric] > 0 else ("highest", "accuracy 0")
-    return (
-        f"{best} mean {metric} over the tune seeds; diverged runs count as {worst}; ties: smallest strength"
-    )
+    best = "lowest" if metric.endswith("loss") else "highest"
+    return f"{best} mean {metric} over the tune seeds; {COUNTED}; ties: smallest strength"

@@ -59,7 +59,8 @@ def curves_alike(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of `metrics` of runs measured on as many examples as most, at the epochs that all have."""
     if rows.empty:
         return rows
-    examples = rows.groupby(["run_id", "split"])["examples"].max().unstack().fillna(-1)
+    # The last row is measured on more examples than those before it.
+    examples = rows.groupby(["run_id", "split"])["examples"].agg(["min", "max"]).unstack().fillna(-1)
     if len(examples.drop_duplicates()) > 1:
         how = examples.apply(tuple, axis=1)
         rows = rows[rows["run_id"].isin(how[how == _usual_of_all(how)].index)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.tables.measured_alike import results_alike
+from analysis.tables.region import Region
 from regularize.errors import UserError
-from regularize.store import Store, open_table, read_table, write_table
+from regularize.store import Store, open_table, read_table, write_table, write_text
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,22 @@ class Problem:
         return re.sub(r"[^\w.-]+", "-", f"{self.dataset}{few}-{self.model}")
 
 
+def problem_of(rows: pd.DataFrame) -> Problem:
+    """The one that rows of a table are of."""
+    first = rows.iloc[0]
+    few = None if pd.isna(first["per_class"]) else int(first["per_class"])
+    return Problem(str(first["dataset"]), few, str(first["model"]))
+
+
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """What `collect` and `select` wrote; each table is read when it is first asked for."""
+    """What `collect` and `select` wrote; each table is read when it is first asked for.
+
+    `region` is what whoever asks counts as no difference that matters; None for what is usual.
+    """
 
     store: Store
+    region: Region | None = None
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -67,6 +80,21 @@ class Tables:
                 "`regularize submit` of the sweep chooses them again from its tune runs"
             )
         return None
+
+    @cached_property
+    def baseline(self) -> str:
+        """The entry of the sweep that the others are compared with; `none` where no run is marked."""
+        marked = self.runs.loc[self.runs["baseline"].fillna(False).astype(bool), "regularizer"]
+        return str(marked.iloc[0]) if len(marked) else "none"
+
+    @cached_property
+    def entries(self) -> dict[str, tuple[str, ...]]:
+        """The entries of the sweep, each with its techniques."""
+        firsts = self.runs.drop_duplicates("regularizer")
+        return {
+            name: tuple(term["technique"] for term in json.loads(config).get("terms", ()))
+            for name, config in zip(firsts["regularizer"], firsts["config"], strict=True)
+        }
 
     @cached_property
     def problems(self) -> list[Problem]:
@@ -113,6 +141,13 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def write_frame(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
     """Write rows as `to_frame` gives them."""
     write_table(path, pa.Table.from_pandas(frame, schema), schema)
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """All digits; numbers of examples stay whole where some rows have none."""
+    if "per_class" in frame:
+        frame = frame.astype({"per_class": "Int64"})
+    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

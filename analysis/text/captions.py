@@ -9,14 +9,14 @@ import pandas as pd
 from analysis.notation.intervals import Interval, interval
 from analysis.notation.methods import method, problem_label, strength_label
 from analysis.notation.number_text import count, plus_minus
-from analysis.statistics.contenders import BASELINE, Comparison, Contender, contender_order
+from analysis.statistics.contenders import Comparison, Contender, contender_order
 from analysis.statistics.scores import Score
 from analysis.tables.store_tables import Problem
 
 
 def name(contender: Contender) -> str:
     """E.g. `Dropout (p = 0.3)`, or `no regularizer`."""
-    if contender.regularizer == BASELINE:
+    if contender.regularizer == "none":
         return "no regularizer"
     label = method(contender.regularizer).label
     strength = strength_label(contender.regularizer, contender.strength)

@@ -13,8 +13,9 @@ from analysis.statistics import comparison_table
 from analysis.statistics.across_datasets import ACROSS, across
 from analysis.statistics.scores import DEFAULT, score
 from analysis.statistics.sensitivity import SENSITIVITY, sensitivity
+from analysis.statistics.unfinished import unfinished
 from analysis.tables.pooled_inputs import pooled
-from analysis.tables.store_tables import Tables, write_frame
+from analysis.tables.store_tables import Tables, write_csv, write_frame
 from analysis.text import comparison_text, overview_text
 from regularize.store import Store, write_text
 
@@ -36,7 +37,7 @@ class Conclusion:
         """Write `tables/<name>.parquet`, `.csv` with all digits, and `.tex`."""
         write_frame(store.table(self.name), self.frame, self.schema)
         path = store.tables / self.name
-        write_text(path.with_suffix(".csv"), self.frame.to_csv(index=False, lineterminator="\n"))
+        write_csv(path.with_suffix(".csv"), self.frame)
         write_text(path.with_suffix(".tex"), self.text.to_latex(self.groups))
 
     def shown(self) -> Group:
@@ -57,8 +58,8 @@ def conclude(tables: Tables, metric: str = DEFAULT) -> list[Conclusion]:
             name=comparison_table.name(metric),
             frame=compared,
             schema=comparison_table.COMPARISON,
-            text=comparison_text.table(score(metric)),
-            groups=comparison_text.groups(compared),
+            text=comparison_text.table(score(metric, tables.region), compared),
+            groups=comparison_text.groups(compared, unfinished(tables, strengths)),
         ),
         Conclusion(
             name=comparison_table.name(metric).replace("comparison", "across", 1),

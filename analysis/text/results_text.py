@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis.notation.methods import method
-from analysis.notation.text_table import Column, Rows, TextTable, by_problem, highest, measured, noted, plain
+from analysis.notation.text_table import Column, Rows, TextTable, by_problem, measured, noted, plain
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -31,7 +31,6 @@ TABLE = TextTable(
             header="Acc. (%)",
             tex=r"Accuracy (\%)",
             cells=measured("test_accuracy", "test_accuracy_half"),
-            best=highest("test_accuracy", "test_accuracy_half"),
         ),
         Column(
             header="Δ (pp)",
@@ -42,7 +41,10 @@ TABLE = TextTable(
         Column(header="Gap", tex="Gap", cells=measured("gap", "gap_half")),
         DIVERGED,
     ),
-    caption="mean ± half the 95% t-interval; Δ to none, paired by seed; Div.: diverged",
+    caption=(
+        "description, nothing is concluded: mean over n seeds ± half its 95% t-interval; Δ to the baseline, "
+        "paired by seed; Div.: how many diverged, which count as constant guesses (in the gap, not at all)"
+    ),
 )
 
 
@@ -53,10 +55,10 @@ def groups(frame: pd.DataFrame) -> list[Rows]:
 
 
 def to_terminal(frame: pd.DataFrame) -> Group:
-    """One table a problem, for `rich.print`; the best accuracy of each problem is bold."""
+    """One table a problem, for `rich.print`."""
     return TABLE.to_terminal(groups(frame))
 
 
 def to_latex(frame: pd.DataFrame) -> str:
-    """A booktabs tabular; the best accuracy of each problem is bold."""
+    """A booktabs tabular."""
     return TABLE.to_latex(groups(frame))

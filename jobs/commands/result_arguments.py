@@ -21,6 +21,7 @@ def add_results(
         metavar="NAME",
         help="compare by this one, or an attack such as pgd:8/255 (default: %(default)s)",
     )
+    _add_region(compare)
     export = command("export", "write a sweep's tables for other tools", *sweep)
     export.add_argument("--to", required=True, metavar="FORMAT", help="csv, tensorboard, mlflow or wandb")
     export.add_argument(
@@ -46,7 +47,17 @@ def add_results(
     gallery.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to")
     report = command("report", "a sweep as one HTML page", *sweep, data)
     report.add_argument("--tables-only", action="store_true", help="leave out figures that need the weights")
+    _add_region(report)
+    _add_region(figures)
     _add_animate(command("animate", "film the toy problem's trainings", *sweep, data))
+
+
+def _add_region(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--region",
+        metavar="SIZE",
+        help="differences within ± this do not matter: 0.1 (points), or 5%% of the baseline's error",
+    )
 
 
 def _add_animate(animate: argparse.ArgumentParser) -> None:

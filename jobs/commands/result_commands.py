@@ -15,6 +15,7 @@ from regularize.store import Store
 
 if TYPE_CHECKING:
     from analysis.figures.catalogue import Drawn
+    from analysis.tables.region import Region
 
 
 def collect(args: Namespace) -> int:
@@ -37,6 +38,7 @@ def export(args: Namespace) -> int:
 
 
 def compare(args: Namespace) -> int:
+    from analysis.notation.methods import telling_apart
     from analysis.statistics.scores import score
     from analysis.tables.store_tables import Tables
     from analysis.text.conclusions import conclude
@@ -44,11 +46,13 @@ def compare(args: Namespace) -> int:
     found = score(args.metric)
     store = store_of(args)
     _collect(store, ("runs", "results", *["robustness"] * bool(found.attack)))
-    for conclusion in conclude(Tables(store), args.metric):
-        conclusion.write(store)
-        if conclusion.groups:
-            console().print(conclusion.shown())
-            print(f"{store.table(conclusion.name)}, .csv and .tex\n")
+    tables = Tables(store, _region(args))
+    with telling_apart(tables.entries):
+        for conclusion in conclude(tables, args.metric):
+            conclusion.write(store)
+            if conclusion.groups:
+                console().print(conclusion.shown())
+                print(f"{store.table(conclusion.name)}, .csv and .tex\n")
     _looked_at(store)
     return 0
 
@@ -61,7 +65,9 @@ def figures(args: Namespace) -> int:
 
     store = store_of(args)
     _collect(store)
-    drawn = draw_all(store, args.names, args.run, args.data_root, args.layer, args.score)
+    drawn = draw_all(
+        store, args.names, args.run, args.data_root, args.layer, args.score, region=_region(args)
+    )
     table = results_table.results_table(Tables(store))
     results_table.write(table, store)
     console().print(to_terminal(table))
@@ -80,6 +86,12 @@ def gallery(args: Namespace) -> int:
     print(page)
     _say_missing(missing)
     return 0
+
+
+def _region(args: Namespace) -> Region | None:
+    from analysis.tables.region import read_region
+
+    return None if args.region is None else read_region(args.region)
 
 
 def _say_drawn(drawn: Drawn) -> None:
@@ -105,12 +117,12 @@ def report(args: Namespace) -> int:
 
     store = store_of(args)
     _collect(store)
-    for conclusion in conclude(Tables(store)):
+    for conclusion in conclude(Tables(store, _region(args))):
         conclusion.write(store)
     names = [name for name, kind in FIGURES.items() if kind.needs == "tables" or not args.tables_only]
-    drawn = draw_all(store, names, data_root=args.data_root)
+    drawn = draw_all(store, names, data_root=args.data_root, region=_region(args))
     _say_drawn(drawn)
-    path = write_report(store, drawn)
+    path = write_report(store, drawn, _region(args))
     _looked_at(store)
     print(f"{path}\n  conclusions, tables, figures, failures and provenance on one page")
     return 0

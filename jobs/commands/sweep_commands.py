@@ -17,6 +17,7 @@ from regularize.store import Store
 
 def plan(args: Namespace) -> int:
     from jobs.cluster.load_config import load_cluster
+    from jobs.planning.open_questions import open_questions
     from jobs.planning.plan import last_selection, make_plan, wanted_runs
     from jobs.planning.sweep_data import look_at_data
     from jobs.planning.sweep_inputs import changed_in
@@ -39,11 +40,12 @@ def plan(args: Namespace) -> int:
     changed = [change.said for change in changed_in(sweep, store, packs, root, facts)]
     here = cluster.kind == "local" and not cluster.gpus
     kernels = fused.expected() if here and any(run.config.model in LENETS for run in made.runs) else None
+    left_open = list(open_questions(sweep, facts))
     if args.json:
         described = {"sweep": sweep.name, "store": str(store.folder), "changed": changed, "kernels": kernels}
-        print_json(described | made.to_json())
+        print_json(described | made.to_json() | {"left_open": left_open})
     else:
-        console().print(plan_view(made, kernels))
+        console().print(plan_view(made, kernels, left_open))
         for said in changed:
             print(f"warning: {said}", file=sys.stderr)
     return 0

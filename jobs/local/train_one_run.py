@@ -87,12 +87,12 @@ class _Epochs:
 
 def _print_metrics(paths: PackPaths) -> None:
     """A line for every measured epoch, and the test accuracy."""
-    epochs: dict[int, dict[str, Any]] = {}
+    epochs: dict[float, dict[str, Any]] = {}
     for row in _rows(paths.metrics):
         epochs.setdefault(row["epoch"], {})[row["split"]] = row
     for epoch, splits in epochs.items():
         losses = "  ".join(f"{split} loss {row['loss']:.4f}" for split, row in splits.items())
-        print(f"epoch {epoch:4d}  {losses}  validation accuracy {splits['validation']['accuracy']:.2%}")
+        print(f"epoch {epoch:6.2f}  {losses}  validation accuracy {splits['validation']['accuracy']:.2%}")
     result = _rows(paths.results)[0]
     ended = f"diverged in step {result['diverged_step']}" if result["state"] == "diverged" else "done"
     print(f"{ended}: test accuracy {result['test_accuracy']:.2%}, {result['seconds']:.1f} s of training")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from jobs.store.unmeasured import settled, unmeasured
 from jobs.submission.continuation import halted
 from jobs.submission.job_outcomes import UNKNOWN, Sight, look_now
 from jobs.submission.retries import judge
+from jobs.support.readable_numbers import plural
 from regularize.errors import UserError
 from regularize.store import PackStatus, Store
 
@@ -150,10 +151,22 @@ def overview(
         queue=_queues(sight, planned) if sight else (),
         follow_up=_follow_up(sight) if sight else None,
         to_measure=len(unmeasured(rows, packs)),
+        notes=_idle(concerned.values(), rows),
         time=now,
         states=states,
         shares=shares,
     )
+
+
+def _idle(statuses: Iterable[PackStatus], rows: Sequence[Row]) -> list[str]:
+    """Which regularizers have a penalty that did nothing, and in how many runs."""
+    idle = {run_id for status in statuses for run_id in status.did_nothing}
+    counts = Counter(row.regularizer for row in rows if row.run_id in idle)
+    return [
+        f"the penalty of {name} did nothing in {plural(number, 'run')}: its gradient stayed below a "
+        "millionth of the loss's"
+        for name, number in counts.items()
+    ]
 
 
 def read_overview(
@@ -173,7 +186,7 @@ def read_overview(
     found = overview(rows, packs, store, sight, wanted=wanted)
     if lines := sight.journal.damaged:
         notes = [*notes, damage(store.journal, lines)]
-    return replace(found, left_out=counts, notes=notes, halted=halt)
+    return replace(found, left_out=counts, notes=[*notes, *found.notes], halted=halt)
 
 
 def see(store: Store, say: Callable[[str], None] = lambda _: None) -> tuple[Sight, list[str]]:

@@ -34,10 +34,15 @@ _STYLES = {
 }
 
 
-def plan_view(plan: Plan, kernels: str | None = None) -> Group:
-    """Runs by regularizer × dataset, then what they take, and which kernels compute LeNet's stages here."""
+def plan_view(plan: Plan, kernels: str | None = None, left_open: Sequence[str] = ()) -> Group:
+    """Runs by regularizer × dataset, what they take, and what they would leave open.
+
+    `kernels` are those that compute LeNet's stages here.
+    """
     diverged = sum(plan.done.values())
-    lines = [f"{plural(len(plan.done), 'run')} done" + (f", {diverged} diverged" if diverged else "")]
+    lines: list[str | Text] = [
+        f"{plural(len(plan.done), 'run')} done" + (f", {diverged} diverged" if diverged else "")
+    ]
     if plan.held:
         lines.append(f"{plan.in_hand:,} in Slurm's queue, {len(plan.held) - plan.in_hand:,} left out")
     lines.append(headline(plan) if plan.slices else "nothing to do")
@@ -48,13 +53,15 @@ def plan_view(plan: Plan, kernels: str | None = None) -> Group:
         )
     if plan.ahead:
         lines.append(f"about {duration(plan.seconds + plan.ahead_seconds)} with the report runs")
-    if plan.measuring > 0.5:
+    if plan.slices or plan.ahead:
         share = f"{plan.measuring:.0%} of the time"
-        lines.append(f"{share} goes into measuring what `evaluation:` in the sweep asks for")
+        asked = "; `evaluation:` in the sweep can ask for less" * (plan.measuring > 0.5)
+        lines.append(f"{share} goes into measuring{asked}")
     if kernels:
         lines.append(f"LeNet's stages: {kernels}")
     if plan.bytes:
         lines.append(f"about {size(plan.bytes)} of results")
+    lines += [Text(each, style="yellow") for each in left_open]
     return _group(_grid(plan.cells(), _plan_cell), lines)
 
 

@@ -42,8 +42,8 @@ def read_runs(store: Store) -> pa.Table:
     """
     try:
         table = read_table(store.runs).replace_schema_metadata(None)
-        if "evaluation" not in table.column_names:  # of an earlier version
-            table = table.append_column(RUNS.field("evaluation"), pa.nulls(len(table), pa.string()))
+        for name in set(RUNS.names).difference(table.column_names):  # written by an earlier version
+            table = table.append_column(RUNS.field(name), pa.nulls(len(table), RUNS.field(name).type))
         table = table.select(RUNS.names)
         return table if table.schema == RUNS else table.cast(RUNS)  # which imports much
     except FileNotFoundError:

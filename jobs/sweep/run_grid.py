@@ -28,11 +28,12 @@ class Cell(NamedTuple):
 class PlannedRun:
     config: RunConfig
     phase: str  # tune | report
+    baseline: bool = False  # whether others are compared with it
 
 
 def tune_runs(sweep: Sweep) -> list[PlannedRun]:
     """Every strength × tune seed; none where the sweep has a single phase."""
-    return [run for _, candidates in _cells(sweep) for run in _planned(candidates, sweep.tune_seeds, "tune")]
+    return [run for _, candidates in _cells(sweep) for run in _planned(candidates, sweep, "tune")]
 
 
 def report_runs(sweep: Sweep, chosen: Mapping[Cell, str] | None = None) -> list[PlannedRun]:
@@ -49,15 +50,15 @@ def report_runs(sweep: Sweep, chosen: Mapping[Cell, str] | None = None) -> list[
     for cell, candidates in _cells(sweep):
         if chosen is not None:
             candidates = _matching(cell, candidates, chosen[cell]) if cell in chosen else []
-        runs += _planned(candidates, sweep.report_seeds, "report")
+        runs += _planned(candidates, sweep, "report")
     return runs
 
 
 def every_run(sweep: Sweep) -> list[RunConfig]:
     """Each strength of each cell × each seed: all that the sweep may want, whatever is chosen."""
     seeds = dict.fromkeys([*sweep.tune_seeds, *sweep.report_seeds])
-    planned = (run for _, candidates in _cells(sweep) for run in _planned(candidates, [*seeds], "report"))
-    return [run.config for run in planned]
+    cells = (candidates for _, candidates in _cells(sweep))
+    return [replace(each, seed=seed) for candidates in cells for each in candidates for seed in seeds]
 
 
 def report_count(sweep: Sweep) -> int:
@@ -106,9 +107,14 @@ def _cells(sweep: Sweep) -> Iterator[tuple[Cell, list[RunConfig]]]:
                     )
 
 
-def _planned(candidates: Sequence[RunConfig], seeds: Sequence[int], phase: str) -> list[PlannedRun]:
+def _planned(candidates: Sequence[RunConfig], sweep: Sweep, phase: str) -> list[PlannedRun]:
+    seeds = sweep.tune_seeds if phase == "tune" else sweep.report_seeds
     return [
-        PlannedRun(config=replace(candidate, seed=seed), phase=phase)
+        PlannedRun(
+            config=replace(candidate, seed=seed),
+            phase=phase,
+            baseline=candidate.regularizer == sweep.baseline,
+        )
         for candidate in candidates
         for seed in seeds
     ]
@@ -140,5 +146,6 @@ def _row(run: PlannedRun) -> dict[str, object]:
         "pack_key": config.pack_key,
         "evaluation": config.evaluation.text,
         "planned": True,
+        "baseline": run.baseline,
         "config": json.dumps(config.to_json()),
     }

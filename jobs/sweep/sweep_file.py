@@ -29,7 +29,7 @@ METRICS = {
 }
 MOST_RUNS = 1_000_000
 _REQUIRED = ("name", "dataset", "model", "training", "regularizers", "seeds")
-_OPTIONAL = ("evaluation", "select")
+_OPTIONAL = ("evaluation", "select", "baseline")
 _OF_DATA = ("validation", "resize", "channels")
 _OF_DATASET = (*_OF_DATA, "per_class", "training", "regularizers")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -51,8 +51,9 @@ class DatasetGrid:
 class Sweep:
     """A whole sweep, in the order of its file.
 
-    `metric` is the column of the results by which strengths are chosen on the tune seeds. `text` is
-    a file that gives an equal sweep without overrides: what the store keeps.
+    `metric` is the column of the results by which strengths are chosen on the tune seeds. `baseline` is
+    the entry that the others are compared with, None where there is none of technique `none` and none
+    was named. `text` is a file that gives an equal sweep without overrides: what the store keeps.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Sweep:
     tune_seeds: tuple[int, ...]
     report_seeds: tuple[int, ...]
     metric: str
+    baseline: str | None = None
     text: str = field(compare=False, repr=False)
 
     @property
@@ -111,6 +113,7 @@ def _sweep(tree: Node, text: str, check_dataset: Callable[[str], object]) -> Swe
         metric=_metric(fields.get("select")),
         text=text,
     )
+    sweep = replace(sweep, baseline=_baseline(fields.get("baseline"), sweep))
     configurations = sum(len(g.sizes) * sum(len(e.candidates) for e in g.entries) for g in sweep.datasets)
     runs = configurations * len(sweep.models) * max(len(tune), len(report))
     if runs > MOST_RUNS:
@@ -122,6 +125,21 @@ def _model(node: Node) -> str:
     with node.located():
         models.check_name(node.text())
     return node.text()
+
+
+def _baseline(named: Node | None, sweep: Sweep) -> str | None:
+    """The entry that is named, else the one of technique `none`."""
+    entries = sweep.datasets[0].entries
+    if named is None:
+        return next((entry.name for entry in entries if entry.candidates == ((),)), None)
+    name = named.choice("baseline", [entry.name for entry in entries])
+    most = max(len(e.candidates) for grid in sweep.datasets for e in grid.entries if e.name == name)
+    if most > 1 and not sweep.two_phase:
+        raise named.error(
+            f"baseline is {name!r}, which has {most} strengths; without tune seeds it must have one, as "
+            "nothing chooses it"
+        )
+    return name
 
 
 def _metric(select: Node | None) -> str:

@@ -12,7 +12,7 @@ class Point(NamedTuple):
     """A row of the metrics: `accuracy` in [0, 1], `loss` in nats."""
 
     split: str
-    epoch: int
+    epoch: float
     accuracy: float
     loss: float
 

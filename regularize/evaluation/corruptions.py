@@ -63,5 +63,7 @@ def _accuracy(examined: Examined, part: str, rows: Tensor) -> Tensor:
         outputs: Tensor = examined.model(x)
         return (outputs.argmax(-1) == labels).unsqueeze(-1).to(x.dtype)
 
-    accuracy: Tensor = examined.over(part, rows.expand(examined.runs, -1), 1, right).double().mean((1, 2))
+    accuracy: Tensor = (
+        examined.over(part, rows.expand(len(examined.seeds), -1), 1, right).double().mean((1, 2))
+    )
     return accuracy

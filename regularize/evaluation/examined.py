@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from regularize.models.network import Network
 from regularize.rng import generator
 
 CHUNK = 128  # examples at a time: fastest for packs of 4 and 8 LeNets, whose activations then stay in cache
-SEED = 0  # of what is drawn for measurements: the same for all runs, so that they can be compared
+SEED = 0  # of the examples drawn for measurements: the same for all runs, so that they can be compared
 
 Measure = Callable[[Tensor, Tensor, slice], Tensor]
 
@@ -31,10 +31,13 @@ def never() -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Examined:
-    """R networks, and the data they are measured on. All ranks ask `stop` after every round of chunks."""
+    """R networks with their seeds, and the data they are measured on.
+
+    All ranks ask `stop` after every round of chunks.
+    """
 
     model: Network
-    runs: int
+    seeds: Sequence[int]
     batches: Batches
     classes: int
     ranks: Ranks
@@ -68,12 +71,12 @@ class Examined:
 
     def sample(self, count: int) -> Tensor:
         """A fixed sample of the test split, the same for all runs, [R, n] with n ≤ `count`, ascending."""
-        return drawn(len(self.batches.labels["test"]), count, "test_sample").expand(self.runs, -1)
+        return drawn(len(self.batches.labels["test"]), count, "test_sample").expand(len(self.seeds), -1)
 
 
-def drawn(total: int, count: int, purpose: str) -> Tensor:
+def drawn(total: int, count: int, purpose: str, seed: int = SEED) -> Tensor:
     """At most `count` of `total` positions, ascending; smaller samples are parts of larger ones."""
-    return torch.randperm(total, generator=generator(SEED, purpose))[:count].sort().values
+    return torch.randperm(total, generator=generator(seed, purpose))[:count].sort().values
 
 
 @contextmanager

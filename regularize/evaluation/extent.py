@@ -1,11 +1,12 @@
 """How much is measured: as much as is good to have, at a share of what training costs.
 
-Unless the sweep says otherwise, rows of the curves cost at most a tenth of the training; where that
-is not enough for five rows on whole splits, they are measured on a fixed sample. The Jacobian's norm
-costs at most a tenth and robustness a quarter, on as many examples as that pays for. There are limits
-below which a number says too little, and above which more examples tell nothing new. What is left is
-the final loss and accuracy on whole splits, one forward pass. All runs of a pack key are measured on
-the same examples, whatever their techniques cost. Free of torch.
+Unless the sweep says otherwise, the curves have a row an epoch, up to 50, and at least 20 where there
+are as many steps. They cost at most a tenth of the training, on samples of as many examples as that pays
+for; the Jacobian's norm costs at most a tenth, too, and robustness a quarter. There are limits below
+which a number says too little, and above which more examples tell nothing new: of a training on few
+examples, 80 of each split at every row can come to a quarter. What is left is the last row and the final
+numbers, of whole splits, one forward pass. All runs of a pack key are measured on as many examples,
+whatever their techniques cost. Free of torch.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from regularize.schedule import Timeline
 FORWARD, GRADIENT = 1 / 3, 1.0
 # What may be spent at most, in shares of what training costs.
 ON_CURVES, ON_JACOBIANS, ON_ATTACKS = 0.1, 0.1, 0.25
-_ROWS = (5, 50)
-_LEAST_CURVE = 250  # examples of each split
+_ROWS = (20, 50)
+_LEAST_CURVE = 80  # examples of each split
 _COPIES = 75  # corrupted ones of the test split, as CIFAR-10-C has of those that count
 _JACOBIANS, _ATTACKED = (100, 1000), (80, 500)  # examples
 
@@ -42,7 +43,7 @@ class Sizes:
 class Extent:
     """An `Evaluation` in numbers; what all of it costs is in examples of a training step."""
 
-    every: int
+    interval: int  # steps between rows of the curves
     curve_examples: int
     jacobian_examples: int
     attacked_examples: int
@@ -58,9 +59,8 @@ class Extent:
             return sum(min(examples, size) for size in splits)
 
         paid = ON_CURVES * trained / FORWARD  # beside the last row, which is among the final numbers
-        rows = _within(_ROWS, 1 + paid / row(evaluation.curve_examples or max(splits)))
-        every = evaluation.every or math.ceil(timeline.epochs / rows)
-        rows = math.ceil(timeline.epochs / every)
+        interval = _interval(evaluation, timeline)
+        rows = math.ceil(timeline.steps / interval)
         curve = evaluation.curve_examples or max(_LEAST_CURVE, _level(splits, paid / max(rows - 1, 1)))
 
         jacobians = evaluation.jacobian_examples
@@ -78,7 +78,7 @@ class Extent:
             forwards += _COPIES * min(evaluation.corruptions.examples, sizes.test)
         cost = FORWARD * forwards + GRADIENT * jacobians * sizes.classes + attacked * each
         return cls(
-            every=every,
+            interval=interval,
             curve_examples=min(curve, max(splits)),
             jacobian_examples=jacobians,
             attacked_examples=attacked,
@@ -87,8 +87,17 @@ class Extent:
 
     def has_row(self, timeline: Timeline, step: int) -> bool:
         """Whether the metrics table has a row after `step` (counted from 1)."""
-        epoch = math.ceil(step / timeline.per_epoch)
-        return step == timeline.steps or (timeline.ends_epoch(step) and epoch % self.every == 0)
+        return step == timeline.steps or step % self.interval == 0
+
+
+def _interval(evaluation: Evaluation, timeline: Timeline) -> int:
+    """Steps between rows: whole epochs, unless there are too few of them."""
+    least, most = _ROWS
+    if evaluation.every:
+        return evaluation.every * timeline.per_epoch
+    if timeline.epochs >= least:
+        return math.ceil(timeline.epochs / most) * timeline.per_epoch
+    return max(1, timeline.steps // least)
 
 
 def _within(limits: tuple[int, int], value: float) -> int:

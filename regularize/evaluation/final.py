@@ -16,6 +16,7 @@ from regularize.evaluation.corruptions import OnCorrupted, on_corrupted
 from regularize.evaluation.examined import Examined
 from regularize.evaluation.extent import Extent
 from regularize.evaluation.jacobian_norm import frobenius_norms
+from regularize.evaluation.operators import operator_values
 from regularize.evaluation.robustness import Attacked, under_attack
 from regularize.evaluation.settings import Evaluation
 from regularize.evaluation.singular_values import singular_values, summary
@@ -27,10 +28,14 @@ Outputs = Mapping[str, tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True, kw_only=True)
 class Final:
-    """What a pack's networks are worth: `scores` [R] by column of the results, spectra [R, n] by layer."""
+    """What a pack's networks are worth: `scores` [R] by column of the results, spectra [R, n] by layer.
+
+    `operators` are the spectra of the layers as operators, empty where they were not asked for.
+    """
 
     scores: Mapping[str, Tensor]
     spectra: Mapping[str, Tensor]
+    operators: Mapping[str, Tensor]
     attacks: Sequence[Attacked]
     corrupted: Sequence[OnCorrupted] = ()
 
@@ -43,6 +48,9 @@ def measure(examined: Examined, evaluation: Evaluation, extent: Extent, outputs:
     weights = examined.model.weights()
     spectra = singular_values(weights)
     scores = summary(weights, spectra)
+    operators = operator_values(examined, spectra) if evaluation.operator_norms else {}
+    if operators:
+        scores["operator_norm_product"] = torch.stack([v[:, 0] for v in operators.values()]).prod(0)
     for split, (logits, labels) in outputs.items():
         scores[f"{split}_loss"], scores[f"{split}_accuracy"] = loss_and_accuracy(logits, labels)
     scores |= {f"test_{name}": score for name, score in calibration(*outputs["test"]).items()}
@@ -56,7 +64,7 @@ def measure(examined: Examined, evaluation: Evaluation, extent: Extent, outputs:
     corrupted: list[OnCorrupted] = []
     if evaluation.corruptions and examined.batches.bounds:
         corrupted = on_corrupted(examined, evaluation.corruptions)
-    return Final(scores=scores, spectra=spectra, attacks=attacks, corrupted=corrupted)
+    return Final(scores=scores, spectra=spectra, operators=operators, attacks=attacks, corrupted=corrupted)
 
 
 def score_rows(runs: int, found: Final) -> list[Row]:
@@ -68,11 +76,17 @@ def score_rows(runs: int, found: Final) -> list[Row]:
 def spectra_rows(ids: Sequence[str], found: Final) -> list[Row]:
     """The rows of `spectra`."""
     return [
-        {"run_id": run_id, "layer": layer, "index": index, "value": value}
+        {"run_id": run_id, "layer": layer, "index": index, "value": value, "operator_value": operator}
         for run, run_id in enumerate(ids)
         for layer, values in found.spectra.items()
-        for index, value in enumerate(values[run].tolist())
+        for index, (value, operator) in enumerate(
+            zip(values[run].tolist(), _operators(found, layer, run, values.shape[1]), strict=True)
+        )
     ]
+
+
+def _operators(found: Final, layer: str, run: int, count: int) -> list[float | None]:
+    return found.operators[layer][run].tolist() if found.operators else [None] * count
 
 
 def robustness_rows(ids: Sequence[str], found: Final) -> list[Row]:
@@ -83,10 +97,11 @@ def robustness_rows(ids: Sequence[str], found: Final) -> list[Row]:
             "attack": attacked.attack,
             "size": attacked.size,
             "accuracy": attacked.accuracy[run].item(),
-            "examples": attacked.examples,
+            "examples": len(attacked.correct[run]),
             "steps": attacked.walk[0] if attacked.walk else None,
             "step_size": attacked.walk[1] if attacked.walk else None,
-            "saturated": None if attacked.saturated is None else round(attacked.saturated[run].item()),
+            "saturated": None if attacked.saturated is None else int(attacked.saturated[run].item()),
+            "correct": "".join("01"[right] for right in attacked.correct[run].tolist()),
         }
         for run, run_id in enumerate(ids)
         for attacked in found.attacks

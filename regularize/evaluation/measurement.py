@@ -22,6 +22,7 @@ FINAL: Mapping[str, object] = {
     "robustness": None,
     "corruptions": False,
     "predictions": False,
+    "operator_norms": False,
 }
 """Settings of what is measured from the final weights; the others are those of the way there."""
 _ALWAYS = "train_examples"

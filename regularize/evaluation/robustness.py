@@ -1,10 +1,14 @@
 """Accuracy under attack, on images. Sizes are in pixels of range [0, 1], and pixels stay in it.
 
-White noise adds σ·n to every pixel: the same n for all runs and every σ. FGSM changes every pixel by
+White noise adds σ·n to every pixel: each seed's own n, the same for every σ. FGSM changes every pixel by
 ε in the direction that raises the cross-entropy. PGD takes steps of that kind, each followed by
 projection to within ε of the image; it starts at the image, and takes ten steps of ε/8, or where it is
-told their size as many as Kurakin et al., min(1.25·ε/step, ε/step + 4). All leave an image as it is,
-bit for bit, at size 0.
+told their size as many as Kurakin et al., min(1.25·ε/step, ε/step + 4). With `pgd_starts` it starts again
+from points drawn within ε of the image, and an example counts as right if it is after all of them. All
+leave an image as it is, bit for bit, at size 0.
+
+The default is a weak attack, as measured: on LeNets on MNIST and CIFAR-10, five starts of 60 steps lower
+the accuracy by at most .02 below it. It ranks techniques; it certifies none.
 
 With m = logsumexp_{k≠y} z_k − z_y the cross-entropy is log(1 + eᵐ), so its gradient has the
 direction of m's. The attacks follow m: where logits are saturated the gradient of the
@@ -20,7 +24,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,24 +33,28 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from regularize.batches import Batches
-from regularize.evaluation.examined import SEED, Examined
+from regularize.evaluation.examined import Examined
 from regularize.evaluation.settings import ATTACKS, Robustness
 from regularize.models.network import Network
 from regularize.rng import generator
 
 
 class Attacked(NamedTuple):
-    """Accuracy [R] on so many examples, and how many of them are saturated [R] (noise: None).
+    """Which examples are right [R, N] under an attack, and how many are saturated [R] (noise: None).
 
     `walk` is how many steps PGD takes and how far each goes, None for other attacks and at size 0.
     """
 
     attack: str
     size: float
-    examples: int
-    accuracy: Tensor
+    correct: Tensor
     saturated: Tensor | None
     walk: tuple[int, float] | None = None
+
+    @property
+    def accuracy(self) -> Tensor:
+        """[R]"""
+        return self.correct.double().mean(1)
 
 
 @dataclass(frozen=True)
@@ -70,27 +78,28 @@ class Pixels:
 def under_attack(examined: Examined, settings: Robustness, index: Tensor) -> list[Attacked]:
     """Accuracy on the test examples [R, N] under every attack, each at size 0 first."""
     pixels = Pixels.of(examined.batches)
-    noise = _noise(examined, index.shape[1])
+    noises = Noises(examined, index.shape[1])
     points = [(attack, size) for attack in ATTACKS for size in _sizes(settings, attack)]
 
     def measure(x: Tensor, labels: Tensor, span: slice) -> Tensor:
         outputs = examined.model(x)
         found = [saturated(outputs, labels), _correct(outputs, labels)]
-        for attacked in _attacked(examined.model, x, labels, noise[span], pixels, settings):
-            found.append(_correct(examined.model(attacked), labels))
+        attacks = _attacked(examined.model, x, labels, noises.part(span), pixels, settings)
+        for ways in attacks:
+            right = [_correct(examined.model(attacked), labels) for attacked in ways]
+            found.append(torch.stack(right).all(0))
         return torch.stack(found, -1).to(x.dtype)
 
     changed = [point for point in points if point[1] > 0]
-    found = examined.over("test", index, 2 + len(changed), measure).double()
-    without_gradient, clean, *accuracies = found.mean(1).unbind(-1)
-    by_point = dict(zip(changed, accuracies, strict=True))
+    found = examined.over("test", index, 2 + len(changed), measure) > 0
+    without_gradient, clean, *right = found.unbind(-1)
+    by_point = dict(zip(changed, right, strict=True))
     return [
         Attacked(
             attack,
             size,
-            examples=index.shape[1],
-            accuracy=by_point.get((attack, size), clean),
-            saturated=None if attack == "noise" else without_gradient * index.shape[1],
+            correct=by_point.get((attack, size), clean),
+            saturated=None if attack == "noise" else without_gradient.sum(1),
             walk=settings.pgd_walk(size) if attack == "pgd" and size else None,
         )
         for attack, size in points
@@ -102,26 +111,55 @@ def _sizes(settings: Robustness, attack: str) -> tuple[float, ...]:
     return (0.0, *sizes) if sizes else ()
 
 
-def _noise(examined: Examined, count: int) -> Tensor:
-    """Standard normal numbers [N, C, H, W]: another draw for each example, none for each run."""
-    batches = examined.batches
-    shape = (count, *batches.shape)
-    return torch.randn(shape, generator=generator(SEED, "robustness"), dtype=batches.dtype).to(batches.device)
+@dataclass(frozen=True)
+class Noises:
+    """What is drawn of N examples: another for each example and seed, whatever the technique."""
+
+    examined: Examined
+    count: int
+    span: slice | None = None
+
+    def part(self, span: slice) -> Noises:
+        return Noises(self.examined, self.count, span)
+
+    def normal(self) -> Tensor:
+        """[R, B, C, H, W]"""
+        return self._drawn("robustness", torch.randn)
+
+    def uniform(self, number: int) -> Tensor:
+        """On [−1, 1], [R, B, C, H, W]."""
+        return 2 * self._drawn(f"restart/{number}", torch.rand) - 1
+
+    def _drawn(self, purpose: str, draw: Callable[..., Tensor]) -> Tensor:
+        batches = self.examined.batches
+        shape, part = (self.count, *batches.shape), self.span or slice(None)
+        drawn = {
+            seed: draw(shape, generator=generator(seed, purpose), dtype=batches.dtype)[part]
+            for seed in dict.fromkeys(self.examined.seeds)
+        }
+        return torch.stack([drawn[seed] for seed in self.examined.seeds]).to(batches.device)
 
 
 def _attacked(
-    model: Network, x: Tensor, labels: Tensor, noise: Tensor, pixels: Pixels, settings: Robustness
-) -> Iterator[Tensor]:
-    """The images [R, B, C, H, W] under every attack, in the order of the settings."""
+    model: Network, x: Tensor, labels: Tensor, noises: Noises, pixels: Pixels, settings: Robustness
+) -> Iterator[list[Tensor]]:
+    """The images [R, B, C, H, W] under every attack (from all starts), in the order of the settings."""
+    if settings.noise:
+        noise = noises.normal()
     for sigma in settings.noise:
-        yield pixels.moved(x, sigma * noise)
+        yield [pixels.moved(x, sigma * noise)]
     if settings.fgsm or settings.pgd:
         uphill = ascent(model, x, labels)
     for size in settings.fgsm:
-        yield fgsm(x, uphill, pixels, size=size)
+        yield [fgsm(x, uphill, pixels, size=size)]
     for size in settings.pgd:
         steps, step_size = settings.pgd_walk(size)
-        yield pgd(model, x, labels, uphill, pixels, size=size, steps=steps, step_size=step_size)
+        walk = Walk(model=model, labels=labels, pixels=pixels, size=size, steps=steps, step_size=step_size)
+        found = [pgd(x, x, uphill, walk)]
+        for number in range(1, settings.pgd_starts):
+            start = pixels.moved(x, size * noises.uniform(number))
+            found.append(pgd(x, start, ascent(model, start, labels), walk))
+        yield found
 
 
 def fgsm(x: Tensor, uphill: Tensor, pixels: Pixels, *, size: float) -> Tensor:
@@ -129,22 +167,26 @@ def fgsm(x: Tensor, uphill: Tensor, pixels: Pixels, *, size: float) -> Tensor:
     return pixels.moved(x, size * uphill)
 
 
-def pgd(
-    model: Network,
-    x: Tensor,
-    labels: Tensor,
-    uphill: Tensor,
-    pixels: Pixels,
-    *,
-    size: float,
-    steps: int,
-    step_size: float,
-) -> Tensor:
-    """Images [R, B, C, H, W] after steps of `step_size` pixels that end within `size` of them."""
-    low, high = x - size * pixels.full, x + size * pixels.full
-    attacked = pixels.moved(x, step_size * uphill).clamp(low, high)
-    for _ in range(steps - 1):
-        attacked = pixels.moved(attacked, step_size * ascent(model, attacked, labels)).clamp(low, high)
+@dataclass(frozen=True, kw_only=True)
+class Walk:
+    """PGD of so many steps of `step_size` pixels that end within `size` of an image."""
+
+    model: Network
+    labels: Tensor
+    pixels: Pixels
+    size: float
+    steps: int
+    step_size: float
+
+
+def pgd(x: Tensor, start: Tensor, uphill: Tensor, walk: Walk) -> Tensor:
+    """Images [R, B, C, H, W] after the walk from `start`, at which `uphill` is the `ascent`."""
+    pixels, reach = walk.pixels, walk.size * walk.pixels.full
+    low, high = x - reach, x + reach
+    attacked = pixels.moved(start, walk.step_size * uphill).clamp(low, high)
+    for _ in range(walk.steps - 1):
+        way = ascent(walk.model, attacked, walk.labels)
+        attacked = pixels.moved(attacked, walk.step_size * way).clamp(low, high)
     return attacked
 
 

@@ -22,8 +22,9 @@ class Robustness:
     `noise` has standard deviations of white noise, `fgsm` and `pgd` largest changes of a pixel. PGD
     takes `pgd_steps` steps of `pgd_step_size`. Unless told otherwise these are ten that together go a
     quarter further than the size: on LeNets they were as strong as the 36 of Kurakin et al., whose rule
-    is followed where only the step size is given (see `regularize.evaluation.robustness`). An attack
-    without sizes is left out. `examples` is None for as many as training leaves time for (see
+    is followed where only the step size is given (see `regularize.evaluation.robustness`). The first of
+    `pgd_starts` is the image itself, the others are drawn around it; an example has to withstand all. An
+    attack without sizes is left out. `examples` is None for as many as training leaves time for (see
     `regularize.evaluation.extent`).
     """
 
@@ -32,6 +33,7 @@ class Robustness:
     pgd: tuple[float, ...] = (8 / 255, 16 / 255, 32 / 255)
     pgd_steps: int | None = None
     pgd_step_size: float | None = None
+    pgd_starts: int = 1
     examples: int | None = None
 
     def __post_init__(self) -> None:
@@ -42,6 +44,9 @@ class Robustness:
         steps, size = self.pgd_steps, self.pgd_step_size
         require(steps is None or steps >= 1, "pgd_steps", steps, "at least 1")
         require(size is None or 0 < size <= 1, "pgd_step_size", size, "above 0 and at most 1")
+        starts = self.pgd_starts
+        require(starts >= 1, "pgd_starts", starts, "at least 1")
+        require(bool(self.pgd) or starts == 1, "pgd_starts", starts, "left out without sizes of pgd")
         require(self.examples is None or self.examples >= 1, "examples", self.examples, "at least 1")
 
     def pgd_walk(self, size: float) -> tuple[int, float]:
@@ -56,12 +61,13 @@ class Robustness:
     @property
     def gradients(self) -> int:
         """How many an example takes: all attacks share the one at the image itself."""
-        return bool(self.fgsm or self.pgd) + sum(self.pgd_walk(size)[0] - 1 for size in self.pgd)
+        walks = sum(self.pgd_starts * self.pgd_walk(size)[0] - 1 for size in self.pgd)
+        return bool(self.fgsm or self.pgd) + walks
 
     @property
     def forwards(self) -> int:
         """How often an example is classified: as it is, and once under each attack."""
-        return 1 + len(self.noise) + len(self.fgsm) + len(self.pgd)
+        return 1 + len(self.noise) + len(self.fgsm) + self.pgd_starts * len(self.pgd)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +84,14 @@ class Corruptions:
 class Evaluation:
     """What is measured, which never changes what is trained (and so no `run_id`).
 
-    `every` is the number of epochs between rows of the metrics table; the last epoch always has one.
-    A row is measured on a fixed sample of at most `curve_examples` of each split, the final loss and
-    accuracy on all of the validation and test splits and `train_examples` of the training split, the
-    Jacobian's norm on a fixed sample of `jacobian_examples` of the test split (0: not measured),
-    `robustness` and `corruptions` if they are asked for. None stands for as much as training leaves time
-    for (see `regularize.evaluation.extent`). The weights are kept at so many `snapshots` from start to
-    end, for films of a training.
+    `every` is the number of epochs between rows of the metrics table; the last step always has one.
+    A row is measured on a sample of at most `curve_examples` of each split, fixed for each seed, the last
+    row and the final loss and accuracy on all of the validation and test splits and `train_examples` of
+    the training split, the Jacobian's norm on a fixed sample of `jacobian_examples` of the test split
+    (0: not measured), `robustness` and `corruptions` if they are asked for. None stands for as much as
+    training leaves time for (see `regularize.evaluation.extent`). The weights are kept at so many
+    `snapshots` from start to end, for films of a training. `operator_norms` asks for the singular values of
+    convolutions as operators (`regularize.evaluation.operators`), beside those of their kernels.
     """
 
     every: int | None = None
@@ -95,6 +102,7 @@ class Evaluation:
     robustness: Robustness | None = None
     corruptions: Corruptions | None = None
     snapshots: int = 0
+    operator_norms: bool = False
 
     def __post_init__(self) -> None:
         require(self.every is None or self.every >= 1, "every", self.every, "at least 1")

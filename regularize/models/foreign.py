@@ -13,7 +13,11 @@ something else another name.
 What the techniques see of the module:
     weights: every parameter with `weight` in its own name and two axes or more, as (first axis,
         rest): linear layers, convolutions, embeddings, recurrent and attention weights.
-    hidden layers (dropout): what each `nn.Linear` is given, but for one that comes first.
+    hidden layers (dropout): what each `nn.Linear` is given that is called after another layer with weights.
+        Its first axis has to be the examples; dropout is refused where tokens are folded into it.
+
+A layer whose weight is computed from other parameters (weight_norm, spectral_norm, pruning) is refused:
+what penalties act on would not be what the layer computes with.
 
 Batch normalisation works, but makes an example's logits in training depend on the rest of its
 batch: the Jacobian techniques are refused, and several ranks do not train the same network as one.
@@ -30,6 +34,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.parametrize import is_parametrized
 
 from regularize.errors import UserError
 from regularize.models.network import Hidden, Network, unchanged
@@ -56,7 +61,7 @@ class Foreign(Network):
         self._weights = tuple(weights)
         self.weight_layers = tuple(name.removesuffix(".weight") for name in weights)
         self.hidden_layers = tuple(name for name in linear if name not in self.weight_layers[:1])
-        for name in self.hidden_layers:
+        for name in linear:
             module.get_submodule(name).register_forward_pre_hook(self._show(name))
         self.mixing_layers = tuple(n for n, layer in module.named_modules() if isinstance(layer, _BatchNorm))
 
@@ -85,8 +90,42 @@ class Foreign(Network):
         self._module[0].train(mode)
         return super().train(mode)
 
+    def find_hidden_layers(self, examples: Tensor) -> Tensor:
+        """Know the hidden layers by what is called, in which order and with what; returns the logits.
+
+        `examples` are [1, B, …].
+        """
+        seen: dict[str, int] = {}  # by name, in the order of their calls: the length of the first axis
+
+        def note(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+            def hook(_layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+                seen.setdefault(name, len(inputs[0]) if inputs else 0)
+
+            return hook
+
+        hooks = [self.module(name).register_forward_pre_hook(note(name)) for name in self._layers()]
+        try:
+            logits: Tensor = self(examples)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        after_first = list(seen)[1:]
+        self.hidden_layers = tuple(n for n in after_first if isinstance(self.module(n), nn.Linear))
+        self.folded_layers = tuple(n for n in self.hidden_layers if seen[n] != examples.shape[1])
+        return logits
+
+    def _layers(self) -> list[str]:
+        """Modules that have a weight themselves, frozen or not."""
+        return [
+            name
+            for name, layer in self._module[0].named_modules()
+            if any("weight" in own and p.ndim > 1 for own, p in layer.named_parameters(recurse=False))
+        ]
+
     def _show(self, name: str) -> Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...]]:
         def hook(_layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+            if name not in self.hidden_layers or not inputs:
+                return inputs
             return (self._hidden(name, inputs[0].unsqueeze(0)).squeeze(0), *inputs[1:])
 
         return hook
@@ -120,6 +159,7 @@ def build(name: str, seeds: Sequence[int], shape: tuple[int, ...], classes: int)
         module = factory(shape, classes)
     if not isinstance(module, nn.Module):
         raise UserError(f"model {name} returned {module!r}, but must return a torch.nn.Module")
+    _check_weights(name, module)
     network = Foreign(module)
     if not network.weight_layers:
         raise UserError(f"model {name} has no weights to train")
@@ -137,10 +177,22 @@ def _imported(name: str) -> Callable[[tuple[int, ...], int], Any]:
     return factory
 
 
+def _check_weights(name: str, module: nn.Module) -> None:
+    for layer, each in module.named_modules():
+        weight = getattr(each, "weight", None)
+        own = isinstance(weight, nn.Parameter) or any(weight is buffer for buffer in each.buffers(False))
+        if is_parametrized(each) or (isinstance(weight, Tensor) and not own):
+            raise UserError(
+                f"model {name} computes the weight of layer {layer!r} from other parameters (weight_norm, "
+                "spectral_norm or the like): techniques would not act on what it computes with; "
+                "take a plain layer"
+            )
+
+
 @torch.no_grad()
-def _check_logits(name: str, network: Network, shape: tuple[int, ...], classes: int) -> None:
+def _check_logits(name: str, network: Foreign, shape: tuple[int, ...], classes: int) -> None:
     network.eval()
-    found = tuple(network(torch.zeros(1, 2, *shape)).shape[1:])
+    found = tuple(network.find_hidden_layers(torch.zeros(1, 2, *shape)).shape[1:])
     network.train()
     if found != (2, classes):
         raise UserError(f"model {name} makes {found} of 2 examples {shape}, but must make (2, {classes})")

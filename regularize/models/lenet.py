@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 import torch
 
@@ -71,6 +72,7 @@ class LeNet(Chain):
 
     weight_layers = ("conv1", "conv2", "fc1", "fc2", "fc3")
     hidden_layers = ("fc1", "fc2")
+    convolved_sides = MappingProxyType({"conv1": 32, "conv2": 14})
 
     def __init__(self, runs: int, *, form: Form, channels: int, side: int, classes: int) -> None:
         super().__init__()

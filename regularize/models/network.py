@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
@@ -28,6 +29,9 @@ class Network(nn.Module):
     Attributes:
         weight_layers: the names of the layers that have a weight (and a bias).
         hidden_layers: those of them whose activations [R, B, units] are shown to `hidden`.
+        folded_layers: those of the hidden ones whose activations have more than examples on their first axis.
+        convolved_sides: of the layers that convolve by other means than a module, the side of what they are
+            given, with its padding: [R, B, C, side, side].
         mixing_layers: those through which an example's logits depend on its batch mates in training.
         has_modes: whether training mode makes a difference to it; it may then draw random numbers of its
             own, from torch's global generator.
@@ -35,6 +39,8 @@ class Network(nn.Module):
 
     weight_layers: tuple[str, ...]
     hidden_layers: tuple[str, ...]
+    folded_layers: tuple[str, ...] = ()
+    convolved_sides: Mapping[str, int] = MappingProxyType({})
     mixing_layers: tuple[str, ...] = ()
     has_modes = False
 
@@ -53,7 +59,12 @@ class Network(nn.Module):
     def outline(self, shape: tuple[int, ...], classes: int) -> Outline:
         """What it looks like to techniques, as a network for examples of this shape and so many classes."""
         outputs = len(self.basis(torch.empty(classes)))
-        return Outline(hidden_layers=self.hidden_layers, outputs=outputs, inputs=math.prod(shape))
+        return Outline(
+            hidden_layers=self.hidden_layers,
+            outputs=outputs,
+            inputs=math.prod(shape),
+            folded_layers=self.folded_layers,
+        )
 
     def module(self, name: str) -> nn.Module:
         """The layer of that name as the forward pass calls it: where hooks belong."""

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 class Outline:
     """What techniques ask of a network: its hidden layers, and the shape of its Jacobian.
 
-    `outputs` are the dimensions of the space that an example's logits lie in.
+    `outputs` are the dimensions of the space that an example's logits lie in; `folded_layers` are those
+    hidden layers whose inputs do not have examples alone on their first axis.
     """
 
     hidden_layers: tuple[str, ...]
     outputs: int
     inputs: int
+    folded_layers: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from regularize.regularizers.fits import has_form, has_layers
+from regularize.regularizers.fits import has_directions, has_form, has_layers
 from regularize.regularizers.parameters import Interval, Option, Strength, Technique
 
 if TYPE_CHECKING:
@@ -44,16 +44,17 @@ REGULARIZERS: dict[str, Technique] = {
                 meaning="where directions are random", default="output", words=("output", "input")
             ),
         },
+        check_options=has_directions,
     ),
     "jacobian_determinant": Technique(
         "Jacobian determinant",
         "jacobian_determinant",
-        {"strength": Strength(meaning="λ of λ mean (√det JJᵀ − 1)², or of the other forms")},
+        {"strength": Strength(meaning="λ of λ mean (½ log det JJᵀ)², or of the other forms")},
         {
             "form": Option(
-                meaning="(√det JJᵀ − 1)², (½ log det JJᵀ)², or (det J − 1)²",
-                default="volume",
-                words=("volume", "log", "signed"),
+                meaning="(½ log det JJᵀ)², (√det JJᵀ − 1)², or (det J − 1)²",
+                default="log",
+                words=("log", "volume", "signed"),
             )
         },
         has_form,
@@ -61,7 +62,7 @@ REGULARIZERS: dict[str, Technique] = {
     "dropout": Technique(
         "Dropout",
         "dropout",
-        {"p": Strength(meaning="probability of dropping a unit", high=1.0, below_high=True)},
+        {"p": Strength(meaning="probability of dropping a unit", high=0.999)},
         {"layers": Option(meaning="hidden layers it acts on", default="all", words=("all",), names=True)},
         has_layers,
     ),
@@ -74,7 +75,7 @@ REGULARIZERS: dict[str, Technique] = {
                 meaning="Γ in nats: penalise β max(0, Γ − H(p)) instead",
                 default="none",
                 words=("none",),
-                numbers=Interval(),
+                numbers=Interval(above_low=True),
             )
         },
     ),

@@ -3,7 +3,7 @@
 With a `threshold` Γ it is the hinge β·max(0, Γ − H(p)) of every example, which leaves predictions that are
 uncertain enough alone. (The hinge is printed with the other sign in the paper, and would then
 reward confidence.) Strengthening it towards the end of training, which the paper recommends, is
-`warmup: 1`. Does nothing at β = 0, and with a hinge at Γ = 0.
+`warmup: 1`. Does nothing at β = 0.
 
 References:
     Pereyra, Tucker, Chorowski, Kaiser, Hinton, Regularizing neural networks by penalizing confident

@@ -18,9 +18,9 @@ from regularize.regularizers.hooks import Given, Hooks
 def hidden(layer: str, h: Tensor, given: Given, draws: Draws) -> Tensor | None:
     if given.options["layers"] != "all" and layer not in given.options["layers"]:
         return None
-    p = given.over("p", h)
-    kept = draws.uniform_per_example(f"dropout/{layer}", h.shape[2:]) >= p
-    return kept / (1 - p)
+    uniform = draws.uniform_per_example(f"dropout/{layer}", h.shape[2:])
+    p = given.over("p", uniform)
+    return (uniform >= p) / (1 - p)
 
 
 HOOKS = Hooks(hidden=hidden)

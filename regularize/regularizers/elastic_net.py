@@ -20,8 +20,12 @@ def penalty(state: Pass, given: Given) -> Tensor:
     return given.strengths["l2"] / 2 * sum_over_weights(state.weights, Tensor.square)
 
 
+def proximal(state: Pass, given: Given) -> Tensor:
+    return given.strengths["l1"] * sum_over_weights(state.weights, Tensor.abs)
+
+
 def after_step(weights: Weights, given: Given, end: StepEnd) -> None:
-    shrink(weights, given, "l1", end.lr)
+    shrink(weights, given, "l1", end)
 
 
-HOOKS = Hooks(penalty=penalty, after_step=after_step)
+HOOKS = Hooks(penalty=penalty, proximal=proximal, after_step=after_step)

@@ -12,13 +12,26 @@ if TYPE_CHECKING:
 
 
 def has_layers(options: Mapping[str, Any], network: Outline) -> None:
-    """Raises `UserError` where `layers` names one that is not hidden."""
-    for layer in () if options["layers"] == "all" else options["layers"]:
+    """Raises `UserError` where `layers` names one that is not hidden, or none can be dropped."""
+    if not network.hidden_layers:
+        raise UserError("dropout acts on hidden fully connected layers, and the model has none")
+    for layer in network.hidden_layers if options["layers"] == "all" else options["layers"]:
+        if layer in network.folded_layers:
+            raise UserError(
+                f"dropout cannot act on layer {layer!r} of the model, whose inputs have something else than "
+                "examples (tokens?) on their first axis; name others in `layers`, or put examples first"
+            )
         if layer not in network.hidden_layers:
             raise UserError(
                 f"layers of dropout has {layer!r}, but must be hidden layers of the model; "
                 f"{one_of(layer, network.hidden_layers)}"
             )
+
+
+def has_directions(options: Mapping[str, Any]) -> None:
+    """Raises `UserError` where an estimator is chosen although nothing is estimated."""
+    if options["projections"] == "exact" and options["estimator"] == "input":
+        raise UserError("estimator of jacobian is 'input', which changes nothing: projections are 'exact'")
 
 
 def has_form(options: Mapping[str, Any], network: Outline) -> None:

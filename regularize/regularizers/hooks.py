@@ -79,11 +79,15 @@ class Pass:
 
 @dataclass(frozen=True, kw_only=True)
 class StepEnd:
-    """When `after_step` is called: after the optimizer, at this step of so many, with this rate."""
+    """When `after_step` is called: after the optimizer, at this step of so many.
+
+    `reach` of a parameter's name is how far this step moves each of its weights, as [R, out, in·k·k] or one
+    number for all, where the gradient has been 1 for long.
+    """
 
     step: int  # counted from 1
     steps: int
-    lr: float
+    reach: Callable[[str], Tensor | float]
 
     @property
     def progress(self) -> float:
@@ -103,6 +107,7 @@ class Hooks:
         hidden: (layer name, h [R, B, units], given, draws) to what h is multiplied with, a constant;
             None where it does not act.
         penalty: (pass, given) to [R], strength included, added to the mean cross-entropy.
+        proximal: the same, of what `after_step` sees to: part of the objective, not of its gradient.
         after_step: (weights, given, step end), in place.
         project: the same, once all techniques' `after_step` are done.
         differentiates_inputs: whether `penalty` uses the Jacobians.
@@ -113,6 +118,7 @@ class Hooks:
     weight: Callable[[str, Tensor, Given, Draws], Tensor] | None = None
     hidden: Callable[[str, Tensor, Given, Draws], Tensor | None] | None = None
     penalty: Callable[[Pass, Given], Tensor] | None = None
+    proximal: Callable[[Pass, Given], Tensor] | None = None
     after_step: Callable[[Weights, Given, StepEnd], None] | None = None
     project: Callable[[Weights, Given, StepEnd], None] | None = None
     differentiates_inputs: bool = False

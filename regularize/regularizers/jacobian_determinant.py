@@ -4,15 +4,18 @@ J = ∂z/∂x of an example is K×d, the logits z against the normalised inputs 
 rather than a determinant, V = √det(JJᵀ), the product of its singular values (√det(JᵀJ) where d < K), and
 the penalty is the mean over the batch of
 
-    volume: λ·(V − 1)²          log: λ·(log V)² = λ·(½ log det JJᵀ)²          signed: λ·(det J − 1)²
+    log: λ·(log V)² = λ·(½ log det JJᵀ)²          volume: λ·(V − 1)²          signed: λ·(det J − 1)²
 
-the last for square J only. A network whose logits are confined to a subspace, as those for the plane are,
+the first unless told otherwise, the last for square J only.
+A network whose logits are confined to a subspace, as those for the plane are,
 has K counted in that subspace. Does nothing at λ = 0.
 
 Where J is nearly rank deficient, log V and its gradient grow without bound. The Gram matrix is therefore
 computed in float64 with ε·(its mean eigenvalue) added to its diagonal, ε that of the training's own
 precision: singular values below √ε (3e-4 in float32) of their root mean square count as that. In the
-`volume` form such an example has V ≈ 0 and hardly a gradient: from there this form pulls nothing back.
+`volume` form such an example has V ≈ 0 and hardly a gradient: from there this form pulls nothing back. So
+it is on networks for images, a LeNet-5 starting with V ≈ 1e-18, at any strength; results then say so
+(`regularize.effects`).
 
 References:
     Volume factors and their penalties: Caterini, Loaiza-Ganem, Pleiss, Cunningham, Rectangular flows for

@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """The numbers in [low, high], or in [low, high)."""
+    """The numbers in [low, high], or in (low, high]."""
 
     low: float = 0.0
     high: float = math.inf
-    below_high: bool = False
+    above_low: bool = False
 
     def __str__(self) -> str:
-        end = ")" if self.below_high or math.isinf(self.high) else "]"
-        return f"a number in [{self.low:g}, {self.high:g}{end}"
+        begin, end = "[("[self.above_low], ")" if math.isinf(self.high) else "]"
+        return f"a number in {begin}{self.low:g}, {self.high:g}{end}"
 
     def check(self, value: Any) -> float:
         """The value as a float, or `ValueError` saying what is valid."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(str(self))
-        inside = self.low <= value < self.high or (value == self.high and not self.below_high)
+        inside = self.low <= value <= self.high and not (self.above_low and value == self.low)
         if not (inside and math.isfinite(value)):
             raise ValueError(str(self))
         return float(value)
@@ -63,9 +63,9 @@ class Option:
             return value
         if self.integers and isinstance(value, int) and not isinstance(value, bool) and value > 0:
             return value
-        if self.names and isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
+        if self.names and _different_words(value):
             return tuple(value)
-        kinds = ["a positive integer"] * self.integers + ["a list of layer names"] * self.names
+        kinds = ["a positive integer"] * self.integers + ["a list of different layer names"] * self.names
         if self.numbers:
             try:
                 return self.numbers.check(value)
@@ -74,6 +74,12 @@ class Option:
         if self.words:
             kinds.append(one_of(value, self.words))
         raise ValueError(" or ".join(kinds))
+
+
+def _different_words(value: Any) -> bool:
+    """Whether it is a list of them that is not empty."""
+    words = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+    return words and 0 < len(value) == len(set(value))
 
 
 OF_EVERY_STRENGTH: Mapping[str, Option] = {
@@ -107,7 +113,8 @@ class Technique:
 
     `module` is the file in this folder whose `HOOKS` implement it; `label` is for people. The
     options that belong to every strength need not be listed. `check_fit` is given the options and a
-    network's outline, and raises `UserError` where these do not go together.
+    network's outline, and raises `UserError` where these do not go together; `check_options` the same
+    of options alone, where one of them would change nothing beside another.
     """
 
     label: str
@@ -115,6 +122,7 @@ class Technique:
     strengths: Mapping[str, Strength] = field(default_factory=dict)
     options: Mapping[str, Option] = field(default_factory=dict)
     check_fit: Callable[[Mapping[str, Any], Outline], None] = lambda _options, _network: None
+    check_options: Callable[[Mapping[str, Any]], None] = lambda _options: None
 
     def __post_init__(self) -> None:
         if self.strengths:
@@ -125,6 +133,15 @@ class Technique:
         if name == "strength" and len(self.strengths) == 1:
             return next(iter(self.strengths))
         return name
+
+    def check_together(self, options: Mapping[str, Any]) -> None:
+        """Raises `UserError` where one of all its options changes nothing beside another."""
+        if options.get("warmup") == 1 and options["schedule"] != "constant":
+            schedule = options["schedule"]
+            raise UserError(
+                f"schedule is {schedule!r}, which changes nothing: warmup is 1, all of the training"
+            )
+        self.check_options(options)
 
     def check(self, name: str, value: Any) -> Any:
         """The checked value of the strength or option `name`.

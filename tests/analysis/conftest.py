@@ -157,6 +157,7 @@ def result(run: dict[str, Any], rows: list[dict[str, Any]], diverged: bool, pack
         "threads": 1,
         "device": "cpu",
         "precision": "float32",
+        "classes": 10,
         "host": "node1",
         "finished_at": "2024-01-01T00:00:00+00:00",
     }

@@ -29,7 +29,7 @@ regularizers:
   soft_svb: {strength: 1e-2}
   hard_svb: {epsilon: 0.1, every: 2}
   jacobian: {strength: 0.01}
-  jacobian_determinant: {strength: 0.01}
+  jacobian_determinant: {strength: 1e-4}
   dropout: {p: 0.5}
   confidence_penalty: {beta: 0.1}
   label_smoothing: {epsilon: 0.1}

@@ -42,7 +42,7 @@ CASES: dict[str, tuple[Terms, Terms]] = {
     "jacobian_input": each("jacobian", "strength", 0.01, 0.1, estimator="input"),
     "jacobian_exact": each("jacobian", "strength", 0.01, 0.1, projections="exact"),
     "determinant_log": each("jacobian_determinant", "strength", 1e-6, 1e-5, form="log"),
-    "determinant_volume": each("jacobian_determinant", "strength", 0.01, 0.1),
+    "determinant_volume": each("jacobian_determinant", "strength", 0.01, 0.1, form="volume"),
     "determinant_signed": each("jacobian_determinant", "strength", 0.01, 0.1, form="signed"),
     "dropout": each("dropout", "p", 0.2, 0.5),
     "confidence_penalty": each("confidence_penalty", "beta", 0.1, 0.5),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from importlib.machinery import ModuleSpec
 from itertools import count
 from types import ModuleType
 
 import pytest
 import torch
+import torch.nn.utils.prune
 from torch import nn
 
 from regularize import models
@@ -43,6 +45,7 @@ def module_of(monkeypatch):
     def name(factory):
         module = ModuleType("someones")
         module.factory = factory
+        module.__spec__ = ModuleSpec("someones", None)
         monkeypatch.setitem(sys.modules, "someones", module)
         return "someones:factory"
 
@@ -172,6 +175,75 @@ def test_dropout_acts_on_what_linear_layers_are_given():
     torch.testing.assert_close(seen["3"][0], module[:3](x[0]))
     assert torch.equal(logits[0], module[5].bias.expand(5, 3))
     torch.testing.assert_close(network(x)[0], module(x[0]))
+
+
+class Tokens(nn.Module):
+    """Rows of an image as tokens, folded into the batch for one layer."""
+
+    def __init__(self, shape, classes):
+        super().__init__()
+        self.head, self.mix = nn.Linear(6, classes), nn.Linear(6, 6)
+        self.embed = nn.Linear(shape[2], 6)
+
+    def forward(self, x):
+        tokens = self.embed(x.flatten(1, 2))
+        mixed = self.mix(tokens.flatten(0, 1)).view_as(tokens)
+        return self.head(mixed.mean(1))
+
+
+def test_hidden_layers_are_known_by_what_is_called_and_not_by_where_it_stands(module_of, tmp_path):
+    """The first layer to be called is listed last here; one whose batch has tokens in it is refused."""
+    name = module_of(Tokens)
+    network = models.build(name, [0], shape=(1, 28, 28), classes=10)
+    assert network.hidden_layers == ("mix", "head")
+    assert network.folded_layers == ("mix",)
+    with pytest.raises(UserError, match=r"dropout cannot act on layer 'mix' .* name others in `layers`"):
+        trained([run((Term.build("dropout", {"p": 0.5}),), 0, steps=1, model=name)], tmp_path / "all")
+    head = (Term.build("dropout", {"p": 0.5, "layers": ["head"]}),)
+    weights = trained([run(head, 0, steps=2, model=name)], tmp_path / "head")
+    plain = trained([run((), 0, steps=2, model=name)], tmp_path / "plain")
+    assert not torch.equal(weights["head.weight"], plain["head.weight"])
+
+
+def test_dropout_without_a_hidden_layer_is_not_silently_none(module_of, tmp_path):
+    def softmax(shape, classes):
+        return nn.Sequential(nn.Flatten(), nn.Linear(shape[1] ** 2, classes))
+
+    terms = (Term.build("dropout", {"p": 0.5}),)
+    for factory in (softmax, Pooled):
+        runs = [run(terms, 0, steps=1, model=module_of(factory))]
+        with pytest.raises(UserError, match="dropout acts on hidden fully connected layers, and the model"):
+            trained(runs, tmp_path)
+
+
+class Pooled(nn.Module):
+    """Only convolutions; a linear layer that is never called."""
+
+    def __init__(self, shape, classes):
+        super().__init__()
+        self.conv, self.unused = nn.Conv2d(1, classes, 3), nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.conv(x).mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    "normed",
+    [
+        torch.nn.utils.parametrizations.weight_norm,
+        torch.nn.utils.parametrizations.orthogonal,
+        torch.nn.utils.spectral_norm,
+        lambda layer: torch.nn.utils.prune.random_unstructured(layer, "weight", 0.5),
+    ],
+)
+def test_a_layer_that_computes_its_weight_is_refused(normed, module_of):
+    """Penalties would skip it, or act on something else, and dropout on the pixels before it."""
+
+    def factory(shape, classes):
+        return nn.Sequential(nn.Flatten(), normed(nn.Linear(64, 20)), nn.ReLU(), nn.Linear(20, classes))
+
+    with pytest.raises(UserError, match=r"computes the weight of layer '1' from other parameters"):
+        models.build(module_of(factory), [0], shape=(1, 8, 8), classes=3)
 
 
 def test_weights_are_views_of_what_the_module_computes_with():

@@ -22,6 +22,7 @@ from tests.regularize.cases import run
 ATTACKS = Robustness(noise=(0.2,), fgsm=(0.1,), pgd=(0.1,), examples=20, pgd_steps=3)
 POOR = Evaluation(every=1, curve_examples=20, predictions=False, jacobian_examples=5, train_examples=40)
 RICH = replace(POOR, predictions=True, jacobian_examples=30, train_examples=90, robustness=ATTACKS)
+RICH = replace(RICH, operator_norms=True)
 TABLES = ("metrics", "predictions", "spectra", "robustness", "results")
 OF_THE_ATTEMPT = {"seconds", "evaluation_seconds", "finished_at", "pack_id"}
 
@@ -183,6 +184,7 @@ def test_which_measurements_are_alike():
     assert meets(rich, replace(RICH, robustness=None, predictions=False, jacobian_examples=0).text)
     assert not meets(rich, replace(RICH, jacobian_examples=None).text)
     assert alike(poor, rich, "predictions") is False
+    assert alike(poor, rich, "operator_norms") is False
     assert not alike(rich, replace(RICH, robustness=replace(ATTACKS, pgd_steps=4)).text, "robustness")
     without_a_later_setting = rich.replace(',"pgd_steps":3', "")
     assert without_a_later_setting != rich

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -32,6 +34,8 @@ def test_gradients_agree_with_finite_differences(case):
     # LeNet-5 with tanh is smooth: no kinks to step over.
     smooth = {} if ELSEWHERE.get(case) in (PLANE, RECURRENT) else {"model": "lenet5_tanh"}
     module, loss, *_ = objective(pack(case, steps=1, **smooth), progress=0.6)
+    # What a proximal step sees to is part of the objective, not of its gradient.
+    module.terms = [replace(term, hooks=replace(term.hooks, proximal=None)) for term in module.terms]
     parameters = list(module.model.parameters())
     gradients = torch.autograd.grad(loss().sum(), parameters)
     source = torch.Generator().manual_seed(2)
@@ -82,7 +86,7 @@ ZERO = {
     "jacobian": ("jacobian", {"strength": 0}),
     "jacobian_input": ("jacobian", {"strength": 0, "estimator": "input"}),
     "jacobian_exact": ("jacobian", {"strength": 0, "projections": "exact"}),
-    "determinant_volume": ("jacobian_determinant", {"strength": 0}),
+    "determinant_volume": ("jacobian_determinant", {"strength": 0, "form": "volume"}),
     "determinant_log": ("jacobian_determinant", {"strength": 0, "form": "log"}),
     "determinant_signed": ("jacobian_determinant", {"strength": 0, "form": "signed"}),
     "dropout": ("dropout", {"p": 0}),
@@ -139,7 +143,8 @@ def test_every_row_has_an_implementation_that_says_what_it_is(technique):
 
 
 WRONG = [
-    ("dropout", {"p": 1}, "p is 1, but must be a number in [0, 1)"),
+    ("dropout", {"p": 1}, "p is 1, but must be a number in [0, 0.999]"),
+    ("dropout", {"p": 0.99999999}, "p is 0.99999999, but must be a number in [0, 0.999]"),
     ("l2", {"strength": -1}, "strength is -1, but must be a number in [0, inf)"),
     ("l2", {"strength": 1, "warmup": 2}, "warmup is 2, but must be a number in [0, 1]"),
     (
@@ -150,13 +155,34 @@ WRONG = [
     (
         "confidence_penalty",
         {"beta": 1, "threshold": "nil"},
-        "threshold is 'nil', but must be a number in [0, inf) or one of: none",
+        "threshold is 'nil', but must be a number in (0, inf) or one of: none",
     ),
     (
         "dropout",
         {"p": 0.5, "layers": 3},
-        "layers is 3, but must be a list of layer names or one of: all",
+        "layers is 3, but must be a list of different layer names or one of: all",
     ),
+    (
+        "dropout",
+        {"p": 0.5, "layers": []},
+        "layers is [], but must be a list of different layer names or one of: all",
+    ),
+    (
+        "dropout",
+        {"p": 0.5, "layers": ["fc1", "fc1"]},
+        "layers is ['fc1', 'fc1'], but must be a list of different layer names",
+    ),
+    (
+        "jacobian",
+        {"strength": 1, "projections": "exact", "estimator": "input"},
+        "estimator of jacobian is 'input', which changes nothing: projections are 'exact'",
+    ),
+    (
+        "l2",
+        {"strength": 1, "warmup": 1, "schedule": "cosine"},
+        "schedule is 'cosine', which changes nothing: warmup is 1, all of the training",
+    ),
+    ("confidence_penalty", {"beta": 1, "threshold": 0}, "threshold is 0, but must be a number in (0, inf)"),
     ("jacobian_determinant", {"strength": 1, "form": "det"}, "form is 'det', but must be one of: log"),
     ("none", {"warmup": 0.1}, "unknown parameter 'warmup'"),
 ]  # fmt: skip

@@ -33,7 +33,7 @@ def test_dropout_drops_the_share_it_says_and_keeps_the_mean():
     torch.testing.assert_close(factor.amax(dim=(1, 2)), torch.tensor([1 / 0.75, 2.0]))
 
 
-@pytest.mark.parametrize(("layers", "dropped"), [("all", ["fc1", "fc2"]), (["fc2"], ["fc2"]), ([], [])])
+@pytest.mark.parametrize(("layers", "dropped"), [("all", ["fc1", "fc2"]), (["fc2"], ["fc2"])])
 def test_dropout_acts_on_the_layers_it_is_given(layers, dropped):
     term = bound("dropout", {"p": 0.5, "layers": layers})
     acts = [

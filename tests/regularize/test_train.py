@@ -54,7 +54,7 @@ def test_tables_have_a_row_a_run_epoch_and_split(tmp_path):
     table = pq.read_table(paths.metrics)
     assert table.schema.names == METRICS.names
     found = {(r["run_id"], r["epoch"], r["step"], r["split"]) for r in table.to_pylist()}
-    points = [(1, 34), (2, 68), (3, 80)]
+    points = [(1, 34), (2, 68), (80 / 34, 80)]
     splits = ("train", "validation", "test")
     assert found == {(c.run_id, *point, split) for c in runs for point in points for split in splits}
     assert table.num_rows == len(found)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 IMAGES = 4
 RANDOM = Contender("random weights", "")
+WRONG = "#D55E00"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,8 @@ class Maps:
     caption: str
     alt: str
     summary: str
+    right: Mapping[Contender, Sequence[bool]] = field(default_factory=dict)
+    """By contender, of each image, whether its class was predicted; empty where that is not shown."""
 
     def draw(self, subject: Subject) -> Iterator[Drawing]:
         """One page for every fifteen contenders, all with the same colours for the same numbers."""
@@ -67,6 +70,9 @@ class Maps:
                 picture(axes, image)
                 axes.set_title(class_colours.text(true, self.shown.batches.class_names), pad=2, fontsize=7)
         for row, line in zip(rows, tiles.rows, strict=True):
+            for axes, wrong in zip(line, [not right for right in self.right.get(row, ())], strict=False):
+                if wrong:
+                    axes.text(0.04, 0.96, "✗", transform=axes.transAxes, va="top", fontsize=9, color=WRONG)
             for axes, image, values in zip(line, images, self.maps[row], strict=True):
                 place = np.asarray(self._norm(row)(values)).clip(0, 1)
                 low, high = (-1.5, 1.3) if self._signed else (0, 1.7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import pandas as pd
 
 from analysis.notation.intervals import half_width
@@ -23,6 +24,20 @@ def means(rows: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
     frame = groups.agg(n="count", mean="mean", sd="std").reset_index()
     half = half_width(frame.pop("sd"), frame["n"])
     return frame.assign(low=frame["mean"] - half, high=frame["mean"] + half)
+
+
+SHARES = "intervals of shares are taken on the scale of arcsine square roots, and so stay within 0 and 100 %"
+
+
+def share_ends(mean: pd.Series, half: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """The ends of mean ± half of shares in percent, by arcsine square roots (with the delta method)."""
+    share = (mean / 100).clip(0, 1).to_numpy(float)
+    place, slope = np.arcsin(np.sqrt(share)), 2 * np.sqrt(share * (1 - share))
+    whole = half.to_numpy(float) / 100
+    reach = np.where(slope > 0, np.divide(whole, slope, where=slope > 0, out=np.zeros_like(whole)), 0 * whole)
+    ends = (place - reach).clip(0, np.pi / 2), (place + reach).clip(0, np.pi / 2)
+    low, high = (pd.Series(100 * np.sin(end) ** 2, index=mean.index) for end in ends)
+    return low, high
 
 
 def of_contender(frame: pd.DataFrame, contender: Contender) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from textwrap import fill
+from textwrap import fill as broken
 from typing import Any
 
 import pandas as pd
@@ -31,7 +31,7 @@ _LINE = 54  # characters below a single narrow column
 Panel = tuple[Problem, pd.DataFrame]
 
 
-def panels(shown: Sequence[Panel], score: Score) -> Figure:
+def panels(shown: Sequence[Panel], score: Score, baseline: str) -> Figure:
     """One column wide for a single problem, two for several; rows without a difference stay empty."""
     keys, by_strength = _keys([rows for _, rows in shown])
     narrow = len(shown) == 1
@@ -46,8 +46,9 @@ def panels(shown: Sequence[Panel], score: Score) -> Figure:
     labels = [_label(key, by_strength, narrow) for key in keys]
     grid[0].set_yticks(range(len(keys)), [style.plain(label) for label in labels], linespacing=1.05)
     grid[0].set_ylim(len(keys) - 0.4, -0.6)
-    figure.supxlabel(_x_label(score, narrow), fontsize=8)
-    figure.legend(handles=_legend(score), loc="outside upper center", ncols=1 if narrow else 3)
+    figure.supxlabel(_x_label(score, baseline, narrow), fontsize=8)
+    doubtful = any((rows["confirmed"] == False).any() for _, rows in shown)  # noqa: E712, missing where untested
+    figure.legend(handles=_legend(score, doubtful), loc="outside upper center", ncols=1 if narrow else 3)
     return figure
 
 
@@ -65,29 +66,32 @@ def _label(key: Contender, by_strength: bool, narrow: bool) -> str:
     if not by_strength:
         return methods.method(key.regularizer).label
     words = name(key)
-    return fill(words.replace(" = ", "\u00a0=\u00a0"), _LABEL, break_long_words=False) if narrow else words
+    return broken(words.replace(" = ", "\u00a0=\u00a0"), _LABEL, break_long_words=False) if narrow else words
 
 
-def _x_label(score: Score, narrow: bool) -> str:
+def _x_label(score: Score, baseline: str, narrow: bool) -> str:
     """What the axis shows, and which way is better."""
     if score.is_ratio:
-        label = f"{score.what}, ratio to no regularizer"
+        label = f"{score.what}, ratio to {baseline}"
     else:
         unit = _UNITS.get(score.difference_unit, f" ({score.difference_unit})")
-        label = f"Difference in {score.what} to no regularizer{unit}"
+        label = f"Difference in {score.what} to {baseline}{unit}"
     side = f"{score.better} →" if score.higher_is_better else f"← {score.better}"
     if narrow:
-        return style.plain(f"{fill(label, _LINE)}\n{side}")
+        return style.plain(f"{broken(label, _LINE)}\n{side}")
     return style.plain(f"{label}    {side}" if score.higher_is_better else f"{side}    {label}")
 
 
-def _legend(score: Score) -> list[Any]:
+def _legend(score: Score, half_filled: bool) -> list[Any]:
     look: dict[str, Any] = {"color": style.INK, "marker": "o", "linestyle": "-", "linewidth": 0.9}
     handles: list[Any] = [
-        Line2D([], [], **look, label="significant after Holm (†)"),
+        Line2D([], [], **look, label="significant and confirmed (†)"),
         Line2D([], [], **look, markerfacecolor="white", label="not significant, or not tested"),
     ]
-    if score.rope is not None:
+    if half_filled:
+        doubt: dict[str, Any] = {"fillstyle": "left", "markerfacecoloralt": "white"}
+        handles.insert(1, Line2D([], [], **look, **doubt, label="significant, not confirmed"))
+    if score.region is not None:
         handles.append(Patch(facecolor=style.GREY, alpha=0.25, label="practically equivalent"))
     return handles
 
@@ -95,8 +99,8 @@ def _legend(score: Score) -> list[Any]:
 def _column(
     axes: Axes, rows: pd.DataFrame, keys: Sequence[Contender], score: Score, by_strength: bool
 ) -> None:
-    if score.rope is not None:
-        axes.axvspan(-score.rope, score.rope, color=style.GREY, alpha=0.25, linewidth=0)
+    if rope := _rope(rows):
+        axes.axvspan(-rope, rope, color=style.GREY, alpha=0.25, linewidth=0)
     axes.axvline(_place(0.0, score), color=style.INK, linewidth=0.6)
     low, high = _limits(rows, score)
     if score.is_ratio:
@@ -124,8 +128,8 @@ def _place(value: float, score: Score) -> float:
 
 def _limits(rows: pd.DataFrame, score: Score) -> tuple[float, float]:
     """Of differences: those of all means, but not of intervals much wider than the others."""
-    least = 2 * (score.rope or 0.0)
-    half = rows["difference_half"].fillna(0.0)
+    least = 2 * _rope(rows)
+    half = rows["difference_family_half"].fillna(0.0)
     typical = half[half > 0].median()
     if not math.isnan(typical):
         half = half.clip(upper=3 * typical)
@@ -135,13 +139,19 @@ def _limits(rows: pd.DataFrame, score: Score) -> tuple[float, float]:
     return low - margin, high + margin
 
 
+def _rope(rows: pd.DataFrame) -> float:
+    """Half the width of the region of practical equivalence; 0 where there is none."""
+    found = rows["rope"].dropna()
+    return float(found.iloc[0]) if len(found) else 0.0
+
+
 def _mark(axes: Axes, row: pd.Series, y: int, score: Score) -> None:
-    x, half = row["difference"], row["difference_half"]
+    x, half = row["difference"], row["difference_family_half"]
     if pd.isna(x):
         axes.text(1.04, y, "–", transform=axes.get_yaxis_transform(), va="center", fontsize=7)
         return
     look = methods.method(row["regularizer"])
-    significant = row["significant"] in (True,)  # neither missing nor None is
+    confirmed, doubtful = (row["confirmed"] in (value,) for value in (True, False))  # missing is neither
     if pd.notna(half):
         ends = [_place(x - half, score), _place(x + half, score)]
         axes.plot(ends, [y, y], color=look.colour, linewidth=1.0)
@@ -149,7 +159,8 @@ def _mark(axes: Axes, row: pd.Series, y: int, score: Score) -> None:
         for limit, caret in ((low, 8), (high, 9)):  # where an interval goes on
             if (ends[0] < limit) if caret == 8 else (ends[1] > limit):
                 axes.plot(limit, y, marker=caret, color=look.colour, markersize=5, clip_on=False)
-    face = look.colour if significant else "white"
+    face = look.colour if confirmed or doubtful else "white"
+    fill: Any = {"fillstyle": "left", "markerfacecoloralt": "white"} if doubtful else {}
     axes.plot(
         _place(x, score),
         y,
@@ -158,6 +169,7 @@ def _mark(axes: Axes, row: pd.Series, y: int, score: Score) -> None:
         markerfacecolor=face,
         markersize=4.5,
         markeredgewidth=0.9,
+        **fill,
     )
-    words = score.difference(Interval(int(row["n_pairs"]), x, half)) + "†" * significant
+    words = score.difference(Interval(int(row["n_pairs"]), x, half)) + "†" * confirmed
     axes.text(1.04, y, words, transform=axes.get_yaxis_transform(), va="center", fontsize=7)

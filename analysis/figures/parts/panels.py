@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from analysis.figures.parts import style
 from analysis.notation import methods
 from analysis.statistics.contenders import Comparison, Contender
+from analysis.text.captions import name
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -111,7 +112,7 @@ def legend(figure: Figure, comparison: Comparison, handles: Sequence[Artist], pa
 
     handles = list(handles)
     if comparison.baseline and comparison.challengers:
-        words = "no regularizer"
+        words = name(comparison.baseline)
         area = Patch(facecolor=style.GREY, alpha=style.BEHIND, label=words)
         handles.append(area if patch else Line2D([], [], color=style.GREY, label=words))
     if handles:

@@ -7,7 +7,9 @@ same byte for byte.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,13 +20,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 
 from analysis.figures.parts.style import paper
+from analysis.tables.store_tables import write_csv
 from regularize import __version__
-from regularize.store import write_json, write_text, write_whole
+from regularize.store import write_json, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 300
+_GLYPH = re.compile(r"Glyph (\d+) .*missing from font", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +56,16 @@ def save(drawing: Drawing, folder: Path) -> Path:
     import matplotlib
 
     pdf = folder / f"{drawing.name}.pdf"
-    with paper():
+    with paper(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         write_whole(pdf, partial(_pdf, drawing.figure))
         write_whole(pdf.with_suffix(".png"), partial(_png, drawing.figure))
-    write_text(folder / f"{drawing.name}.csv", drawing.data.to_csv(index=False, lineterminator="\n"))
+    missing = _missing_glyphs(caught)
+    write_csv(folder / f"{drawing.name}.csv", drawing.data)
     description = {
-        "caption": drawing.caption,
+        "caption": f"{drawing.caption} {missing}".rstrip(),
         "alt": drawing.alt,
-        "summary": drawing.summary,
+        "summary": f"{drawing.summary} {missing}".rstrip(),
         "band": drawing.band,
         "n": dict(drawing.n),
         "inputs": drawing.inputs,
@@ -67,6 +73,17 @@ def save(drawing: Drawing, folder: Path) -> Path:
     }
     write_json(folder / f"{drawing.name}.json", description)
     return pdf
+
+
+def _missing_glyphs(caught: Sequence[warnings.WarningMessage]) -> str:
+    """What no installed font can write, in a sentence; other warnings are passed on."""
+    glyphs: dict[str, None] = {}
+    for each in caught:
+        if found := _GLYPH.match(str(each.message)):
+            glyphs[chr(int(found.group(1)))] = None
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    return f"(No font installed here has {' '.join(glyphs)}, shown as boxes.)" if glyphs else ""
 
 
 # Not `Figure.savefig`, which for each file computes the layout again, and draws the figure once for nothing.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from analysis.notation.methods import METHODS
@@ -51,10 +52,39 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+# Where DejaVu lacks a glyph: fonts of other scripts, those that are installed.
+_OTHER_SCRIPTS = (
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Noto Sans JP",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "IPAGothic",
+    "IPAexGothic",
+    "Hiragino Sans",
+    "Yu Gothic",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "Noto Sans Arabic",
+    "Noto Sans Devanagari",
+    "Arial Unicode MS",
+    "Unifont",
+)
+
+
+@cache
+def families() -> tuple[str, ...]:
+    """DejaVu, then what is installed for the glyphs that it lacks."""
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    return ("DejaVu Sans", *(name for name in _OTHER_SCRIPTS if name in installed))
+
+
 @contextmanager
 def paper() -> Iterator[None]:
     """This style, whatever the user's matplotlibrc says; everything is as before afterwards."""
     from matplotlib import style
 
-    with style.context(["default", RC]):
+    with style.context(["default", RC | {"font.family": list(families())}]):
         yield

@@ -41,7 +41,7 @@ def predicted(trained: Trained) -> np.ndarray:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     ranks = Ranks.here()
-    examined = Examined(model=trained.network, runs=1, batches=trained.batches, classes=10, ranks=ranks)
+    examined = Examined(model=trained.network, seeds=[0], batches=trained.batches, classes=10, ranks=ranks)
     found = logits(examined, "test", torch.arange(len(trained.batches.labels["test"])).unsqueeze(0))[0]
     torch.set_num_threads(threads)
     return found.numpy()

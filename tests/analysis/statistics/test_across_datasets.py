@@ -47,7 +47,7 @@ def means(scores: list[list[float]]) -> pd.DataFrame:
         for p, row in enumerate(scores)
         for m, x in enumerate(row)
     ]
-    return pd.DataFrame(rows).astype({"per_class": "Int64"})
+    return pd.DataFrame(rows).astype({"per_class": "Int64"}).assign(unstable=False)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,13 @@ def test_what_is_not_in_every_problem_is_not_ranked() -> None:
     assert mean_ranks(frame, 2, 1) == {("r0", ""): 2.0, ("r1", ""): 1.0}
 
 
+def test_what_often_diverges_is_not_ranked() -> None:
+    """The one survivor of ten runs was ranked first."""
+    frame = means([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
+    frame.loc[5, "unstable"] = True
+    assert mean_ranks(frame, 2, 1) == {("r0", ""): 2.0, ("r1", ""): 1.0}
+
+
 def test_counts_and_the_interquartile_mean(make_store: MakeStore) -> None:
     tables = ready(make_store(datasets=DATASETS, report=range(1000, 1010)))
     compared = compare(tables)
@@ -92,7 +99,7 @@ def test_counts_and_the_interquartile_mean(make_store: MakeStore) -> None:
         row, rows = row_of(frame, regularizer), compared[compared["regularizer"] == regularizer]
         assert row["wins"] == (rows["difference"] > 0).sum()
         assert row["losses"] == (rows["difference"] < 0).sum()
-        assert row["significant_wins"] + row["significant_losses"] == rows["significant"].sum()
+        assert row["significant_wins"] + row["significant_losses"] == rows["confirmed"].sum()
         report = tables.results[tables.results["phase"] == "report"]
         scores = 100 * report.pivot(index=["dataset", "seed"], columns="regularizer", values="test_accuracy")
         pooled = np.sort(scores[regularizer] - scores["none"])
@@ -110,7 +117,8 @@ def test_refusals_and_diverged_runs_are_counted(make_store: MakeStore) -> None:
         "none": 0, "l2": 1, "elastic_net": 0, "dropout": 0
     }  # fmt: skip
     assert row_of(frame, "l2")["n_diverged"] == 8
-    assert row_of(frame, "l2")["n"] == 22
+    assert row_of(frame, "l2")["n"] == 30, "they count as constant guesses"
+    assert pd.isna(row_of(frame, "l2")["mean_rank"])
 
 
 def test_one_problem_has_nothing_across(make_store: MakeStore) -> None:

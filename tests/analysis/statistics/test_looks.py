@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 import pyarrow.parquet as pq
@@ -40,7 +41,7 @@ def said(tables: Tables) -> str | None:
     """What the table says of its problem, and that text and report say the same."""
     frame = compare(tables)
     (sentence,) = frame["added"].dropna().unique() if frame["added"].notna().any() else (None,)
-    (group,) = comparison_text.groups(frame)
+    (group,) = comparison_text.groups(frame, defaultdict(list))
     findings = conclusions(records(frame), SCORES["test_accuracy"]).findings
     assert [note for note in group.notes if note == f"{sentence}."] == [f"{sentence}."] * bool(sentence)
     assert [note for note in findings if note == f"{sentence}."] == [f"{sentence}."] * bool(sentence)

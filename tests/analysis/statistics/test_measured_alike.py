@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from analysis.statistics.contenders import comparisons
 from analysis.statistics.predicted_probabilities import classes, examples
 from analysis.tables.collect import collect
 from analysis.tables.measured_alike import curves_alike
-from analysis.tables.store_tables import Tables
+from analysis.tables.store_tables import Tables, records
 from analysis.text import comparison_text
 from regularize.errors import UserError
 from regularize.evaluation.settings import Evaluation, Robustness
@@ -83,15 +84,33 @@ def test_a_value_counts_where_its_run_was_measured_as_the_sweep_asks_now(store: 
     assert frame["n_pairs"].tolist()[1] == 2
     if metric == "jacobian_norm":
         assert frame["mean"].tolist() == [2.0, 2.0]
-    (group,) = comparison_text.groups(frame)
+    (group,) = comparison_text.groups(frame, defaultdict(list))
     assert [note for note in group.notes if "2 runs were not measured" in note]
+
+
+@pytest.mark.parametrize(("metric", "n", "mean"), [("fgsm:0.1", 10, 73.0), ("jacobian_norm", 9, 2.0)])
+def test_diverged_runs_count_as_guesses_and_those_measured_otherwise_do_not(
+    make_store: MakeStore, metric: str, n: int, mean: float
+) -> None:
+    store = make_store(
+        strengths={"none": [""], "l2": ["0.01"]},
+        tune=(),
+        report=range(1000, 1010),
+        diverged=[("mnist", "l2", "0.01", 1003)],
+    )
+    measured(store, half_of_none)
+    none, l2 = records(compare(Tables(store), metric))
+    assert (none["n"], none["n_diverged"], none["n_unmeasured"]) == (8, 0, 2)
+    assert (l2["n"], l2["n_diverged"], l2["n_unmeasured"]) == (n, 1, 0)
+    assert l2["mean"] == pytest.approx(mean)
+    assert l2["n_pairs"] == n - 2
 
 
 def test_what_is_measured_on_whole_splits_counts_always(store: Store) -> None:
     measured(store, half_of_none)
     frame = compare(Tables(store), "test_accuracy")
     assert frame[["n", "n_unmeasured"]].to_numpy().tolist() == [[4, 0], [4, 0]]
-    (group,) = comparison_text.groups(frame)
+    (group,) = comparison_text.groups(frame, defaultdict(list))
     assert not [note for note in group.notes if "measured" in note]
 
 
@@ -131,7 +150,8 @@ def test_the_figure_says_how_many_were_measured(store: Store) -> None:
 def test_curves_are_of_runs_on_as_many_examples_at_epochs_that_all_have(store: Store) -> None:
     def change(row: Row) -> Row | None:
         if runs[row["run_id"]]["seed"] == 1000:
-            return row | {"examples": 20}
+            # The last row is measured on whole splits, whatever the others are.
+            return row | ({"examples": 20} if row["epoch"] < 5 else {})
         rare = runs[row["run_id"]]["seed"] == 1001
         return None if rare and row["epoch"] % 2 == 0 else row
 

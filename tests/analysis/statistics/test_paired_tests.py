@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
 from analysis.notation.intervals import interval
-from analysis.statistics import paired_tests
+from analysis.statistics import paired_tests, seeds_needed
+from analysis.statistics.estimates import constant, over_seeds
 
 CASES = {
     "spread": [0.31, -0.12, 0.55, 0.48, 0.02, 0.29, 0.81, -0.05, 0.44, 0.37],
@@ -60,19 +62,19 @@ def test_many_differences_are_flipped_at_random_but_always_alike() -> None:
 
 @pytest.mark.parametrize("n", range(1, 13))
 def test_smallest_p_is_that_of_equal_signs(n: int) -> None:
-    assert paired_tests.sign_flip_test(np.arange(1, n + 1)) == paired_tests.smallest_p(n)
+    assert paired_tests.sign_flip_test(np.arange(1, n + 1)) == seeds_needed.smallest_p(n)
 
 
 @pytest.mark.parametrize("comparisons", [1, 2, 5, 12, 40])
 def test_fewer_pairs_than_needed_can_never_be_confirmed(comparisons: int) -> None:
-    enough = paired_tests.pairs_needed(comparisons)
+    enough = seeds_needed.pairs_needed(comparisons)
     assert (
-        paired_tests.holm([paired_tests.smallest_p(enough)] + [1.0] * (comparisons - 1))[0]
-        <= paired_tests.ALPHA
+        paired_tests.holm([seeds_needed.smallest_p(enough)] + [1.0] * (comparisons - 1))[0]
+        <= seeds_needed.ALPHA
     )
     assert (
-        paired_tests.holm([paired_tests.smallest_p(enough - 1)] + [1.0] * (comparisons - 1))[0]
-        > paired_tests.ALPHA
+        paired_tests.holm([seeds_needed.smallest_p(enough - 1)] + [1.0] * (comparisons - 1))[0]
+        > seeds_needed.ALPHA
     )
 
 
@@ -95,24 +97,33 @@ def test_a_refused_test_counts_in_the_correction() -> None:
 def test_equivalence_is_statsmodels_two_one_sided_tests(mean: float, sd: float) -> None:
     values = np.random.default_rng(7).normal(mean, sd, 10)
     p, _, _ = ttost_paired(values, np.zeros(10), -0.2, 0.2)
-    verdict = paired_tests.verdict(interval(pd.Series(values)), 0.2)
-    assert (verdict == "equivalent") == (p < 0.025)
+    found = over_seeds(values)
+    assert found.within(0.2) == pytest.approx(p)
     beyond = DescrStatsW(values).ttest_mean(0.2, alternative="larger")[1]
     below = DescrStatsW(values).ttest_mean(-0.2, alternative="smaller")[1]
-    assert (verdict == "better", verdict == "worse") == (beyond < 0.025, below < 0.025)
+    assert found.beyond(0.2) == pytest.approx(min(1, 2 * min(beyond, below)))
+    verdict = paired_tests.verdict(found.mean, found.beyond(0.2), found.within(0.2))
+    assert (verdict == "equivalent") == (p <= 0.05)
+    assert (verdict == "better", verdict == "worse") == (beyond <= 0.025, below <= 0.025)
+
+
+@pytest.mark.parametrize(("won", "n"), [(0, 10), (3, 10), (10, 10), (1, 1), (7, 15)])
+def test_the_interval_of_a_share_of_seeds_is_statsmodels(won: int, n: int) -> None:
+    low, high = paired_tests.p_improvement_interval([1.0] * won + [-1.0] * (n - won))
+    assert (low, high) == pytest.approx(proportion_confint(won, n, method="beta"))
 
 
 @pytest.mark.parametrize(("values", "p", "flip"), [([0.0] * 4, 1.0, 1.0), ([0.1] * 4, math.nan, 0.125)])
 def test_differences_without_variance(values: list[float], p: float, flip: float) -> None:
-    assert paired_tests.constant(values)
+    assert constant(values)
     assert paired_tests.t_test(values) == pytest.approx(p, nan_ok=True)
     assert paired_tests.sign_flip_test(values) == flip
     assert math.isnan(paired_tests.d_z(values))
 
 
 def test_rounding_is_no_variance() -> None:
-    assert paired_tests.constant([0.3, 0.1 + 0.2, 0.3])
-    assert not paired_tests.constant([0.3, 0.3001])
+    assert constant([0.3, 0.1 + 0.2, 0.3])
+    assert not constant([0.3, 0.3001])
 
 
 @pytest.mark.parametrize("values", [[], [0.3]])

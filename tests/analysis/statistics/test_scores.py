@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import stats
 
 from analysis.notation.intervals import Interval
@@ -17,9 +18,12 @@ from analysis.statistics.comparison_table import compare, name
 from analysis.statistics.contenders import comparisons
 from analysis.statistics.scores import SCORES, score, suffix
 from analysis.tables.collect import collect
+from analysis.tables.region import Region, read_region
 from analysis.tables.store_tables import Tables
 from analysis.text.conclusions import conclude
 from regularize.errors import UserError
+from regularize.evaluation.accuracy import loss_and_accuracy
+from regularize.evaluation.calibration import calibration
 from regularize.store import Store
 
 MakeStore = Callable[..., Store]
@@ -126,7 +130,35 @@ def test_names_of_files_have_no_slash() -> None:
 
 
 def test_a_verdict_needs_a_convention_of_what_matters() -> None:
-    assert {name for name, each in SCORES.items() if each.rope} == {"test_accuracy", "validation_accuracy"}
+    assert {name for name, each in SCORES.items() if each.region} == {"test_accuracy", "validation_accuracy"}
+
+
+@pytest.mark.parametrize(
+    ("text", "baseline", "rope"), [("0.1", 90.0, 0.1), ("5%", 90.0, 0.5), ("5 %", 99.0, 0.05)]
+)
+def test_a_region_is_in_points_or_a_share_of_the_baselines_error(
+    text: str, baseline: float, rope: float
+) -> None:
+    assert score("test_accuracy", read_region(text)).rope(baseline) == pytest.approx(rope)
+    assert score("test_accuracy").rope(baseline) == 0.2
+    assert score("test_loss", Region(0.05, True)).rope(0.4) == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "%", "a%", "5%%"])
+def test_what_is_no_region(text: str) -> None:
+    with pytest.raises(UserError, match=r"region is .*, but must be a number above 0, such as 0\.2"):
+        read_region(text)
+
+
+def test_a_guess_scores_what_a_network_that_says_nothing_does() -> None:
+    uniform = torch.zeros(1, 100, 10)
+    labels = torch.arange(10).repeat(10).unsqueeze(0)
+    found = calibration(uniform, labels)
+    assert score("test_accuracy").of_a_guess(10) == pytest.approx(10)
+    assert score("test_loss").of_a_guess(10) == pytest.approx(loss_and_accuracy(uniform, labels)[0].item())
+    assert score("test_brier").of_a_guess(10) == pytest.approx(found["brier"].item())
+    assert math.isnan(score("test_ece").of_a_guess(10)), "a guess is calibrated, a diverged run is not"
+    assert math.isnan(score("loss_gap").of_a_guess(10))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def results(
     cell = {"dataset": "mnist", "per_class": None, "model": "lenet5", "regularizer": "l2"}
     return [
         {**cell, "strength": strength, "seed": seed, metric: math.nan if value is None else value}
-        | {"state": "diverged" if value is None else "done"}
+        | {"state": "diverged" if value is None else "done", "classes": 10}
         for strength, values in scores.items()
         for seed, value in enumerate(values)
     ]
@@ -40,7 +40,7 @@ def chosen(scores: dict[str, list[float | None]], metric: str = "validation_accu
         ({"0.1": [0.7, 0.8], "0.2": [0.8, 0.9], "0.3": [0.6, 0.99]}, "0.2"),
         ({"0.01": [0.9, 0.8], "1e-05": [0.8, 0.9], "0.001": [0.85, 0.85]}, "1e-05"),  # a tie
         ({"0.2": [0.3, 0.3, 0.3], "0.1": [0.1, 0.2, 0.6]}, "0.1"),  # but for rounding of the sums
-        ({"0.1": [0.99, 0.99, None], "0.2": [0.7, 0.7, 0.7]}, "0.2"),  # 0.66 with the zero
+        ({"0.1": [0.99, 0.99, None], "0.2": [0.7, 0.7, 0.7]}, "0.2"),  # 0.69 with the guess
         ({"0.1": [0.99, 0.99, None], "0.2": [0.6, 0.6, 0.6]}, "0.1"),
         ({"0.1": [None, None], "0.2": [None, None]}, "0.1"),
         ({"l1=0.1 l2=1e-05": [0.5], "l1=1e-05 l2=0.1": [0.5]}, "l1=1e-05 l2=0.1"),
@@ -55,8 +55,9 @@ def test_highest_mean_accuracy(scores: dict[str, list[float | None]], best: str)
     ("scores", "best"),
     [
         ({"0.1": [0.7, 0.8], "0.2": [0.8, 0.9]}, "0.1"),
-        ({"0.1": [0.1, 0.1, None], "0.2": [2.0, 2.0, 2.0]}, "0.2"),
-        ({"0.1": [0.1, None, None], "0.2": [2.0, 2.0, None]}, "0.2"),  # fewer diverged
+        ({"0.1": [1.9, 1.9, None], "0.2": [2.0, 2.0, 2.0]}, "0.2"),  # a guess has 2.3
+        ({"0.1": [1.7, 1.7, None], "0.2": [2.0, 2.0, 2.0]}, "0.1"),
+        ({"0.1": [None, None], "0.2": [math.log(10)] * 2}, "0.2"),  # fewer diverged
     ],
 )
 def test_lowest_mean_loss(scores: dict[str, list[float | None]], best: str) -> None:
@@ -69,14 +70,18 @@ def test_the_table_says_what_was_seen() -> None:
     assert [row["n_diverged"] for row in rows] == [0, 1]
     assert rows[0]["mean"] == pytest.approx(0.8)
     assert rows[0]["sd"] == pytest.approx(0.1)
-    assert rows[1]["mean"] == pytest.approx(1.7 / 3)
-    assert "diverged runs count as accuracy 0" in rows[0]["rule"]
+    assert rows[1]["mean"] == pytest.approx((1.7 + 0.1) / 3)
+    assert "a diverged run counts as a constant guess" in rows[0]["rule"]
 
 
-def test_infinite_loss_has_no_sd() -> None:
-    rows = choose(results({"0.1": [0.7, None]}, "validation_loss"), "validation_loss")
+def test_of_older_runs_that_do_not_say_how_many_classes_the_worst_is_assumed() -> None:
+    runs = [row | {"classes": None} for row in results({"0.1": [0.7, None]}, "validation_loss")]
+    rows = choose(runs, "validation_loss")
     assert rows[0]["mean"] == math.inf
     assert rows[0]["sd"] is None
+    assert (
+        choose([row | {"validation_accuracy": 0.5} for row in runs], "validation_accuracy")[0]["mean"] == 0.25
+    )
 
 
 def test_select_looks_at_tune_seeds_alone(make_store: MakeStore) -> None:

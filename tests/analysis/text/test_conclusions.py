@@ -75,16 +75,19 @@ def test_terminal_fits_80_columns_without_losing_a_number(found: dict[str, Concl
     assert "…" not in text
     row = found["comparison"].frame.query("dataset == 'mnist' and regularizer == 'drop_&_out'").iloc[0]
     line = next(line for line in text.splitlines() if line.startswith("drop_&_out"))
-    for number in (row["difference"], row["d_z"], row["p_improvement"]):
-        assert f"{number:.2f}" in line
+    assert f"{row['p_improvement']:.2f}" in line
+    assert f"{row['difference']:+.1f} ± {row['difference_family_half']:.1f}†" in line
+    assert "Survivors" not in text, "of which there is no room for a column"
     assert "†" in line
 
 
 def test_what_a_reader_must_know_is_below_the_table(found: dict[str, Conclusion]) -> None:
     text = " ".join(shown(found["comparison"]).split())
-    assert "Nothing is concluded on L2 (λ = 5×10⁻⁴): 5 pairs of seeds, 7 are needed" in text
-    assert "leave out the diverged runs of L2" in text
-    assert text.count("Holm over 3 comparisons") == 1, "what holds for all problems is said once"
+    assert "Nothing is concluded on L2 (λ = 5×10⁻⁴): 5 of 10 runs diverged, more than the 20% up to" in text
+    assert "Without their diverged runs: L2 (λ = 5×10⁻⁴) 95." in text
+    assert "Region of practical equivalence: ±0.2 pp." in text
+    assert "for this test set and the strengths that were chosen" in text
+    assert text.count("Holm over 3 comparisons, each kind of test") == 1, "what holds for all is said once"
     assert "over the tune seeds" in text
     assert text.count("refused") == 1
 
@@ -93,11 +96,12 @@ def test_latex_has_bold_best_daggers_and_escaped_names(found: dict[str, Conclusi
     text = latex(found["comparison"])
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     frame = found["comparison"].frame
-    assert text.count(r"^{\dagger}") == (frame["significant"] == True).sum()  # noqa: E712
+    assert text.count(r"^{\dagger}") == (frame["confirmed"] == True).sum()  # noqa: E712
     assert r"\emph{my\_set (lenet5)}" in text
     assert any(row.startswith(r"drop\_\&\_out & 0.5 & $10$ & $") for row in rows)
     assert sum(r"\mathbf" in row for row in rows) >= 2
-    assert all(row.count("&") - row.count(r"\&") == 8 for row in rows if "multicolumn" not in row)
+    assert "Survivors" in text
+    assert all(row.count("&") - row.count(r"\&") == 10 for row in rows if "multicolumn" not in row)
     assert all(line.startswith("%") for line in text.split(r"\begin{tabular}")[0].splitlines())
 
 

@@ -24,7 +24,7 @@ TRAINING = [field.name for field in fields(Training)]
 # fmt: off
 TOP = [
     (3, "modle: lenet5",
-     "3: unknown key 'modle'; one of: dataset, evaluation, model, name, regularizers, "
+     "3: unknown key 'modle'; one of: baseline, dataset, evaluation, model, name, regularizers, "
      "seeds, select, training; did you mean 'model'?"),
     (8, "", "1: 'seeds' is missing from the file"),
     (1, "name: ../escape",
@@ -65,6 +65,14 @@ SETTINGS = [
     (4, "training:\n  epochs: 2\n  lr: -1", "6: lr is -1.0, but must be above 0"),
     (4, "training:\n  epochs: 2\n  weight_decay: 5e-4",
      "6: weight_decay is 0.0005, but must be 0 with sgd: take the regularizer l2"),
+    (4, "training:\n  epochs: 2\n  optimizer: adam\n  momentum: 0.9",
+     "7: momentum is 0.9, but must be left out with adam: it is SGD's"),
+    (4, "training: {epochs: 2, optimizer: adamw,\n  momentum: 0}",
+     "5: momentum is 0.0, but must be left out with adamw: it is SGD's"),
+    (4, "training: {epochs: 2, schedule: cosine,\n  gamma: 0.1}",
+     "5: gamma is 0.1, but must be left out with schedule cosine: it is of `schedule: step`"),
+    (4, "training: {epochs: 2,\n  milestones: [1/2]}",
+     "5: milestones is [0.5], but must be left out with schedule constant: it is of `schedule: step`"),
     (4, "training:\n  epochs: 2\n  weight_decay: -1", "6: weight_decay is -1.0, but must be at least 0"),
     (4, "training:\n  epochs: 2\n  lr: 1e400", "6: lr is inf, but must be a finite number"),
     (4, "training:\n  epochs: 2.5", "5: epochs is 2.5, but must be an integer"),
@@ -141,8 +149,8 @@ def test_a_sweep_may_not_be_endless() -> None:
         ("training.epoch=5", f"unknown key 'epoch'; {one_of('epoch', TRAINING)}"),
         (
             "trainnig.epochs=5",
-            "unknown key 'trainnig'; one of: dataset, evaluation, model, name, regularizers, seeds, select, "
-            "training; did you mean 'training'?",
+            "unknown key 'trainnig'; one of: baseline, dataset, evaluation, model, name, regularizers, "
+            "seeds, select, training; did you mean 'training'?",
         ),
         ("training.epochs=five", "epochs is 'five', but must be an integer"),
         ("training.lr=-1", "lr is -1.0, but must be above 0"),

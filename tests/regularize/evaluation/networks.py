@@ -39,13 +39,13 @@ def untrained(
     dataset = load(data)
     batches = Batches(dataset, dtype, torch.device("cpu"))
     network = models.build(model, seeds, shape=batches.shape, classes=dataset.classes).to(dtype)
-    return examined(network, len(seeds), batches, dataset.classes)
+    return examined(network, seeds, batches, dataset.classes)
 
 
 def examined(
-    network: Network, runs: int, batches: Batches, classes: int, ranks: Ranks | None = None
+    network: Network, seeds: Sequence[int], batches: Batches, classes: int, ranks: Ranks | None = None
 ) -> Examined:
-    return Examined(model=network, runs=runs, batches=batches, classes=classes, ranks=ranks or Ranks.here())
+    return Examined(model=network, seeds=seeds, batches=batches, classes=classes, ranks=ranks or Ranks.here())
 
 
 def run(

@@ -67,7 +67,7 @@ def accuracies(
     data = load("digits", root)
     batches = Batches(data, torch.float64, torch.device("cpu"))
     network = models.build("lenet5", seeds, shape=batches.shape, classes=10).double()
-    found = on_corrupted(examined(network, len(seeds), batches, 10), settings)
+    found = on_corrupted(examined(network, seeds, batches, 10), settings)
     assert all(each.examples == min(settings.examples, 360) for each in found)
     assert set(batches.images) == {"train", "test"}
     return {(each.corruption, each.severity): each.accuracy.tolist() for each in found}

@@ -21,7 +21,7 @@ def normalised(_shape: tuple[int, ...], classes: int) -> nn.Module:
 def test_an_example_is_measured_without_its_batch_mates_and_without_noise() -> None:
     subject = untrained([0])
     network = models.build(f"{__name__}:normalised", [0], shape=(1, 28, 28), classes=10).double()
-    subject = examined(network, 1, subject.batches, 10)
+    subject = examined(network, [0], subject.batches, 10)
     network.train()
     together = logits(subject, "test", subject.sample(40))
     alone = logits(subject, "test", subject.sample(40)[:, 7:8])

@@ -15,11 +15,14 @@ import pytest
 import torch
 
 from regularize.config import RunConfig
+from regularize.curves import Curves
 from regularize.data.data_config import DataConfig
-from regularize.evaluation.examined import drawn
+from regularize.distributed import Ranks
+from regularize.evaluation.examined import drawn, never
 from regularize.evaluation.settings import Evaluation, Robustness
 from regularize.store import RESULTS, ROBUSTNESS, SPECTRA, PackPaths
 from regularize.train_pack import train_pack
+from regularize.trainer import Trainer
 from regularize.training_config import Training
 from tests.regularize.evaluation.networks import measured, run
 
@@ -149,21 +152,27 @@ def test_few_examples_are_measured_on_a_sample_along_the_way_and_on_all_in_the_e
     paths = trained(tmp_path, run(0, steps=80, evaluation=sampled))
     curve = rows(paths.metrics)
     assert len(curve) == 2 * 3  # 80 steps of 41 an epoch, three splits
-    assert {row["examples"] for row in curve} == {50}
-    assert all(50 * row["accuracy"] == pytest.approx(round(50 * row["accuracy"])) for row in curve)
+    first, last = curve[:3], curve[3:]
+    assert {row["examples"] for row in first} == {50}
+    assert all(50 * row["accuracy"] == pytest.approx(round(50 * row["accuracy"])) for row in first)
     (result,) = rows(paths.results)
-    assert 360 * result["test_accuracy"] == pytest.approx(round(360 * result["test_accuracy"]))
     assert result["jacobian_examples"] == 20
-    # Of the whole that is measured in the end, the last row is a part.
-    logits = {row["example"]: row for row in rows(paths.predictions)}
-    part = [logits[example] for example in drawn(360, 50, "curve/test").tolist()]
-    right = [max(range(10), key=row["logits"].__getitem__) == row["label"] for row in part]
-    assert curve[-1]["split"] == "test"
-    assert curve[-1]["accuracy"] == sum(right) / 50
+    for row in last:  # the curve ends where the tables do
+        assert row["accuracy"] == result[f"{row['split']}_accuracy"]
+        assert row["loss"] == result[f"{row['split']}_loss"]
+    assert {row["split"]: row["examples"] for row in last}["test"] == 360
+
+
+def test_each_seed_has_a_sample_of_its_own_for_its_curves(tmp_path: Path) -> None:
+    sampled = Evaluation(every=1, curve_examples=50, jacobian_examples=0)
+    runs = [run(seed, evaluation=sampled) for seed in (0, 1, 1)]
+    trainer = Trainer(runs, PackPaths(tmp_path), Ranks.here(), None)
+    first, second, again = Curves(trainer, sampled, never).sampled["test"].tolist()
+    assert first != second == again
+    assert second == drawn(360, 50, "curve/test", 1).tolist()
 
 
 def test_the_last_row_of_the_metrics_is_the_result(pack: PackPaths) -> None:
-    """Where the curves are measured on all there is."""
     last = {(r["run_id"], r["split"]): r for r in rows(pack.metrics)}
     for row in rows(pack.results):
         for split in ("train", "validation", "test"):

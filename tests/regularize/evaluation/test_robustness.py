@@ -13,8 +13,9 @@ from regularize import models
 from regularize.batches import Batches
 from regularize.data import Dataset, load
 from regularize.evaluation.examined import Examined
-from regularize.evaluation.robustness import Pixels, ascent, fgsm, pgd, saturated, under_attack
+from regularize.evaluation.robustness import Noises, Pixels, Walk, ascent, fgsm, pgd, saturated, under_attack
 from regularize.evaluation.settings import Robustness
+from regularize.models.network import Network
 from regularize.store import PackPaths
 from regularize.train_pack import train_pack
 from tests.regularize.evaluation.networks import examined, run, untrained, weights
@@ -38,7 +39,7 @@ def saturating(trained: Examined) -> Examined:
     with torch.no_grad():
         network.get_parameter("fc3.weight").mul_(1e6)
         network.get_parameter("fc3.bias").mul_(1e6)
-    return examined(network, 2, trained.batches, 10)
+    return examined(network, [0, 1], trained.batches, 10)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def colour() -> Examined:
         std=(0.25, 0.1, 0.7),
     )
     network = models.build("lenet5", [0, 1], shape=(3, 32, 32), classes=10).double()
-    return examined(network, 2, Batches(dataset, torch.float64, torch.device("cpu")), 10)
+    return examined(network, [0, 1], Batches(dataset, torch.float64, torch.device("cpu")), 10)
 
 
 def batch(subject: Examined, count: int = 60) -> tuple[torch.Tensor, torch.Tensor, Pixels]:
@@ -71,10 +72,14 @@ def as_pixels(x: torch.Tensor, pixels: Pixels) -> torch.Tensor:
     return (x - pixels.black) / pixels.full
 
 
+def walk(model: Network, labels: torch.Tensor, pixels: Pixels, size: float) -> Walk:
+    return Walk(model=model, labels=labels, pixels=pixels, size=size, steps=5, step_size=0.03)
+
+
 ATTACKS = {
     "noise": lambda m, x, y, p, size: p.moved(x, size * torch.randn(x.shape[1:], dtype=x.dtype)),
     "fgsm": lambda m, x, y, p, size: fgsm(x, ascent(m, x, y), p, size=size),
-    "pgd": lambda m, x, y, p, size: pgd(m, x, y, ascent(m, x, y), p, size=size, steps=5, step_size=0.03),
+    "pgd": lambda m, x, y, p, size: pgd(x, x, ascent(m, x, y), walk(m, y, p, size)),
 }
 
 
@@ -164,7 +169,7 @@ def test_more_is_worse_and_pgd_is_the_worst(trained: Examined) -> None:
     sizes = (8 / 255, 24 / 255)
     found = under_attack(trained, Robustness(noise=sizes, fgsm=sizes, pgd=sizes), trained.sample(300))
     accuracy = {(a.attack, a.size): a.accuracy for a in found}
-    assert all(a.examples == 300 for a in found)
+    assert all(a.correct.shape[1] == 300 for a in found)
     assert accuracy["fgsm", 0].min() > 0.8
     for size in sizes:
         assert (accuracy["pgd", size] <= accuracy["fgsm", size]).all()
@@ -187,7 +192,7 @@ def test_saturated_examples_are_counted_and_attacked_all_the_same(saturating: Ex
         saturating, Robustness(noise=(), fgsm=(), pgd=(0.1,)), saturating.sample(100)
     )
     assert (clean.size, attacked.size) == (0.0, 0.1)
-    assert torch.equal(attacked.saturated, without.double().sum(1))
+    assert torch.equal(attacked.saturated, without.sum(1))
     assert (attacked.accuracy < clean.accuracy - 0.5).all()
 
 
@@ -202,13 +207,33 @@ def test_every_attack_starts_at_the_clean_accuracy(trained: Examined) -> None:
     assert found[0].saturated is None
 
 
-def test_all_runs_see_the_same_examples_and_noise(trained: Examined) -> None:
-    network = models.build("lenet5", [0, 0], shape=(1, 28, 28), classes=10)
-    twins = dataclasses.replace(trained, model=network)
-    for attacked in under_attack(twins, Robustness(noise=(0.2, 0.5)), twins.sample(70)):
-        assert attacked.accuracy[0] == attacked.accuracy[1]
+def test_all_runs_see_the_same_examples_and_those_of_a_seed_the_same_noise(trained: Examined) -> None:
+    network = models.build("lenet5", [0, 0, 0], shape=(1, 28, 28), classes=10)
+    twins = dataclasses.replace(trained, model=network, seeds=[0, 0, 1])
+    found = under_attack(twins, Robustness(noise=(0.2, 0.5), pgd=(0.05,), pgd_starts=2), twins.sample(70))
+    for attacked in found:
+        assert torch.equal(attacked.correct[0], attacked.correct[1])
+    noises = Noises(twins, 70).part(slice(5, 9))
+    for drawn in (noises.normal(), noises.uniform(1)):
+        assert torch.equal(drawn[0], drawn[1])
+        assert not torch.isclose(drawn[0], drawn[2]).any(), "of its own for each seed"
+
+
+def test_further_starts_only_break_more(trained: Examined) -> None:
+    """An example has to withstand all starts; the first is the image itself, as without the others."""
+    once, often = (
+        under_attack(
+            trained, Robustness(noise=(), fgsm=(), pgd=(0.05, 0.1), pgd_starts=starts), trained.sample(200)
+        )
+        for starts in (1, 4)
+    )
+    for one, four in zip(once, often, strict=True):
+        assert (four.correct <= one.correct).all()
+    assert any((four.correct != one.correct).any() for one, four in zip(once, often, strict=True))
+    settings = Robustness(noise=(), fgsm=(), pgd=(0.1,), pgd_steps=4, pgd_starts=3)
+    assert (settings.gradients, settings.forwards) == (1 + 3 + 4 + 4, 1 + 3)
 
 
 def test_more_examples_than_there_are_means_all(trained: Examined) -> None:
     found = under_attack(trained, Robustness(noise=(0.1,), fgsm=(), pgd=()), trained.sample(10_000))
-    assert found[0].examples == len(load("digits").test_labels)
+    assert found[0].correct.shape[1] == len(load("digits").test_labels)

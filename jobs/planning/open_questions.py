@@ -1,0 +1,58 @@
+"""What a sweep would leave open, as far as that is known before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from analysis.statistics.seeds_needed import pairs_needed
+from jobs.support.readable_numbers import plural
+from jobs.sweep.sweep_file import DatasetGrid, Sweep
+from regularize import models
+from regularize.data.source import Facts
+from regularize.errors import UserError
+
+
+def open_questions(sweep: Sweep, facts: Mapping[str, Facts]) -> Iterator[str]:
+    """In sentences; a module of one's own is built once, where the facts of its data are known."""
+    if sweep.baseline is None:
+        yield (
+            "nothing will be compared, as there is no entry of the technique none; add `none:` to "
+            "regularizers, or name another with `baseline:`"
+        )
+    else:
+        yield from dict.fromkeys(_too_few_seeds(sweep))
+    yield from dict.fromkeys(_not_built(sweep, facts))
+
+
+def _too_few_seeds(sweep: Sweep) -> Iterator[str]:
+    for grid in sweep.datasets:
+        rivals = sum(1 if sweep.two_phase else len(entry.candidates) for entry in grid.entries) - 1
+        needed, there = pairs_needed(rivals), len(sweep.report_seeds)
+        if rivals and there < needed:
+            yield (
+                f"no conclusion can be drawn from {plural(there, 'report seed')}: with "
+                f"{plural(rivals, 'comparison')} {needed} are needed"
+            )
+
+
+def _not_built(sweep: Sweep, facts: Mapping[str, Facts]) -> Iterator[str]:
+    """Why a module of one's own, or a technique on it, would fail; here, where it may not be installed."""
+    for name in sweep.models:
+        for grid in sweep.datasets if not models.packable(name) else ():
+            known = facts.get(grid.sizes[0].name)
+            if known is not None and (reason := _failure(name, grid, known)):
+                yield f"{reason} (tried here, where it may not be as it is where it trains)"
+
+
+def _failure(name: str, grid: DatasetGrid, known: Facts) -> str:
+    try:
+        network = models.build(name, [0], shape=known.shape, classes=known.classes)
+        outline = network.outline(known.shape, known.classes)
+        for entry in grid.entries:
+            for term in entry.candidates[0]:
+                term.check_fit(outline)
+    except UserError as error:
+        return str(error)
+    except Exception as error:  # whatever someone else's code raises
+        return f"model {name} cannot be built: {type(error).__name__}: {error}"
+    return ""

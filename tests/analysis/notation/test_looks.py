@@ -1,0 +1,30 @@
+"""Entries of a sweep look different from each other, whatever they are called and however many there are."""
+
+from __future__ import annotations
+
+from analysis.notation.methods import METHODS, looks, method, strength_label, telling_apart
+
+
+def test_forty_entries_of_one_technique_have_forty_markers_of_their_own() -> None:
+    entries = {f"l2 on layer {number}": ("l2",) for number in range(40)} | {"none": (), "l2": ("l2",)}
+    found = looks(entries)
+    assert len({(each.colour, each.marker, each.linestyle) for each in found.values()}) == 40
+    few = looks({f"l2 {number}": ("l2",) for number in range(8)})
+    markers = {each.marker for each in few.values()}
+    assert len(markers) == 8
+    assert METHODS["l2"].marker not in markers
+
+
+def test_an_entry_under_another_name_has_its_techniques_colour_and_symbol() -> None:
+    assert method("max_norm").symbol == ""
+    with telling_apart({"max_norm": ("l2",), "both": ("l2", "dropout")}):
+        assert method("max_norm").colour == METHODS["l2"].colour
+        assert method("max_norm").label == "max_norm"
+        assert strength_label("max_norm", "1") == "λ = 1"
+        assert method("both").symbol == ""
+    assert method("max_norm").symbol == "", "as before afterwards"
+
+
+def test_looks_do_not_depend_on_the_order_of_the_sweep() -> None:
+    entries = {"weak": ("l2",), "strong": ("l2",), "x": ("dropout",)}
+    assert looks(entries) == looks(dict(reversed(entries.items())))
