@@ -10,7 +10,7 @@ and its derivative.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -66,17 +66,18 @@ class RunConv2d(nn.Module):
         self.weight = nn.Parameter(torch.zeros(runs, outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(runs, outputs))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.link(x).output
+    def forward(self, x: Tensor, biased: bool = True) -> Tensor:
+        weighed = self._convolved(x, self.weight)
+        return self.shift(weighed).output if biased else weighed
 
     def link(self, x: Tensor) -> Link:
-        weighed = self.weigh(x)
-        return replace(weighed, output=self.shift(weighed.output).output)
+        weight = self.weight  # the one of this pass, which weight noise replaces
+        return Link(self(x), lambda dx: self._convolved(dx, weight), (weight,))
 
     def weigh(self, x: Tensor) -> Link:
-        """The convolution without its bias, for `shift` to add."""
-        weight = self.weight  # the one of this pass, which weight noise replaces
-        return Link(self._convolved(x, weight), lambda dx: self._convolved(dx, weight), (weight,))
+        """The convolution without its bias, for `shift` to add; called as a module, whose hooks see it."""
+        weight = self.weight
+        return Link(self(x, biased=False), lambda dx: self._convolved(dx, weight), (weight,))
 
     def shift(self, x: Tensor) -> Link:
         """Adds the bias."""
