@@ -18,7 +18,7 @@ from analysis.notation.methods import method
 from analysis.notation.number_text import number
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.tables.store_tables import digest
-from analysis.text.captions import band, counts, layer_pages, name, notes, of, seeds
+from analysis.text.caption_phrases import band, counts, layer_pages, name, notes, of, seeds
 
 ALL = "all of them"  # the mean over corruptions
 _CELL = ("regularizer", "strength", "corruption", "severity")

@@ -18,7 +18,7 @@ from analysis.notation.number_text import number, plus_minus
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.corruption_error import MEAN, corruption_errors
 from analysis.tables.store_tables import digest
-from analysis.text.captions import band, counts, left_out, name, of, seeds
+from analysis.text.caption_phrases import band, counts, left_out, name, of, seeds
 
 _ROW = 0.24  # inches
 _LEAST = 10.0  # percent from 100 that have the full colour at least

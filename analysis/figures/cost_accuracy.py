@@ -20,7 +20,7 @@ from analysis.notation.intervals import Interval, interval
 from analysis.notation.number_text import plus_minus
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.tables.store_tables import digest
-from analysis.text.captions import in_order, name, span, where
+from analysis.text.caption_phrases import in_order, name, span, where
 
 _PROBLEMS_A_PAGE = 6
 _FEW = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)

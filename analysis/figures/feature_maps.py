@@ -17,7 +17,7 @@ from analysis.figures.parts.tiles import bare, grey, name_row, scale, show
 from analysis.networks.example_choice import Examples, one_a_class
 from analysis.networks.layer_activations import convolutions, feature_maps
 from analysis.statistics.contenders import Contender
-from analysis.text.captions import name
+from analysis.text.caption_phrases import name
 
 _CHANNELS = 16  # of a layer that are shown
 _NARROW = 6  # channels that fit into one column

@@ -14,7 +14,7 @@ from analysis.statistics.comparison_table import compare
 from analysis.statistics.contenders import Comparison, Contender, of_problem
 from analysis.statistics.scores import Score, score
 from analysis.tables.store_tables import digest
-from analysis.text.captions import name, span, where
+from analysis.text.caption_phrases import name, span, where
 
 _PROBLEMS_A_PAGE = 3
 

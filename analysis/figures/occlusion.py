@@ -12,7 +12,7 @@ from analysis.figures.parts.shown_networks import images_shown
 from analysis.figures.parts.subject import Subject
 from analysis.networks import attribution_maps
 from analysis.networks.example_choice import one_a_class
-from analysis.text.captions import name
+from analysis.text.caption_phrases import name
 
 
 def draw(subject: Subject) -> Iterator[Drawing]:

@@ -26,7 +26,7 @@ from analysis.statistics.predicted_probabilities import (
     examples,
 )
 from analysis.tables.store_tables import digest
-from analysis.text.captions import counts, intervals, leader, left_out, of, seeds
+from analysis.text.caption_phrases import counts, intervals, leader, left_out, of, seeds
 
 _BARS = 0.28  # of the panel's height is the bar of a bin that has all examples
 _TICKS = (0, 0.5, 1)

@@ -20,7 +20,7 @@ from analysis.notation.number_text import number
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.estimates import crossed, over_seeds
 from analysis.tables.store_tables import digest
-from analysis.text.captions import counts, name, notes, of, seeds
+from analysis.text.caption_phrases import counts, name, notes, of, seeds
 from regularize.evaluation.settings import ATTACKS
 
 _EQUAL = 0.05  # percentage points: what would be drawn on one line

@@ -13,7 +13,7 @@ from analysis.figures.parts.subject import Subject
 from analysis.networks import attribution_maps
 from analysis.networks.example_choice import one_a_class
 from analysis.networks.trained_network import untrained
-from analysis.text.captions import name
+from analysis.text.caption_phrases import name
 
 
 def draw(subject: Subject) -> Iterator[Drawing]:

@@ -16,7 +16,7 @@ from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.notation.number_text import number
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.tables.store_tables import digest
-from analysis.text.captions import band, counts, layer_pages, name, notes, of, seeds
+from analysis.text.caption_phrases import band, counts, layer_pages, name, notes, of, seeds
 
 ALIKE = 0.05
 """The difference to the baseline's, in shares of the layer's largest value, that no eye would see."""

@@ -23,7 +23,7 @@ from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.scores import SCORES, Score
 from analysis.statistics.sensitivity import sensitivity
 from analysis.tables.store_tables import digest
-from analysis.text.captions import of
+from analysis.text.caption_phrases import of
 
 _REACH = 15  # percentage points below the worst choice: what is lower is marked at the bottom
 _STYLES = ("-", "--", ":", "-.")

@@ -20,7 +20,7 @@ from analysis.notation import methods
 from analysis.notation.number_text import number
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.tables.store_tables import digest
-from analysis.text.captions import counts, layer_pages, name, of, seeds
+from analysis.text.caption_phrases import counts, layer_pages, name, of, seeds
 
 
 def draw(subject: Subject) -> Iterator[Drawing]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from analysis.figures.catalogue import FIGURES, Drawn
 from analysis.report.small_png import shrink
 from analysis.tables.store_tables import Problem
-from analysis.text.captions import where
+from analysis.text.caption_phrases import where
 from regularize.cores import cores
 from regularize.store import read_json
 

@@ -16,7 +16,7 @@ from analysis.notation.intervals import Interval
 from analysis.notation.number_text import count, p_value, plus_minus
 from analysis.statistics.contenders import Contender
 from analysis.statistics.scores import Score
-from analysis.text.captions import name, not_alike
+from analysis.text.caption_phrases import name, not_alike
 
 Row = Mapping[str, Any]
 

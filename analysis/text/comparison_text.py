@@ -13,7 +13,7 @@ from analysis.notation.text_table import Cells, Column, Rows, TextTable, by_prob
 from analysis.statistics.contenders import Contender
 from analysis.statistics.scores import Score
 from analysis.tables.store_tables import Problem, problem_of
-from analysis.text.captions import name, not_alike
+from analysis.text.caption_phrases import name, not_alike
 from analysis.text.results_text import REGULARIZER, STRENGTH
 
 _CAPTION = (

@@ -16,7 +16,7 @@ from analysis.statistics.sensitivity import SENSITIVITY, sensitivity
 from analysis.statistics.unfinished import unfinished
 from analysis.tables.pooled_inputs import pooled
 from analysis.tables.store_tables import Tables, write_csv, write_frame
-from analysis.text import comparison_text, overview_text
+from analysis.text import across_problems_text, comparison_text
 from regularize.store import Store, write_text
 
 if TYPE_CHECKING:
@@ -65,15 +65,15 @@ def conclude(tables: Tables, metric: str = DEFAULT) -> list[Conclusion]:
             name=comparison_table.name(metric).replace("comparison", "across", 1),
             frame=together,
             schema=ACROSS,
-            text=overview_text.across_table(score(metric), with_strengths=tables.selection is None),
-            groups=overview_text.across_groups(together),
+            text=across_problems_text.across_table(score(metric), with_strengths=tables.selection is None),
+            groups=across_problems_text.across_groups(together),
         ),
         Conclusion(
             name="sensitivity",
             frame=strengths,
             schema=SENSITIVITY,
-            text=overview_text.PLATEAUS,
-            groups=overview_text.plateau_groups(strengths),
+            text=across_problems_text.PLATEAUS,
+            groups=across_problems_text.plateau_groups(strengths),
         ),
     ]
     note = pooled(tables)

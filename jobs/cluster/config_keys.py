@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.cluster.cluster_config import MODES, Cluster
-from jobs.sweep.yaml_tree import Node
+from jobs.sweep.yaml_checks import Node
 from regularize.cores import cores
 
 _TIME = re.compile(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from jobs.sweep.yaml_checks import Node
 from jobs.sweep.yaml_text import parse_option
-from jobs.sweep.yaml_tree import Node
 from regularize.errors import UserError
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from jobs.sweep.strength_values import read_numbers
-from jobs.sweep.yaml_tree import Node, overlaid
+from jobs.sweep.yaml_checks import Node, overlaid
 from regularize.config import Term
 from regularize.errors import UserError, unknown
 from regularize.regularizers import REGULARIZERS

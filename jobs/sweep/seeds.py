@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.sweep.yaml_tree import Node
+from jobs.sweep.yaml_checks import Node
 
 MOST_SEEDS = 1_000
 FIRST_REPORT_SEED = MOST_SEEDS  # so that neither count can grow into the other's seeds

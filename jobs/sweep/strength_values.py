@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.sweep.yaml_tree import Node
+from jobs.sweep.yaml_checks import Node
 
 MOST_SPACED = 1_000
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from jobs.sweep.overrides import overridden
 from jobs.sweep.regularizer_entries import Entry, read_entries
 from jobs.sweep.seeds import read_seeds
+from jobs.sweep.yaml_checks import Node, overlaid
 from jobs.sweep.yaml_text import dump, parse_file, read_text
-from jobs.sweep.yaml_tree import Node, overlaid
 from regularize import models
 from regularize.data.data_config import DataConfig
 from regularize.data.plain_name import check_name

@@ -19,7 +19,7 @@ from yaml.reader import Reader, ReaderError
 from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
-from jobs.sweep.yaml_tree import Node, Scalar
+from jobs.sweep.yaml_checks import Node, Scalar
 from regularize.errors import UserError
 
 MOST_VALUES = 100_000  # after anchors are written out, so that a small file cannot fill the memory

@@ -31,7 +31,7 @@ SHORTEST = {
     "regularize.regularizers.soft_svb.gram": lambda rows: rows @ rows.transpose(1, 2),
     "regularize.regularizers.hard_svb.svd": lambda weight: torch.linalg.svd(weight, full_matrices=False),
     # A lone run has no twin beside it.
-    "regularize.train.models": SimpleNamespace(packable=lambda _model: False, build=models.build),
+    "regularize.trainer.models": SimpleNamespace(packable=lambda _model: False, build=models.build),
 }
 
 LIMIT = 1.03

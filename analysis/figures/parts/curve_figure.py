@@ -16,7 +16,7 @@ from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.scores import Score
-from analysis.text.captions import band, counts, notes, of, scores, summary
+from analysis.text.caption_phrases import band, counts, notes, of, scores, summary
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from analysis.notation import methods
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.predicted_probabilities import auroc, classes, examples
 from analysis.tables.store_tables import digest
-from analysis.text.captions import counts, intervals, leader, left_out, of, seeds
+from analysis.text.caption_phrases import counts, intervals, leader, left_out, of, seeds
 
 BINS = 20
 LINES: dict[str, LineStyle] = {"right": "-", "wrong": ":"}

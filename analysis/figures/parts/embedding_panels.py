@@ -19,7 +19,7 @@ from analysis.networks.embedding import NEIGHBOURS, Array, purity
 from analysis.networks.example_choice import Examples, sample
 from analysis.networks.layer_activations import PENULTIMATE, activations
 from analysis.statistics.contenders import Contender
-from analysis.text.captions import name
+from analysis.text.caption_phrases import name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -20,7 +20,7 @@ from analysis.notation.intervals import Interval
 from analysis.statistics.contenders import Contender
 from analysis.statistics.scores import Score
 from analysis.tables.store_tables import Problem
-from analysis.text.captions import in_order, name, where
+from analysis.text.caption_phrases import in_order, name, where
 
 _ROW, _TWO_LINES = 0.21, 0.25  # inches
 _LABEL = 22  # characters beside it

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analysis.figures.parts import style
 from analysis.notation import methods
 from analysis.statistics.contenders import Comparison, Contender
-from analysis.text.captions import name
+from analysis.text.caption_phrases import name
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -15,7 +15,7 @@ from analysis.figures.parts.style import INK
 from analysis.figures.parts.tiles import show
 from analysis.networks.image_planes import Array, Plane, Regions
 from analysis.statistics.contenders import Contender
-from analysis.text.captions import name
+from analysis.text.caption_phrases import name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

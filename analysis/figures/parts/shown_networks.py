@@ -20,7 +20,7 @@ from analysis.networks.trained_network import Trained, described, load
 from analysis.notation.methods import method, strength_label
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.tables.store_tables import digest
-from analysis.text.captions import name, of
+from analysis.text.caption_phrases import name, of
 from regularize.batches import Batches
 
 MOST_CONTENDERS = 15  # on a page

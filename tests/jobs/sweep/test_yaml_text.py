@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.sweep.yaml_checks import Node
 from jobs.sweep.yaml_text import dump, parse_file, parse_option
-from jobs.sweep.yaml_tree import Node
 from regularize.errors import UserError
 
 # fmt: off

@@ -1,4 +1,4 @@
-"""The sentences that go with a figure: captions, alt text, and the one-line summary."""
+"""Phrases that captions of figures, alt texts and summaries are made of; a caption is in its figure's file."""
 
 from __future__ import annotations
 

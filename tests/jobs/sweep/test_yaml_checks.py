@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from jobs.sweep.yaml_checks import Node, overlaid
 from jobs.sweep.yaml_text import parse_file
-from jobs.sweep.yaml_tree import Node, overlaid
 from regularize.errors import UserError
 
 

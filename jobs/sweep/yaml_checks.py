@@ -1,4 +1,4 @@
-"""A YAML value that knows where it stands, so that every error can begin with `FILE:LINE: `."""
+"""A YAML value that checks what it is, and knows where it stands: errors begin with `FILE:LINE: `."""
 
 from __future__ import annotations
 
