@@ -1,4 +1,4 @@
-"""Phrases that captions of figures, alt texts and summaries are made of; a caption is in its figure's file."""
+"""Phrases of figures' captions, alt texts and summaries; a caption itself is in its figure's file."""
 
 from __future__ import annotations
 

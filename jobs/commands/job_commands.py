@@ -12,7 +12,7 @@ from regularize.store import Store
 
 def status(args: Namespace) -> int:
     from jobs.status.overview import read_overview
-    from jobs.status.terminal_views import status_view
+    from jobs.status.plan_and_status_text import status_view
     from jobs.store.changed_inputs import changed_code
     from jobs.store.pack_status import read_packs
 

@@ -21,7 +21,7 @@ def plan(args: Namespace) -> int:
     from jobs.planning.plan import last_selection, make_plan, wanted_runs
     from jobs.planning.sweep_data import look_at_data
     from jobs.planning.sweep_inputs import changed_in
-    from jobs.status.terminal_views import plan_view
+    from jobs.status.plan_and_status_text import plan_view
     from jobs.store.pack_status import read_packs
     from jobs.submission.runs_in_hand import without
     from regularize import fused

@@ -1,4 +1,4 @@
-"""Store → overview: the state of every run, what runs, waits and failed. One squeue and one sacct at most."""
+"""Store → overview: states of runs, what runs, waits, failed; as text in `plan_and_status_text`."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def watch(args: Namespace, source: Source) -> int:
     if args.answer:
         print(answer(source, args.answer))
     elif args.once or not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        from jobs.watch.text_overview import print_once
+        from jobs.watch.watch_once import print_once
 
         picture = source.look()
         print_once(Console(highlight=False), picture, picture.time, dark=dark)

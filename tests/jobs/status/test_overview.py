@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from jobs.status.overview import Overview, overview, read_overview
+from jobs.status.plan_and_status_text import status_view
 from jobs.status.run_states import RUN_STATES, pack_state, processes_here
-from jobs.status.terminal_views import status_view
 from jobs.store.pack_status import Packs, read_packs
 from jobs.store.planned_runs import Row, rows
 from regularize.errors import UserError

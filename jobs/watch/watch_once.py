@@ -1,4 +1,4 @@
-"""The overview as text, for `--once` and for whatever is no terminal."""
+"""The overview as text, for `watch --once` and for whatever is no terminal."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import re
 import pytest
 from rich.console import Console
 
-from jobs.watch.text_overview import print_once
+from jobs.watch.watch_once import print_once
 from tests.jobs.watch.synthetic import DATASETS, NOW, STRENGTHS, picture
 
 

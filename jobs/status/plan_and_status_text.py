@@ -1,4 +1,4 @@
-"""Plans and overviews on the screen."""
+"""What `plan` and `status` print."""
 
 from __future__ import annotations
 
