@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regularize import effects, fused, models, optimizer
+from regularize import effects, models, optimizer
 from regularize.batches import Batches
 from regularize.code_identity import code_of
 from regularize.config import RunConfig
@@ -21,8 +20,8 @@ from regularize.distributed import Ranks
 from regularize.draws import Draws
 from regularize.errors import UserError
 from regularize.fused.wanted import wanting
-from regularize.models.network import Network
-from regularize.objective import BoundTerm, Objective, bind
+from regularize.objective import Objective, bind
+from regularize.pack_network import check_jacobians, network_of, with_twins
 from regularize.regularizers.hooks import StepEnd
 from regularize.rng import generator
 from regularize.schedule import Timeline, learning_rate
@@ -42,12 +41,12 @@ class Trainer:
         dtype = _DTYPES[config.training.precision]
         dataset = load(config.data.name, data_root, config.data.form)
         self.batches = Batches(dataset, dtype, ranks.device)
-        self.model, kernels = _network(runs, self.batches, dataset.classes, ranks.device)
+        self.model, kernels = network_of(runs, self.batches, dataset.classes, ranks.device)
         beside = runs
         if len(runs) == 1 and models.packable(config.model) and not kernels.startswith("fused"):
             # Libraries compute one network by other kernels than several: it has an idle twin beside it.
             beside = [*runs, *runs]
-            self.model, kernels = _network(beside, self.batches, dataset.classes, ranks.device)
+            self.model, kernels = network_of(beside, self.batches, dataset.classes, ranks.device)
         self.kernels = (kernels,)  # that brought it here, the latest last
         self.seeds = [run.seed for run in beside]
         self.batches.examples_first = not kernels.startswith("fused")
@@ -62,7 +61,7 @@ class Trainer:
 
         self.parameters = list(self.model.parameters())
         self.terms = bind(beside, ranks.device)
-        _check_jacobians(config, self.model, self.terms)
+        check_jacobians(config, self.model, self.terms)
         for term in config.terms:
             term.check_fit(self.model.outline(self.batches.shape, dataset.classes))
         self.optimizer = optimizer.build(config.training, self.model)
@@ -135,7 +134,7 @@ class Trainer:
         self.codes = tuple(dict.fromkeys([*state.get("codes", ()), *self.codes]))
         self.kernels = tuple(dict.fromkeys([*state.get("kernels", ()), *self.kernels]))
         if len(self.runs) == 1 and models.packable(self.runs[0].model):
-            state = _with_twins(state, len(self.seeds))
+            state = with_twins(state, len(self.seeds))
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -153,7 +152,7 @@ class Trainer:
         """
         self._check_data(data)
         alone = len(self.runs) == 1 and models.packable(self.runs[0].model)
-        self.model.load_state_dict(_with_twins(weights, len(self.seeds)) if alone else weights)
+        self.model.load_state_dict(with_twins(weights, len(self.seeds)) if alone else weights)
         self.step = self.timeline.steps
 
     def _check_data(self, before: str) -> None:
@@ -270,52 +269,3 @@ class Trainer:
         total = self.train_rows.shape[1]
         picks = [torch.randperm(total, generator=generator(seed, "sample"))[:count] for seed in self.seeds]
         return self.train_rows.gather(1, torch.stack(picks))
-
-
-def _network(
-    runs: Sequence[RunConfig], batches: Batches, classes: int, device: torch.device
-) -> tuple[Network, str]:
-    """The networks of these runs as one, in evaluation mode, and by which kernels they are computed."""
-    config, seeds = runs[0], [run.seed for run in runs]
-    model = models.build(config.model, seeds, shape=batches.shape, classes=classes)
-    model = model.to(device, batches.dtype).eval()
-    return model, _fuse(model, config.training.precision, device)
-
-
-def _with_twins(state: Any, count: int) -> Any:
-    """The state of a lone run, with a twin or without, for `count` of them."""
-    if isinstance(state, Tensor) and state.ndim:
-        return state[:1].expand(count, *state.shape[1:]).clone()
-    if isinstance(state, dict):
-        kept = {name: _with_twins(value, count) for name, value in state.items() if name != "objective_sums"}
-        if "objective_sums" in state:  # [ranks, R]
-            kept["objective_sums"] = _with_twins(state["objective_sums"].T, count).T.contiguous()
-        return kept
-    return [_with_twins(value, count) for value in state] if isinstance(state, list) else state
-
-
-def _fuse(model: Network, precision: str, device: torch.device) -> str:
-    """Let the model's stages be computed by compiled kernels where they can be; the path's name."""
-    if (precision, device.type) == ("bfloat16", "cpu"):
-        warnings.warn("on a CPU, bfloat16 takes several times as long as float32", stacklevel=2)
-    if (precision, device.type) != ("float32", "cpu"):
-        return f"torch: {precision} on {device.type}"
-    path = fused.chosen()
-    if path.kernels and not model.fuse(path.kernels):
-        return "torch: no fused stages for this model"
-    return path.name
-
-
-def _check_jacobians(config: RunConfig, model: Network, terms: Sequence[BoundTerm]) -> None:
-    """An example's Jacobian is its own: refuse to take it through layers that mix a batch.
-
-    Raises:
-        UserError: names the technique and the first such layer.
-    """
-    for term, bound in zip(config.terms, terms, strict=True):
-        if bound.hooks.differentiates_inputs and model.mixing_layers:
-            raise UserError(
-                f"{term.technique} needs logits that depend on one example alone, but layer "
-                f"{model.mixing_layers[0]} of model {config.model} normalises over the batch; take another "
-                "normalisation, such as GroupNorm"
-            )

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from jobs.commands.submit import settle_changes
 from jobs.local.run_sweep import run_here
-from jobs.planning.prepare_submission import Submission
+from jobs.planning.prepare_submission import as_before
 from jobs.slurm.client import Slurm
 from jobs.status.run_filters import EVERYTHING, Filter, matching
 from jobs.status.run_states import pack_state, run_states
@@ -81,22 +81,14 @@ def retry(store: Store, wanted: Filter, console: Console) -> bool:
     Cancelled ones are taken up again only if a filter names them. On this machine, where what is not done
     waits for a submission anyway, the wanted ones alone are trained.
     """
-    known = submitted_settings.load(store)
-    submission = Submission(
-        sweep=submitted_settings.load_saved_sweep(store),
-        store=store,
-        cluster=known.cluster,
-        data_root=known.data_root,
-        overrides=(),
-        console=console,
-    )
+    submission = as_before(store, console)
     settle_changes(submission)
-    if known.cluster.kind == "local":
+    if submission.cluster.kind == "local":
         return run_here(submission, again=wanted)
     with submit_lock(store.lock):
-        sight, packs = reconcile(way_to_slurm(store, known, Slurm(say=console.print)))
+        sight, packs = reconcile(way_to_slurm(store, submission.saved, Slurm(say=console.print)))
         states, _ = run_states(packs, sight, datetime.now(UTC))
-        left_out = judge(sight.journal, packs, known.cluster).left_out
+        left_out = judge(sight.journal, packs, submission.cluster).left_out
         again = {
             run_id for run_id, reason in left_out.items() if reason != "cancelled" or wanted != EVERYTHING
         }

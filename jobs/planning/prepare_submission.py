@@ -13,6 +13,7 @@ from analysis.tables.collect import collect
 from jobs.cluster.cluster_config import Cluster
 from jobs.planning.measured_again import NOT_ASKED
 from jobs.planning.plan import Plan, make_plan, tuned, wanted_runs
+from jobs.store import submitted_settings
 from jobs.store.pack_status import Packs, failure, read_packs
 from jobs.store.runs_table import write_runs
 from jobs.store.submitted_settings import Saved
@@ -43,6 +44,23 @@ class Submission:
     def saved(self) -> Saved:
         """What the store is to remember of it."""
         return Saved(cluster=self.cluster, data_root=self.data_root)
+
+
+def as_before(store: Store, console: Console) -> Submission:
+    """What was submitted to the store last, again.
+
+    Raises:
+        UserError: nothing was, or what the store remembers of it is damaged.
+    """
+    known = submitted_settings.load(store)
+    return Submission(
+        sweep=submitted_settings.load_saved_sweep(store),
+        store=store,
+        cluster=known.cluster,
+        data_root=known.data_root,
+        overrides=(),
+        console=console,
+    )
 
 
 def warn(submission: Submission, packs: Packs) -> None:

@@ -10,11 +10,10 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.tables.collect import collect
-from jobs.planning.prepare_submission import Submission
+from jobs.planning.prepare_submission import as_before
 from jobs.planning.sweep_data import prepare_data
 from jobs.planning.sweep_inputs import changed_in, refuse
 from jobs.slurm.client import Slurm
-from jobs.store import submitted_settings
 from jobs.store.pack_status import read_packs
 from jobs.store.submit_lock import LockedError, submit_lock
 from jobs.store.submitted_settings import Saved
@@ -51,21 +50,13 @@ def go_on(folder: Path) -> bool:
         UserError: something is missing or refused; nothing has been submitted.
     """
     store, console = Store(folder), Console(highlight=False, soft_wrap=True)
-    known = submitted_settings.load(store)
-    submission = Submission(
-        sweep=submitted_settings.load_saved_sweep(store),
-        store=store,
-        cluster=known.cluster,
-        data_root=known.data_root,
-        overrides=(),
-        console=console,
-    )
+    submission = as_before(store, console)
     facts = prepare_data(submission.sweep, submission.data_root, submission.say)
     refuse(changed_in(submission.sweep, store, read_packs(store), submission.data_root, facts))
     try:
         with submit_lock(store.lock):
             slurm = Slurm(say=console.print, patience=PATIENCE)
-            way = way_to_slurm(store, known, slurm, submission.sweep.models)
+            way = way_to_slurm(store, submission.saved, slurm, submission.sweep.models)
             turn = submit_ready(submission, facts, way)
     except (LockedError, NoRoomError) as error:
         console.print(f"{error}; trying again later")

@@ -8,10 +8,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from jobs.store.kept_inputs import keep_code
 from jobs.store.pack_status import read_pack
 from jobs.store.runs_table import read_runs
 from jobs.worker.one_pack import Train, attempt
 from jobs.worker.stopping import never
+from regularize.code_identity import code_of
 from regularize.config import RunConfig, pack_id
 from regularize.evaluation.measurement import meets
 from regularize.store import PackPaths, Store
@@ -55,6 +57,7 @@ def train_packs(
         begun = True
         if ranks.first:
             paths.error.unlink(missing_ok=True)
+            keep_code(store, code_of(mine[0].model))  # may have other libraries than who submitted it
         ranks.wait()
         ends = partial(_either, stop, partial(cancelled, runs))
         whole = attempt(train, mine, paths, data_root, ends, job)

@@ -6,7 +6,7 @@ Free of torch, like all of this package but `dataset` and `splits`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,3 +151,15 @@ def check_here(where: object, beginning: bytes) -> None:
         raise UserError(
             f"{where} is only Git LFS's pointer to the file: `git lfs pull` brings the file itself"
         )
+
+
+def all_there(root: Path, names: Iterable[str]) -> dict[str, Path]:
+    """Files of a folder, by name.
+
+    Raises:
+        MissingDataError: one is not there.
+    """
+    files = {name: root / name for name in names}
+    if missing := [name for name, path in files.items() if not path.is_file()]:
+        raise MissingDataError(f"put {' and '.join(missing)} into {root}")
+    return files

@@ -19,8 +19,8 @@ from regularize.data.source import (
     Facts,
     Images,
     Labels,
-    MissingDataError,
     Source,
+    all_there,
     damaged,
     read_bytes,
 )
@@ -37,9 +37,7 @@ def source(root: Path, md5: Mapping[str, str] = MD5) -> Source:
     Raises:
         MissingDataError: one is not there.
     """
-    files = {name: root / name for name in md5}
-    if missing := [name for name, path in files.items() if not path.is_file()]:
-        raise MissingDataError(f"put {' and '.join(missing)} into {root}")
+    files = all_there(root, md5)
     return Source.of(tuple(files.values()), look=partial(_look, files), read=partial(_read, files, md5))
 
 

@@ -20,8 +20,8 @@ from regularize.data.source import (
     Facts,
     Images,
     Labels,
-    MissingDataError,
     Source,
+    all_there,
     damaged,
     read_bytes,
 )
@@ -36,9 +36,7 @@ def source(root: Path, md5: Mapping[str, str] = MD5) -> Source:
     Raises:
         MissingDataError: one is not there.
     """
-    files = {name: root / name for name in md5}
-    if missing := [name for name, path in files.items() if not path.is_file()]:
-        raise MissingDataError(f"put {' and '.join(missing)} into {root}")
+    files = all_there(root, md5)
     return Source.of(tuple(files.values()), look=partial(_look, files), read=partial(_read, files, md5))
 
 
