@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -18,9 +19,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from regularize import models
+from regularize.model_modules import model_modules
 
 ROOT = Path(__file__).parent
 LIBRARIES = ("torch", "numpy")
+OURS = ("regularize", "jobs", "analysis", "cluster_configs")
 COMPILED = (".cpp", ".h")
 # Files of this package that change no number: how files are found, written, fetched and spoken of.
 NO_NUMBERS = frozenset(
@@ -35,6 +38,7 @@ NO_NUMBERS = frozenset(
         "evaluation/measurement.py",
         "heartbeat.py",
         "memory.py",
+        "model_modules.py",
         "schemas.py",
         "stopwatch.py",
         "store.py",
@@ -82,8 +86,9 @@ class Code:
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 files = {name: archive.read(name).decode() for name in sorted(archive.namelist())}
-            return cls(files, json.loads(files.pop("libraries.json")))
-        except (zipfile.BadZipFile, KeyError) as error:
+            libraries = json.loads(files.pop("libraries.json"))
+            return cls(files, {str(name): str(version) for name, version in libraries.items()})
+        except (zipfile.BadZipFile, zlib.error, KeyError, AttributeError, EOFError, RuntimeError) as error:
             raise ValueError(f"no code: {error}") from None
 
 
@@ -91,16 +96,19 @@ class Code:
 def code_of(model: str) -> Code:
     """The code that trains and measures runs of this model, as it is on disk now.
 
-    Of a model of one's own, its module; of a package, all of it. Nothing is imported.
+    Of a model of one's own, its module (of a package, all of it) and what that imports of one's own. Nothing
+    is imported.
     """
     sources = {path.relative_to(ROOT).as_posix(): _read(path) for path in _files(ROOT)}
     sources = {path: text for path, text in sources.items() if path not in NO_NUMBERS}
     if not models.packable(model):
-        sources |= dict(_foreign(model.partition(":")[0].partition(".")[0]))
+        found = model_modules([model], OURS)
+        sources |= {name: _read(path) for name, path in found.items() if path.suffix == ".py"}
+        sources |= dict(_installed(model.partition(":")[0].partition(".")[0])) if not found else {}
     return Code(sources, {name: _version(name) for name in LIBRARIES})
 
 
-def _foreign(top: str) -> Iterator[tuple[str, str]]:
+def _installed(top: str) -> Iterator[tuple[str, str]]:
     try:
         spec = find_spec(top)
     except ValueError:  # made in memory, such as in a notebook: there is no file to look at
@@ -114,8 +122,9 @@ def _foreign(top: str) -> Iterator[tuple[str, str]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    found = (path for path in folder.rglob("*") if path.suffix in (".py", *COMPILED))
-    return sorted(path for path in found if "__pycache__" not in path.parts)
+    found = (path for path in folder.rglob("*") if path.suffix in (".py", *COMPILED) and path.is_file())
+    # An editor's files are hidden ones, such as links to nowhere.
+    return sorted(path for path in found if not path.name.startswith(".") and "__pycache__" not in path.parts)
 
 
 def _read(path: Path) -> str:

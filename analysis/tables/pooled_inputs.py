@@ -9,6 +9,8 @@ from contextlib import suppress
 from analysis.tables.store_tables import Tables
 from regularize.store import read_json
 
+_UNKNOWN = "code that was not recorded"
+
 
 def pooled(tables: Tables) -> str:
     """What every table and figure has to say of it, in a sentence each; `` where all is of one kind."""
@@ -16,10 +18,13 @@ def pooled(tables: Tables) -> str:
 
 
 def _of_code(tables: Tables) -> Iterator[str]:
-    found = Counter(code for code in tables.results.get("code", ()) if code)
-    if len(found) > 1:
+    if "code" not in tables.results:
+        return
+    found = Counter(code or _UNKNOWN for code in tables.results["code"].fillna(""))
+    codes = {code for several in found for code in several.split("+")}
+    if len(codes) > 1:
         parts = ", ".join(f"{runs:,} by {code}" for code, runs in found.most_common())
-        yield f"Results of {len(found)} codes are pooled: {parts}{_how(tables, 'code', found)}."
+        yield f"Results of {len(codes)} codes are pooled: {parts}{_how(tables, 'code', found)}."
 
 
 def _of_data(tables: Tables) -> Iterator[str]:
@@ -35,9 +40,9 @@ def _of_data(tables: Tables) -> Iterator[str]:
 
 def _how(tables: Tables, kind: str, found: Counter[str]) -> str:
     """How those were accepted that were, as the store remembers."""
-    said: list[str] = []
+    said: dict[str, str] = {}  # the last time counts
     with suppress(OSError, ValueError, KeyError, TypeError):
         for entry in read_json(tables.store.accepted):
             if entry["kind"] == kind and any(entry["name"] in name.split("+") for name in found):
-                said.append(f"{entry['name']} {entry['how']} on {entry['time'][:10]}")
-    return f" ({', '.join(said)})" if said else ""
+                said[entry["name"]] = f"{entry['name']} {entry['how']} on {entry['time'][:10]}"
+    return f" ({', '.join(said.values())})" if said else ""

@@ -15,9 +15,9 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path, PurePosixPath
 
-from jobs.code_copy.model_modules import model_modules
 from jobs.store.provenance import UNCOMMITTED, uncommitted
 from regularize.errors import UserError
+from regularize.model_modules import model_modules
 from regularize.store import ORIGIN, git_commit
 
 ROOT = Path(__file__).parents[2]

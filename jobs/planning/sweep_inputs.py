@@ -22,15 +22,10 @@ def changed_in(
     sweep: Sweep, store: Store, packs: Packs, root: Path | None, facts: Mapping[str, Facts]
 ) -> list[Changed]:
     """`changed_inputs` for all that a sweep may want, whatever strengths are chosen."""
-    today = {code_of(model).name for model in sweep.models} if packs.statuses else set()
-    contents = {size: content(size.name, root, size.form) for grid in sweep.datasets for size in grid.sizes}
-    if all(
-        {*status.code.split("+"), ""} <= {*today, ""} and status.data in {*contents.values(), ""}
-        for status in packs.statuses.values()
-    ):
+    if not any(status.code or status.data for status in packs.statuses.values()):
         return []
-    runs = every_run(sweep)
-    wanted = ((run.run_id, run.model, contents[run.data]) for run in runs)
+    contents = {size: content(size.name, root, size.form) for grid in sweep.datasets for size in grid.sizes}
+    wanted = ((run.run_id, run.model, contents[run.data]) for run in every_run(sweep))
     numbers = {name: _numbers(size.name, facts) for size, name in contents.items()}
     return changed_inputs(store, packs, wanted, numbers)
 

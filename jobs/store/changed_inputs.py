@@ -82,7 +82,7 @@ def changed_inputs(
             packs=frozenset(runs.values()),
             differs=_code_differs(store, name, code_of(models[next(iter(runs))]))
             if kind == "code"
-            else _data_differs(kept_data(store, name), (contents or {}).get(today, {})),
+            else _data_differs(kept_data(store, name), (contents or {}).get(today, {}), today),
         )
         for (kind, name, today), runs in found.items()
     ]
@@ -125,9 +125,9 @@ def _stat(before: Code, today: Code, path: str) -> str:
     return f"+{lines.count('+')} −{lines.count('-')}"
 
 
-def _data_differs(before: Numbers, now: Numbers) -> list[str]:
+def _data_differs(before: Numbers, now: Numbers, today: str) -> list[str]:
     title = str(before.get("name") or now.get("name") or "")
-    return [f"{title} had {_data_words(before)}, has {_data_words(now)}".strip()]
+    return [f"{title} had {_data_words(before)}, has {_data_words(now)} ({today})".strip()]
 
 
 def _data_words(facts: Numbers) -> str:

@@ -28,7 +28,7 @@ class Accepted:
 
 
 def keep_code(store: Store, code: Code) -> None:
-    if not store.code(code.name).exists():
+    if kept_code(store, code.name) is None:
         write_bytes(store.code(code.name), code.to_bytes())
 
 
@@ -40,21 +40,27 @@ def kept_code(store: Store, name: str) -> Code | None:
 
 
 def keep_data(store: Store, name: str, facts: Mapping[str, Any]) -> None:
-    if not store.data(name).exists():
+    if not kept_data(store, name):
         write_json(store.data(name), dict(facts))
 
 
 def kept_data(store: Store, name: str) -> dict[str, Any]:
-    with suppress(OSError, ValueError):
+    """What was kept of it: name, and numbers of images and classes; nothing where that is damaged."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
         value = read_json(store.data(name))
-        return dict(value) if isinstance(value, dict) else {}
+        return {"name": str(value["name"])} | {key: int(value[key]) for key in ("train", "test", "classes")}
     return {}
 
 
 def accepted(store: Store) -> list[Accepted]:
     """In the order in which they were accepted."""
     try:
-        return [Accepted(**entry) for entry in read_json(store.accepted)]
+        found = [Accepted(**entry) for entry in read_json(store.accepted)]
+        if not all(
+            isinstance(word, str) for entry in found for word in (entry.kind, entry.name, entry.today)
+        ):
+            raise ValueError("names are to be texts")
+        return found
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError) as error:

@@ -15,7 +15,7 @@ from regularize.store import PackPaths, read_table
 CIRCUMSTANCES = frozenset(
     {"seconds", "evaluation_seconds", "pack_id", "pack_runs", "host", "finished_at", "code", "torch", "numpy"}
 )
-TABLES = ("results", "metrics", "predictions", "spectra", "robustness")
+TABLES = ("results", "metrics", "predictions", "spectra", "robustness", "corruptions")
 
 
 def difference(run_id: str, one: PackPaths, other: PackPaths) -> str:

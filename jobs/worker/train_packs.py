@@ -46,6 +46,8 @@ def train_packs(
 
     ranks = Ranks.here()
     configs = _configs(store, packs)
+    for model in {config.model for config in configs.values()}:
+        code_of(model)  # now: what is edited while packs train is not what trains them
     begun = False
     for position, runs in enumerate(packs):
         paths = store.pack(pack_id(runs))

@@ -168,3 +168,66 @@ def test_other_data_of_the_same_name_are_refused(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     np.savez(tmp_path / "data" / "own.npz", **wrong)  # other times, the same content
     assert checkout.submit(*own, seeds="3").returncode == 0
+
+
+NETWORK = """\
+import torch
+from helper import width
+
+
+def net(shape, classes):
+    layers = torch.nn.LazyLinear(width()), torch.nn.Linear(width(), classes)
+    network = torch.nn.Sequential(torch.nn.Flatten(), *layers)
+    network(torch.zeros(1, *shape))
+    return network
+"""
+ODD = {"kind": "code", "name": [1], "today": "", "how": "", "runs": 1, "time": ""}
+
+
+def images(seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {
+        "train_images": rng.integers(0, 256, (40, 8, 8), dtype=np.uint8),
+        "test_images": rng.integers(0, 256, (10, 8, 8), dtype=np.uint8),
+        "train_labels": np.arange(40) % 4,
+        "test_labels": np.arange(10) % 4,
+    }
+
+
+def test_two_data_sets_that_have_changed_places_and_a_models_helper_are_seen(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    (tmp_path / "data").mkdir()
+    for number, name in enumerate(("own", "two")):
+        np.savez(tmp_path / "data" / f"{name}.npz", **images(number))
+    (checkout.code / "mynet.py").write_text(NETWORK)
+    (checkout.code / "helper.py").write_text("def width():\n    return 4\n")
+    both = ["--set", "dataset=[own, two]", "--set", "model=mynet:net"]
+    done = checkout.submit(*both, seeds="1")
+    assert done.returncode == 0, done.stderr
+
+    places = [tmp_path / "data" / f"{name}.npz" for name in ("own", "aside", "two")]
+    for one, other in ((0, 1), (2, 0), (1, 2)):
+        places[one].rename(places[other])
+    done = checkout.submit(*both, seeds="2")
+    assert (done.returncode, done.stderr.count("trained on other data")) == (2, 2), done.stderr
+    for one, other in ((2, 1), (0, 2), (1, 0)):
+        places[one].rename(places[other])
+
+    checkout.change("helper.py", "return 4", "return 5")
+    (checkout.code / "regularize" / "regularizers" / ".#l2.py").symlink_to("nowhere")  # as editors leave
+    done = checkout.submit(*both, seeds="2")
+    assert done.returncode == 2
+    assert "helper.py +1 −1" in done.stderr
+
+
+def test_what_is_kept_of_code_and_data_may_be_damaged(checkout: Checkout) -> None:
+    (kept,) = checkout.store.code("*").parent.glob("*.zip")
+    whole = kept.read_bytes()
+    checkout.change(PENALTY, *HALF)
+    kept.write_bytes(whole[:200] + bytes(255 - byte for byte in whole[200:400]) + whole[400:])
+    checkout.store.accepted.write_text(
+        '[{"kind": "code", "name": [1], "today": "", "how": "", "runs": 1, "time": ""}]'
+    )
+    done = checkout.submit()
+    assert (done.returncode, "its sources are not kept" in done.stderr) == (2, True), done.stderr
+    assert "Traceback" not in done.stderr

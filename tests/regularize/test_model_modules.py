@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.code_copy import model_modules as room
-from jobs.code_copy.model_modules import model_modules
+from regularize import model_modules as room
+from regularize.model_modules import model_modules
 
 
 @pytest.fixture
