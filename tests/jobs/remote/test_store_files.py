@@ -98,13 +98,14 @@ def test_what_tables_name_comes_with_them_and_looks_stand_beside_those_here(
     write_json(far.looks, [{"time": "2026-01-01", "problems": {"there": {}}}])
     accept(far, "code", ["a" * 12], "b" * 12, "kept", 3)
     write_bytes(far.code("a" * 12), b"an archive")
-    keep_data(far, "c" * 12, {"examples": 3})
+    data = {"name": "digits", "train": 900, "test": 300, "classes": 10}
+    keep_data(far, "c" * 12, data)
     ours = home.looks.read_bytes()
     Receiver(home.folder).feed(stream(far, home.folder))
     assert home.looks.read_bytes() == ours
     assert [look["time"] for look in looks.read(home)] == ["2026-01-01", "2026-02-02"]
     assert accepted(home) == accepted(far) != []
-    assert kept_data(home, "c" * 12) == {"examples": 3}
+    assert kept_data(home, "c" * 12) == data
     assert home.code("a" * 12).read_bytes() == b"an archive"
     assert stream(far, home.folder) == b""
 
