@@ -17,7 +17,7 @@ from regularize.errors import UserError, require, unknown
 from regularize.evaluation.settings import Evaluation
 from regularize.models.outline import Outline
 from regularize.regularizers import REGULARIZERS
-from regularize.training_config import Training
+from regularize.training_config import APART, Training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ class RunConfig:
 
     @property
     def pack_key(self) -> str:
-        """Runs with equal keys can train side by side: all but strengths and seed are the same.
+        """Runs with equal keys can train side by side: all but strengths, seed and `APART` are the same.
 
         A model without the run axis trains alone: its keys are all different.
         """
@@ -141,6 +141,8 @@ class RunConfig:
             del fields["seed"]
             for term in fields["terms"]:
                 del term["strengths"]
+            for name in APART:
+                del fields["training"][name]
         return _hash(fields)
 
     def _affecting(self) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from regularize.training_config import Training
 
+Named = Sequence[tuple[str, Tensor]]
+"""Parameters by name; a name that ends in `weight` is decayed, where anything is."""
+
 
 class Optimizer(Protocol):
     """What is used of an optimizer of `torch.optim`."""
-
-    param_groups: list[dict[str, Any]]
 
     def zero_grad(self) -> None: ...
     def step(self) -> object: ...
@@ -29,7 +30,7 @@ class SGD:
     Making one of torch's imports its compiler: 2 s and 150 MB for every worker.
     """
 
-    def __init__(self, parameters: Sequence[nn.Parameter], *, lr: float, momentum: float) -> None:
+    def __init__(self, parameters: Sequence[Tensor], *, lr: float, momentum: float) -> None:
         self.param_groups: list[dict[str, Any]] = [{"lr": lr, "momentum": momentum}]
         self.parameters = list(parameters)
         self.buffers: dict[int, Tensor] = {}
@@ -71,34 +72,91 @@ class SGD:
         }
 
 
-def build(training: Training, model: nn.Module) -> Optimizer:
-    """SGD or Adam as one multi-tensor update of all runs; AdamW decays weights, not biases."""
-    parameters = list(model.parameters())
+class OneForEach:
+    """An optimizer for every run of a pack, where its runs differ in learning rate, momentum or decay.
+
+    Each works on its run's rows of the parameters: the same numbers, bit by bit, as one for all of them.
+    """
+
+    def __init__(self, trainings: Sequence[Training], parameters: Sequence[tuple[str, nn.Parameter]]) -> None:
+        self.parameters = [parameter for _, parameter in parameters]
+        self.rows = [[(name, p.detach()[run]) for name, p in parameters] for run in range(len(trainings))]
+        self.each = [_one(training, rows) for training, rows in zip(trainings, self.rows, strict=True)]
+
+    def zero_grad(self) -> None:
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def step(self) -> None:
+        for run, (rows, optimizer) in enumerate(zip(self.rows, self.each, strict=True)):
+            for (_, row), parameter in zip(rows, self.parameters, strict=True):
+                row.grad = None if parameter.grad is None else parameter.grad[run]
+            optimizer.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"each": [optimizer.state_dict() for optimizer in self.each]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for optimizer, state in zip(self.each, state_dict["each"], strict=True):
+            optimizer.load_state_dict(state)
+
+
+def build(trainings: Sequence[Training], model: nn.Module) -> Optimizer:
+    """SGD or Adam as one multi-tensor update of all runs; AdamW decays weights, not biases.
+
+    `trainings` are those of the runs, in the order of the parameters' first axis.
+    """
+    parameters = list(model.named_parameters())
+    first, *others = trainings
+    return OneForEach(trainings, parameters) if any(t != first for t in others) else _one(first, parameters)
+
+
+def _one(training: Training, named: Named) -> Optimizer:
+    parameters = [parameter for _, parameter in named]
     if training.optimizer == "sgd":
         return SGD(parameters, lr=training.lr, momentum=training.momentum or 0)
     if training.optimizer == "adam":
         return torch.optim.Adam(parameters, lr=training.lr, foreach=True)
-    decay = [p for name, p in model.named_parameters() if name.endswith("weight")]
-    others = [p for name, p in model.named_parameters() if not name.endswith("weight")]
+    weights = [parameter for name, parameter in named if name.endswith("weight")]
+    biases = [parameter for name, parameter in named if not name.endswith("weight")]
     groups = [
-        {"params": decay, "weight_decay": training.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+        {"params": weights, "weight_decay": training.weight_decay},
+        {"params": biases, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=training.lr, foreach=True)
 
 
-def set_rate(optimizer: Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+def set_rates(optimizer: Optimizer, rates: Sequence[float]) -> None:
+    """The learning rates of the runs for the next step."""
+    each = optimizer.each if isinstance(optimizer, OneForEach) else [optimizer]
+    for one, rate in zip(each, rates, strict=False):  # one for all takes the first: they are the same
+        for group in _groups(one):
+            group["lr"] = rate
 
 
-def reach(optimizer: Optimizer, training: Training, parameter: Tensor) -> Tensor | float:
+def _groups(optimizer: Optimizer) -> list[dict[str, Any]]:
+    assert isinstance(optimizer, SGD | torch.optim.Optimizer)
+    return optimizer.param_groups
+
+
+def reach(optimizer: Optimizer, trainings: Sequence[Training], parameter: Tensor) -> Tensor | float:
     """How far the step just made moves each weight where the gradient has been 1 for long.
 
     η with plain SGD and η/(1−m) with momentum m; with Adam and AdamW η/(√v̂ + ε) of every weight, v̂ being
-    the mean of its squared gradients.
+    the mean of its squared gradients. One number, or a tensor that is broadcast over the parameter [R, …].
     """
-    group = optimizer.param_groups[0]
+    if not isinstance(optimizer, OneForEach):
+        return _reach(optimizer, trainings[0], parameter)
+    place = next(place for place, each in enumerate(optimizer.parameters) if each is parameter)
+    parts = zip(optimizer.each, trainings, optimizer.rows, strict=True)
+    found = [_reach(each, training, rows[place][1]) for each, training, rows in parts]
+    if isinstance(found[0], Tensor):
+        return torch.stack([each for each in found if isinstance(each, Tensor)])
+    return parameter.new_tensor(found).view(-1, *[1] * (parameter.ndim - 1))
+
+
+def _reach(optimizer: Optimizer, training: Training, parameter: Tensor) -> Tensor | float:
+    group = _groups(optimizer)[0]
     if training.optimizer == "sgd":
         return float(group["lr"] / (1 - (training.momentum or 0)))
     assert isinstance(optimizer, torch.optim.Optimizer)

@@ -30,7 +30,7 @@ def train_pack(
     checkpoint is written and the returned status is `interrupted`, else it is `done`. In a process
     group all ranks call this together, and rank 0 writes. `job` is what the status says of who trains.
     """
-    assert len({run.pack_key for run in runs}) == 1, "the runs of a pack share all but strength and seed"
+    assert len({run.pack_key for run in runs}) == 1, "the runs of a pack have one pack key"
     keep_large_blocks()
     set_imports_aside()
     trainer = Trainer(runs, paths, Ranks.here(), data_root)

@@ -37,7 +37,8 @@ class Trainer:
         self, runs: Sequence[RunConfig], paths: PackPaths, ranks: Ranks, data_root: Path | None
     ) -> None:
         config = runs[0]
-        self.runs, self.paths, self.ranks, self.training = runs, paths, ranks, config.training
+        self.runs, self.paths, self.ranks = runs, paths, ranks
+        self.training = config.training  # what all runs share of it, see `RunConfig.pack_key`
         dtype = _DTYPES[config.training.precision]
         dataset = load(config.data.name, data_root, config.data.form)
         self.batches = Batches(dataset, dtype, ranks.device)
@@ -49,6 +50,7 @@ class Trainer:
             self.model, kernels = network_of(beside, self.batches, dataset.classes, ranks.device)
         self.kernels = (kernels,)  # that brought it here, the latest last
         self.seeds = [run.seed for run in beside]
+        self.trainings = [run.training for run in beside]
         self.batches.examples_first = not kernels.startswith("fused")
         labels, own = dataset.train_labels, dataset.validation
         splits = {seed: split(labels, config.data, seed, own) for seed in set(self.seeds)}
@@ -64,7 +66,7 @@ class Trainer:
         check_jacobians(config, self.model, self.terms)
         for term in config.terms:
             term.check_fit(self.model.outline(self.batches.shape, dataset.classes))
-        self.optimizer = optimizer.build(config.training, self.model)
+        self.optimizer = optimizer.build(self.trainings, self.model)
         self.objective = ranks.wrap(Objective(self.model, self.terms, self.batches.pixel))
 
         self.step = 0
@@ -164,8 +166,8 @@ class Trainer:
 
     def advance(self) -> None:
         """One optimizer step of all runs."""
-        rate = learning_rate(self.training, self.step, self.timeline.steps)
-        optimizer.set_rate(self.optimizer, rate)
+        rates = [learning_rate(each, self.step, self.timeline.steps) for each in self.trainings]
+        optimizer.set_rates(self.optimizer, rates)
         self.optimizer.zero_grad()
         if self._penalties and effects.due(self.step + 1):
             self._measure_penalties()
@@ -244,7 +246,7 @@ class Trainer:
         self.diverged_step[~finite & (self.diverged_step == 0)] = self.step + 1
 
     def _reach(self, name: str) -> Tensor | float:
-        found = optimizer.reach(self.optimizer, self.training, self.model.get_parameter(name))
+        found = optimizer.reach(self.optimizer, self.trainings, self.model.get_parameter(name))
         return found.flatten(2) if isinstance(found, Tensor) else found
 
     def mark_blown_up(self, losses: Tensor) -> None:

@@ -11,6 +11,8 @@ from regularize.errors import one_of, require
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine")
 PRECISIONS = ("float32", "float64", "bfloat16")
+APART = ("lr", "momentum", "weight_decay")
+"""What may differ between runs that train side by side."""
 
 
 def _require_one_of(choices: Iterable[str], field_name: str, value: str) -> None:
