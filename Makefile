@@ -5,7 +5,9 @@ STORE ?= results
 FROM ?= $(STORE)/demo-$(DATASET)
 BIN := .venv/bin
 
-.PHONY: demo gallery screenshot test check faults bench cluster clean
+SITE ?= docs/_site
+
+.PHONY: demo docs gallery screenshot test check faults bench cluster clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.11"'
@@ -18,6 +20,10 @@ demo: .venv/ready
 	$(BIN)/regularize submit examples/demo.yaml --cluster local --store $(STORE) --set 'dataset={$(DATASET): {per_class: 20}}' \
 	  --set name=demo-$(DATASET)
 	$(BIN)/regularize report $(STORE)/demo-$(DATASET) --tables-only
+
+# The site of docs/, in docs/_site: strict, so that a dead link or a key that nobody describes ends it.
+docs: .venv/ready
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky -b html -d $(SITE)/.doctrees docs $(SITE)
 
 # docs/gallery.md: every figure of the sweep whose folder is FROM.
 gallery: .venv/ready

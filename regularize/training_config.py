@@ -24,27 +24,38 @@ def _require_one_of(choices: Iterable[str], field_name: str, value: str) -> None
 class Training:
     """Optimisation: either `epochs` or `steps`.
 
-    Under `schedule: step`, `lr` falls by `gamma` at the `milestones`, which are shares of the whole
-    training in (0, 1). `weight_decay` is AdamW's decoupled decay; with the other optimizers, compare the
-    technique `l2`. `precision` is the type of parameters and arithmetic; bfloat16 means float32
-    parameters under autocast. What another optimizer or schedule has no use for is None, and refused
-    where it is given: it would train the same run twice.
+    What another optimizer or schedule has no use for is None, and refused where it is given: it would
+    train the same run twice.
     """
 
     epochs: int | None = None
+    """How often every training example is seen. Example: `epochs: 50`."""
     steps: int | None = None
+    """Optimizer steps, in place of epochs; the last epoch may then be a part of one.
+    Example: `steps: 6000`."""
     batch_size: int = 128
+    """Examples of one step, of all ranks together. Example: `batch_size: 64`."""
     optimizer: str = "sgd"
+    """Whose step is taken: SGD with momentum, Adam or AdamW. Example: `optimizer: adam, lr: 0.001`."""
     lr: float = 0.01
+    """The learning rate that a schedule begins with. Example: `lr: 0.05`."""
     momentum: float | None = None
-    """Of SGD, 0.9 unless given."""
+    """Of SGD, 0.9 unless given. Example: `momentum: 0`."""
     weight_decay: float = 0.0
+    """AdamW's decoupled decay; with the other optimizers, compare the technique `l2`.
+    Example: `optimizer: adamw, weight_decay: 0.01`."""
     schedule: str = "constant"
+    """What the learning rate does: stay, fall by `gamma` at each of the `milestones`, or fall to 0 along half
+    a cosine. Example: `schedule: cosine`."""
     milestones: tuple[float, ...] | None = None
-    """Of `schedule: step`: 1/3 and 2/3 unless given."""
+    """Of `schedule: step`, in shares of the whole training: 1/3 and 2/3 unless given.
+    Example: `schedule: step, milestones: [1/2, 3/4]`."""
     gamma: float | None = None
-    """Of `schedule: step`: 0.1 unless given."""
+    """Of `schedule: step`, what the learning rate is multiplied with: 0.1 unless given.
+    Example: `schedule: step, gamma: 0.2`."""
     precision: str = "float32"
+    """The type of parameters and arithmetic; bfloat16 means float32 parameters under autocast.
+    Example: `precision: float64`."""
 
     def __post_init__(self) -> None:
         require(

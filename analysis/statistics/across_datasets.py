@@ -21,24 +21,24 @@ from analysis.tables.store_tables import Tables, to_frame
 
 ACROSS = pa.schema(
     [
-        ("regularizer", pa.string()),
+        ("regularizer", pa.string()),  # the sweep's name for the entry
         ("strength", pa.string()),  # `` in a sweep that chooses strengths: one for each problem
-        ("metric", pa.string()),
+        ("metric", pa.string()),  # what it is compared by
         ("problems", pa.int64()),  # in which it has a finished run
         ("mean_rank", pa.float64()),  # 1 is best; null unless in every problem, and none often diverged
         ("ranked", pa.int64()),  # how many are ranked
         ("wins", pa.int64()),  # problems in which its mean difference to the baseline is an improvement
-        ("ties", pa.int64()),
-        ("losses", pa.int64()),
+        ("ties", pa.int64()),  # problems without a mean difference
+        ("losses", pa.int64()),  # problems in which it is worse
         ("significant_wins", pa.int64()),  # of these, after Holm within their problem, and confirmed
-        ("significant_losses", pa.int64()),
+        ("significant_losses", pa.int64()),  # the same of the losses
         ("equivalent", pa.int64()),  # problems with that verdict
         ("refused", pa.int64()),  # problems without a conclusion
         ("iqm_difference", pa.float64()),  # mean of the middle half of the differences
-        ("difference_unit", pa.string()),
+        ("difference_unit", pa.string()),  # of iqm_difference
         ("n", pa.int64()),  # differences: problems × pairs of seeds
-        ("n_diverged", pa.int64()),
-        ("rule", pa.string()),
+        ("n_diverged", pa.int64()),  # of their runs
+        ("rule", pa.string()),  # what kind of statement this is
     ]
 )
 _RULE = "description of these problems; no inference to others"

@@ -23,50 +23,50 @@ from analysis.tables.store_tables import Tables, records, to_frame
 
 COMPARISON = pa.schema(
     [
-        ("dataset", pa.string()),
-        ("per_class", pa.int64()),
-        ("model", pa.string()),
-        ("regularizer", pa.string()),
-        ("strength", pa.string()),
+        ("dataset", pa.string()),  # the problem: data set,
+        ("per_class", pa.int64()),  # examples of each class; null: all,
+        ("model", pa.string()),  # and network
+        ("regularizer", pa.string()),  # the sweep's name for the entry
+        ("strength", pa.string()),  # the one that was chosen; in a sweep that chooses none, each
         ("baseline", pa.string()),  # the regularizer that it is compared with
         ("metric", pa.string()),  # a name of `analysis.statistics.scores.SCORES`
         ("n", pa.int64()),  # report seeds measured alike; diverged ones as constant guesses, where scored
-        ("n_diverged", pa.int64()),
+        ("n_diverged", pa.int64()),  # of all its report runs
         ("n_unmeasured", pa.int64()),  # of the others: not measured, or otherwise than the sweep asks for now
         ("mean", pa.float64()),  # over the n seeds; accuracies in %
-        ("sd", pa.float64()),
+        ("sd", pa.float64()),  # standard deviation over these
         ("half", pa.float64()),  # half the width of the mean's 95% t-interval
         ("survivors_mean", pa.float64()),  # over the seeds that did not diverge
-        ("survivors_half", pa.float64()),
+        ("survivors_half", pa.float64()),  # half the width of its 95% t-interval
         ("counted", pa.bool_()),  # whether diverged runs are among the n
         ("unstable", pa.bool_()),  # more diverged than something is concluded with
         ("n_pairs", pa.int64()),  # seeds that are counted here and in the baseline
         ("difference", pa.float64()),  # mean of contender − baseline over the pairs
-        ("difference_sd", pa.float64()),
+        ("difference_sd", pa.float64()),  # its standard deviation over the pairs
         ("difference_half", pa.float64()),  # of its own 95% t-interval
         ("difference_family_half", pa.float64()),  # with 95% these cover all of the problem's at once
         ("over", pa.string()),  # what intervals and tests cover: seeds, or seeds and so many examples
         ("difference_unit", pa.string()),  # pp, nats, ln ratio (for people a ratio), or `` for a pure number
         ("p", pa.float64()),  # of `test`
-        ("p_holm", pa.float64()),
+        ("p_holm", pa.float64()),  # corrected for all comparisons of the problem
         ("significant", pa.bool_()),  # p_holm ≤ 0.05: there is a difference
-        ("p_sign_flip", pa.float64()),  # the check
-        ("p_sign_flip_holm", pa.float64()),
+        ("p_sign_flip", pa.float64()),  # of the check, an exact sign-flip test
+        ("p_sign_flip_holm", pa.float64()),  # the same, corrected
         ("confirmed", pa.bool_()),  # of significant ones: the check, corrected, is at most 0.05, too
-        ("d_z", pa.float64()),
+        ("d_z", pa.float64()),  # difference over difference_sd
         ("p_improvement", pa.float64()),  # share of the pairs in which the contender is better
         ("p_improvement_low", pa.float64()),  # its exact 95% interval
-        ("p_improvement_high", pa.float64()),
+        ("p_improvement_high", pa.float64()),  # and its other end
         ("rope", pa.float64()),  # differences within ±rope do not matter
         ("p_beyond", pa.float64()),  # that it lies within, two-sided
-        ("p_beyond_holm", pa.float64()),
+        ("p_beyond_holm", pa.float64()),  # the same, corrected
         ("p_equivalent", pa.float64()),  # that it lies outside (two one-sided tests)
-        ("p_equivalent_holm", pa.float64()),
+        ("p_equivalent_holm", pa.float64()),  # the same, corrected
         ("verdict", pa.string()),  # better | worse (beyond ±rope) | equivalent (within) | undecided
         ("refused", pa.string()),  # why nothing is concluded; null where something is
         ("comparisons", pa.int64()),  # of this problem: what the correction is for
-        ("test", pa.string()),
-        ("correction", pa.string()),
+        ("test", pa.string()),  # in words
+        ("correction", pa.string()),  # in words
         ("rule", pa.string()),  # how the strength was chosen
         ("strengths", pa.int64()),  # that it was chosen from
         ("tune_runs", pa.int64()),  # that were trained for the choice

@@ -25,13 +25,13 @@ from analysis.tables.store_tables import Problem, Tables, records, to_frame
 
 SENSITIVITY = pa.schema(
     [
-        ("dataset", pa.string()),
-        ("per_class", pa.int64()),
-        ("model", pa.string()),
-        ("regularizer", pa.string()),
-        ("strength", pa.string()),
+        ("dataset", pa.string()),  # the problem: data set,
+        ("per_class", pa.int64()),  # examples of each class; null: all,
+        ("model", pa.string()),  # and network
+        ("regularizer", pa.string()),  # the sweep's name for the entry
+        ("strength", pa.string()),  # one that was tried, as text
         ("strength_value", pa.float64()),  # null where there is none or more than one
-        ("metric", pa.string()),
+        ("metric", pa.string()),  # the score that strengths are chosen by
         ("n", pa.int64()),  # seeds
         ("n_diverged", pa.int64()),  # they enter the mean as constant guesses
         ("mean", pa.float64()),  # accuracies in %
@@ -39,14 +39,14 @@ SENSITIVITY = pa.schema(
         ("chosen", pa.bool_()),  # false throughout in a sweep that chooses none
         ("shortfall", pa.float64()),  # by which it is worse than the strength chosen, or best
         ("tolerance", pa.float64()),  # the shortfall that does not matter; null for losses
-        ("on_plateau", pa.bool_()),
+        ("on_plateau", pa.bool_()),  # whether its shortfall does not matter, as those between
         ("plateau_strengths", pa.int64()),  # on the plateau, of `strengths` tried
-        ("strengths", pa.int64()),
-        ("plateau_low", pa.float64()),  # this and the next three: for one strength, not combinations
-        ("plateau_high", pa.float64()),
+        ("strengths", pa.int64()),  # how many were tried
+        ("plateau_low", pa.float64()),  # smallest on it; as the next two null for combinations
+        ("plateau_high", pa.float64()),  # largest
         ("plateau_decades", pa.float64()),  # log10(high / low); null where low is 0
         ("at_edge", pa.bool_()),  # the strength chosen, or best, is the smallest or largest tried
-        ("rule", pa.string()),
+        ("rule", pa.string()),  # how the strength was chosen
     ]
 )
 _PROBLEM = ["dataset", "per_class", "model"]

@@ -20,18 +20,18 @@ from regularize.store import Store, read_table, write_table
 
 SELECTION = pa.schema(
     [
-        ("dataset", pa.string()),
-        ("per_class", pa.int64()),
-        ("model", pa.string()),
-        ("regularizer", pa.string()),
-        ("strength", pa.string()),
-        ("chosen", pa.bool_()),
+        ("dataset", pa.string()),  # the problem: data set,
+        ("per_class", pa.int64()),  # examples of each class; null: all,
+        ("model", pa.string()),  # and network
+        ("regularizer", pa.string()),  # the sweep's name for the entry
+        ("strength", pa.string()),  # one that was tried, as text
+        ("chosen", pa.bool_()),  # whether report runs are trained at it
         ("n", pa.int64()),  # tune seeds
         ("mean", pa.float64()),  # of the metric; a diverged run counts as a constant guess
         ("sd", pa.float64()),  # null for one seed, or where a run's loss is infinite
-        ("n_diverged", pa.int64()),
-        ("metric", pa.string()),
-        ("rule", pa.string()),
+        ("n_diverged", pa.int64()),  # of these
+        ("metric", pa.string()),  # what it is chosen by
+        ("rule", pa.string()),  # how it was chosen, in words
     ]
 )
 GUESS: Mapping[str, Callable[[float], float]] = {

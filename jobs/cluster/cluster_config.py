@@ -15,53 +15,86 @@ UNLIMITED = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """How much is trained at a time, and what has to be asked for it; packs of `pack_runs` runs.
-
-    While a pack trains, a checkpoint is written every `checkpoint_minutes` at the latest.
+    """How much is trained at a time, and what has to be asked for it.
 
     A `local` one is this machine: `tasks` processes of `threads` threads, which share `gpus` of its GPUs.
-
-    A `slurm` one is asked for arrays of jobs of `nodes` × `tasks_per_node` tasks, each of `threads`
-    CPUs and `gpus_per_task` GPUs, at most `array_parallelism` of them at once. `time` is in minutes,
-    `memory` and `max_memory` (what a retry may ask for) in MiB a node. In mode `spread` each task
-    trains packs of its own, in mode `ddp` all tasks of a job train one pack together. `setup` are lines of
-    the job's shell script; `sbatch` are further options, by name without dashes. `store` and `data_root`
-    are folders there, None where the command line says; `scratch` is one of each node's own, which data
-    are copied to and read from. Slurm announces the end of the time
-    `signal_seconds` before. At most `max_jobs` elements of arrays are in the queue at a time. `host` is the
-    name that ssh knows, `base` the folder there for code and environment.
+    A `slurm` one is asked for arrays of jobs of `nodes` × `tasks_per_node` tasks.
     """
 
     kind: str
+    """Where it trains: on the machine that the command runs on, or through Slurm. Example: `kind: local`."""
     name: str = ""
     tasks: int = 1
+    """Processes at a time; `auto` is as many as there are cores for their threads.
+    Example: `tasks: 4`."""
     threads: int = 1
+    """CPUs of a task, which are its threads; several tasks with one each beat one with several.
+    Example: `cpus_per_task: 1`."""
     gpus: int = 0
+    """GPUs of this machine that the processes see and share. Example: `gpus: 1`."""
     pack_runs: int = 8
+    """Runs that train side by side in one task, at most. Example: `pack_runs: 32`."""
     checkpoint_minutes: int = 5
+    """A checkpoint is written so often at the latest: what a lost node costs at most.
+    Example: `checkpoint_minutes: 10`."""
     store: Path | None = None
+    """The folder of all sweeps' folders, seen by login and compute nodes; `~` and `$VARIABLES` are replaced.
+    Example: `store: $HOME/regularize/results`."""
     scratch: Path | None = None
+    """A folder of each node's own, which decoded data are copied to once and read from.
+    Example: `scratch: $TMPDIR`."""
     data_root: Path | None = None
+    """The folder of data sets. Example: `data_root: $HOME/regularize/data`."""
     partition: str | None = None
+    """As `sinfo -s` shows it. Example: `partition: cpu`."""
     account: str | None = None
+    """Whom the time is charged to. Example: `account: my-project`."""
     qos: str | None = None
+    """A quality of service, where the cluster has some. Example: `qos: normal`."""
     constraint: str | None = None
+    """Features of nodes, as `sinfo -o '%P %f'` shows them. Example: `constraint: a100`."""
     gres: str | None = None
+    """Generic resources, on clusters that know no --gpus-per-task. Example: `gres: "gpu:a100:1"`."""
     time: int = 60
+    """Of a job, in minutes or as Slurm writes it; what is cut short goes on in the next job.
+    Example: `time: "04:00:00"`."""
     memory: int | None = None
+    """Of a node; a worker takes about 1 GB, with the Jacobian determinant 1.7 GB. Example: `memory: 2G`."""
     max_memory: int | None = None
+    """What was killed for lack of memory is tried again with twice as much, up to this.
+    Example: `memory: 2G, max_memory: 16G`."""
     gpus_per_task: int = 0
+    """GPUs of each task. Example: `gpus_per_task: 1`."""
     nodes: int = 1
+    """Nodes of a job. Example: `nodes: 2`."""
     tasks_per_node: int = 1
+    """Tasks on each of them. Example: `tasks_per_node: 48`."""
     mode: str = "spread"
+    """What the tasks of a job do: train packs of their own, or all of them one pack together (DDP).
+    Example: `mode: ddp`."""
     setup: tuple[str, ...] = ()
+    """Lines of the job's shell script before Python is started.
+    Example: `setup: [module load python/3.11]`."""
     array_parallelism: int | None = None
+    """Elements of an array that may run at once; as many as fit unless given.
+    Example: `array_parallelism: 200`."""
     max_jobs: int | None = None
+    """Elements of all arrays together in the queue, at most; each then has more to do.
+    Example: `max_jobs: 500`."""
     sbatch: Mapping[str, str | int | bool] | None = None
+    """Further options of sbatch, by name without dashes. Example: `sbatch: {mail-type: FAIL}`."""
     python: str | None = None
+    """Path or name of Python after the lines of `setup`; the one that submits unless given.
+    Example: `python: python`."""
     signal_seconds: int = 120
+    """How long before the time limit tasks are told to write their checkpoints.
+    Example: `signal_seconds: 300`."""
     host: str | None = None
+    """The login node, as ssh knows it: every command then runs there.
+    Example: `host: login.cluster.example`."""
     base: Path | None = None
+    """The folder there for code, environment and results, ~/regularize unless given.
+    Example: `base: ~/regularize`."""
 
     @property
     def ranks(self) -> int:

@@ -74,7 +74,7 @@ def read_cluster(node: Node) -> Cluster:
     kind = node.mapping(required=("kind",))["kind"].choice("kind", KINDS)
     readers = KINDS[kind]
     given = node.mapping(("kind", *readers))
-    values = {_FIELDS.get(key, key): readers[key](child) for key, child in given.items() if key != "kind"}
+    values = {FIELDS.get(key, key): readers[key](child) for key, child in given.items() if key != "kind"}
     if kind == "local" and values.get("tasks") is None:
         values["tasks"] = max(1, cores() // values.get("threads", 1))
     cluster = Cluster(kind=kind, **values)
@@ -171,7 +171,7 @@ def _sbatch(node: Node) -> dict[str, str | int | bool]:
 
 
 # A task's CPUs are its threads.
-_FIELDS = {"cpus_per_task": "threads"}
+FIELDS = {"cpus_per_task": "threads"}
 _BOTH: dict[str, Callable[[Node], Any]] = {
     "pack_runs": _at_least(1),
     "checkpoint_minutes": _at_least(1),

@@ -16,6 +16,15 @@ from regularize.errors import UserError, unknown
 from regularize.regularizers import REGULARIZERS
 
 MOST_CANDIDATES = 10_000  # of one entry: a product grows fast
+OF_ENTRY = {
+    "technique": "The technique of an entry under a name of its own. "
+    "Example: `technique: l2, strength: 5e-3`.",
+    "compose": "Several techniques at once, each with a mapping of its own beside this key. "
+    "Example: `compose: [l2, dropout], l2: {strength: 5e-4}, dropout: {p: 0.5}`.",
+    "points": "Combinations of strengths one by one, in place of all that lists give. "
+    "Example: `technique: elastic_net, points: [{l1: 1e-5, l2: 1e-4}, {l1: 1e-4, l2: 1e-3}]`.",
+}
+"""What an entry may have beside the strengths and options of its techniques."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,63}")
 _COMPOSABLE = [name for name in REGULARIZERS if name != "none"]
 
@@ -120,13 +129,13 @@ def _blocks(name: str, node: Node) -> dict[str, Node]:
     if kind is None:
         if name not in REGULARIZERS:
             raise node.error(unknown("regularizer", name, REGULARIZERS))
-        return {name: _without(node, "points")}
+        return {name: _without(node, *OF_ENTRY)}
     if not _NAME.fullmatch(name):
         raise node.error(f"{name!r} cannot name an entry; use up to 64 letters, digits, _, + and -")
     if name in REGULARIZERS and kind.value != name:
         raise node.error(f"{name!r} is a technique; give this entry another name")
     if "compose" not in fields:
-        return {kind.choice("regularizer", REGULARIZERS): _without(node, "technique", "points")}
+        return {kind.choice("regularizer", REGULARIZERS): _without(node, *OF_ENTRY)}
     techniques = {item.choice("regularizer", _COMPOSABLE): item for item in kind.distinct()}
     node.mapping(["compose", "points", *techniques])
     return {

@@ -5,6 +5,12 @@ from __future__ import annotations
 from jobs.sweep.yaml_checks import Node
 
 MOST_SEEDS = 1_000
+PHASES = {
+    "tune": "How many seeds strengths are chosen on (0, 1, …), or a list of seeds. "
+    "Example: `tune: 5, report: 15`.",
+    "report": "How many others conclusions are drawn on (1000, 1001, …), or a list. "
+    "Example: `tune: 5, report: [1000, 1001]`.",
+}
 FIRST_REPORT_SEED = MOST_SEEDS  # so that neither count can grow into the other's seeds
 
 
@@ -20,7 +26,7 @@ def read_seeds(seeds: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """
     if not isinstance(seeds.value, dict):
         return (), _seeds(seeds, first=0)
-    fields = seeds.mapping(("tune", "report"), required=("tune", "report"))
+    fields = seeds.mapping(PHASES, required=PHASES)
     tune, report = _seeds(fields["tune"], first=0), _seeds(fields["report"], first=FIRST_REPORT_SEED)
     shared = sorted(set(tune) & set(report))
     if shared:

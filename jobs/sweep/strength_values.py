@@ -5,6 +5,12 @@ from __future__ import annotations
 from jobs.sweep.yaml_checks import Node
 
 MOST_SPACED = 1_000
+SPACED = {
+    "linspace": "So many numbers from one end to the other, evenly spaced. "
+    "Example: `linspace: [0.05, 0.3, 6]`.",
+    "logspace": "The same, evenly spaced on a logarithmic scale; the ends are the numbers themselves, not "
+    "exponents. Example: `logspace: [1e-3, 1e-1, 5]`.",
+}
 
 
 def read_numbers(strength: Node) -> list[tuple[Node, float]]:
@@ -22,7 +28,7 @@ def read_numbers(strength: Node) -> list[tuple[Node, float]]:
 
 
 def _spaced(strength: Node) -> list[float]:
-    fields = strength.mapping(("linspace", "logspace"))
+    fields = strength.mapping(SPACED)
     if len(fields) != 1:
         raise strength.error(f"{strength.key} needs either linspace or logspace")
     (kind, spacing), *_ = fields.items()

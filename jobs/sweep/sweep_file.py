@@ -28,10 +28,38 @@ METRICS = {
     "val_loss": "validation_loss",
 }
 MOST_RUNS = 1_000_000
-_REQUIRED = ("name", "dataset", "model", "training", "regularizers", "seeds")
-_OPTIONAL = ("evaluation", "select", "baseline")
+REQUIRED = {
+    "name": "The sweep's name, which is that of its folder in the store. Example: `name: few-shot`.",
+    "dataset": "A data set, a list of some, or a mapping from each to its own keys, below. "
+    "Example: `dataset: {digits: {per_class: 20}}`.",
+    "model": "A network, or a list of some: one of the toolkit's own, or `module:function` of yours. "
+    "Example: `model: [lenet5, mlp]`.",
+    "training": "How runs are optimised, below. Example: `training: {epochs: 50, lr: 0.02}`.",
+    "regularizers": "What is compared: entries by name, each with its strengths. "
+    "Example: `regularizers: {none: , l2: {strength: [1e-4, 1e-3]}}`.",
+    "seeds": "How many seeds strengths are chosen on and conclusions drawn on, or lists of seeds; one number "
+    "or list trains every strength with these. Example: `seeds: {tune: 5, report: 15}`.",
+}
+OPTIONAL = {
+    "evaluation": "What is measured, below; it never changes what is trained. "
+    "Example: `evaluation: {robustness: true}`.",
+    "select": "By which score strengths are chosen on the tune seeds; by validation accuracy unless given. "
+    "Example: `select: {metric: validation_loss}`.",
+    "baseline": "The entry that the others are compared with; the one of technique `none` unless given. "
+    "Example: `baseline: none`.",
+}
+OF_SELECT = {
+    "metric": "The column of the results; accuracy: the highest mean, loss: the lowest. "
+    "Example: `metric: validation_loss`.",
+}
 _OF_DATA = ("validation", "resize", "channels")
-_OF_DATASET = (*_OF_DATA, "per_class", "training", "regularizers")
+OF_DATASET = {
+    "training": "What is trained otherwise on this data set. Example: `training: {epochs: 20}`.",
+    "regularizers": "Which strengths or options entries have otherwise on this data set. "
+    "Example: `regularizers: {l2: {strength: [1e-3, 1e-2]}}`.",
+}
+"""Of one data set, beside `per_class` and the rest of `DataConfig`."""
+_OF_DATASET = (*_OF_DATA, "per_class", *OF_DATASET)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -89,7 +117,7 @@ def load_sweep(
     if overrides:
         settings = "".join(f"#   --set {' '.join(setting.split())}\n" for setting in overrides)
         text = f"# This sweep was changed by\n{settings}{dump(tree)}"
-    return _sweep(tree, text, check_dataset or check_name)
+    return read(tree, text, check_dataset or check_name)
 
 
 def read_name(node: Node) -> str:
@@ -99,8 +127,9 @@ def read_name(node: Node) -> str:
     return node.text()
 
 
-def _sweep(tree: Node, text: str, check_dataset: Callable[[str], object]) -> Sweep:
-    fields = tree.mapping((*_REQUIRED, *_OPTIONAL), _REQUIRED)
+def read(tree: Node, text: str, check_dataset: Callable[[str], object] = check_name) -> Sweep:
+    """The sweep that a YAML tree describes; see `load_sweep`."""
+    fields = tree.mapping((*REQUIRED, *OPTIONAL), REQUIRED)
     name = read_name(fields["name"])
     tune, report = read_seeds(fields["seeds"])
     sweep = Sweep(
@@ -145,7 +174,7 @@ def _baseline(named: Node | None, sweep: Sweep) -> str | None:
 def _metric(select: Node | None) -> str:
     if select is None:
         return "validation_accuracy"
-    fields = select.mapping(("metric",), ("metric",))
+    fields = select.mapping(OF_SELECT, OF_SELECT)
     return METRICS[fields["metric"].choice("metric", METRICS)]
 
 

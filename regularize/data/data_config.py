@@ -11,19 +11,20 @@ from regularize.errors import require
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """A data set, which part of it is trained on, and in which form.
-
-    `validation` is the share of the official training part that is held out; None stands for the
-    validation part that was published with it or, where there is none, for a tenth. `per_class` keeps
-    that many training examples of each class (few-shot), None keeps all. `resize` and `channels` are
-    those of `regularize.data.form.Form`.
-    """
+    """A data set, which part of it is trained on, and in which form (`regularize.data.form.Form`)."""
 
     name: str
     validation: float | None = None
+    """The share of the official training part that is held out; unless given, the validation part that was
+    published with the set or, where there is none, a tenth. Example: `validation: 0.2`."""
     per_class: int | None = None
+    """So many training examples of each class alone; a list trains on each size.
+    Example: `per_class: [10, 30]`."""
     resize: int | None = None
+    """Images are scaled until their shorter side has so many pixels, and the middle of the longer one is
+    kept. Example: `resize: 32`."""
     channels: int | None = None
+    """1 makes images grey, 3 repeats grey three times. Example: `channels: 1`."""
 
     def __post_init__(self) -> None:
         share = self.validation

@@ -19,22 +19,30 @@ _FURTHER = 1.25  # times the size is what the steps of PGD come to: enough for e
 class Robustness:
     """Attacks on `examples` of the test split, each at several sizes in pixels of range [0, 1].
 
-    `noise` has standard deviations of white noise, `fgsm` and `pgd` largest changes of a pixel. PGD
-    takes `pgd_steps` steps of `pgd_step_size`. Unless told otherwise these are ten that together go a
-    quarter further than the size: on LeNets they were as strong as the 36 of Kurakin et al., whose rule
-    is followed where only the step size is given (see `regularize.evaluation.robustness`). The first of
-    `pgd_starts` is the image itself, the others are drawn around it; an example has to withstand all. An
-    attack without sizes is left out. `examples` is None for as many as training leaves time for (see
-    `regularize.evaluation.extent`).
+    An attack without sizes is left out. Ten steps of PGD that together go a quarter further than the size
+    were on LeNets as strong as the 36 of Kurakin et al., whose rule is followed where only the step size
+    is given (see `regularize.evaluation.robustness`).
     """
 
     noise: tuple[float, ...] = (0.1, 0.2, 0.3)
+    """Standard deviations of white noise, in pixels of range [0, 1]; an empty list leaves an attack out.
+    Example: `noise: [0.1, 0.3]`."""
     fgsm: tuple[float, ...] = (8 / 255, 16 / 255, 32 / 255)
+    """Largest changes of a pixel by one step along the sign of the gradient. Example: `fgsm: [8/255]`."""
     pgd: tuple[float, ...] = (8 / 255, 16 / 255, 32 / 255)
+    """Largest changes of a pixel by projected gradient descent. Example: `pgd: [4/255, 8/255]`."""
     pgd_steps: int | None = None
+    """Steps of PGD: ten, or by the rule of Kurakin et al. where only `pgd_step_size` is given.
+    Example: `pgd_steps: 40`."""
     pgd_step_size: float | None = None
+    """How far a step of PGD goes, in pixels; unless given, all steps together go a quarter further than the
+    size. Example: `pgd_step_size: 1/255`."""
     pgd_starts: int = 1
+    """How often PGD starts: at the image itself, then at points drawn around it; an example has to withstand
+    all. Example: `pgd_starts: 5`."""
     examples: int | None = None
+    """How many test examples are attacked; as many as training leaves time for unless given, at least 80.
+    Example: `examples: 500`."""
 
     def __post_init__(self) -> None:
         for name in ATTACKS:
@@ -75,6 +83,7 @@ class Corruptions:
     """Corrupted copies of the test split, as published: the same `examples` of each."""
 
     examples: int = 1000
+    """How many test examples of each corruption and severity. Example: `examples: 5000`."""
 
     def __post_init__(self) -> None:
         require(self.examples >= 1, "examples", self.examples, "at least 1")
@@ -84,25 +93,34 @@ class Corruptions:
 class Evaluation:
     """What is measured, which never changes what is trained (and so no `run_id`).
 
-    `every` is the number of epochs between rows of the metrics table; the last step always has one.
-    A row is measured on a sample of at most `curve_examples` of each split, fixed for each seed, the last
-    row and the final loss and accuracy on all of the validation and test splits and `train_examples` of
-    the training split, the Jacobian's norm on a fixed sample of `jacobian_examples` of the test split
-    (0: not measured), `robustness` and `corruptions` if they are asked for. None stands for as much as
-    training leaves time for (see `regularize.evaluation.extent`). The weights are kept at so many
-    `snapshots` from start to end, for films of a training. `operator_norms` asks for the singular values of
-    convolutions as operators (`regularize.evaluation.operators`), beside those of their kernels.
+    None stands for as much as training leaves time for (see `regularize.evaluation.extent`).
     """
 
     every: int | None = None
+    """Epochs between rows of the metrics table; the last step always has one. Up to 50 rows, and at least 20,
+    unless given. Example: `every: 5`."""
     curve_examples: int | None = None
+    """Examples of each split, at most, that a row of the metrics is measured on, the same at every row but
+    the last, which is of all. Example: `curve_examples: 2000`."""
     train_examples: int = 5000
+    """Examples of the training split, at most, that the last row and the final loss and accuracy are of.
+    Example: `train_examples: 60000`."""
     predictions: bool = True
+    """Whether the logits of all test examples are kept, which calibration figures need.
+    Example: `predictions: false`."""
     jacobian_examples: int | None = None
+    """Test examples that the norm of the Jacobian is measured on; 0: it is not measured.
+    Example: `jacobian_examples: 1000`."""
     robustness: Robustness | None = None
+    """Accuracy under attack; `true` for the defaults below. Example: `robustness: true`."""
     corruptions: Corruptions | None = None
+    """Accuracy on the published corrupted copies of the test images; `true` for the defaults below.
+    Example: `corruptions: true`."""
     snapshots: int = 0
+    """How often weights are kept from start to end, for films of a training. Example: `snapshots: 41`."""
     operator_norms: bool = False
+    """Whether singular values of convolutions as operators on images are measured, beside those of their
+    kernels. Example: `operator_norms: true`."""
 
     def __post_init__(self) -> None:
         require(self.every is None or self.every >= 1, "every", self.every, "at least 1")

@@ -5,6 +5,9 @@ uncertain enough alone. (The hinge is printed with the other sign in the paper, 
 reward confidence.) Strengthening it towards the end of training, which the paper recommends, is
 `warmup: 1`. Does nothing at β = 0.
 
+Cost: 1.04 of a plain step.
+Figures: `confidence_distributions`, `entropy_distributions`, `reliability`.
+
 References:
     Pereyra, Tucker, Chorowski, Kaiser, Hinton, Regularizing neural networks by penalizing confident
     output distributions, 2017 (arXiv 1701.06548).

@@ -4,6 +4,9 @@ n has mean 0 and standard deviation 1: normal, or uniform on ±√3. σ is in pi
 [0, 1], before normalisation; or with `units: normalised` in standard deviations of the training
 data's pixels. Noisy pixels are not clipped. Does nothing at σ = 0.
 
+Cost: 1.18 of a plain step.
+Figures: `robustness_curves`, `corruption_curves`, `decision_planes`.
+
 References:
     Bishop, Training with noise is equivalent to Tikhonov regularization, 1995.
 """

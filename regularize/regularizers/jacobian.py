@@ -6,6 +6,9 @@ the sphere in the space of the inputs, R^d: E d·‖Ju‖² = ‖J‖_F², which
 an orthonormal basis of what the logits can be is used, the K unit vectors unless the model says otherwise,
 whatever the estimator. Does nothing at λ = 0.
 
+Cost: 2.21 of a plain step with one projection, 2.14 with random inputs; more with more projections.
+Figures: `robustness_curves`, `decision_planes`, `saliency`, `forest` by `jacobian_norm`.
+
 References:
     Hoffman, Roberts, Yaida, Robust learning with Jacobian regularization, 2019 (arXiv 1908.02729).
 """

@@ -17,6 +17,9 @@ precision: singular values below √ε (3e-4 in float32) of their root mean squa
 it is on networks for images, a LeNet-5 starting with V ≈ 1e-18, at any strength; results then say so
 (`regularize.effects`).
 
+Cost: 14 to 20 plain steps on ten classes: a backward pass a class.
+Figures: `robustness_curves`, `decision_planes`; the films of `regularize animate` on the toy problem.
+
 References:
     Volume factors and their penalties: Caterini, Loaiza-Ganem, Pleiss, Cunningham, Rectangular flows for
     manifold learning, 2021 (arXiv 2106.01413).

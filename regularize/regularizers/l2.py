@@ -2,6 +2,9 @@
 
 With plain or momentum SGD this is the same as `weight_decay=λ` on the weights.
 
+Cost: 1.13 of a plain step.
+Figures: `weight_distributions`, `spectra`, `loss_gap`.
+
 References:
     Hoerl and Kennard, Ridge regression, 1970.
 """

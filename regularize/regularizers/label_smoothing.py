@@ -3,6 +3,9 @@
 Written as what it adds to the cross-entropy, ε·(mean_k(−log p_k) + log p_y), so that it composes
 with every other penalty. Does nothing at ε = 0.
 
+Cost: 1.03 of a plain step.
+Figures: `confidence_distributions`, `reliability`, `activations_pca`.
+
 References:
     Szegedy, Vanhoucke, Ioffe, Shlens, Wojna, Rethinking the inception architecture, 2016.
 """

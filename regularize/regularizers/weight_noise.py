@@ -4,6 +4,9 @@ n has mean 0 and standard deviation 1: normal, or uniform on ±√3; fresh at ev
 every layer; biases are left alone. With `units: relative`, σ is in units of the root mean square of
 the layer's weights at that step, which counts as a constant. Does nothing at σ = 0.
 
+Cost: 1.16 of a plain step.
+Figures: `weight_distributions`, `loss_gap`.
+
 References:
     An, The effects of adding noise during backpropagation training, 1996.
     Graves, Practical variational inference for neural networks, 2011.

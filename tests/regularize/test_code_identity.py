@@ -28,6 +28,10 @@ def name(source: str, torch: str = "2.14.1") -> str:
 def test_comments_docstrings_and_line_breaks_are_no_other_code() -> None:
     assert name(BEFORE) == name(SAME) != name(OTHER)
     assert name(BEFORE) != name(BEFORE, torch="2.15.0")
+    field = "class Training:\n    lr: float = 0.01\n"
+    assert (
+        name(field) == name(f'{field}    """The learning rate."""\n') != name(field.replace("0.01", "0.02"))
+    )
 
 
 def test_what_is_kept_is_read_back_as_the_same_code() -> None:

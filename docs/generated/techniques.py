@@ -1,0 +1,109 @@
+"""A card for each technique: from its row in the table, and the docstring of the file that implements it."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+from docs.generated import table
+from regularize.regularizers import REGULARIZERS
+from regularize.regularizers.parameters import OF_EVERY_STRENGTH, Interval, Option, Strength, Technique
+
+SECTIONS = ("Cost", "Figures", "References")
+"""What a docstring has below its text, each under its own word."""
+_SECTION = re.compile(rf"^({'|'.join(SECTIONS)}):[ \n]", re.MULTILINE)
+
+
+def docstring(technique: str) -> str:
+    """Of the module that implements it, which is not imported: torch would take seconds."""
+    spec = find_spec(f"regularize.regularizers.{REGULARIZERS[technique].module}")
+    assert spec is not None
+    assert spec.origin is not None
+    return ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+
+
+def parted(text: str) -> dict[str, str]:
+    """The text before the sections under ``, and each section."""
+    first, *rest = _SECTION.split(text)
+    return {"": first.strip()} | {
+        name: body.strip() for name, body in zip(rest[::2], rest[1::2], strict=True)
+    }
+
+
+def technique_cards() -> str:
+    return "\n\n".join(_card(name, row) for name, row in REGULARIZERS.items())
+
+
+def _card(name: str, row: Technique) -> str:
+    parts = parted(docstring(name))
+    lines = [f"## `{name}`", _markdown(parts[""])]
+    own = {key: option for key, option in row.options.items() if key not in OF_EVERY_STRENGTH}
+    rows = [
+        (f"`{key}`", kind, _valid(each), _default(each.default), each.meaning)
+        for kind, group in (("strength", row.strengths), ("option", own))
+        for key, each in group.items()
+    ]
+    if rows:
+        lines.append(table(("parameter", "", "valid values", "default", "meaning"), rows))
+    lines += [f"**{title}:** {_inline(parts[key])}" for key, title in _TITLES.items() if key in parts]
+    if "References" in parts:
+        lines.append(
+            "**Source:**\n\n" + "\n".join(f"- {_inline(each)}" for each in _items(parts["References"]))
+        )
+    return "\n\n".join(lines)
+
+
+_TITLES = {"Cost": "What it costs", "Figures": "Shown by"}
+
+
+def _valid(parameter: Strength | Option) -> str:
+    if isinstance(parameter, Strength):
+        return str(parameter).replace(", inf)", ", ∞)")
+    kinds = ["a positive integer"] * parameter.integers + ["a list of layers"] * parameter.names
+    if parameter.numbers:
+        kinds.append(_interval(parameter.numbers))
+    return " or ".join(kinds + [f"`{word}`" for word in parameter.words])
+
+
+def _interval(numbers: Interval) -> str:
+    return str(numbers).replace(f", {math.inf:g})", ", ∞)")
+
+
+def _default(value: object) -> str:
+    return "" if value is None else f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def _markdown(text: str) -> str:
+    """Paragraphs, and as code what is indented."""
+    return "\n\n".join(
+        f"```text\n{_dedented(block)}\n```" if block.startswith("    ") else _inline(block)
+        for block in text.split("\n\n")
+    )
+
+
+def _dedented(block: str) -> str:
+    return "\n".join(line.removeprefix("    ") for line in block.splitlines())
+
+
+def _inline(text: str) -> str:
+    """As one line, with what Markdown would take for its own outside of code."""
+    parts = re.split(r"(`+[^`]+`+)", " ".join(text.split()))
+    return "".join(
+        re.sub(r"([*_\[\]<|])", r"\\\1", each) if place % 2 == 0 else each for place, each in enumerate(parts)
+    )
+
+
+def _items(text: str) -> list[str]:
+    """References: each begins on a line of the first indentation."""
+    items: list[str] = []
+    for line in text.splitlines():
+        begins = re.match(r"(?: {4})?\S", line) and not re.match(r" {5,}", line)
+        ends = not items or items[-1].rstrip().endswith((".", ")"))
+        if begins and ends:
+            items.append(line)
+        else:
+            items[-1] += f" {line}"
+    return items

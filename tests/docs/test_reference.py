@@ -1,0 +1,99 @@
+"""What the site says of keys, techniques, columns and commands: nothing is left out, and examples hold."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import pytest
+
+from analysis.figures.catalogue import FIGURES
+from docs.generated import part
+from docs.generated.columns import Documented, schemas
+from docs.generated.commands import leaves
+from docs.generated.keys import (
+    Key,
+    attribute_docs,
+    keys_of_a_cluster,
+    keys_of_a_sweep,
+    read_cluster,
+    read_sweep,
+    valid,
+)
+from docs.generated.techniques import docstring, parted
+from jobs.commands.parser import parser
+from regularize.errors import UserError
+from regularize.regularizers import REGULARIZERS
+
+OF_A_SWEEP = [key for keys in keys_of_a_sweep().values() for key in keys]
+OF_A_CLUSTER = [(kind, key) for kind, keys in keys_of_a_cluster().items() for key in keys]
+
+
+def name(value: object) -> str:
+    return ".".join(value.path) if isinstance(value, Key) else str(value)
+
+
+@pytest.mark.parametrize("key", OF_A_SWEEP, ids=name)
+def test_every_key_of_a_sweep_has_an_entry_whose_example_is_read(key: Key) -> None:
+    assert key.meaning, f"no text says what {name(key)} means: write it beside the key"
+    assert re.search(rf"\b{key.name}:", key.example), f"no example of {name(key)}: end its text with one"
+    read_sweep(key)
+
+
+@pytest.mark.parametrize(("kind", "key"), OF_A_CLUSTER, ids=name)
+def test_every_key_of_a_cluster_has_an_entry_whose_example_is_read(kind: str, key: Key) -> None:
+    assert key.meaning, f"no text says what {name(key)} means: write it below the field of Cluster"
+    assert re.search(rf"\b{key.name}:", key.example), f"no example of {name(key)}: end its text with one"
+    read_cluster(kind, key)
+
+
+def test_what_is_valid_is_what_the_readers_say() -> None:
+    keys = {name(key): key for key in OF_A_SWEEP}
+    said = {path: valid(key, lambda v, key=key: read_sweep(key, v)) for path, key in keys.items()}  # type: ignore[misc]
+    assert said["training.lr"] == ["number", "above 0"]
+    assert said["training.optimizer"] == ["one of: adam, adamw, sgd"]
+    assert said["training.milestones"] == ["numbers", "shares between 0 and 1"]
+    assert said["evaluation.predictions"] == ["true or false"]
+    assert said["evaluation.robustness.pgd_steps"] == ["integer", "at least 1"]
+    assert all(any(each) for each in said.values()), said
+
+
+def test_a_key_without_an_entry_is_seen() -> None:
+    @dataclass
+    class Settings:
+        described: int = 1
+        """Example: `described: 2`."""
+        forgotten: int = 2
+
+    assert attribute_docs(Settings).keys() == {"described"}
+    with pytest.raises(UserError, match="lr is 'fast'"):
+        read_sweep(replace(OF_A_SWEEP[0], path=("training", "lr"), example="lr: fast"))
+
+
+@pytest.mark.parametrize("technique", REGULARIZERS)
+def test_every_technique_has_a_card(technique: str) -> None:
+    """With what it is, what it costs, when it does nothing, who wrote of it, and which figures show it."""
+    parts = parted(docstring(technique))
+    assert {"", "Cost", "Figures"} <= parts.keys(), f"{technique}.py: see the docstring of l1.py"
+    assert parts[""].partition("\n")[0].endswith((".", ":"))
+    if technique != "none":
+        assert "References" in parts
+        assert re.search(r"[Dd]oes\s+nothing|no\s+strength\s+at\s+which", parts[""])
+        named = set(re.findall(r"`(\w+)`", parts["Figures"]))
+        assert named & FIGURES.keys(), f"the figures are {', '.join(FIGURES)}"
+    assert f"## `{technique}`" in part("technique_cards")
+
+
+@pytest.mark.parametrize("schema", schemas(), ids=lambda each: each.name)
+def test_every_column_says_what_it_is(schema: Documented) -> None:
+    assert list(schema.meanings) == schema.schema.names, "a column a line, each with its comment"
+    assert not [column for column, meaning in schema.meanings.items() if not meaning]
+
+
+def test_no_schema_is_overlooked() -> None:
+    assert {"runs", "results", "metrics", "comparison", "selection"} <= {each.name for each in schemas()}
+
+
+def test_every_command_figure_and_technique_is_on_its_page() -> None:
+    assert [f"## `{each.prog}`" for each in leaves(parser())] == re.findall("^## .*", part("commands"), re.M)
+    assert re.findall(r"^\| `(\w+)`", part("figures"), re.M) == list(FIGURES)

@@ -1,0 +1,39 @@
+"""The site of docs/, built as `make docs` builds it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs.generated.links import check
+
+ROOT = Path(__file__).parents[2]
+
+
+def build(source: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    options = ["--quiet", "--fail-on-warning", "--keep-going", "--nitpicky", "-b", "html"]
+    command = [sys.executable, "-m", "sphinx", *options, "-d", str(out / ".doctrees"), str(source), str(out)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_site_is_built_without_a_warning_and_every_link_leads_somewhere(tmp_path: Path) -> None:
+    built = build(ROOT / "docs", tmp_path)
+    assert built.returncode == 0, built.stderr
+    assert check(tmp_path) > 1000
+    assert (tmp_path / "tutorial.html").exists()
+
+
+@pytest.mark.parametrize(
+    "link", ["nowhere.html", "other.html#no-such-part", "#no-such-part", "http:/colon", "https://bad_host/x"]
+)
+def test_a_link_that_leads_nowhere_is_named(link: str, tmp_path: Path) -> None:
+    (tmp_path / "other.html").write_text('<h1 id="part">')
+    good = '<a href="other.html#part">x</a><a href="https://example.org/a?b#c">x</a><img src="other.html">'
+    (tmp_path / "page.html").write_text(good)
+    assert check(tmp_path) == 3
+    (tmp_path / "page.html").write_text(f'{good}<a href="{link}">x</a>')
+    with pytest.raises(ValueError, match=f"page.html: {link}"):
+        check(tmp_path)
