@@ -24,6 +24,7 @@ RUNS = pa.schema(
         ("evaluation", pa.string()),  # by which it is to be measured, as JSON
         ("planned", pa.bool_()),  # false: of an earlier version of the sweep file
         ("baseline", pa.bool_()),  # what the others are compared with; null in older stores
+        ("repetition", pa.int64()),  # of choosing and reporting, 0 where there is one; null in older stores
         ("config", pa.string()),  # the whole configuration, as JSON
     ]
 )

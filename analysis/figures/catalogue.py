@@ -49,6 +49,7 @@ FIGURES: dict[str, Kind] = {
     "strength_sensitivity": Kind(
         shows="accuracy by strength, with the chosen one and its plateau", one_run=False
     ),
+    "best_of_k": Kind(shows="test accuracy to expect of the best of k strengths", one_run=False),
     "cost_accuracy": Kind(
         shows="training time relative to the baseline's against accuracy", scope="sweep", one_run=False
     ),

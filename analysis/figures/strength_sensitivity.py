@@ -56,7 +56,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 "chosen; a caret at the bottom: a score below the axis; small ones: an interval "
                 "that goes on. Shaded: the plateau, neighbouring "
                 "strengths that are worse by no more than the region of practical "
-                f"equivalence. Rule: {rows['rule'].iloc[0]}."
+                "equivalence; below how many those are at least and at most, by intervals of the differences "
+                f"that with 95% hold for all strengths of a regularizer. Rule: {rows['rule'].iloc[0]}."
             ),
             alt=(
                 f"{len(page)} small panels, one for each regularizer, with {score.what} by strength and the "
@@ -108,7 +109,7 @@ def _figure(comparison: Comparison, panels: list[Contender], data: pd.DataFrame,
         mine = data[data["regularizer"] == contender.regularizer]
         label, symbol = methods.method(contender.regularizer).label, mine["axis"].iloc[0]
         axes.set_title(style.plain(f"{label} ({symbol})" if symbol else label))
-        axes.set_xlabel(plateau(mine), fontsize=7)
+        axes.set_xlabel("\n".join(filter(None, (plateau(mine), uncertainty(mine)))), fontsize=7)
         set_axis(axes, mine)
     return figure
 
@@ -165,12 +166,18 @@ def plateau(mine: pd.DataFrame) -> str:
     return words
 
 
+def uncertainty(mine: pd.DataFrame) -> str:
+    """E.g. `95%: 1 to 4 strengths`; `` where nothing is known of it."""
+    low, high = mine["plateau_at_least"].iloc[0], mine["plateau_at_most"].iloc[0]
+    return f"95%: {low:.0f} to {high:.0f} strengths" if plateau(mine) and pd.notna(low) else ""
+
+
 def _said(data: pd.DataFrame, panels: list[Contender]) -> str:
     found = []
     for contender in panels:
         mine = data[data["regularizer"] == contender.regularizer]
         chosen = mine[mine["chosen"]]
         strengths = [methods.strength_label(contender.regularizer, each) for each in chosen["strength"]]
-        words = [methods.method(contender.regularizer).label, *strengths, plateau(mine)]
+        words = [methods.method(contender.regularizer).label, *strengths, plateau(mine), uncertainty(mine)]
         found.append(", ".join(filter(None, words)))
     return "; ".join(found)

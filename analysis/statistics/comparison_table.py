@@ -158,7 +158,8 @@ def _budgets(tables: Tables) -> dict[Cell, tuple[int, int]]:
     """Of each regularizer on each problem: how many strengths were tried, and how many runs that took."""
     budgets: dict[Cell, tuple[int, int]] = {}
     for row in [] if tables.selection is None else records(tables.selection):
-        cell = Cell.of(row | {"per_class": None if pd.isna(row["per_class"]) else int(row["per_class"])})
+        few = None if pd.isna(row["per_class"]) else int(row["per_class"])
+        cell = Cell.of(row | {"per_class": few, "repetition": 0})
         strengths, runs = budgets.get(cell, (0, 0))
-        budgets[cell] = strengths + 1, runs + row["n"]
+        budgets[cell] = strengths + (not row.get("repetition")), runs + row["n"]
     return budgets

@@ -22,6 +22,9 @@ MOST_DIVERGED = 0.2
 """The share of diverged runs up to which something is concluded; beyond, a mean says how often they did."""
 
 
+_CELL = ["dataset", "per_class", "model", "regularizer"]
+
+
 @dataclass(frozen=True)
 class Contender:
     """A regularizer at one strength (`` where it has none)."""
@@ -35,7 +38,9 @@ class Comparison:
     """The finished report runs of one problem. What is read of them is read once, and shared by all who ask.
 
     `results` holds them all; in a sweep with tune seeds only those at the chosen strengths. In a
-    sweep without, every strength is a contender of its own. With `run_id`, that run is all there is.
+    sweep without, every strength is a contender of its own. Where strengths are chosen again and again,
+    a regularizer is one contender, whose strength is `` unless it was always the same. With `run_id`,
+    that run is all there is.
     """
 
     problem: Problem
@@ -99,7 +104,10 @@ class Comparison:
     def rule(self) -> str:
         """How strengths were chosen, for captions and tables."""
         selection = self.tables.selection
-        return "all of the sweep, none was selected" if selection is None else str(selection["rule"].iloc[0])
+        if selection is None:
+            return "all of the sweep, none was selected"
+        again = f", chosen anew in each of {self.tables.repetitions} repetitions"
+        return str(selection["rule"].iloc[0]) + again * (self.tables.repetitions > 1)
 
     def rows(self, table: str, contender: Contender | None = None) -> pd.DataFrame:
         """The rows that `table` has of the runs that did not diverge, of one contender or of all.
@@ -109,8 +117,11 @@ class Comparison:
         """
         results = self.results if contender is None else self.of(contender)
         done = results.loc[results["state"] == "done", "run_id"].tolist()
-        whole = vars(contender) if contender else {}
-        return self.tables.read(table, self.problem, **whole, run_id=done).reset_index(drop=True)
+        mine = {"regularizer": contender.regularizer} if contender else {}
+        found = self.tables.read(table, self.problem, **mine, run_id=done).reset_index(drop=True)
+        if self.tables.repetitions > 1:
+            found["strength"] = found["run_id"].map(results.set_index("run_id")["strength"])
+        return found
 
     def values(self, score: Score) -> pd.Series:
         """A score of the runs in `results`; missing where it was not measured.
@@ -207,6 +218,8 @@ def comparisons(tables: Tables) -> list[Comparison]:
     """
     report = tables.results[tables.results["phase"] == "report"]
     report = report[_chosen(tables, report)]
+    if tables.repetitions > 1:
+        report = report.assign(strength=_if_always_the_same(report))
     places: dict[Problem, list[int]] = {problem: [] for problem in tables.problems}
     columns = [report[name].tolist() for name in ("dataset", "per_class", "model")]
     for place, (dataset, few, model) in enumerate(zip(*columns, strict=True)):
@@ -246,13 +259,22 @@ def _chosen(tables: Tables, report: pd.DataFrame) -> pd.Series:
     """Which report runs are at the strength that was chosen; all where none was."""
     if tables.selection is None:
         return pd.Series(True, index=report.index)
-    cell = ["dataset", "per_class", "model", "regularizer"]
+    cell = [*_CELL]
     chosen = tables.selection[tables.selection["chosen"]]
+    if tables.repetitions > 1:
+        cell.append("repetition")
+        report = report.assign(repetition=report["run_id"].map(tables.runs.set_index("run_id")["repetition"]))
     merged = report[[*cell, "strength"]].merge(
         chosen[[*cell, "strength"]], on=cell, how="left", suffixes=("", "_")
     )
     kept = merged["strength_"].isna() | (merged["strength_"] == merged["strength"])
     return pd.Series(kept.to_numpy(dtype=bool), index=report.index)
+
+
+def _if_always_the_same(report: pd.DataFrame) -> pd.Series:
+    """The strength that all repetitions chose in a cell, `` where they differ."""
+    chosen = report.groupby(_CELL, dropna=False)["strength"]
+    return report["strength"].where(chosen.transform("nunique") == 1, "")
 
 
 def of_problem(frame: pd.DataFrame, problem: Problem) -> pd.Series:

@@ -17,6 +17,7 @@ from analysis.statistics.estimates import Estimate, Values, constant, crossed, o
 from analysis.statistics.scores import Score
 
 BySeed = Mapping[int, float]
+REPETITIONS = "repetitions of choice and report"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,7 @@ class Duel:
     theirs: Side | None
     is_baseline: bool
     number: int
+    repeated: bool = False  # whether each seed has a strength that was chosen for it alone
 
     @cached_property
     def differences(self) -> paired_tests.Values:
@@ -178,7 +180,8 @@ class Duel:
     def _over(self) -> str:
         """What intervals and tests cover."""
         found = next(iter(self.mine.examples.values()), None)
-        return "seeds" if found is None else f"seeds and {len(found):,} examples"
+        units = REPETITIONS if self.repeated else "seeds"
+        return units if found is None else f"{units} and {len(found):,} examples"
 
     def row(self) -> dict[str, Any]:
         """Its columns of `comparison_table.COMPARISON`, before correction for the other comparisons."""
@@ -266,6 +269,7 @@ def duels(comparison: Comparison, score: Score) -> list[Duel]:
             theirs=sides[baseline] if baseline and baseline != contender else None,
             is_baseline=contender == baseline,
             number=len(comparison.challengers),
+            repeated=comparison.tables.repetitions > 1,
         )
         for contender in comparison.contenders
     ]

@@ -2,13 +2,18 @@
 
 The score is the one that strengths are chosen by, on the seeds that they are chosen on; in a sweep that
 chooses none, validation accuracy over all seeds. A plateau is the row of neighbouring strengths whose
-score is at most the region of practical equivalence below that of the strength chosen (or best).
+score is at most the region of practical equivalence below that of the strength chosen (or best). How many
+it has is uncertain, too: at least those whose shortfall, paired by seed, is shown to be within the region, at
+most those whose shortfall is not shown to be beyond it, by intervals that with 95% hold for all strengths of
+the regularizer at once. The reference being the best of those tried, the others look a little worse than they
+are.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +22,9 @@ import pyarrow as pa
 
 from analysis.notation.intervals import half_width
 from analysis.statistics.contenders import Contender, contender_order, of_problem
+from analysis.statistics.estimates import over_seeds
 from analysis.statistics.scores import SCORES, Score
-from analysis.statistics.strength_selection import choose
+from analysis.statistics.strength_selection import choose, counted
 from analysis.tables.collect import strength_order
 from analysis.tables.region import Region
 from analysis.tables.store_tables import Problem, Tables, records, to_frame
@@ -38,9 +44,12 @@ SENSITIVITY = pa.schema(
         ("half", pa.float64()),  # half the width of its 95% t-interval
         ("chosen", pa.bool_()),  # false throughout in a sweep that chooses none
         ("shortfall", pa.float64()),  # by which it is worse than the strength chosen, or best
+        ("shortfall_half", pa.float64()),  # half its interval; with 95% they hold for all strengths at once
         ("tolerance", pa.float64()),  # the shortfall that does not matter; null for losses
         ("on_plateau", pa.bool_()),  # whether its shortfall does not matter, as those between
         ("plateau_strengths", pa.int64()),  # on the plateau, of `strengths` tried
+        ("plateau_at_least", pa.int64()),  # how many of these at least, with 95%
+        ("plateau_at_most", pa.int64()),  # and at most
         ("strengths", pa.int64()),  # how many were tried
         ("plateau_low", pa.float64()),  # smallest on it; as the next two null for combinations
         ("plateau_high", pa.float64()),  # largest
@@ -53,26 +62,45 @@ _PROBLEM = ["dataset", "per_class", "model"]
 _UNTUNED = "validation_accuracy"
 _ROUNDING = 1e-9
 
+BySeed = Mapping[tuple[Any, ...], Mapping[int, float]]
+"""What the runs of one strength count as, by its cell and strength."""
+
 
 def sensitivity(tables: Tables, problem: Problem | None = None) -> pd.DataFrame:
     """One row a problem (all, or that one), regularizer and strength, regularizers in the usual order.
 
     Columns as in `SENSITIVITY`.
     """
-    selection = tables.selection
-    if selection is None:
-        report = tables.results[tables.results["phase"] == "report"]
-        selection = pd.DataFrame(choose(records(_of(report, problem)), _UNTUNED))
+    selection, tuned = tables.selection, tables.selection is not None
+    metric = _UNTUNED if selection is None else str(selection["metric"].iloc[0])
+    runs = _of(tables.results, problem)
+    runs = runs[runs["phase"] == ("tune" if tuned else "report")]
+    if selection is None or tables.repetitions > 1:  # all seeds together, whoever chose on which
+        selection = pd.DataFrame(choose(records(runs), metric))
         if selection.empty:
             return to_frame([], SENSITIVITY)
-    tuned = tables.selection is not None
+    by_seed = _by_seed(runs, metric)
     rows = [
         row
         for _, mine in _of(selection, problem).groupby(_PROBLEM, dropna=False, sort=False)
         for _, cell in sorted(mine.groupby("regularizer"), key=lambda item: _order(item[0]))
-        for row in _rows(cell, tuned, tables.region)
+        for row in _rows(cell, by_seed, tuned and tables.repetitions, tables.region)
     ]
     return to_frame(rows, SENSITIVITY)
+
+
+def _by_seed(runs: pd.DataFrame, metric: str) -> BySeed:
+    found: dict[tuple[Any, ...], dict[int, float]] = defaultdict(dict)
+    wanted = [*_PROBLEM, "regularizer", "strength", "seed", "state", "classes", metric]
+    for run in records(runs[wanted]):
+        found[_key(run)][run["seed"]] = counted(run, metric)
+    return found
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    few = row["per_class"]
+    names = ("dataset", "model", "regularizer", "strength")
+    return (None if pd.isna(few) else int(few), *(row[name] for name in names))
 
 
 def _of(frame: pd.DataFrame, problem: Problem | None) -> pd.DataFrame:
@@ -83,7 +111,10 @@ def _order(regularizer: object) -> tuple[object, ...]:
     return contender_order(Contender(str(regularizer), ""))
 
 
-def _rows(cell: pd.DataFrame, tuned: bool, region: Region | None) -> Iterator[dict[str, Any]]:
+def _rows(
+    cell: pd.DataFrame, by_seed: BySeed, repetitions: int, region: Region | None
+) -> Iterator[dict[str, Any]]:
+    """`repetitions` is how often a strength was chosen; 0 where none was."""
     cell = cell.sort_values("strength", key=lambda column: column.map(strength_order), kind="stable")
     rows = records(cell)
     score = SCORES[rows[0]["metric"]]
@@ -95,6 +126,15 @@ def _rows(cell: pd.DataFrame, tuned: bool, region: Region | None) -> Iterator[di
     tolerance = score.rope(score.factor * rows[best]["mean"])
     plateau = _plateau(shortfalls, best, tolerance, one_dimensional=None not in values)
     about = _about(values, plateau, best)
+    halves = _halves(rows, by_seed, best, score)
+    if plateau:
+        ends = [
+            [short + sign * half for short, half in zip(shortfalls, halves, strict=True)] for sign in (1, -1)
+        ]
+        ordered = None not in values
+        about["plateau_at_least"], about["plateau_at_most"] = (
+            len(_plateau(each, best, tolerance, one_dimensional=ordered)) for each in ends
+        )
     for place, row in enumerate(rows):
         yield {
             **row,
@@ -102,12 +142,26 @@ def _rows(cell: pd.DataFrame, tuned: bool, region: Region | None) -> Iterator[di
             "strength_value": values[place],
             "mean": score.factor * row["mean"],
             "half": float(score.factor * half_width(row["sd"], row["n"])) if pd.notna(row["sd"]) else None,
-            "chosen": bool(row["chosen"] and tuned),
+            "chosen": bool(row["chosen"] and repetitions),
             "shortfall": shortfalls[place],
+            "shortfall_half": halves[place] if math.isfinite(halves[place]) else None,
             "tolerance": tolerance,
             "on_plateau": place in plateau if plateau else None,
-            "rule": row["rule"] if tuned else _rule(score),
+            "rule": _rule(score, row["rule"], repetitions),
         }
+
+
+def _halves(rows: Sequence[Mapping[str, Any]], by_seed: BySeed, best: int, score: Score) -> list[float]:
+    """Half the intervals of the shortfalls; ∞ where there are too few seeds to have one."""
+    reference, halves = by_seed[_key(rows[best])], []
+    for place, row in enumerate(rows):
+        mine = by_seed[_key(row)]
+        shortfalls = [
+            score.factor * (reference[seed] - mine[seed]) for seed in mine.keys() & reference.keys()
+        ]
+        half = 0.0 if place == best else over_seeds(shortfalls).interval(len(rows) - 1).half
+        halves.append(math.inf if math.isnan(half) else half)
+    return halves
 
 
 def _value(strength: str) -> float | None:
@@ -145,5 +199,8 @@ def _about(values: Sequence[float | None], plateau: Sequence[int], best: int) ->
     return found
 
 
-def _rule(score: Score) -> str:
-    return f"none was selected; the best mean {score.what} over all seeds is the reference"
+def _rule(score: Score, rule: str, repetitions: int) -> str:
+    if not repetitions:
+        return f"none was selected; the best mean {score.what} over all seeds is the reference"
+    again = f"; here over the tune seeds of all {repetitions} repetitions, each of which chose anew"
+    return rule + again * (repetitions > 1)

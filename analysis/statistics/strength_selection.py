@@ -24,6 +24,7 @@ SELECTION = pa.schema(
         ("per_class", pa.int64()),  # examples of each class; null: all,
         ("model", pa.string()),  # and network
         ("regularizer", pa.string()),  # the sweep's name for the entry
+        ("repetition", pa.int64()),  # of choosing and reporting; 0 where the sweep chooses once
         ("strength", pa.string()),  # one that was tried, as text
         ("chosen", pa.bool_()),  # whether report runs are trained at it
         ("n", pa.int64()),  # tune seeds
@@ -51,14 +52,18 @@ class Cell(NamedTuple):
     per_class: int | None
     model: str
     regularizer: str
+    repetition: int = 0
 
     @classmethod
     def of(cls, row: Row) -> Cell:
-        return cls(*(row[name] for name in cls._fields))
+        """Of a row that has its columns; one without a repetition is of the only one."""
+        dataset, few, model, regularizer = (row[name] for name in cls._fields[:-1])
+        return cls(dataset, few, model, regularizer, row.get("repetition") or 0)
 
     def __str__(self) -> str:
         few = f" ({self.per_class} per class)" if self.per_class is not None else ""
-        return f"{self.dataset}{few} {self.model} {self.regularizer}"
+        again = f", repetition {self.repetition + 1}" if self.repetition else ""
+        return f"{self.dataset}{few} {self.model} {self.regularizer}{again}"
 
 
 def missing(store: Store) -> list[dict[str, Any]]:
@@ -86,6 +91,9 @@ def select(store: Store, metric: str = "validation_accuracy") -> dict[Cell, str]
     tuned = [row for row in read_table(store.table("results")).to_pylist() if row["phase"] == "tune"]
     if not tuned:
         return {}
+    runs = read_table(store.table("runs"), ["run_id", "repetition"]).to_pylist()
+    repetitions = {run["run_id"]: run["repetition"] for run in runs}
+    tuned = [row | {"repetition": repetitions[row["run_id"]]} for row in tuned]
     rows = choose(tuned, metric)
     write_table(store.table("selection"), rows, SELECTION)
     return {Cell.of(row): row["strength"] for row in rows if row["chosen"]}
@@ -112,7 +120,7 @@ def choose(results: Iterable[Row], metric: str) -> list[dict[str, Any]]:
 
 
 def _score(runs: Sequence[Row], metric: str) -> dict[str, Any]:
-    values = [_value(run, metric) for run in runs]
+    values = [counted(run, metric) for run in runs]
     spread = len(values) > 1 and all(map(math.isfinite, values))
     return {
         "n": len(values),
@@ -123,7 +131,8 @@ def _score(runs: Sequence[Row], metric: str) -> dict[str, Any]:
     }
 
 
-def _value(run: Row, metric: str) -> float:
+def counted(run: Row, metric: str) -> float:
+    """What a run counts as; one that diverged as a constant guess."""
     value = run[metric]
     sound = run["state"] != "diverged" and value is not None and math.isfinite(value)
     return float(value) if sound else GUESS[metric](run.get("classes") or math.inf)

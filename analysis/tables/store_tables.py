@@ -88,6 +88,11 @@ class Tables:
         return str(marked.iloc[0]) if len(marked) else "none"
 
     @cached_property
+    def repetitions(self) -> int:
+        """How often strengths are chosen, each time on tune seeds of their own."""
+        return 1 + int(self.runs["repetition"].fillna(0).max()) if len(self.runs) else 1
+
+    @cached_property
     def entries(self) -> dict[str, tuple[str, ...]]:
         """The entries of the sweep, each with its techniques."""
         firsts = self.runs.drop_duplicates("regularizer")

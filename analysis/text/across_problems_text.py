@@ -67,12 +67,14 @@ PLATEAUS = TextTable(
         Column(header="Chosen", tex="Chosen", words=True, cells=plain("strength")),
         Column(header="Tried", tex="Tried", words=True, cells=plain("tried")),
         Column(header="Plateau", tex="Plateau", words=True, cells=plain("plateau")),
+        Column(header="95%", tex=r"95\%", words=True, cells=plain("certain")),
         Column(header="Decades", tex="Decades", cells=lambda rows: [number(x, 1) for x in rows["decades"]]),
         Column(header="", tex="", words=True, cells=plain("edge")),
     ),
     caption=(
         "Plateau: the neighbouring strengths that score within the tolerance of the one chosen, or best, "
-        "and how many; at the edge: that one is the smallest or largest tried, so a better one may lie beyond"
+        "and how many; 95%: how many these are at least and at most; at the edge: that one is the smallest "
+        "or largest tried, so a better one may lie beyond"
     ),
 )
 
@@ -96,6 +98,9 @@ def _plateau(cell: pd.DataFrame) -> dict[str, object]:
         **{name: best[name] for name in ("dataset", "per_class", "model", "regularizer", "strength")},
         "tried": f"{values.min():g} to {values.max():g} ({len(cell)})" if ordered else str(len(cell)),
         "plateau": f"{ends} ({count})" if pd.notna(best["plateau_low"]) else count,
+        "certain": "–"
+        if pd.isna(best["plateau_at_least"])
+        else f"{best['plateau_at_least']:.0f} to {best['plateau_at_most']:.0f}",
         "decades": best["plateau_decades"],
         "edge": "at the edge" if pd.notna(best["at_edge"]) and best["at_edge"] else "",
     }

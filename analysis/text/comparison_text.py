@@ -11,6 +11,7 @@ from analysis.notation.intervals import Interval
 from analysis.notation.number_text import number, p_value, plus_minus, ratios
 from analysis.notation.text_table import Cells, Column, Rows, TextTable, by_problem, highest, measured
 from analysis.statistics.contenders import Contender
+from analysis.statistics.paired_differences import REPETITIONS
 from analysis.statistics.scores import Score
 from analysis.tables.store_tables import Problem, problem_of
 from analysis.text.caption_phrases import name, not_alike
@@ -37,6 +38,7 @@ CONDITION = (
     "strengths that were chosen"
 )
 """What intervals are conditional on."""
+REPEATED = "repetitions of the whole chain: the choice of strengths, and the training that is reported"
 
 
 def table(score: Score, frame: pd.DataFrame) -> TextTable:
@@ -132,7 +134,7 @@ def _verdicts(rows: pd.DataFrame) -> Cells:
 def _notes(rows: pd.DataFrame) -> Iterator[str]:
     first = rows.iloc[0]
     yield f"{first['test'].capitalize()}. {first['correction']}. Strengths: {first['rule']}."
-    yield CONDITION if first["over"] == "seeds" else f"{CONDITION}; and over {first['over']}"
+    yield _covered(str(first["over"]))
     if pd.notna(rope := rows["rope"].dropna().max()):
         unit = f" {first['difference_unit']}" * bool(first["difference_unit"])
         yield f"Region of practical equivalence: ±{rope:.2g}{unit}."
@@ -149,6 +151,12 @@ def _notes(rows: pd.DataFrame) -> Iterator[str]:
         yield f"Without their diverged runs: {', '.join(each)}."
     if len(left_out := rows[(rows["n_diverged"] > 0) & ~rows["counted"].astype(bool)]):
         yield f"Means leave out the diverged runs of {_names(left_out)}."
+
+
+def _covered(over: str) -> str:
+    if over.startswith(REPETITIONS):
+        return f"Intervals are over {over.replace(REPETITIONS, REPEATED)}, for this test set"
+    return CONDITION if over == "seeds" else f"{CONDITION}; and over {over}"
 
 
 def _names(rows: pd.DataFrame) -> str:

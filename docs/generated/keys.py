@@ -167,7 +167,7 @@ def keys_of_a_sweep() -> dict[str, list[Key]]:
     of_data = [key for key in _of_class(("dataset", "NAME"), DataConfig) if key.name != "name"]
     return {
         "The sweep": [*_of_texts((), every, sweep_file.REQUIRED)],
-        "`seeds`": [*_of_texts(("seeds",), seeds.PHASES, seeds.PHASES)],
+        "`seeds`": [*_of_texts(("seeds",), seeds.SEEDS, ("tune",))],
         "`select`": [*_of_texts(("select",), sweep_file.OF_SELECT, sweep_file.OF_SELECT)],
         "A data set": [*of_data, *_of_texts(("dataset", "NAME"), sweep_file.OF_DATASET)],
         "`training`": [*_of_class(("training",), Training)],
@@ -218,11 +218,12 @@ def _value(key: Key, value: str) -> dict[str, Node]:
 
 
 def _put(node: Node, path: tuple[str, ...], over: dict[str, Node]) -> Node:
-    """The tree with other fields in the mapping at the path; of epochs and steps the one that is new."""
+    """The tree with other fields in the mapping at the path; of two that exclude each other the new one."""
     fields = node.mapping() if isinstance(node.value, dict | None) else {}
     if not path:
-        if "steps" in over:
-            fields.pop("epochs", None)
+        for new, old in (("steps", "epochs"), ("repetitions", "report")):
+            if new in over:
+                fields.pop(old, None)
         return replace(node, value={**fields, **over})
     first, *rest = path
     name = {"dataset": "digits", "regularizers": "mine"}[node.key] if first == "NAME" else first

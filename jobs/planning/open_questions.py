@@ -29,8 +29,9 @@ def _too_few_seeds(sweep: Sweep) -> Iterator[str]:
         rivals = sum(1 if sweep.two_phase else len(entry.candidates) for entry in grid.entries) - 1
         needed, there = pairs_needed(rivals), len(sweep.report_seeds)
         if rivals and there < needed:
+            pairs = "repetition" if sweep.seeds.repetitions > 1 else "report seed"
             yield (
-                f"no conclusion can be drawn from {plural(there, 'report seed')}: with "
+                f"no conclusion can be drawn from {plural(there, pairs)}: with "
                 f"{plural(rivals, 'comparison')} {needed} are needed"
             )
 

@@ -189,7 +189,7 @@ def last_selection(store: Store, sweep: Sweep) -> dict[Cell, str] | None:
     """What was last selected in the store; None if nothing was, or not for a sweep like this one."""
     with suppress(FileNotFoundError, DamagedFileError):  # chosen again by `submit`
         rows = [row for row in read_table(store.table("selection")).to_pylist() if row["chosen"]]
-        chosen = {Cell(*(row[name] for name in Cell._fields)): row["strength"] for row in rows}
+        chosen = {_cell_of(row): row["strength"] for row in rows}
         with suppress(UserError):
             report_runs(sweep, chosen)
             return chosen if all(row["metric"] == sweep.metric for row in rows) else None
@@ -229,7 +229,13 @@ def _run(planned: PlannedRun) -> Run:
 
 def _cell(run: PlannedRun) -> Cell:
     config = run.config
-    return Cell(config.data.name, config.data.per_class, config.model, config.regularizer)
+    return Cell(config.data.name, config.data.per_class, config.model, config.regularizer, run.repetition)
+
+
+def _cell_of(row: Mapping[str, Any]) -> Cell:
+    """Of a row of `selection`, which older stores have without repetitions."""
+    fields = {name: row.get(name) for name in Cell._fields}
+    return Cell(**fields | {"repetition": row.get("repetition") or 0})
 
 
 def _labels(run: Run, several_models: bool) -> tuple[str, str]:

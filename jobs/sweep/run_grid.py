@@ -22,12 +22,14 @@ class Cell(NamedTuple):
     per_class: int | None  # None: all examples
     model: str
     regularizer: str
+    repetition: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
     config: RunConfig
     phase: str  # tune | report
+    repetition: int = 0  # of choosing and reporting
     baseline: bool = False  # whether others are compared with it
 
 
@@ -48,9 +50,13 @@ def report_runs(sweep: Sweep, chosen: Mapping[Cell, str] | None = None) -> list[
     assert sweep.two_phase == (chosen is not None), "strengths are chosen if and only if they are tuned"
     runs: list[PlannedRun] = []
     for cell, candidates in _cells(sweep):
-        if chosen is not None:
-            candidates = _matching(cell, candidates, chosen[cell]) if cell in chosen else []
-        runs += _planned(candidates, sweep, "report")
+        if chosen is None:
+            runs += _planned(candidates, sweep, "report")
+            continue
+        for repetition in range(sweep.seeds.repetitions):
+            if (mine := cell._replace(repetition=repetition)) in chosen:
+                matching = _matching(cell, candidates, chosen[mine])
+                runs += _planned(matching, sweep, "report", [repetition])
     return runs
 
 
@@ -107,16 +113,21 @@ def _cells(sweep: Sweep) -> Iterator[tuple[Cell, list[RunConfig]]]:
                     )
 
 
-def _planned(candidates: Sequence[RunConfig], sweep: Sweep, phase: str) -> list[PlannedRun]:
-    seeds = sweep.tune_seeds if phase == "tune" else sweep.report_seeds
+def _planned(
+    candidates: Sequence[RunConfig], sweep: Sweep, phase: str, repetitions: Sequence[int] | None = None
+) -> list[PlannedRun]:
+    """All candidates on the seeds of some repetitions, by default of all."""
+    wanted = range(sweep.seeds.repetitions) if repetitions is None else repetitions
     return [
         PlannedRun(
             config=replace(candidate, seed=seed),
             phase=phase,
+            repetition=repetition,
             baseline=candidate.regularizer == sweep.baseline,
         )
         for candidate in candidates
-        for seed in seeds
+        for repetition in wanted
+        for seed in sweep.seeds.of(phase, repetition)
     ]
 
 
@@ -147,5 +158,6 @@ def _row(run: PlannedRun) -> dict[str, object]:
         "evaluation": config.evaluation.text,
         "planned": True,
         "baseline": run.baseline,
+        "repetition": run.repetition,
         "config": json.dumps(config.to_json()),
     }

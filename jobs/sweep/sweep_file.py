@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jobs.sweep.overrides import overridden
 from jobs.sweep.regularizer_entries import Entry, read_entries
-from jobs.sweep.seeds import read_seeds
+from jobs.sweep.seeds import Seeds, read_seeds
 from jobs.sweep.yaml_checks import Node, overlaid
 from jobs.sweep.yaml_text import dump, parse_file, read_text
 from regularize import models
@@ -88,11 +88,18 @@ class Sweep:
     datasets: tuple[DatasetGrid, ...]
     models: tuple[str, ...]
     evaluation: Evaluation
-    tune_seeds: tuple[int, ...]
-    report_seeds: tuple[int, ...]
+    seeds: Seeds
     metric: str
     baseline: str | None = None
     text: str = field(compare=False, repr=False)
+
+    @property
+    def tune_seeds(self) -> tuple[int, ...]:
+        return self.seeds.tune
+
+    @property
+    def report_seeds(self) -> tuple[int, ...]:
+        return self.seeds.report
 
     @property
     def two_phase(self) -> bool:
@@ -131,20 +138,18 @@ def read(tree: Node, text: str, check_dataset: Callable[[str], object] = check_n
     """The sweep that a YAML tree describes; see `load_sweep`."""
     fields = tree.mapping((*REQUIRED, *OPTIONAL), REQUIRED)
     name = read_name(fields["name"])
-    tune, report = read_seeds(fields["seeds"])
     sweep = Sweep(
         name=name,
         datasets=_datasets(fields, check_dataset),
         models=tuple(_model(item) for item in fields["model"].distinct()),
         evaluation=fields["evaluation"].build(Evaluation) if "evaluation" in fields else Evaluation(),
-        tune_seeds=tune,
-        report_seeds=report,
+        seeds=read_seeds(fields["seeds"]),
         metric=_metric(fields.get("select")),
         text=text,
     )
     sweep = replace(sweep, baseline=_baseline(fields.get("baseline"), sweep))
     configurations = sum(len(g.sizes) * sum(len(e.candidates) for e in g.entries) for g in sweep.datasets)
-    runs = configurations * len(sweep.models) * max(len(tune), len(report))
+    runs = configurations * len(sweep.models) * max(len(sweep.tune_seeds), len(sweep.report_seeds))
     if runs > MOST_RUNS:
         raise tree.error(f"the sweep has {runs} runs or more, but at most {MOST_RUNS} are allowed")
     return sweep

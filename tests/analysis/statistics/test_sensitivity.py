@@ -3,8 +3,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from analysis.statistics.sensitivity import SENSITIVITY, sensitivity
 from analysis.statistics.strength_selection import select
@@ -16,8 +18,27 @@ MakeStore = Callable[..., Store]
 
 
 def tables_with(store: Store, scores: dict[str, float], chosen: str, metric: str = "accuracy") -> Tables:
-    """Tables whose selection has these mean scores of `l2` by strength."""
+    """Tables whose selection has these mean scores of `l2` by strength; three seeds, which differ alike."""
+    collect(store, ("runs", "results"))
     tables = Tables(store)
+    tables.__dict__["results"] = pd.DataFrame(
+        [
+            {
+                "dataset": "mnist",
+                "per_class": pd.NA,
+                "model": "lenet5",
+                "regularizer": "l2",
+                "strength": strength,
+                "phase": "tune",
+                "seed": seed,
+                "state": "done",
+                "classes": 10,
+                f"validation_{metric}": score + (seed - 1) * (0.001 + OWN.get(strength, 0.0)),
+            }
+            for strength, score in scores.items()
+            for seed in range(3)
+        ]
+    )
     tables.__dict__["selection"] = pd.DataFrame(
         {
             "dataset": "mnist",
@@ -37,6 +58,7 @@ def tables_with(store: Store, scores: dict[str, float], chosen: str, metric: str
     return tables
 
 
+OWN = {"0.0001": 1e-4, "0.01": 3e-4}  # by how much more than the others' a strength's scores differ by seed
 SCORES = {"1e-05": 0.950, "0.0001": 0.9691, "0.001": 0.97, "0.01": 0.9685, "0.1": 0.9695}
 
 
@@ -50,6 +72,17 @@ def test_the_plateau_are_the_neighbours_within_tolerance(make_store: MakeStore) 
     assert first["plateau_decades"] == pytest.approx(3.0)
     assert not first["at_edge"]
     assert frame["chosen"].tolist() == [False, False, True, False, False]
+
+
+def test_how_many_strengths_a_plateau_has_is_uncertain(make_store: MakeStore) -> None:
+    """Of five, .0001 is .09 ± .05 points worse, .01 by .15 ± .15, .1 by .05 on every seed."""
+    frame = sensitivity(tables_with(make_store(), SCORES, chosen="0.001"))
+    halves = stats.t.isf(0.025 / 4, 2) * np.array([0.0, 0.01, 0.0, 0.03, 0.0]) / np.sqrt(3)
+    assert frame["shortfall_half"].tolist() == pytest.approx(halves.tolist(), abs=1e-9)
+    assert 0.09 + halves[1] < 0.2 < 0.15 + halves[3]
+    first = frame.iloc[0]
+    # .0001 is shown to be within .2 of the best, .01 is not: the plateau may end before it.
+    assert (first["plateau_at_least"], first["plateau_strengths"], first["plateau_at_most"]) == (2, 4, 4)
 
 
 def test_a_plateau_ends_at_the_first_strength_that_is_worse(make_store: MakeStore) -> None:

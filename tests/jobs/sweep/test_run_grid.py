@@ -86,6 +86,34 @@ def test_a_cell_without_a_choice_is_not_reported() -> None:
     ]
 
 
+def test_every_repetition_reports_what_its_own_seeds_chose_on_a_seed_of_its_own() -> None:
+    sweep = load(with_line(8, "seeds: {tune: 2, repetitions: 3}"))
+    parts = {(run.phase, run.repetition, run.config.seed) for run in tune_runs(sweep)}
+    assert parts == {
+        ("tune", 0, 0),
+        ("tune", 0, 1),
+        ("tune", 1, 2),
+        ("tune", 1, 3),
+        ("tune", 2, 4),
+        ("tune", 2, 5),
+    }
+    none = {Cell("digits", None, "lenet5", "none", repetition): "" for repetition in range(3)}
+    l2 = dict(enumerate(("1e-05", "0.0001", "1e-05")))
+    chosen = none | {
+        Cell("digits", None, "lenet5", "l2", repetition): each for repetition, each in l2.items()
+    }
+    runs = [run for run in report_runs(sweep, chosen) if run.config.regularizer == "l2"]
+    assert [(run.config.seed, run.config.strength) for run in runs] == [
+        (1000, "1e-05"),
+        (1001, "0.0001"),
+        (1002, "1e-05"),
+    ]
+    assert runs_table(runs)["repetition"].to_pylist() == [0, 1, 2]
+    once = load(BASE)
+    ids = [{run.config.run_id for run in tune_runs(each)} for each in (once, sweep)]
+    assert ids[0] < ids[1], "what was trained before counts"
+
+
 def test_a_choice_that_the_sweep_no_longer_has_is_refused() -> None:
     with pytest.raises(UserError) as error:
         report_runs(load(BASE), {Cell("digits", None, "lenet5", "l2"): "0.5"})

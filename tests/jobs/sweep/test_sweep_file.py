@@ -74,6 +74,7 @@ def test_a_dataset_can_differ_in_size_training_and_strengths() -> None:
     [
         ("{tune: 2, report: 3}", (0, 1), (1000, 1001, 1002)),
         ("{tune: [7, 5], report: [1]}", (7, 5), (1,)),
+        ("{tune: 2, repetitions: 3}", (0, 1, 2, 3, 4, 5), (1000, 1001, 1002)),
         ("3", (), (0, 1, 2)),
         ("[4, 9]", (), (4, 9)),
     ],
