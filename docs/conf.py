@@ -19,6 +19,7 @@ release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_site", "generated"]
 myst_heading_anchors = 3
+nitpick_ignore_regex = [("py:.*", ".*")]  # types of other libraries, whose pages are elsewhere
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 html_theme = "furo"
