@@ -1,10 +1,12 @@
-# Every target builds its own Python environment in .venv first.
+# Every target builds its own Python environment in .venv first: what running needs, for tests and the site more.
 PYTHON ?= python3
 DATASET ?= digits
 STORE ?= results
-FROM ?= $(STORE)/demo-$(DATASET)
+DEMO := $(if $(filter digits,$(DATASET)),demo,demo-$(DATASET))
+FROM ?= $(STORE)/$(DEMO)
 BIN := .venv/bin
-
+# Without compiling: Python compiles what it imports, which is a tenth of what is installed.
+INSTALL := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt
 SITE ?= docs/_site
 
 .PHONY: demo docs gallery screenshot test check faults bench cluster clean
@@ -12,17 +14,26 @@ SITE ?= docs/_site
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.11"'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) --editable .
+	touch $@
+
+.venv/ready-dev: .venv/ready
+	$(INSTALL) --editable '.[dev]'
 	touch $@
 
 # The main job on embedded data: plan, train, choose strengths, figures, report. DATASET=mnist where its files are.
 demo: .venv/ready
-	$(BIN)/regularize submit examples/demo.yaml --cluster local --store $(STORE) --set 'dataset={$(DATASET): {per_class: 20}}' \
-	  --set name=demo-$(DATASET)
-	$(BIN)/regularize report $(STORE)/demo-$(DATASET) --tables-only
+	$(BIN)/regularize submit examples/demo.yaml --cluster local --store $(STORE) \
+	  $(if $(filter demo,$(DEMO)),,--set 'dataset={$(DATASET): {per_class: 20}}' --set name=$(DEMO))
+	$(BIN)/regularize report $(STORE)/$(DEMO) --tables-only
+	@printf '%s\n' '' 'To go on:' \
+	  '  source .venv/bin/activate              # once in each terminal' \
+	  '  regularize status $(STORE)/$(DEMO)         # the runs; watch shows them in the terminal' \
+	  '  regularize compare $(STORE)/$(DEMO)        # conclusions' \
+	  '  regularize init my-sweep               # a sweep of your own: my-sweep.yaml'
 
 # The site of docs/, in docs/_site: strict, so that a dead link or a key that nobody describes ends it.
-docs: .venv/ready
+docs: .venv/ready-dev
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky -b html -d $(SITE)/.doctrees docs $(SITE)
 
 # docs/gallery.md: every figure of the sweep whose folder is FROM.
@@ -32,7 +43,7 @@ gallery: .venv/ready
 test: check
 	$(BIN)/pytest -n auto --dist loadfile
 
-check: .venv/ready
+check: .venv/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -40,18 +51,18 @@ check: .venv/ready
 
 # N faults on purpose and 300 flipped bits, each healed and compared; as root, for full disks. About 20 s a fault.
 N ?= 100
-faults: .venv/ready
+faults: .venv/ready-dev
 	$(BIN)/python -m tests.faults $(N)
 
-bench: .venv/ready
+bench: .venv/ready-dev
 	$(BIN)/python -m tests.benchmarks
 
 # The picture of `regularize watch` in the README, from a sweep that nobody trained.
-screenshot: .venv/ready
+screenshot: .venv/ready-dev
 	$(BIN)/python -m tests.jobs.watch.screenshot docs/images/watch.svg
 
 # A shell on a throwaway Slurm of four nodes on this machine; as root.
-cluster: .venv/ready
+cluster: .venv/ready-dev
 	@$(BIN)/python -m tests.cluster
 
 clean:

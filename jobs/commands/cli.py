@@ -35,6 +35,8 @@ HOMES = {
     "data": "data_commands",
     "cluster": "cluster_commands",
     "reproduce": "reproduce",
+    "init": "init",
+    "completion": "completion",
 }
 
 
@@ -43,7 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="replace")  # in a terminal that is not of UTF-8, `?` for ε
-    args = parser().parse_args(argv)
+    top = parser()
+    if "_ARGCOMPLETE" in os.environ:
+        from jobs.commands.completion import complete
+
+        complete(top)
+    args = top.parse_args(argv)
     args.argv = list(sys.argv[1:] if argv is None else argv)
     return run(args)
 

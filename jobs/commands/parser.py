@@ -43,6 +43,9 @@ def parser() -> argparse.ArgumentParser:
         )
     )
     _add_cluster_actions(command("cluster", "list cluster configs, or check one against its cluster"))
+    _add_init(command("init", "write a sweep file, or a cluster config, to begin with"))
+    completion = command("completion", "print what makes a shell complete by Tab")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="whose startup file evaluates it")
     return top
 
 
@@ -98,7 +101,7 @@ def _parent() -> argparse.ArgumentParser:
 
 def _sweep() -> argparse.ArgumentParser:
     parent = argparse.ArgumentParser(add_help=False, parents=[_settings()])
-    parent.add_argument("sweep", type=Path, metavar="SWEEP", help="the sweep's YAML file")
+    parent.add_argument("sweep", type=Path, nargs="?", metavar="SWEEP", help="the sweep's YAML file")
     return parent
 
 
@@ -117,16 +120,16 @@ def _settings() -> argparse.ArgumentParser:
 
 def _target() -> argparse.ArgumentParser:
     parent = _parent()
-    parent.add_argument("target", type=Path, metavar="SWEEP", help="the sweep's YAML file, or its folder")
+    text = "the sweep's YAML file, or its folder or that one's name in the store"
+    parent.add_argument("target", type=Path, nargs="?", metavar="SWEEP", help=text)
     parent.add_argument("--cluster", metavar="NAME", help="the sweep's folder is in this cluster's store")
     return parent
 
 
 def _sync_target() -> argparse.ArgumentParser:
     parent = _parent()
-    parent.add_argument(
-        "target", type=Path, metavar="SWEEP", help="the sweep's YAML file, or its folder here"
-    )
+    text = "the sweep's YAML file, or its folder here"
+    parent.add_argument("target", type=Path, nargs="?", metavar="SWEEP", help=text)
     parent.add_argument("--cluster", required=True, metavar="NAME", help="from this cluster")
     return parent
 
@@ -207,6 +210,19 @@ def _add_reproduce(reproduce: argparse.ArgumentParser) -> None:
     reproduce.add_argument("--seeds", type=int, metavar="N", help="report on so many seeds")
     reproduce.add_argument("--plan", action="store_true", help="only show what it would train and cost")
     _add_wait(reproduce)
+
+
+def _add_init(init: argparse.ArgumentParser) -> None:
+    init.add_argument("name", nargs="?", metavar="NAME", help="of the file, and of the sweep")
+    init.add_argument(
+        "--cluster", action="store_true", dest="cluster_config", help="a cluster config in place of a sweep"
+    )
+    init.add_argument(
+        "--like",
+        default="cpu-cluster",
+        metavar="EXAMPLE",
+        help="which config (default: %(default)s)",
+    )
 
 
 def _add_data(data: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from argparse import Namespace
 from jobs.cluster.cluster_config import Cluster
 from jobs.cluster.load_config import load_cluster
 from jobs.cluster.roots import store_root
+from jobs.commands.targets import which_stores
 from jobs.remote import remote_shell
 from jobs.remote.command_request import sweep_text
 from jobs.remote.install_script import script
@@ -71,6 +72,8 @@ def _build(place: Remote, index: str | None) -> int:
 
 def _store(args: Namespace) -> Store:
     """A sweep's store here: in the folder of all stores, unless it is named itself."""
+    if args.target is None:
+        raise UserError(f"which sweep? {which_stores('sync', store_root(args.store, None))}")
     if args.target.is_dir():
         return Store(args.target.resolve())
     name, text = sweep_text(args.target)

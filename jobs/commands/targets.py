@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.cluster.roots import data_folder, store_root
+from regularize.errors import UserError
 from regularize.store import Store
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ def sweep_of(args: Namespace, cluster: Cluster | None = None) -> Sweep:
     from jobs.sweep.sweep_file import load_sweep
     from regularize.data.registry import check_known
 
+    if args.sweep is None:
+        raise UserError(_which_file())
     root = data_folder(args.data_root, cluster)
     return load_sweep(args.sweep, args.overrides, lambda name: check_known(name, root))
 
@@ -33,18 +37,69 @@ def filter_of_runs(args: Namespace, store: Store) -> Filter:
 
 
 def store_of(args: Namespace) -> Store:
-    """The store of a sweep file, or the folder itself."""
+    """The store of a sweep file, the folder itself, or the one of that name among the stores.
+
+    Raises:
+        UserError: none is named, or it is none of these; it says which there are.
+    """
     from jobs.cluster.load_config import load_cluster
+    from jobs.store.sweep_folder import sweep_folder
+
+    if args.target is not None and args.target.is_dir():
+        return Store(args.target)
+    root = store_root(args.store, load_cluster(args.cluster) if args.cluster else None)
+    if args.target is None:
+        raise UserError(f"which sweep? {which_stores(args.command, root)}")
+    if args.target.exists():
+        return sweep_folder(root, name_in(args.target))
+    if (root / args.target).is_dir() and args.target.name == str(args.target):
+        return Store(root / args.target)
+    raise UserError(f"{args.target} is not there; {which_stores(args.command, root)}")
+
+
+def name_in(sweep: Path) -> str:
+    """The name in a sweep's file."""
+    from jobs.sweep.sweep_file import read_name
     from jobs.sweep.yaml_text import parse_file, read_text
 
-    if args.target.is_dir():
-        return Store(args.target)
-    from jobs.store.sweep_folder import sweep_folder
-    from jobs.sweep.sweep_file import read_name
+    return read_name(parse_file(read_text(sweep), str(sweep)).mapping(required=("name",))["name"])
 
-    fields = parse_file(read_text(args.target), str(args.target)).mapping(required=("name",))
-    cluster = load_cluster(args.cluster) if args.cluster else None
-    return sweep_folder(store_root(args.store, cluster), read_name(fields["name"]))
+
+def which_stores(command: str, root: Path) -> str:
+    """Which sweeps were submitted to a store, for who has named none."""
+    found = stores(root)
+    if not found:
+        return f"nothing has been submitted to {root} (--store names another store)"
+    names = ", ".join(folder.name for folder in found)
+    return f"in {root} there are: {names}; for example: regularize {command} {found[0]}"
+
+
+def stores(root: Path) -> list[Path]:
+    """The folders of sweeps that were submitted to a store, the newest first."""
+    runs = root.glob("*/runs.parquet")
+    return [path.parent for path in sorted(runs, key=lambda path: -path.stat().st_mtime)]
+
+
+def sweep_files() -> list[Path]:
+    """Sweep files in this folder and those below it."""
+    return [path for path in _yaml_files() if _is_sweep(path)]
+
+
+def _which_file() -> str:
+    files = ", ".join(map(str, sweep_files()))
+    here = f"sweep files here: {files}" if files else "`regularize init NAME` writes a sweep file"
+    return f"which sweep? {here}"
+
+
+def _yaml_files() -> list[Path]:
+    return sorted(path for pattern in ("*.y*ml", "*/*.y*ml") for path in Path().glob(pattern))
+
+
+def _is_sweep(path: Path) -> bool:
+    try:
+        return "\nregularizers:" in path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def console(stderr: bool = False) -> Console:

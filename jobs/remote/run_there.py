@@ -106,8 +106,9 @@ def run_there(args: Namespace) -> int | None:
     if cluster.host is None:
         return None
     if args.command in AT_HOME:
+        sweep = args.target or "SWEEP"
         raise UserError(
-            f"the store is on {cluster.host}: `regularize sync {args.target} --cluster {name}` brings it "
+            f"the store is on {cluster.host}: `regularize sync {sweep} --cluster {name}` brings it "
             f"here, then `regularize {args.command}` without --cluster"
         )
     if args.command not in THERE and args.command != "cluster":

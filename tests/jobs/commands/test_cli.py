@@ -123,7 +123,7 @@ def test_what_a_user_can_mend_is_said_in_a_line_and_nothing_is_written(
     assert not Path("results").exists()
 
 
-@pytest.mark.parametrize("arguments", [[], ["submit"], ["plan", "sweep.yaml", "--max-tasks", "0"], ["plam"]])
+@pytest.mark.parametrize("arguments", [[], ["sync"], ["plan", "sweep.yaml", "--max-tasks", "0"], ["plam"]])
 def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(arguments)
