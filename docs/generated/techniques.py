@@ -37,6 +37,15 @@ def technique_cards() -> str:
     return "\n\n".join(_card(name, row) for name, row in REGULARIZERS.items())
 
 
+def common_options() -> str:
+    """Those of every technique with a strength."""
+    rows: list[tuple[object, ...]] = [
+        (f"`{key}`", _valid(each), _default(each.default), each.meaning)
+        for key, each in OF_EVERY_STRENGTH.items()
+    ]
+    return table(("option", "valid values", "default", "meaning"), rows)
+
+
 def _card(name: str, row: Technique) -> str:
     parts = parted(docstring(name))
     lines = [f"## `{name}`", _markdown(parts[""])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,16 @@ def test_the_site_is_built_without_a_warning_and_every_link_leads_somewhere(tmp_
     assert built.returncode == 0, built.stderr
     assert check(tmp_path) > 1000
     assert (tmp_path / "tutorial.html").exists()
+
+
+def test_the_readme_is_short_and_names_two_commands_of_make_and_files_that_are_there() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    assert re.findall(r"^make \w+", text, re.MULTILINE) == ["make demo", "make test"]
+    assert len(re.findall(r"!\[", text)) == 1
+    for page in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / page).read_text(encoding="utf-8")):
+            assert link.startswith("https://") or (ROOT / link).exists(), f"{page}: {link}"
 
 
 @pytest.mark.parametrize(
