@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -84,6 +85,19 @@ class Curves:
         self.objective_steps = 0
         self.measured_step = trainer.step
 
+    def last_row(self) -> str:
+        """The row that was measured last, in words: over the runs that have one, from the least on."""
+        rows = [row for row in self.rows if row["step"] == self.measured_step]
+        losses = [row["loss"] for row in rows if row["split"] == "train"]
+        right = [row["accuracy"] for row in rows if row["split"] == "validation"]
+        steps = Counter(
+            step for step in self.trainer.diverged_step.tolist()[: len(self.trainer.runs)] if step
+        )
+        lost = [f"{count} diverged at step {step}" for step, count in sorted(steps.items())]
+        found = [f"train loss {spanned(losses, '.4g', 1.0)}"] if losses else []
+        found += [f"validation accuracy {spanned(right, '.1f', 100.0)} %"] if right else []
+        return ", ".join([*found, *lost])
+
     def outputs(self) -> final.Outputs:
         """Logits and labels of all splits, by the networks as they are now."""
         step, found = self._last_outputs
@@ -109,3 +123,12 @@ class Curves:
             name: (logits(self.examined, part, rows), self.examined.labels(part, rows))
             for name, (part, rows) in splits.items()
         }
+
+
+def spanned(values: Sequence[float], form: str, factor: float) -> str:
+    """
+    >>> spanned([0.5, 0.25], ".1f", 100.0), spanned([2.0, 2.0], ".4g", 1.0)
+    ('25.0 to 50.0', '2')
+    """
+    least, most = (f"{factor * value:{form}}" for value in (min(values), max(values)))
+    return least if least == most else f"{least} to {most}"

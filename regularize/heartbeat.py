@@ -34,6 +34,7 @@ class Heartbeat:
         """`measured` is the `Evaluation.text` that the tables are by, once they are there."""
         trainer = self.trainer
         ids = [run.run_id for run in trainer.runs]
+        steps = {i: step for i, step in zip(ids, trainer.diverged_step.tolist(), strict=False) if step}
         status = PackStatus(
             state=state,
             runs=tuple(ids),
@@ -52,7 +53,8 @@ class Heartbeat:
             code="+".join(trainer.codes),
             data=trainer.data,
             evaluation=measured,
-            diverged=tuple(i for i, step in zip(ids, trainer.diverged_step.tolist(), strict=False) if step),
+            diverged=tuple(steps),
+            diverged_at=steps,
             did_nothing=_idle(trainer) if state == "done" else (),
         )
         if trainer.ranks.first:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from regularize.snapshots import Snapshots
 from regularize.stopwatch import Stopwatch
 from regularize.store import PackStatus
 from regularize.trainer import Trainer
+
+_LOG = logging.getLogger(__name__)
 
 EPOCH_SECONDS = 10.0
 WORTH = 20  # times the cost of a checkpoint: at most 5 % of a training goes into those of its epochs
@@ -65,6 +68,7 @@ class Recorder:
         self.snapshots.take(self.trainer.step, self.trainer.model)
         self.training_time.start()
         self._write_status("running")
+        self._tell(f"{len(self.trainer.runs)} runs, from {self._place}")
         self._measure_if_due()
 
     def after_step(self) -> None:
@@ -82,6 +86,7 @@ class Recorder:
     def interrupt(self) -> PackStatus:
         self._save()
         self.trainer.ranks.wait()
+        self._tell(f"interrupted at {self._place}")
         return self._write_status("interrupted")
 
     def finish(self) -> PackStatus:
@@ -102,6 +107,7 @@ class Recorder:
             checkpoint.drop(trainer.paths)
             trainer.paths.curves.unlink(missing_ok=True)
         trainer.ranks.wait()
+        self._tell(f"done after {status.seconds + status.evaluation_seconds:.0f} s")
         return status
 
     @contextmanager
@@ -119,6 +125,20 @@ class Recorder:
         if self.curves.due:
             with self._measuring():
                 self.curves.measure(self.training_time.read() / len(self.trainer.runs))
+            self._tell(f"{self._place}: {self.curves.last_row()}")
+
+    @property
+    def _place(self) -> str:
+        trainer = self.trainer
+        return (
+            f"epoch {trainer.epoch} of {trainer.timeline.epochs}, "
+            f"step {trainer.step} of {trainer.timeline.steps}"
+        )
+
+    def _tell(self, what: str) -> None:
+        """To the worker's log."""
+        if self.trainer.ranks.first:
+            _LOG.info("pack %s: %s", self.trainer.paths.folder.name, what)
 
     def _told_to_stop(self) -> bool:
         self._beat()

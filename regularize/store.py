@@ -86,6 +86,7 @@ class PackStatus:
     host: str
     pid: int
     diverged: tuple[str, ...] = ()
+    diverged_at: Mapping[str, int] = dataclasses.field(default_factory=dict)  # of these, the step
     did_nothing: tuple[str, ...] = ()  # of a finished pack: runs with a penalty without effect
     evaluation_seconds: float = 0.0  # beside `seconds`
     job: str = ""  # what trains it on a cluster, as its log is named: array, element, process

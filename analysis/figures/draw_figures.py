@@ -15,6 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from analysis.figures.catalogue import FIGURES, SHOWN_SCORES, Drawn, draw
+from analysis.figures.parts.interrupts import deaf, ending_children
 from analysis.figures.parts.save import Drawing, save
 from analysis.figures.parts.subject import Subject, subjects, together
 from analysis.notation.methods import telling_apart
@@ -99,7 +100,10 @@ class Request:
         # Not by fork: a library's threads may hold locks, which a copy of the process would wait for.
         try:
             with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-                return self._joined(pool.map(self.part, tasks))
+                with deaf():
+                    parts = pool.map(self.part, tasks)
+                with ending_children():
+                    return self._joined(parts)
         except BrokenProcessPool:
             raise UserError(
                 f"one of {workers} processes that drew figures was killed, as happens where memory is short; "

@@ -139,7 +139,7 @@ def _notes(rows: pd.DataFrame) -> Iterator[str]:
         unit = f" {first['difference_unit']}" * bool(first["difference_unit"])
         yield f"Region of practical equivalence: ±{rope:.2g}{unit}."
     for reason, refused in rows.groupby("refused", sort=False):
-        yield f"Nothing is concluded on {_names(refused)}: {reason}."
+        yield f"Refused, that is, nothing is concluded on {_names(refused)}: {reason}."
     if len(doubtful := rows[rows["confirmed"] == False]):  # noqa: E712, missing where there is nothing to confirm
         yield f"The sign-flip check does not confirm the t-test on {_names(doubtful)}."
     if pd.notna(first["added"]):

@@ -24,6 +24,8 @@ _OF_THE_DISK = frozenset(
     }
 )  # fmt: skip
 
+INTERRUPTED = 130
+
 # Where the function of a command's name is.
 HOMES = {
     **dict.fromkeys(("plan", "submit", "train", "verify"), "sweep_commands"),
@@ -45,14 +47,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="replace")  # in a terminal that is not of UTF-8, `?` for ε
-    top = parser()
-    if "_ARGCOMPLETE" in os.environ:
-        from jobs.commands.completion import complete
+    try:
+        top = parser()
+        if "_ARGCOMPLETE" in os.environ:
+            from jobs.commands.completion import complete
 
-        complete(top)
-    args = top.parse_args(argv)
-    args.argv = list(sys.argv[1:] if argv is None else argv)
-    return run(args)
+            complete(top)
+        args = top.parse_args(argv)
+        args.argv = list(sys.argv[1:] if argv is None else argv)
+        return run(args)
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

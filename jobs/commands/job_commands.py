@@ -29,8 +29,8 @@ def status(args: Namespace) -> int:
 
 
 def logs(args: Namespace) -> int:
+    from jobs.status.going_on import see
     from jobs.status.log_files import logs as read
-    from jobs.status.overview import see
 
     store = store_of(args)
     wanted = filter_of_runs(args, store)
@@ -79,6 +79,11 @@ def efficiency(args: Namespace) -> int:
 
     store = store_of(args)
     cluster = submitted_settings.load(store).cluster
+    if cluster.kind == "local":
+        raise UserError(
+            f"efficiency asks Slurm's accounting, and {store.folder} was trained on this machine: its time "
+            "and memory are those of the processes that `regularize status` names"
+        )
     jobs = [handed.job_id for handed in read_journal(store.journal).arrays if handed.job_id]
     past = Slurm().accounting(jobs)
     if past is None:

@@ -76,10 +76,16 @@ def submit(args: Namespace) -> int:
             from jobs.status.wait_for_jobs import wait
 
             whole = wait(submission)
-        return 0 if whole else 1
     except KeyboardInterrupt:
-        print(f"to continue: {shlex.join(['regularize', *args.argv])}", file=sys.stderr)
+        _say_how_to_continue(args)
         raise
+    if not whole:
+        _say_how_to_continue(args)
+    return 0 if whole else 1
+
+
+def _say_how_to_continue(args: Namespace) -> None:
+    print(f"to continue: {shlex.join(['regularize', *args.argv])}", file=sys.stderr)
 
 
 def verify(args: Namespace) -> int:

@@ -11,6 +11,8 @@ from jobs.cluster.roots import data_folder, store_root
 from regularize.errors import UserError
 from regularize.store import Store
 
+PAPER = 10_000  # columns of what is no terminal
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -103,9 +105,13 @@ def _is_sweep(path: Path) -> bool:
 
 
 def console(stderr: bool = False) -> Console:
+    """The terminal; a pipe or a file gets lines as long as they are."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    found = Console(stderr=stderr, highlight=False)
+    if not found.is_terminal:
+        found.width = PAPER
+    return found
 
 
 def print_json(value: dict[str, Any]) -> None:

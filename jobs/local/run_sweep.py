@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from rich.console import Console
 
 from jobs.local.worker_processes import launch
+from jobs.planning.open_questions import too_few_seeds
 from jobs.planning.packing import Pack
 from jobs.planning.plan import Plan
 from jobs.planning.plan_headline import headline
@@ -53,10 +54,14 @@ def run_here(submission: Submission, again: Filter | None = None) -> bool:
         _check_queue(submission)
         _wait_for_orphans(store, submission.console)
         submitted_settings.save(store, submission.sweep, submission.saved)
+        if read_journal(store.journal).deaths:
+            append(store.journal, "began")
         began, only = False, _only(store, again)
         while (plan := _next_plan(submission, facts, only)).slices:
             if not began:
                 provenance.record(store, submission.overrides)
+                for note in too_few_seeds(submission.sweep):
+                    submission.say(note)
                 began = True
             submission.console.print(headline(plan), highlight=False, soft_wrap=True)
             if not _train(submission, plan):
@@ -104,27 +109,28 @@ def _check_queue(submission: Submission) -> None:
 def _train(submission: Submission, plan: Plan) -> bool:
     """Run the plan's tasks to their end; False, having said why, if not all packs are done."""
     store, console = submission.store, submission.console
-    phases = {
-        run.phase
-        for run in plan.runs
-        if run.run_id in plan.again.runs or (run.run_id not in plan.done and run.run_id not in plan.without)
-    }
-    rows = [row for row in read_rows(store) if row.phase in phases and row.run_id not in plan.without]
+    rows = [row for row in read_rows(store) if row.run_id not in plan.without]
     with display(console) as update:
         watch = _Watch(store, rows, plan, update)
         try:
-            logs = launch(store, plan.slices, submission.cluster, submission.data_root, watch.tick)
+            launch(
+                store,
+                plan.slices,
+                submission.cluster,
+                submission.data_root,
+                watch.tick,
+                partial(_alarm, console),
+            )
         except KeyboardInterrupt:
             console.print(f"interrupted: {summary(watch.look())}", highlight=False, soft_wrap=True)
             raise
         watch.look()
-    lost, cancelled = _unfinished(plan.slices, watch.packs, read_journal(store.journal).cancelled)
+    lost, cancelled = _unfinished(plan.packs, watch.packs, read_journal(store.journal).cancelled)
     if cancelled:
         message = f"{plural(cancelled, 'run')} ended by `regularize cancel`; `regularize submit` goes on with"
         console.print(f"{message} {'them' if cancelled > 1 else 'it'}", style="yellow", soft_wrap=True)
-    for number, runs in lost.items():
-        message = f"task {number} ended with {plural(runs, 'run')} unfinished; its log is {logs[number]}"
-        console.print(message, style="red", markup=False, soft_wrap=True)
+    if lost:
+        _alarm(console, f"{plural(lost, 'run')} unfinished; the workers' logs are in {store.logs}")
     return all(pack.done(watch.packs.statuses.get(pack.pack_id)) for pack in plan.packs)
 
 
@@ -149,29 +155,27 @@ class _Watch:
             if not self._is_new(pack_id, statuses[pack_id]):
                 statuses[pack_id] = replace(statuses[pack_id], measuring_failed=False)
         self.packs = Packs(statuses, read.broken)
-        found = overview(self._rows, self.packs, self._store)
-        self._update(found, seconds_left(self._plan.slices, self.packs, time.monotonic() - self._began))
+        plan, elapsed = self._plan, time.monotonic() - self._began
+        found = overview(self._rows, self.packs, self._store, ahead=len(plan.ahead))
+        self._update(found, seconds_left(plan.slices, self.packs, elapsed, plan.ahead_seconds))
         return found
 
     def _is_new(self, pack_id: str, status: PackStatus) -> bool:
         return status != self._before.statuses.get(pack_id)
 
 
-def _unfinished(
-    slices: Sequence[Sequence[Pack]], packs: Packs, cancelled: frozenset[str]
-) -> tuple[Counter[int], int]:
-    """How many runs each ended task lost, by its number, and how many ended with packs that were cancelled.
+def _unfinished(planned: Sequence[Pack], packs: Packs, cancelled: frozenset[str]) -> tuple[int, int]:
+    """How many runs workers that died left, and how many ended with packs that were cancelled.
 
     Those that failed are in neither.
     """
-    lost, ours = Counter[int](), 0
-    for number, slice_ in enumerate(slices):
-        for pack in (pack for pack in slice_ if not pack.ended(packs.statuses.get(pack.pack_id))):
-            if cancelled.isdisjoint(pack.runs):
-                lost[number] += len(pack.runs)
-            else:
-                ours += len(pack.runs)
-    return lost, ours
+    left = [pack for pack in planned if not pack.ended(packs.statuses.get(pack.pack_id))]
+    ours = sum(len(pack.runs) for pack in left if not cancelled.isdisjoint(pack.runs))
+    return sum(len(pack.runs) for pack in left) - ours, ours
+
+
+def _alarm(console: Console, message: str) -> None:
+    console.print(message, style="red", markup=False, soft_wrap=True)
 
 
 def _wait_for_orphans(store: Store, console: Console) -> None:

@@ -20,20 +20,27 @@ def open_questions(sweep: Sweep, facts: Mapping[str, Facts]) -> Iterator[str]:
             "regularizers, or name another with `baseline:`"
         )
     else:
-        yield from dict.fromkeys(_too_few_seeds(sweep))
+        yield from too_few_seeds(sweep)
     yield from dict.fromkeys(_not_built(sweep, facts))
 
 
-def _too_few_seeds(sweep: Sweep) -> Iterator[str]:
-    for grid in sweep.datasets:
-        rivals = sum(1 if sweep.two_phase else len(entry.candidates) for entry in grid.entries) - 1
-        needed, there = pairs_needed(rivals), len(sweep.report_seeds)
-        if rivals and there < needed:
+def too_few_seeds(sweep: Sweep) -> Iterator[str]:
+    """Where no p-value could reach the level, however the runs turn out: once for each number of rivals."""
+    if sweep.baseline is None:
+        return
+    rivals = {_contenders(sweep, grid) - 1 for grid in sweep.datasets}
+    for number in sorted(number for number in rivals if number):
+        needed, there = pairs_needed(number), len(sweep.report_seeds)
+        if there < needed:
             pairs = "repetition" if sweep.seeds.repetitions > 1 else "report seed"
             yield (
                 f"no conclusion can be drawn from {plural(there, pairs)}: with "
-                f"{plural(rivals, 'comparison')} {needed} are needed"
+                f"{plural(number, 'comparison')} {needed} are needed"
             )
+
+
+def _contenders(sweep: Sweep, grid: DatasetGrid) -> int:
+    return sum(1 if sweep.two_phase else len(entry.candidates) for entry in grid.entries)
 
 
 def _not_built(sweep: Sweep, facts: Mapping[str, Facts]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +11,8 @@ from pathlib import Path
 from jobs.status.run_filters import EVERYTHING, Filter, matching
 from jobs.status.run_states import run_states
 from jobs.store.journal import Journal
-from jobs.store.pack_status import Packs, failure, read_packs
-from jobs.store.planned_runs import read_rows
+from jobs.store.pack_status import Packs, diverged, diverged_at, failure, read_packs
+from jobs.store.planned_runs import Row, read_rows
 from jobs.submission.job_outcomes import Sight
 from jobs.support.readable_numbers import plural
 from regularize.store import PackPaths, PackStatus, Store
@@ -23,21 +23,46 @@ TROUBLE = Filter(states=("failed", "lost", "unknown"))
 
 def logs(store: Store, wanted: Filter, lines: int, sight: Sight) -> Iterator[str]:
     """Errors of failed packs and ends of others' logs, each once; without a filter, those of trouble."""
+    yield from _told(store, wanted, sight)
     found = log_files(store, wanted, sight)
     for path, runs in found.items():
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else _instead(path)
         shown = text.splitlines() if path.name == "error.txt" else text.splitlines()[-lines:]
         yield "\n".join((f"==> {path} ({plural(runs, 'run')})", *shown, ""))
-    if not found:
-        yield "nothing failed or was lost" if wanted == EVERYTHING else "these runs have no logs"
+    if not found and wanted != EVERYTHING:
+        yield "these runs have no logs"
+    elif not found:
+        yield "nothing else failed or was lost" if sight.journal.deaths else "nothing failed or was lost"
 
 
 def log_files(store: Store, wanted: Filter, sight: Sight) -> dict[Path, int]:
     """The file that tells most of each wanted run (without a filter, those in trouble), and of how many."""
     packs = read_packs(store)
     states, _ = run_states(packs, sight, datetime.now(UTC))
-    chosen = matching(read_rows(store), TROUBLE if wanted == EVERYTHING else wanted, states)
-    return _log_files(store, [row.run_id for row in chosen], states, sight.journal, packs)
+    chosen = [row.run_id for row in _chosen(store, wanted, states)]
+    return _log_files(store, chosen, states, sight.journal, packs)
+
+
+def worker_log(store: Store, pid: int) -> Path | None:
+    """The log of the worker of this machine that has, or had last, that number."""
+    return max(store.logs.glob(f"worker-*-{pid}.log"), key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _told(store: Store, wanted: Filter, sight: Sight) -> Iterator[str]:
+    """What is known of the wanted runs that no log tells: which workers died, and who diverged when."""
+    packs = read_packs(store)
+    states, _ = run_states(packs, sight, datetime.now(UTC))
+    chosen = [row.run_id for row in _chosen(store, wanted, states)]
+    for death in sight.journal.deaths:
+        if wanted == EVERYTHING or not set(chosen).isdisjoint(death.runs):
+            yield f"{death.said} (its log is {store.logs / death.log})"
+    if wanted != EVERYTHING:
+        steps = diverged_at(packs)
+        yield from (f"run {i}: {diverged(steps.get(i))}" for i in chosen if states.get(i) == "diverged")
+
+
+def _chosen(store: Store, wanted: Filter, states: Mapping[str, str]) -> list[Row]:
+    return matching(read_rows(store), TROUBLE if wanted == EVERYTHING else wanted, states)
 
 
 def _log_files(
@@ -62,6 +87,8 @@ def _log_files(
             found[store.pack(pack_id).error] += 1
         elif job:
             found[store.logs / f"{job}_log.out"] += 1
+        elif status and (log := worker_log(store, status.pid)):
+            found[log] += 1
         elif states.get(run_id) == "lost" and status:
             for path in _since(store, status) or [store.pack(pack_id).error]:
                 found[path] += 1

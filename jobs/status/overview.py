@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.slurm.client import Slurm
+from jobs.status.going_on import given_up, reports_ahead, see, stopped
 from jobs.status.run_filters import EVERYTHING, Filter
 from jobs.status.run_states import RUN_STATES, age, pack_state, run_states, waits
-from jobs.store import submitted_settings
 from jobs.store.failed_packs import Failure, failed_pack, grouped
-from jobs.store.journal import Journal, damage, read_journal
+from jobs.store.journal import Death, damage
 from jobs.store.pack_status import Packs, read_packs
 from jobs.store.planned_runs import Row, read_rows
-from jobs.store.unmeasured import settled, unmeasured
-from jobs.submission.continuation import halted
-from jobs.submission.job_outcomes import UNKNOWN, Sight, look_now
-from jobs.submission.retries import judge
+from jobs.store.unmeasured import unmeasured
+from jobs.submission.job_outcomes import Sight
 from jobs.support.readable_numbers import plural
-from regularize.errors import UserError
 from regularize.store import PackStatus, Store
-
-# How long a status waits for a controller that is away.
-PATIENCE = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +59,8 @@ class Queue:
 class Overview:
     """Runs by state, for every phase, and for every (regularizer, dataset), in the sweep's order.
 
-    `progress` is the share of all planned runs' steps that is done, in [0, 1]. `broken` says what is
+    `ahead` are report runs that follow once strengths are chosen; `progress` is the share of all runs' steps
+    that is done, theirs included, in [0, 1]. `deaths` are of this machine's workers. `broken` says what is
     wrong with packs whose status cannot be read, `left_out` how many runs are not handed over
     again, by reason; `follow_up` is the job that goes on by itself, `halted` what to do where none does
     and something is left. `to_measure` are runs that are done, but measured otherwise than the sweep asks for
@@ -85,7 +78,9 @@ class Overview:
     follow_up: Queue | None = None
     halted: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
+    deaths: Sequence[Death] = ()
     notes: Sequence[str] = ()
+    ahead: int = 0
     to_measure: int = 0
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
     states: Mapping[str, str] = field(default_factory=dict)
@@ -106,6 +101,7 @@ class Overview:
             "time": self.time.isoformat(timespec="seconds"),
             "runs": _counts(self.runs),
             "phases": {phase: _counts(counter) for phase, counter in self.phases.items()},
+            "ahead": self.ahead,
             "progress": round(self.progress, 4),
             "cells": cells,
             "active": [vars(active) for active in self.active],
@@ -114,6 +110,7 @@ class Overview:
             "follow_up": vars(self.follow_up) if self.follow_up else None,
             "halted": self.halted,
             "left_out": dict(self.left_out),
+            "deaths": [death._asdict() for death in self.deaths],
             "broken": list(self.broken),
             "notes": list(self.notes),
             "to_measure": self.to_measure,
@@ -128,6 +125,7 @@ def overview(
     *,
     now: datetime | None = None,
     wanted: Filter = EVERYTHING,
+    ahead: int = 0,
 ) -> Overview:
     """The states of the `wanted` of the runs `rows`, as the `packs` of the `store` and Slurm tell them."""
     now = now or datetime.now(UTC)
@@ -144,7 +142,9 @@ def overview(
     return Overview(
         phases=phases,
         cells=cells,
-        progress=sum(shares.get(row.run_id, 0.0) for row in rows) / len(rows) if rows else 1.0,
+        progress=sum(shares.get(row.run_id, 0.0) for row in rows) / (len(rows) + ahead) if rows else 1.0,
+        ahead=ahead,
+        deaths=sight.journal.deaths if sight else (),
         active=[_active(i, s, now) for i, s in concerned.items() if _trains(s, states, now)],
         failures=[failed_pack(i, s, store) for i, s in concerned.items() if _matters(s, states)],
         broken=sorted(packs.broken.values()),
@@ -183,46 +183,11 @@ def read_overview(
     left_out = given_up(store, rows, sight, packs)
     counts = Counter(left_out[row.run_id] for row in rows if row.run_id in left_out)
     halt = "" if notes else stopped(store, rows, sight, packs, left_out)
-    found = overview(rows, packs, store, sight, wanted=wanted)
+    ahead = reports_ahead(store, rows, packs) if wanted == EVERYTHING else 0
+    found = overview(rows, packs, store, sight, wanted=wanted, ahead=ahead)
     if lines := sight.journal.damaged:
         notes = [*notes, damage(store.journal, lines)]
     return replace(found, left_out=counts, notes=[*notes, *found.notes], halted=halt)
-
-
-def see(store: Store, say: Callable[[str], None] = lambda _: None) -> tuple[Sight, list[str]]:
-    """What Slurm has in hand, and what there is to say of it: where it does not answer, that is unknown."""
-    try:
-        return look_now(store.journal, Slurm(say=say, patience=PATIENCE)), []
-    except UserError as error:
-        return _unseen(read_journal(store.journal)), [f"{error}; what Slurm has in hand is unknown"]
-
-
-def given_up(store: Store, rows: Sequence[Row], sight: Sight, packs: Packs) -> dict[str, str]:
-    """The unfinished runs that are not handed over again by themselves, and why."""
-    with suppress(UserError):
-        cluster = submitted_settings.load(store).cluster
-        if cluster.kind == "slurm":
-            done, live = settled(rows, packs), sight.live_runs()
-            verdict = judge(sight.journal, packs, cluster).left_out
-            return {i: why for i, why in verdict.items() if i not in done and i not in live}
-    return {}
-
-
-def stopped(
-    store: Store, rows: Sequence[Row], sight: Sight, packs: Packs, left_out: Mapping[str, str]
-) -> str:
-    """Why nothing goes on by itself, and which command continues; `` where something does."""
-    with suppress(UserError):
-        if submitted_settings.load(store).cluster.kind == "slurm":
-            return halted(rows, sight, settled(rows, packs), left_out, store.logs)
-    return ""
-
-
-def _unseen(journal: Journal) -> Sight:
-    """What there is to see where Slurm does not answer."""
-    open_ = [(handed, index) for handed in journal.open for index in range(handed.jobs)]
-    gone = {(handed.token, index): UNKNOWN for handed, index in open_ if index not in handed.endings}
-    return Sight(journal=journal, live={}, gone=gone, accounted=False)
 
 
 def _queues(sight: Sight, planned: set[str]) -> list[Queue]:

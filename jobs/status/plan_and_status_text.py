@@ -16,6 +16,7 @@ from jobs.status.overview import Active, Overview, Queue
 from jobs.status.progress import summary
 from jobs.store.failed_packs import Group as Failures
 from jobs.store.failed_packs import grouped
+from jobs.store.journal import Death
 from jobs.submission.continuation import left_out_line
 from jobs.support.readable_numbers import duration, plural, size
 
@@ -75,6 +76,7 @@ def status_view(overview: Overview) -> Group:
     if overview.to_measure:
         runs = plural(overview.to_measure, "run")
         lines.append(f"{runs} done, but measured otherwise than the sweep asks for: `submit` measures again")
+    lines += _listed([_death_line(death) for death in overview.deaths], "red")
     lines += _listed([_failures_line(group) for group in grouped(overview.failures)], "red")
     lines += _listed([left_out_line(reason, runs) for reason, runs in overview.left_out.items()], "red")
     lines += _listed([*overview.broken, *overview.notes], "yellow")
@@ -143,6 +145,12 @@ def _expected(queue: Queue) -> str:
 def _failures_line(group: Failures) -> str:
     packs = plural(len(group.failures), "pack")
     return f"{plural(group.runs, 'run')} of {packs} failed: {group.message} ({group.failures[0].path})"
+
+
+def _death_line(death: Death) -> str:
+    what = "it is left out" if death.given_up and death.pack else "its packs are left"
+    follows = what if death.given_up else "another worker took over its packs"
+    return f"{death.said}; {follows} (logs/{death.log})"
 
 
 def _what_follows(overview: Overview) -> list[str | Text]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -42,21 +43,39 @@ def display(console: Console) -> Iterator[Update]:
 
 
 def summary(overview: Overview) -> str:
-    """`120 of 280 runs done, 16 running, 2 diverged`; a diverged run is a done one too."""
+    """`120 of 280 runs done, 16 running, 2 diverged`; a diverged run is a done one too.
+
+    With report runs that are to follow `24 of 84 runs done (tune 24 of 48, then 36 report runs)`.
+    """
     counts = overview.runs
-    finished = counts["done"] + counts["diverged"]
+    total = plural(counts.total() + overview.ahead, "run")
     parts = [f"{counts[state]:,} {state}" for state in _SHOWN if counts[state]]
-    return ", ".join([f"{finished:,} of {plural(counts.total(), 'run')} done", *parts])
+    return ", ".join([f"{_finished(counts):,} of {total} done{_phases(overview)}", *parts])
+
+
+def _phases(overview: Overview) -> str:
+    """How far each phase is, while there is more than one."""
+    phases = [f"{name} {_finished(each):,} of {each.total():,}" for name, each in overview.phases.items()]
+    if overview.ahead:
+        phases.append(f"then {plural(overview.ahead, 'report run')}")
+    return f" ({', '.join(phases)})" if len(phases) > 1 else ""
+
+
+def _finished(counts: Counter[str]) -> int:
+    return counts["done"] + counts["diverged"]
 
 
 def failure_line(failed: Failure) -> str:
     return f"{plural(failed.runs, 'run')} of pack {failed.pack_id} failed: {failed.message} ({failed.path})"
 
 
-def seconds_left(slices: Sequence[Sequence[Pack]], packs: Packs, elapsed: float) -> float | None:
+def seconds_left(
+    slices: Sequence[Sequence[Pack]], packs: Packs, elapsed: float, ahead: float = 0.0
+) -> float | None:
     """Seconds until the slowest of the tasks ends, at the speed of the `elapsed` seconds so far.
 
-    The slices are as they were planned; None before a thousandth is done, which is no speed yet.
+    The slices are as they were planned, `ahead` are the seconds planned for what follows them; None before
+    a thousandth is done, which is no speed yet.
     """
     left = [
         sum(pack.whole * pack.share_left(packs.statuses.get(pack.pack_id)) for pack in slice_)
@@ -64,7 +83,7 @@ def seconds_left(slices: Sequence[Sequence[Pack]], packs: Packs, elapsed: float)
     ]
     planned = sum(pack.seconds for slice_ in slices for pack in slice_)
     gone = planned - sum(left)
-    return max(left) * elapsed * len(slices) / gone if gone > planned / 1000 else None
+    return (max(left) + ahead) * elapsed * len(slices) / gone if gone > planned / 1000 else None
 
 
 @contextmanager

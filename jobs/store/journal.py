@@ -7,7 +7,9 @@ line. Each line has its checksum. One that was torn by a crash or is damaged say
 have told is asked again.
 
 Events: submitting, submitted, abandoned (there is no such job), ended (of some elements, how), asked
-(by a person, to train everything), cancelled and retried (runs), said (that lines are damaged).
+(by a person, to train everything), cancelled and retried (runs), said (that lines are damaged); of workers
+of this machine died (one did, while it trained these runs) and began (a submission, with which their count
+begins anew).
 """
 
 from __future__ import annotations
@@ -34,6 +36,30 @@ class Ending(NamedTuple):
     state: str
     progress: bool
     line: int = 0
+
+
+class Death(NamedTuple):
+    """A worker of this machine that ended with packs left: how, and what it was training, if anything.
+
+    `given_up`: not tried again, as it was not the first that ended so. `log` is a file in the store's logs.
+    """
+
+    pid: int
+    how: str
+    pack: str
+    runs: tuple[str, ...]
+    log: str
+    given_up: bool
+    time: str
+
+    @property
+    def said(self) -> str:
+        """
+        >>> Death(7, "was killed by signal 9", "ab", ("r",), "worker-0.log", False, "").said
+        'worker process 7 was killed by signal 9 while it trained pack ab'
+        """
+        where = f" while it trained pack {self.pack}" if self.pack else ""
+        return f"worker process {self.pid} {self.how}{where}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +114,8 @@ class Journal:
     `asked` is the last line that did. `retried` is for each run the last line that said to forget
     its failures, and that line's time. `ended_by_us` are the elements (token, index) that were ended for
     the sake of cancelled runs in them; their others go on. `damaged` are the lines of which nothing is known
-    and nobody has said so; `strays` the jobs of which a damaged line knew what they train.
+    and nobody has said so; `strays` the jobs of which a damaged line knew what they train. `deaths` are those
+    of this machine's workers since the last submission began.
     """
 
     handed: tuple[Handed, ...] = ()
@@ -98,6 +125,7 @@ class Journal:
     retried: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     damaged: tuple[int, ...] = ()
     strays: tuple[str, ...] = ()
+    deaths: tuple[Death, ...] = ()
 
     @property
     def arrays(self) -> list[Handed]:
@@ -198,6 +226,12 @@ def _after(journal: Journal, event: Mapping[str, Any], line: int) -> Journal:
             again = dict.fromkeys(event["runs"], (line, str(event["time"])))
             cancelled = journal.cancelled.difference(again)
             return replace(journal, cancelled=cancelled, retried={**journal.retried, **again})
+        case "died":
+            values = {**event, "runs": tuple(event["runs"])}
+            death = Death(**{name: values[name] for name in Death._fields})
+            return replace(journal, deaths=(*journal.deaths, death))
+        case "began":
+            return replace(journal, deaths=())
         case "said":
             return replace(journal, damaged=tuple(n for n in journal.damaged if n not in event["damaged"]))
         case str():

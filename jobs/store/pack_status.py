@@ -84,6 +84,19 @@ def failure(paths: PackPaths) -> str:
     return lines[-1] if lines else "it left no message"
 
 
+def diverged_at(packs: Packs) -> dict[str, int]:
+    """For the runs that diverged, at which step; packs of earlier versions did not say."""
+    return {i: step for status in packs.statuses.values() for i, step in status.diverged_at.items()}
+
+
+def diverged(step: int | None) -> str:
+    """
+    >>> diverged(4), diverged(None)
+    ('diverged at step 4', 'diverged')
+    """
+    return "diverged" if step is None else f"diverged at step {step:,}"
+
+
 def share(status: PackStatus) -> float:
     """The share of a pack's steps that is done, in [0, 1]."""
     return status.step / status.steps if status.steps else 0.0

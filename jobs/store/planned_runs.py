@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from jobs.store.runs_table import read_runs
@@ -31,9 +32,17 @@ def read_rows(store: Store) -> list[Row]:
         UserError: it has none.
     """
     if not store.runs.exists():
-        raise UserError(f"{store.folder} holds no {store.runs.name}: nothing has been submitted to it")
+        raise nothing_submitted(store.runs)
     table = read_runs(store).select(_COLUMNS).to_pylist()
     return rows([row for row in table if row["planned"]])
+
+
+def nothing_submitted(lacking: Path) -> UserError:
+    """What to say of a store without one of the files that a submission writes."""
+    return UserError(
+        f"{lacking.parent} holds no {lacking.name}: nothing has been submitted to it; "
+        "`regularize submit SWEEP.yaml` comes first"
+    )
 
 
 def rows(table: Sequence[Mapping[str, Any]]) -> list[Row]:

@@ -14,6 +14,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -75,6 +76,18 @@ def holder(path: Path) -> int | None:
         return int(unsealed(json.loads(path.read_bytes()))["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def held(path: Path) -> bool:
+    """Whether a process that lives, as far as can be told, holds the lock."""
+    try:
+        text, silent = path.read_bytes(), time.time() - path.stat().st_mtime
+        _check_dead(path, text, silent)
+    except LockedError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def alive(pid: int) -> bool:

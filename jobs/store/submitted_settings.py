@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.cluster.cluster_config import Cluster, from_json
-from regularize.errors import UserError
+from jobs.store.planned_runs import nothing_submitted
 from regularize.store import DamagedFileError, Store, read_json, write_json, write_text
 
 if TYPE_CHECKING:
@@ -25,10 +25,19 @@ class Saved:
 
 
 def save(store: Store, sweep: Sweep, saved: Saved) -> None:
+    from jobs.sweep.run_grid import report_count
+
     write_text(store.sweep, sweep.text)
     root = str(saved.data_root) if saved.data_root else None
     settings = {"cluster": saved.cluster.to_json(), "data_root": root, "sweep": _digest(sweep.text.encode())}
-    write_json(store.submission, settings)
+    write_json(store.submission, settings | {"report_runs": report_count(sweep)})
+
+
+def report_runs(store: Store) -> int:
+    """How many report runs the sweep has once strengths are chosen; 0 where the store does not say."""
+    with suppress(OSError, ValueError, KeyError, TypeError):  # which loading says
+        return int(read_json(store.submission)["report_runs"])
+    return 0
 
 
 def load(store: Store) -> Saved:
@@ -43,7 +52,7 @@ def load(store: Store) -> Saved:
             return Saved(cluster=from_json(value["cluster"]), data_root=Path(root) if root else None)
         except (ValueError, KeyError, TypeError) as error:
             raise DamagedFileError(store.submission, str(error)) from None
-    raise UserError(f"{store.folder} holds no {store.submission.name}: nothing has been submitted to it")
+    raise nothing_submitted(store.submission)
 
 
 def load_saved_sweep(store: Store) -> Sweep:

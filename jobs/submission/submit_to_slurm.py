@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.planning.open_questions import too_few_seeds
 from jobs.planning.prepare_submission import Submission
 from jobs.planning.sweep_data import prepare_data
 from jobs.slurm.client import Slurm
@@ -32,4 +33,6 @@ def submit_by_hand(submission: Submission, *, everything: bool = True) -> bool:
         way = way_to_slurm(store, submission.saved, slurm, submission.sweep.models)
         turn = submit_ready(submission, facts, way)
     report(submission, turn)
+    for note in too_few_seeds(submission.sweep) if turn.jobs else ():
+        submission.say(note)
     return not turn.left_out

@@ -35,7 +35,14 @@ def counts(tally: Tally, palette: Mapping[str, Look] | None = None, *, short: bo
 
 
 def done(picture: Picture) -> str:
-    return f"{picture.total.finished:,} of {plural(len(picture.runs), 'run')} done"
+    return f"{picture.total.finished:,} of {plural(len(picture.runs) + picture.ahead, 'run')} done"
+
+
+def phases(picture: Picture) -> str:
+    """How far each is, where there are several: `tune 24/48, then 36 report runs`."""
+    parts = [f"{name} {each.finished:,}/{each.counts.total():,}" for name, each in picture.phases.items()]
+    parts += [f"then {plural(picture.ahead, 'report run')}"] if picture.ahead else []
+    return ", ".join(parts) if len(parts) > 1 else ""
 
 
 def pace(picture: Picture, now: datetime) -> str:

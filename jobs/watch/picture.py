@@ -95,7 +95,10 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A sweep at one moment. `speed` is in runs an hour; it and `seconds_left` are None while unknown."""
+    """A sweep at one moment. `speed` is in runs an hour; it and `seconds_left` are None while unknown.
+
+    `ahead` are report runs that follow once strengths are chosen.
+    """
 
     sweep: str
     place: str
@@ -107,6 +110,7 @@ class Picture:
     warnings: tuple[str, ...] = ()
     speed: float | None = None
     seconds_left: float | None = None
+    ahead: int = 0
 
     @cached_property
     def total(self) -> Tally:
@@ -137,7 +141,22 @@ class Picture:
     @property
     def over(self) -> bool:
         """Whether nothing is left that would go on."""
-        return bool(self.runs) and not any(self.total.counts[state] for state in GOING_ON)
+        return bool(self.runs) and not self.ahead and not any(self.total.counts[state] for state in GOING_ON)
+
+    @property
+    def all(self) -> Tally:
+        """With those ahead, as planned ones."""
+        return Tally.sum([self.total, Tally(counts=Counter(planned=self.ahead), share=0.0)])
+
+    @property
+    def share(self) -> float:
+        """Of all runs' steps, those ahead included, what is done."""
+        return self.total.share * len(self.runs) / (len(self.runs) + self.ahead) if self.runs else 0.0
+
+    @cached_property
+    def phases(self) -> Mapping[str, Tally]:
+        names = dict.fromkeys(run.phase for run in self.runs)
+        return {name: Tally.of([run for run in self.runs if run.phase == name]) for name in names}
 
     def of_cell(self, regularizer: str, dataset: str) -> list[Run]:
         """The runs of a cell of the heat map; its margins are `ALL`."""
@@ -150,7 +169,8 @@ class Picture:
     def to_json(self) -> str:
         """One line; runs are lists of values, or their names would be most of it."""
         value = {
-            field: getattr(self, field) for field in ("sweep", "place", "warnings", "speed", "seconds_left")
+            field: getattr(self, field)
+            for field in ("sweep", "place", "warnings", "speed", "seconds_left", "ahead")
         }
         value |= {"time": self.time.isoformat(), "runs": self.runs}
         value |= {name: [asdict(each) for each in getattr(self, name)] for name in _PARTS}
@@ -170,6 +190,7 @@ class Picture:
             warnings=tuple(value["warnings"]),
             speed=value["speed"],
             seconds_left=value["seconds_left"],
+            ahead=value["ahead"],
             **parts,
         )
 

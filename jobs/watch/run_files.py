@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from jobs.store.pack_status import Packs
+from jobs.status.log_files import worker_log
+from jobs.store.pack_status import Packs, diverged
 from jobs.submission.job_outcomes import UNKNOWN, Sight
 from jobs.support.readable_numbers import duration
 from jobs.watch.header_words import clock
@@ -37,6 +38,7 @@ def facts(run_id: str, row: Mapping[str, Any], packs: Packs, sight: Sight) -> di
     elif job.ending and job.ending != UNKNOWN:
         found |= {"Slurm": job.ending}
     if pack := job.pack:
+        found |= {"this run": diverged(pack.diverged_at.get(run_id))} if run_id in pack.diverged else {}
         found |= {"pack": f"{job.pack_id}, {pack.state}, of {len(pack.runs)} runs"}
         found |= {"node": f"{pack.host}, process {pack.pid}"}
         found |= {"epoch": f"{pack.epoch} of {pack.epochs}, step {pack.step:,} of {pack.steps:,}"}
@@ -110,7 +112,9 @@ def log_of(store: Store, packs: Packs, sight: Sight, run_id: str) -> Path:
         exact = [store.logs / f"{job.pack.job}_log.out"] if job.pack and job.pack.job else []
         ours = sorted(store.logs.glob(f"{job.job_id}_*_log.out"))
     else:
-        exact, ours = [], sorted(store.logs.glob("*_log.out"), key=lambda path: -path.stat().st_mtime)
+        own = worker_log(store, job.pack.pid) if job.pack else None
+        logs = [*store.logs.glob("worker-*.log"), *store.logs.glob("*_log.out")]
+        exact, ours = [own] if own else [], sorted(logs, key=lambda path: -path.stat().st_mtime)
     for path in (*exact, *ours):
         if path.exists():
             return path

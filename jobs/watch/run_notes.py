@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.slurm.squeue import QueuedTask
 from jobs.status.run_states import waits
-from jobs.store.pack_status import Packs
+from jobs.store.journal import Death
+from jobs.store.pack_status import Packs, diverged
 from jobs.submission.job_outcomes import UNKNOWN, Sight
 from jobs.watch.header_words import clock
 from regularize.store import PackStatus
@@ -50,10 +51,19 @@ def jobs_of(sight: Sight, packs: Packs) -> dict[str, Job]:
     return found
 
 
-def note_of(state: str, job: Job | None, messages: Mapping[str, str], left_out: str) -> str:
+def note_of(
+    run_id: str,
+    state: str,
+    job: Job | None,
+    messages: Mapping[str, str],
+    left_out: str,
+    deaths: Sequence[Death] = (),
+) -> str:
     """Why it waits, where it is, or what went wrong."""
-    if job is None or state in ("done", "diverged"):
+    if job is None or state == "done":
         return ""
+    if job.pack and run_id in job.pack.diverged:
+        return diverged(job.pack.diverged_at.get(run_id))
     if state == "failed":
         return messages.get(job.pack_id, left_out)
     if left_out:
@@ -63,6 +73,8 @@ def note_of(state: str, job: Job | None, messages: Mapping[str, str], left_out: 
         return f"{job.task.reason}{start}"
     if state == "running" and job.pack:
         return f"epoch {job.pack.epoch} of {job.pack.epochs} on {job.pack.host}"
+    if state == "lost" and job.pack and not job.pack.job:
+        return killed(run_id, deaths) or f"its process, {job.pack.pid}, ended without a word"
     if state in ("lost", "unknown"):
         return (
             f"job ended: {job.ending}"
@@ -70,3 +82,8 @@ def note_of(state: str, job: Job | None, messages: Mapping[str, str], left_out: 
             else "Slurm says nothing of its job"
         )
     return ""
+
+
+def killed(run_id: str, deaths: Sequence[Death]) -> str:
+    """How the last of this machine's workers ended that died while it trained the run."""
+    return next((death.said for death in reversed(deaths) if run_id in death.runs), "")

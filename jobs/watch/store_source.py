@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.status.overview import Active, Overview, given_up, overview, see, stopped
+from jobs.status.going_on import given_up, reports_ahead, see, stopped
+from jobs.status.overview import Active, Overview, overview
 from jobs.store import submitted_settings
 from jobs.store.failed_packs import grouped
+from jobs.store.journal import Death
 from jobs.store.pack_status import Packs, read_packs
-from jobs.store.planned_runs import Row, rows
+from jobs.store.planned_runs import Row, nothing_submitted, rows
 from jobs.store.runs_table import read_runs
 from jobs.submission.job_outcomes import Sight
 from jobs.watch.picture import GOING_ON, Failures, Pack, Picture, Run
@@ -41,7 +43,8 @@ class LocalSource:
         self.sight = sight
         self.packs = read_packs(self.store, self.packs)  # after the queue: what has left it is there
         now = datetime.now(UTC)
-        found = overview(self.rows, self.packs, self.store, sight, now=now)
+        ahead = reports_ahead(self.store, self.rows, self.packs)
+        found = overview(self.rows, self.packs, self.store, sight, now=now, ahead=ahead)
         left_out = given_up(self.store, self.rows, sight, self.packs)
         halt = "" if notes else stopped(self.store, self.rows, sight, self.packs, left_out)
         runs = self._runs(found, left_out)
@@ -52,7 +55,8 @@ class LocalSource:
             runs=tuple(runs),
             active=tuple(_pack(active) for active in found.active),
             queue=tuple(found.queue),
-            failures=tuple(_failures(found)),
+            failures=(*_failures(found), *(_death(self.store, death) for death in found.deaths)),
+            ahead=ahead,
             warnings=(*notes, *[halt] * bool(halt), *found.broken),
             **_pace(runs, found),
         )
@@ -85,9 +89,7 @@ class LocalSource:
         try:
             stat = self.store.runs.stat()
         except FileNotFoundError:
-            raise UserError(
-                f"{self.store.folder} holds no {self.store.runs.name}: nothing was submitted"
-            ) from None
+            raise nothing_submitted(self.store.runs) from None
         if (stamp := (stat.st_mtime_ns, stat.st_ino)) != self.stamp:
             planned = [row for row in read_runs(self.store).to_pylist() if row["planned"]]
             self.rows, self.stamp = rows(planned), stamp
@@ -114,7 +116,7 @@ class LocalSource:
                 state=(state := found.states.get(row.run_id, "planned")),
                 share=round(found.shares.get(row.run_id, 0.0), 4),
                 job=((job := jobs.get(row.run_id)) and job.job_id) or "",
-                note=note_of(state, job, messages, left_out.get(row.run_id, "")),
+                note=note_of(row.run_id, state, job, messages, left_out.get(row.run_id, ""), found.deaths),
             )
             for row in self.rows
         ]
@@ -147,10 +149,24 @@ def _failures(found: Overview) -> list[Failures]:
     ]
 
 
+def _death(store: Store, death: Death) -> Failures:
+    """A worker that died, as what a person has to see; the end of its log in a traceback's place."""
+    log = store.logs / death.log
+    follows = "" if death.given_up else "; another took over its packs"
+    tail = piece(log, None).text if log.exists() else ""
+    return Failures(
+        message=f"{death.said}{follows}",
+        runs=len(death.runs),
+        packs=int(bool(death.pack)),
+        path=str(log),
+        traceback=tail or "its log is empty",
+    )
+
+
 def _pace(runs: Sequence[Run], found: Overview) -> dict[str, float | None]:
     """Runs an hour of all packs in training together, and the seconds for what is left at that speed."""
     a_second = sum(active.speed / active.steps for active in found.active if active.speed and active.steps)
     if not a_second:
         return {"speed": None, "seconds_left": None}
-    left = sum(1 - run.share for run in runs if run.state in GOING_ON)
+    left = sum(1 - run.share for run in runs if run.state in GOING_ON) + found.ahead
     return {"speed": round(3600 * a_second, 2), "seconds_left": round(left / a_second, 1)}

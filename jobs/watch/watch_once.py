@@ -10,7 +10,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from jobs.watch.header_words import active, counts, done, pace, plain, waiting
+from jobs.watch.header_words import active, counts, done, pace, phases, plain, waiting
 from jobs.watch.picture import Picture, Tally
 from jobs.watch.state_looks import Look, leading, looks
 from jobs.watch.widgets.heatmap import said
@@ -29,9 +29,9 @@ def print_once(console: Console, picture: Picture, now: datetime, *, dark: bool)
 
 
 def overview(picture: Picture, now: datetime, palette: Mapping[str, Look] | None, width: int) -> Group:
-    title = (
-        f"{picture.sweep} on {picture.place}: {done(picture)}, {int(100 * picture.total.share)}% of all steps"
-    )
+    title = f"{picture.sweep} on {picture.place}: {done(picture)}, {int(100 * picture.share)}% of all steps"
+    if words := phases(picture):
+        title += f" ({words})"
     parts: list[RenderableType] = [Text(title, style="bold")]
     states = counts(picture.total, palette)
     if states.cell_len > width:
@@ -56,7 +56,8 @@ def overview(picture: Picture, now: datetime, palette: Mapping[str, Look] | None
 
 def _grid(picture: Picture, palette: Mapping[str, Look] | None, width: int) -> Table:
     label = max(len(name) for name in ("regularizer", *picture.regularizers))
-    cell = max(NARROWEST, min(WIDEST, (width - label) // len(picture.datasets) - GAP))
+    names = max(WIDEST, *map(len, picture.datasets)) if width == PAPER else WIDEST
+    cell = max(NARROWEST, min(names, (width - label) // len(picture.datasets) - GAP))
     table = Table(box=None, pad_edge=False)
     table.add_column("regularizer", min_width=label)
     for dataset in picture.datasets:

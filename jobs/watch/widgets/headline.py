@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.widget import Widget
 
 from jobs.watch.freshness import Freshness
-from jobs.watch.header_words import counts, done, pace
+from jobs.watch.header_words import counts, done, pace, phases
 from jobs.watch.picture import Picture
 from jobs.watch.state_looks import looks
 from jobs.watch.widgets.stacked import stacked
@@ -35,8 +35,10 @@ class Headline(Widget):
         picture, palette = self.picture, looks(self.app.current_theme.dark)
         title = Text(picture.sweep, style="bold").append(f" on {picture.place}", style="not bold dim")
         title.append(f"   {done(picture)}", style="not bold")
-        words = f" {int(100 * picture.total.share):>3}%  {pace(picture, self.now)}"
-        progress = stacked(picture.total, max(10, width - len(words)), palette)
+        if words := phases(picture):
+            title.append(f"   {words}", style="not bold")
+        words = f" {int(100 * picture.share):>3}%  {pace(picture, self.now)}"
+        progress = stacked(picture.all, max(10, width - len(words)), palette)
         states = counts(picture.total, palette)
         if states.cell_len > width:
             states = counts(picture.total, palette, short=True)

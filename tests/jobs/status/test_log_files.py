@@ -69,6 +69,22 @@ def test_a_process_here_that_ended_without_a_word_is_lost_and_its_last_words_are
     assert "no space left" in "".join(logs(store, lost, 20, sight))
 
 
+def test_of_what_no_log_tells_a_line_does(store: Store) -> None:
+    run, other = (row.run_id for row in read_rows(store)[-2:])
+    write_pack(store, [run], "done", diverged=(run,), diverged_at={run: 4})
+    diverged = logs(store, Filter(states=("diverged",)), 20, see(store))
+    assert f"run {run}: diverged at step 4" in list(diverged)
+    killed = {"how": "was killed by signal 9", "pack": "ab", "log": "worker-1-7.log", "given_up": False}
+    append(store.journal, "died", pid=7, runs=[other], **killed)
+    for wanted in (EVERYTHING, Filter(runs=(other,))):
+        (first, *_) = logs(store, wanted, 20, see(store))
+        assert first.startswith("worker process 7 was killed by signal 9 while it trained pack ab")
+
+
+def see(store: Store) -> Sight:
+    return Sight(journal=read_journal(store.journal), live={}, gone={})
+
+
 @pytest.mark.parametrize(
     ("state", "name"), [("running", "13_0_0_log.out"), ("queued", "13_1_0_log.out"), ("failed", "error.txt")]
 )

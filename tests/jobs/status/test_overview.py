@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from jobs.status.going_on import reports_ahead
 from jobs.status.overview import Overview, overview, read_overview
 from jobs.status.plan_and_status_text import status_view
+from jobs.status.progress import summary
 from jobs.status.run_states import RUN_STATES, pack_state, processes_here
 from jobs.store.pack_status import Packs, read_packs
 from jobs.store.planned_runs import Row, rows
 from regularize.errors import UserError
-from regularize.store import Store
+from regularize.store import Store, write_json
 from tests.jobs.stores import status, write_pack
 
 NOW = datetime.now(UTC)
@@ -56,6 +58,19 @@ def test_every_state_is_counted_where_it_belongs(store: Store) -> None:
     assert found.phases == {"tune": each, "report": {"planned": 1}}
     assert found.progress == pytest.approx((2 + 3 * 0.5) / 6)
     assert [(active.runs, active.step, active.steps) for active in found.active] == [(1, 50, 100)]
+
+
+def test_report_runs_to_come_count_from_the_beginning(store: Store) -> None:
+    write_pack(store, ["a", "b"], "done", diverged=("b",))
+    write_json(store.submission, {"report_runs": 6})
+    tune = [row(run_id) for run_id in "abcd"]
+    ahead = reports_ahead(store, tune, read_packs(store))
+    found = overview(tune, read_packs(store), store, ahead=ahead)
+    assert (found.ahead, found.progress) == (6, 2 / 10)
+    assert summary(found) == "2 of 10 runs done (tune 2 of 4, then 6 report runs), 1 diverged"
+    assert found.to_json()["ahead"] == 6
+    write_pack(store, ["c", "d"], "done")
+    assert reports_ahead(store, tune, read_packs(store)) == 0
 
 
 @pytest.mark.parametrize(

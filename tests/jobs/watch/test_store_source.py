@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from jobs.commands.cli import main
 from jobs.store.journal import Handed, append, submitting
 from jobs.store.runs_table import write_runs
 from jobs.sweep.run_grid import PlannedRun, report_runs
+from jobs.watch.picture import Picture
 from jobs.watch.store_source import LocalSource
 from regularize.errors import UserError
-from regularize.store import METRICS, Store, write_json, write_table, write_text
+from regularize.store import METRICS, Store, read_json, write_json, write_table, write_text
 from tests.cluster.processes import wait_for
 from tests.jobs.stores import write_pack
 from tests.jobs.sweeps import BASE, load
@@ -59,8 +61,12 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     write_table(running.curves, rows, METRICS)
     failed = write_pack(store, ids[2:4], "failed")
     write_text(failed.error, f"Traceback (most recent call last):\n  File ...\n{MESSAGE}\n")
-    write_pack(store, ids[4:6], "done", diverged=(ids[4],))
+    write_pack(store, ids[4:6], "done", diverged=(ids[4],), diverged_at={ids[4]: 4})
     return store
+
+
+def source_facts(store: Store, run_id: str) -> Mapping[str, str]:
+    return LocalSource(store, "here").detail(run_id).facts
 
 
 def planned_runs() -> list[PlannedRun]:
@@ -75,6 +81,8 @@ def test_the_picture_has_every_run_with_its_state(store: Store) -> None:
     running, failed = picture.runs[0], picture.runs[2]
     assert (running.share, running.note.partition(" on ")[0]) == (0.5, "epoch 5 of 10")
     assert failed.note == MESSAGE
+    assert picture.runs[4].note == "diverged at step 4"
+    assert source_facts(store, picture.runs[4].run_id)["this run"] == "diverged at step 4"
     (group,) = picture.failures
     assert (group.exception, group.runs, group.packs) == ("ValueError", 2, 1)
     assert "Traceback" in group.traceback
@@ -144,6 +152,30 @@ def test_what_slurm_was_handed_and_knows_no_more_is_unknown_not_failed(store: St
     assert [a.outcome for a in source.detail(ids[6]).attempts] == ["TIMEOUT"]
 
 
+def test_a_worker_that_died_here_is_a_failure_and_its_runs_say_how(store: Store) -> None:
+    ids = [run.run_id for run in LocalSource(store, "here").look().runs]
+    process = subprocess.Popen(["true"])
+    process.wait()
+    write_json(store.submission, {"cluster": {"kind": "local"}, "data_root": None})
+    write_pack(store, ids[6:8], "running", pid=process.pid, updated_at="2026-01-01T00:00:00+00:00")
+    death = {"how": "was killed by signal 9 (SIGKILL)", "pack": "ab", "log": "worker-1-7.log"}
+    append(store.journal, "died", pid=process.pid, runs=ids[6:8], given_up=True, **death)
+    said = f"worker process {process.pid} was killed by signal 9 (SIGKILL) while it trained pack ab"
+    (store.logs).mkdir(exist_ok=True)
+    (store.logs / "worker-1-7.log").write_text("Killed\n", encoding="utf-8")
+    picture = LocalSource(store, "here").look()
+    assert [(run.state, run.note) for run in picture.runs[6:8]] == [("lost", said)] * 2
+    assert [(f.message, f.runs, f.traceback) for f in picture.failures[1:]] == [(said, 2, "Killed\n")]
+    assert Picture.from_json(picture.to_json()) == picture
+    for pack in store.packs.iterdir():  # the two that seem to be in training
+        if read_json(pack / "status.json")["state"] == "running":
+            write_pack(store, read_json(pack / "status.json")["runs"], "interrupted")
+    warning = f"nothing goes on by itself: {said}; `regularize retry {store.folder}` continues"
+    assert warning in LocalSource(store, "here").look().warnings
+    append(store.journal, "began")  # another submission: what was then is over
+    assert len(LocalSource(store, "here").look().failures) == 1
+
+
 def test_where_nothing_goes_on_by_itself_the_picture_says_so(store: Store) -> None:
     ids = [run.run_id for run in LocalSource(store, "here").look().runs]
     write_json(store.submission, {"cluster": load_cluster("cpu-cluster").to_json(), "data_root": None})
@@ -174,7 +206,7 @@ def test_an_answer_is_json(store: Store, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["watch", str(tmp_path), "--once"]) == 2
-    assert "nothing was submitted" in capsys.readouterr().err
+    assert "nothing has been submitted" in capsys.readouterr().err
     assert main(["watch", str(tmp_path), "--once", "--notify", "say '"]) == 2
     assert "--notify" in capsys.readouterr().err
 
