@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from analysis.figures.catalogue import FIGURES, SHOWN_SCORES, Drawn, draw
-from analysis.figures.parts.interrupts import deaf, ending_children
+from analysis.figures.parts.interrupts import deaf, ending_children, results
 from analysis.figures.parts.save import Drawing, save
 from analysis.figures.parts.subject import Subject, subjects, together
 from analysis.notation.methods import telling_apart
@@ -99,11 +99,10 @@ class Request:
             return self._joined(map(self.part, tasks))
         # Not by fork: a library's threads may hold locks, which a copy of the process would wait for.
         try:
-            with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+            with ProcessPoolExecutor(workers, get_context("spawn")) as pool, ending_children():
                 with deaf():
-                    parts = pool.map(self.part, tasks)
-                with ending_children():
-                    return self._joined(parts)
+                    parts = [pool.submit(self.part, task) for task in tasks]
+                return self._joined(results(parts))
         except BrokenProcessPool:
             raise UserError(
                 f"one of {workers} processes that drew figures was killed, as happens where memory is short; "

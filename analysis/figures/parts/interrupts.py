@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from multiprocessing import active_children
+from typing import TypeVar
+
+T = TypeVar("T")
+LOOK_SECONDS = 0.5
 
 
 @contextmanager
@@ -31,3 +36,10 @@ def ending_children() -> Iterator[None]:
         for child in active_children():
             child.terminate()
         raise
+
+
+def results(parts: Sequence[Future[T]]) -> list[T]:
+    """Wait for all, by and by: a signal that comes as a wait begins is heard when that wait ends."""
+    while wait(parts, timeout=LOOK_SECONDS).not_done:
+        pass
+    return [part.result() for part in parts]
