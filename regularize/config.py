@@ -97,7 +97,7 @@ class RunConfig:
             "model": self.model,
             "regularizer": self.regularizer,
             "terms": [dict(vars(term)) for term in self.terms],
-            "training": dict(vars(self.training)),
+            "training": self.training.to_json(),
             "evaluation": self.evaluation.to_json(),
             "seed": self.seed,
         }
@@ -155,11 +155,16 @@ class RunConfig:
     @property
     def strength(self) -> str:
         """The strengths as one plain word for tables: `0.01`, or `l1=1e-05 l2=0.0001`; `` if none."""
+        return self.strength_with(())
+
+    def strength_with(self, settings: Iterable[str]) -> str:
+        """The same, followed by settings of the training: `strength=0.01 lr=0.05`, or `lr=0.05`."""
         pairs = [(term.technique, name, value) for term in self.terms for name, value in term.strengths]
-        if len(pairs) == 1:
+        beside = [f"{name}={_number(getattr(self.training, name))}" for name in settings]
+        if len(pairs) == 1 and not beside:
             return _number(pairs[0][2])
         composed = len({technique for technique, _, _ in pairs}) > 1
-        return " ".join(f"{t + '.' if composed else ''}{n}={_number(v)}" for t, n, v in pairs)
+        return " ".join([*(f"{t + '.' if composed else ''}{n}={_number(v)}" for t, n, v in pairs), *beside])
 
 
 def pack_id(run_ids: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ and where a matrix's kernel follows the address that the matrix lies at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from typing import Any
 
@@ -33,6 +33,13 @@ def svd(matrices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         *(torch.linalg.svd(each, full_matrices=False) for each in matrices), strict=True
     )
     return torch.stack(left), torch.stack(values), torch.stack(right)
+
+
+def orthogonal(weights: Mapping[str, Tensor]) -> None:
+    """Replace each matrix of [R, m, n], in place, by its orthogonal factor: all singular values are 1."""
+    for weight in weights.values():
+        left, _, right = svd(weight)
+        weight.copy_(left @ right)
 
 
 def singular_values(matrices: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from regularize.objective import Objective, bind
 from regularize.pack_network import check_jacobians, network_of, with_twins
 from regularize.regularizers.hooks import StepEnd
 from regularize.rng import generator
+from regularize.run_by_run import orthogonal
 from regularize.schedule import Timeline, learning_rate
 from regularize.store import PackPaths
 
@@ -87,10 +88,12 @@ class Trainer:
         return self.step / self.timeline.per_epoch
 
     def start(self) -> None:
-        """What techniques do to fresh weights; a checkpoint then replaces them."""
+        """What techniques do to fresh weights, or the training asks for; a checkpoint then replaces them."""
         self._settle()
         with torch.no_grad():
-            for term in self.terms:
+            if self.training.start == "orthogonal":
+                orthogonal(self.model.weights())
+            for term in self.terms if self.training.start is None else ():
                 if term.hooks.start:
                     term.hooks.start(self.model.weights(), term.given)
 

@@ -11,6 +11,9 @@ from regularize.errors import one_of, require
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine")
 PRECISIONS = ("float32", "float64", "bfloat16")
+TUNABLE = ("lr", "momentum", "weight_decay", "batch_size", "epochs", "steps")
+"""What a sweep may choose for each technique, beside its strength."""
+STARTS = ("default", "orthogonal")
 APART = ("lr", "momentum", "weight_decay")
 """What may differ between runs that train side by side."""
 
@@ -56,6 +59,10 @@ class Training:
     precision: str = "float32"
     """The type of parameters and arithmetic; bfloat16 means float32 parameters under autocast.
     Example: `precision: float64`."""
+    start: str | None = None
+    """How weights start: `default` as the model draws them, `orthogonal` with the orthogonal factor of that,
+    whatever the technique. Unless given as the technique has it, which for all but `hard_svb` is the default.
+    An entry may have its own. Example: `start: orthogonal`."""
 
     def __post_init__(self) -> None:
         require(
@@ -71,6 +78,8 @@ class Training:
         for name, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
             value = getattr(self, name)
             _require_one_of(choices, name, value)
+        if self.start is not None:
+            _require_one_of(STARTS, "start", self.start)
         self._of("momentum", 0.9, self.optimizer == "sgd", f"left out with {self.optimizer}: it is SGD's")
         for name, default in (("milestones", (1 / 3, 2 / 3)), ("gamma", 0.1)):
             unused = f"left out with schedule {self.schedule}: it is of `schedule: step`"
@@ -91,6 +100,10 @@ class Training:
         require(used or value is None, name, shown, valid)
         if used and value is None:
             object.__setattr__(self, name, default)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; a start that was not asked for is not mentioned."""
+        return {name: value for name, value in vars(self).items() if name != "start" or value is not None}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Training:

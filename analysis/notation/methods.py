@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from regularize.training_config import TUNABLE
+
 _GREY = "#8C8C8C"
 _BLUE, _VERMILLION, _GREEN, _ORANGE, _PURPLE, _INDIGO = (
     "#0072B2",
@@ -125,10 +127,16 @@ def strength_label(regularizer: str, strength: str) -> str:
 
     >>> strength_label("l2", "0.0005"), strength_label("elastic_net", "l1=1e-05 l2=0.1")
     ('λ = 5×10⁻⁴', 'l1 = 10⁻⁵, l2 = 0.1')
+    >>> strength_label("l2", "strength=0.01 lr=0.05"), strength_label("none", "lr=0.05")
+    ('λ = 0.01, lr = 0.05', 'lr = 0.05')
     """
     symbol = method(regularizer).symbol
-    split = (part.rpartition("=") for part in strength.split())
-    pairs = [(name.removesuffix(".strength") or symbol, power_of_ten(value)) for name, _, value in split]
+    split = [part.rpartition("=") for part in strength.split()]
+    own = [name for name, _, _ in split if name not in TUNABLE]
+    names = {own[0]: symbol} if len(own) == 1 and "." not in own[0] else {}
+    pairs = [
+        (names.get(name, name.removesuffix(".strength")), power_of_ten(value)) for name, _, value in split
+    ]
     return ", ".join(f"{name} = {value}" if name else value for name, value in pairs)
 
 

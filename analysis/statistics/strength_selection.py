@@ -5,9 +5,11 @@ The report seeds take no part in the choice, so their test scores stay free of s
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import zip_longest
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
@@ -16,6 +18,7 @@ import pyarrow as pa
 from analysis.statistics import constant_guess as guess
 from analysis.tables.collect import collect, strength_order
 from regularize.errors import UserError, one_of
+from regularize.regularizers import REGULARIZERS
 from regularize.store import Store, read_table, write_table
 
 SELECTION = pa.schema(
@@ -35,6 +38,7 @@ SELECTION = pa.schema(
         ("rule", pa.string()),  # how it was chosen, in words
     ]
 )
+_PLANNED = ("run_id", "dataset", "per_class", "model", "regularizer", "strength", "repetition", "config")
 GUESS: Mapping[str, Callable[[float], float]] = {
     "validation_accuracy": guess.accuracy,
     "validation_loss": guess.loss,
@@ -66,55 +70,90 @@ class Cell(NamedTuple):
         return f"{self.dataset}{few} {self.model} {self.regularizer}{again}"
 
 
-def missing(store: Store) -> list[dict[str, Any]]:
-    """The planned tune runs that have no result yet: rows of `runs`, in the tables' order."""
+def missing(store: Store, among: Collection[str] | None = None) -> list[dict[str, Any]]:
+    """The planned tune runs (`among` these) without a result yet: rows of `runs`, in the tables' order."""
     collect(store, ("runs", "results"))
     finished = set(read_table(store.table("results"), ["run_id"])["run_id"].to_pylist())
     runs = read_table(store.table("runs")).to_pylist()
-    return [run for run in runs if run["phase"] == "tune" and run["run_id"] not in finished]
+    return [run for run in runs if _tune(run, among) and run["run_id"] not in finished]
 
 
-def select(store: Store, metric: str = "validation_accuracy") -> dict[Cell, str]:
+def _tune(row: Row, among: Collection[str] | None) -> bool:
+    return row["phase"] == "tune" and (among is None or row["run_id"] in among)
+
+
+def select(
+    store: Store, metric: str = "validation_accuracy", among: Collection[str] | None = None
+) -> dict[Cell, str]:
     """Choose strengths, write `tables/selection.parquet`, return the strength of every cell.
 
-    Empty for a sweep without tune seeds.
+    Chosen is by the tune runs, or those `among` them. Empty for a sweep without tune seeds.
 
     Raises:
         UserError: unknown metric, or tune runs without a result.
     """
     if metric not in GUESS:
         raise UserError(f"metric is {metric!r}, but must be {one_of(metric, GUESS)}")
-    if waiting := missing(store):
+    among = None if among is None else set(among)
+    if waiting := missing(store, among):
         counts = Counter(str(Cell.of(run)) for run in waiting)
         listed = ", ".join(f"{cell}: {count}" for cell, count in counts.items())
         raise UserError(f"no strength can be chosen while {len(waiting)} tune runs have no result ({listed})")
-    tuned = [row for row in read_table(store.table("results")).to_pylist() if row["phase"] == "tune"]
+    tuned = [row for row in read_table(store.table("results")).to_pylist() if _tune(row, among)]
     if not tuned:
         return {}
-    runs = read_table(store.table("runs"), ["run_id", "repetition"]).to_pylist()
-    repetitions = {run["run_id"]: run["repetition"] for run in runs}
-    tuned = [row | {"repetition": repetitions[row["run_id"]]} for row in tuned]
-    rows = choose(tuned, metric)
+    runs = read_table(store.table("runs"), _PLANNED).to_pylist()
+    rows = choose(with_repetitions(tuned, runs), metric, weakest_first(runs))
     write_table(store.table("selection"), rows, SELECTION)
     return {Cell.of(row): row["strength"] for row in rows if row["chosen"]}
 
 
-def choose(results: Iterable[Row], metric: str) -> list[dict[str, Any]]:
+def with_repetitions(results: Iterable[Row], runs: Iterable[Row]) -> list[Row]:
+    """Rows of results with the repetition that the table of runs has them in."""
+    repetitions = {run["run_id"]: run["repetition"] for run in runs}
+    return [{**row, "repetition": repetitions[row["run_id"]]} for row in results]
+
+
+def weakest_first(runs: Iterable[Row]) -> Callable[[Cell, str], tuple[float, ...]]:
+    """What to sort the strengths of a cell by so that the weakest comes first, then the lowest settings.
+
+    By configuration: which way a technique is weaker is its own (for hard SVB the wider band).
+    """
+    configs = {(Cell.of(run), run["strength"]): run["config"] for run in runs}
+
+    def order(cell: Cell, strength: str) -> tuple[float, ...]:
+        if (cell, strength) not in configs:
+            return strength_order(strength)
+        signs = [
+            1 if REGULARIZERS[term["technique"]].strengths[name].weaker == "smaller" else -1
+            for term in json.loads(configs[cell, strength])["terms"]
+            for name, _ in term["strengths"]
+        ]
+        numbers = strength_order(strength)
+        return tuple(sign * number for sign, number in zip_longest(signs, numbers, fillvalue=1))
+
+    return order
+
+
+def choose(
+    results: Iterable[Row], metric: str, order: Callable[[Cell, str], tuple[float, ...]] | None = None
+) -> list[dict[str, Any]]:
     """The rows of `selection`: one for each strength of each cell, the best one `chosen`.
 
     Best is the mean over seeds; a diverged run enters it as a constant guess, as in the comparison.
-    Equal means: fewer diverged runs, then the smallest strength.
+    Equal means: fewer diverged runs, then what comes first in `order`, as a rule the weakest.
     """
     cells: dict[Cell, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in results:
         cells[Cell.of(row)][row["strength"]].append(row)
+    rank = order or (lambda _, strength: strength_order(strength))
     rows = []
     for cell, strengths in cells.items():
         candidates = [
             {**cell._asdict(), "strength": strength, **_score(runs, metric)}
             for strength, runs in sorted(strengths.items(), key=lambda item: strength_order(item[0]))
         ]
-        best = min(candidates, key=_merit)
+        best = min(candidates, key=lambda row: (*_merit(row), rank(cell, row["strength"])))
         rows += [{**row, "chosen": row is best, "rule": _rule(metric)} for row in candidates]
     return rows
 
@@ -139,7 +178,7 @@ def counted(run: Row, metric: str) -> float:
 
 
 def _merit(row: Row) -> tuple[float, int]:
-    """Smaller is better; `min` keeps the first, the smallest strength, of equals.
+    """Smaller is better.
 
     Twelve digits: equal scores must not be told apart by the rounding of their sums.
     """
@@ -149,4 +188,4 @@ def _merit(row: Row) -> tuple[float, int]:
 
 def _rule(metric: str) -> str:
     best = "lowest" if metric.endswith("loss") else "highest"
-    return f"{best} mean {metric} over the tune seeds; {COUNTED}; ties: smallest strength"
+    return f"{best} mean {metric} over the tune seeds; {COUNTED}; ties: weakest regularization"

@@ -173,6 +173,9 @@ def keys_of_a_sweep() -> dict[str, list[Key]]:
         "`training`": [*_of_class(("training",), Training)],
         "An entry": [*_of_texts(("regularizers", "NAME"), regularizer_entries.OF_ENTRY)],
         "A strength": [*_of_texts(("regularizers", "l2", "strength"), strength_values.SPACED)],
+        "A strength, or a tuned setting, with a `budget`": [
+            *_of_texts(("regularizers", "l2", "strength"), strength_values.RANGES)
+        ],
         "`evaluation`": [*_of_class(("evaluation",), Evaluation)],
     }
 
@@ -206,7 +209,7 @@ def _value(key: Key, value: str) -> dict[str, Node]:
 
 def read_sweep(key: Key, value: str | None = None) -> None:
     """Read a sweep with the key's example, or with another `value` of the key; raises `UserError`."""
-    tree = parse_file(_SWEEP, "sweep.yaml")
+    tree = parse_file(_SWEEP + "budget: 4" * (key.name in strength_values.RANGES), "sweep.yaml")
     over = parse_file(f"{{{key.example}}}", "example").mapping()
     if value is not None:
         over |= _value(key, value)

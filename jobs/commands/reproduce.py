@@ -11,7 +11,8 @@ from analysis.published.references import REFERENCES, Reference
 from jobs.cluster.load_config import load_cluster
 from jobs.cluster.roots import store_root
 from jobs.commands import sweep_commands
-from jobs.planning.plan import last_selection, wanted_runs
+from jobs.planning.last_choice import last_choice
+from jobs.planning.tuning import wanted_runs
 from jobs.store.pack_status import read_packs
 from jobs.support.readable_numbers import plural
 from jobs.sweep.sweep_file import Sweep, load_sweep
@@ -117,7 +118,7 @@ def _check_comparable(sweep: Sweep, published: Sweep, reference: Reference) -> N
 def _progress(sweep: Sweep, store: Store) -> tuple[int, int]:
     """How many of the sweep's runs are done, and how many there are, those ahead included."""
     packs = read_packs(store)
-    wanted, ahead = wanted_runs(sweep, packs, last_selection(store, sweep) if sweep.two_phase else None)
+    wanted, ahead = wanted_runs(sweep, packs, last_choice(store, sweep))
     return sum(run.config.run_id in packs.done() for run in wanted), len(wanted) + len(ahead)
 
 

@@ -17,10 +17,12 @@ from regularize.store import Store
 
 def plan(args: Namespace) -> int:
     from jobs.cluster.load_config import load_cluster
+    from jobs.planning.last_choice import last_choice
     from jobs.planning.open_questions import open_questions
-    from jobs.planning.plan import last_selection, make_plan, wanted_runs
+    from jobs.planning.plan import make_plan
     from jobs.planning.sweep_data import look_at_data
     from jobs.planning.sweep_inputs import changed_in
+    from jobs.planning.tuning import wanted_runs
     from jobs.status.plan_and_status_text import plan_view
     from jobs.store.pack_status import read_packs
     from jobs.submission.runs_in_hand import without
@@ -33,7 +35,7 @@ def plan(args: Namespace) -> int:
     packs = read_packs(store)
     for problem in packs.broken.values():
         print(f"warning: {problem}", file=sys.stderr)
-    wanted, ahead = wanted_runs(sweep, packs, last_selection(store, sweep) if sweep.two_phase else None)
+    wanted, ahead = wanted_runs(sweep, packs, last_choice(store, sweep))
     root = data_folder(args.data_root, cluster)
     facts = look_at_data(sweep, root, lambda note: print(f"note: {note}", file=sys.stderr))
     made = make_plan(wanted, ahead, packs, cluster, facts, without(store, packs, cluster))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +14,10 @@ from jobs.planning.measured_again import Again, measured_again
 from jobs.planning.packing import Pack, longest, make_packs, make_slices, total_seconds
 from jobs.store.pack_status import Packs
 from jobs.store.planned_runs import dataset_label
-from jobs.sweep.run_grid import Cell, PlannedRun, report_runs, tune_runs
-from jobs.sweep.sweep_file import Sweep
+from jobs.sweep.run_grid import PlannedRun
 from regularize.config import check_fit
 from regularize.data.source import Facts
-from regularize.errors import UserError
-from regularize.store import DamagedFileError, PackStatus, Store, read_table
+from regularize.store import PackStatus
 
 START_SECONDS = 5.0  # of a task, before it trains
 
@@ -163,39 +160,6 @@ def make_plan(
     )
 
 
-def wanted_runs(
-    sweep: Sweep, packs: Packs, chosen: Mapping[Cell, str] | None
-) -> tuple[list[PlannedRun], list[PlannedRun]]:
-    """The runs of a sweep that can be named now, and those ahead whose strengths are not chosen yet.
-
-    `chosen` is what was selected, None if nothing was; it counts once all tune runs are done.
-    """
-    if not sweep.two_phase:
-        return report_runs(sweep), []
-    tune = tune_runs(sweep)
-    if chosen is not None and tuned(tune, packs):
-        return tune + report_runs(sweep, chosen), []
-    some = {_cell(run): run.config.strength for run in reversed(tune)}
-    return tune, report_runs(sweep, some)
-
-
-def tuned(tune: Iterable[PlannedRun], packs: Packs) -> bool:
-    """Whether all of the tune runs are done."""
-    done = packs.done()
-    return all(run.config.run_id in done for run in tune)
-
-
-def last_selection(store: Store, sweep: Sweep) -> dict[Cell, str] | None:
-    """What was last selected in the store; None if nothing was, or not for a sweep like this one."""
-    with suppress(FileNotFoundError, DamagedFileError):  # chosen again by `submit`
-        rows = [row for row in read_table(store.table("selection")).to_pylist() if row["chosen"]]
-        chosen = {_cell_of(row): row["strength"] for row in rows}
-        with suppress(UserError):
-            report_runs(sweep, chosen)
-            return chosen if all(row["metric"] == sweep.metric for row in rows) else None
-    return None
-
-
 def _check_fits(runs: Sequence[Run], facts: Mapping[str, Facts]) -> None:
     entries = {(run.config.data.name, run.config.model, run.config.regularizer): run.config for run in runs}
     for (dataset, model, _), config in entries.items():
@@ -225,17 +189,6 @@ def _until_end(slices: Sequence[Sequence[Pack]]) -> float:
 def _run(planned: PlannedRun) -> Run:
     config = planned.config
     return Run(config.run_id, config.pack_key, planned.phase, config)
-
-
-def _cell(run: PlannedRun) -> Cell:
-    config = run.config
-    return Cell(config.data.name, config.data.per_class, config.model, config.regularizer, run.repetition)
-
-
-def _cell_of(row: Mapping[str, Any]) -> Cell:
-    """Of a row of `selection`, which older stores have without repetitions."""
-    fields = {name: row.get(name) for name in Cell._fields}
-    return Cell(**fields | {"repetition": row.get("repetition") or 0})
 
 
 def _labels(run: Run, several_models: bool) -> tuple[str, str]:

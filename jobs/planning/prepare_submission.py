@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -11,14 +12,16 @@ from rich.console import Console
 from analysis.statistics.strength_selection import select
 from analysis.tables.collect import collect
 from jobs.cluster.cluster_config import Cluster
+from jobs.planning.last_choice import last_choice
 from jobs.planning.measured_again import NOT_ASKED
-from jobs.planning.plan import Plan, make_plan, tuned, wanted_runs
+from jobs.planning.plan import Plan, make_plan
+from jobs.planning.tuning import all_done, tuning, wanted_runs
 from jobs.store import submitted_settings
 from jobs.store.pack_status import Packs, failure, read_packs
 from jobs.store.runs_table import write_runs
 from jobs.store.submitted_settings import Saved
 from jobs.support.readable_numbers import plural
-from jobs.sweep.run_grid import Cell, report_runs, tune_runs
+from jobs.sweep.run_grid import Cell
 from jobs.sweep.sweep_file import Sweep
 from regularize.data import Facts
 from regularize.store import Store
@@ -88,15 +91,9 @@ def next_plan(
     Runs `without` are not planned for, see `make_plan`; nor, where `only` is given, are any but those.
     """
     sweep, store = submission.sweep, submission.store
-    tune = tune_runs(sweep)
-    write_runs(store, tune or report_runs(sweep), complete=not sweep.two_phase)
-    if sweep.two_phase and tuned(tune, packs):
-        collect(store, ("results",))  # which sets damaged files aside: their packs are not done
-        packs = read_packs(store)
-    chosen = _choose(sweep, store) if sweep.two_phase and tuned(tune, packs) else None
-    wanted, ahead = wanted_runs(sweep, packs, chosen)
-    if chosen is not None:
-        write_runs(store, wanted, complete=True)
+    packs = _tuned(sweep, store, packs) if sweep.two_phase else packs
+    wanted, ahead = wanted_runs(sweep, packs, partial(_choose, sweep, store))
+    write_runs(store, wanted, complete=not ahead)
     ids = (run.config.run_id for run in wanted)
     others = {} if only is None else {run_id: NOT_ASKED for run_id in ids if run_id not in only}
     return make_plan(wanted, ahead, packs, submission.cluster, facts, {**others, **(without or {})})
@@ -110,5 +107,22 @@ def closing(plan: Plan, began: bool, store: Store) -> str:
     return f"done: {runs} in {store.folder}" if began else f"nothing to do: {runs} done in {store.folder}"
 
 
-def _choose(sweep: Sweep, store: Store) -> dict[Cell, str]:
-    return {Cell(*cell): strength for cell, strength in select(store, sweep.metric).items()}
+def _tuned(sweep: Sweep, store: Store, packs: Packs) -> Packs:
+    """Write down which tune runs are wanted, and collect the results of those that strengths are chosen by.
+
+    Grids that go on want more, of which results may be there: until nothing is added. Returns the packs that
+    are left: collecting sets damaged files aside, and then their packs are not done.
+    """
+    runs = tuning(sweep, packs, last_choice(store, sweep)).runs
+    while True:
+        write_runs(store, runs, complete=False)
+        if all_done(runs, packs):
+            collect(store, ("results",))
+            packs = read_packs(store)
+        before, runs = runs, tuning(sweep, packs, partial(_choose, sweep, store)).runs
+        if runs == before:
+            return packs
+
+
+def _choose(sweep: Sweep, store: Store, ids: Collection[str]) -> dict[Cell, str]:
+    return {Cell(*cell): strength for cell, strength in select(store, sweep.metric, ids).items()}

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from jobs.sweep.strength_values import read_numbers
+from jobs.sweep.drawn_settings import draw
+from jobs.sweep.strength_values import Range, read_numbers, read_range
+from jobs.sweep.tuned_settings import Axis, built
 from jobs.sweep.yaml_checks import Node, overlaid
 from regularize.config import Term
 from regularize.errors import UserError, unknown
 from regularize.regularizers import REGULARIZERS
+from regularize.training_config import STARTS, Training
 
 MOST_CANDIDATES = 10_000  # of one entry: a product grows fast
 OF_ENTRY = {
@@ -23,6 +26,8 @@ OF_ENTRY = {
     "Example: `compose: [l2, dropout], l2: {strength: 5e-4}, dropout: {p: 0.5}`.",
     "points": "Combinations of strengths one by one, in place of all that lists give. "
     "Example: `technique: elastic_net, points: [{l1: 1e-5, l2: 1e-4}, {l1: 1e-4, l2: 1e-3}]`.",
+    "start": "How the entry's weights start; as `training` says unless given. "
+    "Example: `technique: none, start: orthogonal`.",
 }
 """What an entry may have beside the strengths and options of its techniques."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,63}")
@@ -35,25 +40,42 @@ Terms = tuple[Term, ...]
 class Entry:
     """One word of the sweep's `regularizers`, and the terms it stands for at each strength.
 
-    There is at least one candidate; the only one of technique `none` is the empty tuple.
+    There is at least one candidate; the only one of technique `none` is the empty tuple. `start` is how its
+    weights start, None as the training says. With a budget, `drawn` are the settings to try; else every
+    candidate is tried with every tuned setting.
     """
 
     name: str
     candidates: tuple[Terms, ...]
+    start: str | None = None
+    drawn: tuple[tuple[Terms, Training], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How many `settings` each entry is tried at, drawn from its strengths and the `axes` that all share."""
+
+    settings: int
+    training: Node
+    axes: Mapping[str, Axis]
 
 
 class _Candidate(NamedTuple):
     where: str
     entry: str
     terms: Terms
+    training: Training | None = None
 
 
-def read_entries(regularizers: Node, changes: Node | None = None) -> tuple[Entry, ...]:
+def read_entries(
+    regularizers: Node, changes: Node | None = None, budget: Budget | None = None
+) -> tuple[Entry, ...]:
     """The entries in the order of the file, with the `changes` that one dataset makes to them.
 
     An entry is a technique by its own name, one under another name (`technique: l2`), or several at
     once (`compose: [l2, dropout]`, then a mapping for each). Strengths are as in `read_numbers`; of
-    several lists the product is taken. `points` lists combinations of strengths instead.
+    several lists the product is taken. `points` lists combinations of strengths instead. `start` is how
+    the weights start. With a budget so many settings are drawn, and strengths may be ranges.
 
     Raises:
         UserError: whatever is not valid, and two candidates that are the same run.
@@ -66,10 +88,21 @@ def read_entries(regularizers: Node, changes: Node | None = None) -> tuple[Entry
     entries: list[Entry] = []
     seen: dict[str, _Candidate] = {}
     for name, node in fields.items():
-        candidates = _candidates(name, _with_changes(node, changed[name]) if name in changed else node)
+        node = _with_changes(node, changed[name]) if name in changed else node
+        own = node.mapping().get("start")
+        start = None if own is None else own.choice("start", STARTS)
+        node = _without(node, "start")
+        candidates = _drawn(name, node, budget) if budget else _candidates(name, node)
         for candidate in candidates:
-            _refuse_repeated(candidate, seen)
-        entries.append(Entry(name=name, candidates=tuple(terms for _, _, terms in candidates)))
+            _refuse_repeated(candidate, start, seen)
+        entries.append(
+            Entry(
+                name=name,
+                candidates=tuple(dict.fromkeys(candidate.terms for candidate in candidates)),
+                start=start,
+                drawn=tuple((each.terms, each.training) for each in candidates if each.training),
+            )
+        )
     return tuple(entries)
 
 
@@ -95,10 +128,10 @@ def _with_changes(entry: Node, change: Node) -> Node:
     return replace(entry, value=fields)
 
 
-def _refuse_repeated(candidate: _Candidate, seen: dict[str, _Candidate]) -> None:
+def _refuse_repeated(candidate: _Candidate, start: str | None, seen: dict[str, _Candidate]) -> None:
     # As many digits as in RunConfig.strength, the text by which a strength is chosen.
     digest = [(t.technique, t.options, [(n, f"{v:.12g}") for n, v in t.strengths]) for t in candidate.terms]
-    first = seen.setdefault(repr(digest), candidate)
+    first = seen.setdefault(repr((digest, start, candidate.training)), candidate)
     if first is not candidate:
         strengths = " ".join(f"{n}={v:.12g}" for t in candidate.terms for n, v in t.strengths)
         raise UserError(
@@ -120,6 +153,33 @@ def _candidates(name: str, node: Node) -> list[_Candidate]:
         }
         found += [_Candidate(point.where, name, terms) for terms in _product(merged, point)]
     return found
+
+
+def _drawn(name: str, node: Node, budget: Budget) -> list[_Candidate]:
+    """As many settings as the budget allows: strengths together with what all techniques share."""
+    fields = node.mapping()
+    if "points" in fields:
+        raise fields["points"].error(
+            "points are tried one and all, but a budget draws: list strengths instead"
+        )
+    blocks = {technique: block for technique, block in _blocks(name, node).items() if technique != "none"}
+    grids = {technique: _parameters(technique, block, drawn=True) for technique, block in blocks.items()}
+    places = [(technique, strength) for technique, (strengths, _) in grids.items() for strength in strengths]
+    axes = [*(grids[technique][0][strength] for technique, strength in places), *budget.axes.values()]
+    candidates = []
+    for point in draw(axes, budget.settings, name):
+        numbers = dict(zip(places, point, strict=False))
+        terms = []
+        for technique, (strengths, options) in grids.items():
+            own = {strength: numbers[technique, strength] for strength in strengths}
+            with blocks[technique].located():
+                terms.append(Term.build(technique, {**options, **own}))
+        shared = {
+            key: replace(axis.place, key=key, value=value) if isinstance(axis, Range) else value
+            for (key, axis), value in zip(budget.axes.items(), point[len(places) :], strict=True)
+        }
+        candidates.append(_Candidate(node.where, name, tuple(terms), built(budget.training, shared)))
+    return candidates
 
 
 def _blocks(name: str, node: Node) -> dict[str, Node]:
@@ -161,7 +221,7 @@ def _at_point(technique: str, block: Node, point: Node) -> Node:
 
 def _product(blocks: Mapping[str, Node], node: Node) -> list[Terms]:
     """Every combination of the strengths of all techniques."""
-    grids = {technique: _parameters(technique, block) for technique, block in blocks.items()}
+    grids = {technique: _grid(technique, block) for technique, block in blocks.items()}
     count = math.prod(len(numbers) for strengths, _ in grids.values() for numbers in strengths.values())
     if count > MOST_CANDIDATES:
         raise node.error(f"{count} combinations of strengths, but at most {MOST_CANDIDATES} are allowed")
@@ -179,10 +239,17 @@ def _terms(
         return [Term.build(technique, {**options, **point}) for point in points]
 
 
-def _parameters(technique: str, block: Node) -> tuple[dict[str, list[float]], dict[str, Any]]:
-    """The numbers of each strength, and the options, of one technique."""
+def _grid(technique: str, block: Node) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    strengths, options = _parameters(technique, block)
+    return {name: numbers for name, numbers in strengths.items() if not isinstance(numbers, Range)}, options
+
+
+def _parameters(
+    technique: str, block: Node, *, drawn: bool = False
+) -> tuple[dict[str, list[float] | Range], dict[str, Any]]:
+    """The numbers of each strength, or its range where it is `drawn`, and the options, of one technique."""
     row = REGULARIZERS[technique]
-    strengths: dict[str, list[float]] = {}
+    strengths: dict[str, list[float] | Range] = {}
     options: dict[str, Any] = {}
     for key, child in block.mapping().items():
         name = row.canonical(key)
@@ -190,13 +257,17 @@ def _parameters(technique: str, block: Node) -> tuple[dict[str, list[float]], di
             raise child.error(f"{technique} has no parameters, so not {key!r} either")
         if name in strengths:
             raise child.error(f"{name!r} is given twice, once as 'strength'")
-        if name in row.strengths:
+        if name not in row.strengths:
+            with child.located():
+                options[name] = row.check(key, child.plain())
+        elif drawn and (between := read_range(child)):
+            for end in (between.low, between.high):
+                _checked(technique, name, child, end)
+            strengths[name] = between
+        else:
             strengths[name] = [
                 _checked(technique, name, place, number) for place, number in read_numbers(child)
             ]
-        else:
-            with child.located():
-                options[name] = row.check(key, child.plain())
     return strengths, options
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,52 +25,74 @@ class Cell(NamedTuple):
     repetition: int = 0
 
 
+class Candidate(NamedTuple):
+    """What a cell is tried at: a configuration but for its seed, and in words what of it is tuned.
+
+    `strength` is `RunConfig.strength`; where settings are tuned, too, with these: `strength=0.01 lr=0.05`.
+    """
+
+    config: RunConfig
+    strength: str
+
+
+Widened = Mapping[Cell, Sequence[Candidate]]
+"""What cells are tried at beyond what the sweep's file says."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
     config: RunConfig
     phase: str  # tune | report
+    strength: str  # see `Candidate`
     repetition: int = 0  # of choosing and reporting
     baseline: bool = False  # whether others are compared with it
 
 
-def tune_runs(sweep: Sweep) -> list[PlannedRun]:
+def tune_runs(sweep: Sweep, widened: Widened | None = None) -> list[PlannedRun]:
     """Every strength × tune seed; none where the sweep has a single phase."""
-    return [run for _, candidates in _cells(sweep) for run in _planned(candidates, sweep, "tune")]
+    cells = candidates_of(sweep, widened)
+    return [
+        run
+        for cell, candidates in cells.items()
+        for run in _planned(candidates, sweep, "tune", cell.repetition)
+    ]
 
 
-def report_runs(sweep: Sweep, chosen: Mapping[Cell, str] | None = None) -> list[PlannedRun]:
+def report_runs(
+    sweep: Sweep, chosen: Mapping[Cell, str] | None = None, widened: Widened | None = None
+) -> list[PlannedRun]:
     """The chosen strength of each cell × report seed; in a single phase every strength × seed.
 
-    `chosen` has the text of `RunConfig.strength` for each cell, and is None for a single phase. A
-    cell that it leaves out (nothing of it survived tuning) has no report runs.
+    `chosen` has `Candidate.strength` for each cell, and is None for a single phase. A cell that it leaves
+    out (nothing of it survived tuning) has no report runs.
 
     Raises:
         UserError: a chosen strength is not one of the sweep's.
     """
     assert sweep.two_phase == (chosen is not None), "strengths are chosen if and only if they are tuned"
     runs: list[PlannedRun] = []
-    for cell, candidates in _cells(sweep):
-        if chosen is None:
-            runs += _planned(candidates, sweep, "report")
-            continue
-        for repetition in range(sweep.seeds.repetitions):
-            if (mine := cell._replace(repetition=repetition)) in chosen:
-                matching = _matching(cell, candidates, chosen[mine])
-                runs += _planned(matching, sweep, "report", [repetition])
+    for cell, candidates in candidates_of(sweep, widened).items():
+        if chosen is not None:
+            candidates = _matching(cell, candidates, chosen[cell]) if cell in chosen else []
+        runs += _planned(candidates, sweep, "report", cell.repetition)
     return runs
 
 
 def every_run(sweep: Sweep) -> list[RunConfig]:
     """Each strength of each cell × each seed: all that the sweep may want, whatever is chosen."""
     seeds = dict.fromkeys([*sweep.tune_seeds, *sweep.report_seeds])
-    cells = (candidates for _, candidates in _cells(sweep))
-    return [replace(each, seed=seed) for candidates in cells for each in candidates for seed in seeds]
+    cells = candidates_of(sweep)
+    once = [candidates for cell, candidates in cells.items() if not cell.repetition]
+    return [replace(each.config, seed=seed) for candidates in once for each in candidates for seed in seeds]
 
 
 def report_count(sweep: Sweep) -> int:
     """How many report runs there will be, should every cell survive tuning."""
-    reported = (1 if sweep.two_phase else len(candidates) for _, candidates in _cells(sweep))
-    return sum(reported) * len(sweep.report_seeds)
+    cells = candidates_of(sweep).items()
+    return sum(
+        (1 if sweep.two_phase else len(candidates)) * len(sweep.seeds.of("report", cell.repetition))
+        for cell, candidates in cells
+    )
 
 
 def runs_table(runs: Sequence[PlannedRun]) -> pa.Table:
@@ -91,47 +113,49 @@ def from_table(table: pa.Table) -> dict[str, RunConfig]:
     }
 
 
-def _cells(sweep: Sweep) -> Iterator[tuple[Cell, list[RunConfig]]]:
-    """Every cell in the order of the file, with a configuration for each strength."""
+def candidates_of(sweep: Sweep, widened: Widened | None = None) -> dict[Cell, list[Candidate]]:
+    """Every cell in the order of the file, once for each repetition, with all that it is tried at."""
+    found: dict[Cell, list[Candidate]] = {}
     for grid in sweep.datasets:
         for data in grid.sizes:
             for model in sweep.models:
                 for entry in grid.entries:
-                    yield (
-                        Cell(data.name, data.per_class, model, entry.name),
-                        [
-                            RunConfig(
-                                data=data,
-                                model=model,
-                                regularizer=entry.name,
-                                terms=terms,
-                                training=grid.training,
-                                evaluation=sweep.evaluation,
-                            )
-                            for terms in entry.candidates
-                        ],
+                    configs = (
+                        RunConfig(
+                            data=data,
+                            model=model,
+                            regularizer=entry.name,
+                            terms=terms,
+                            training=training,
+                            evaluation=sweep.evaluation,
+                        )
+                        for terms, training in grid.settings(entry)
                     )
+                    tried = [Candidate(each, each.strength_with(grid.tuned)) for each in configs]
+                    for repetition in range(sweep.seeds.repetitions):
+                        cell = Cell(data.name, data.per_class, model, entry.name, repetition)
+                        found[cell] = [*tried, *(widened or {}).get(cell, ())]
+    return found
 
 
 def _planned(
-    candidates: Sequence[RunConfig], sweep: Sweep, phase: str, repetitions: Sequence[int] | None = None
+    candidates: Sequence[Candidate], sweep: Sweep, phase: str, repetition: int
 ) -> list[PlannedRun]:
-    """All candidates on the seeds of some repetitions, by default of all."""
-    wanted = range(sweep.seeds.repetitions) if repetitions is None else repetitions
+    """All candidates on the seeds of a repetition."""
     return [
         PlannedRun(
-            config=replace(candidate, seed=seed),
+            config=replace(config, seed=seed),
             phase=phase,
+            strength=strength,
             repetition=repetition,
-            baseline=candidate.regularizer == sweep.baseline,
+            baseline=config.regularizer == sweep.baseline,
         )
-        for candidate in candidates
-        for repetition in wanted
+        for config, strength in candidates
         for seed in sweep.seeds.of(phase, repetition)
     ]
 
 
-def _matching(cell: Cell, candidates: Sequence[RunConfig], strength: str) -> list[RunConfig]:
+def _matching(cell: Cell, candidates: Sequence[Candidate], strength: str) -> list[Candidate]:
     found = [candidate for candidate in candidates if candidate.strength == strength]
     if not found:
         raise UserError(
@@ -151,7 +175,7 @@ def _row(run: PlannedRun) -> dict[str, object]:
         "per_class": config.data.per_class,
         "model": config.model,
         "regularizer": config.regularizer,
-        "strength": config.strength,
+        "strength": run.strength,
         "strength_value": strengths[0] if len(strengths) == 1 else None,
         "seed": config.seed,
         "pack_key": config.pack_key,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from jobs.sweep.yaml_checks import Node
 
 MOST_SPACED = 1_000
@@ -11,6 +13,28 @@ SPACED = {
     "logspace": "The same, evenly spaced on a logarithmic scale; the ends are the numbers themselves, not "
     "exponents. Example: `logspace: [1e-3, 1e-1, 5]`.",
 }
+RANGES = {
+    "uniform": "Numbers that a `budget` draws between the two ends. Example: `uniform: [0, 0.8]`.",
+    "loguniform": "The same, evenly on a logarithmic scale. Example: `loguniform: [1e-4, 1]`.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """Numbers from `low` to `high` to draw from, evenly or evenly on a logarithmic scale."""
+
+    place: Node
+    low: float
+    high: float
+    logarithmic: bool
+
+    def at(self, share: float) -> float:
+        """The number at a share of the way in [0, 1), to three digits, as one would write it."""
+        if self.logarithmic:
+            number = self.low ** (1 - share) * self.high**share
+        else:
+            number = self.low * (1 - share) + self.high * share
+        return min(max(float(f"{number:.3g}"), self.low), self.high)
 
 
 def read_numbers(strength: Node) -> list[tuple[Node, float]]:
@@ -28,7 +52,12 @@ def read_numbers(strength: Node) -> list[tuple[Node, float]]:
 
 
 def _spaced(strength: Node) -> list[float]:
-    fields = strength.mapping(SPACED)
+    fields = strength.mapping((*SPACED, *RANGES))
+    for kind in RANGES:
+        if kind in fields:
+            raise fields[kind].error(
+                f"{kind} is drawn from, so the sweep needs a `budget:` of settings to draw"
+            )
     if len(fields) != 1:
         raise strength.error(f"{strength.key} needs either linspace or logspace")
     (kind, spacing), *_ = fields.items()
@@ -46,3 +75,25 @@ def _spaced(strength: Node) -> list[float]:
         numbers = [start ** (1 - share) * end**share for share in shares]
     # 12 digits make them the numbers one would write (0.15, not 0.15000000000000002), with one run_id.
     return [float(f"{number:.12g}") for number in numbers]
+
+
+def read_range(strength: Node) -> Range | None:
+    """`{uniform: [from, to]}` or `{loguniform: [from, to]}`; None for whatever is no range.
+
+    Raises:
+        UserError: a range that is not from a number to a larger one.
+    """
+    if not isinstance(strength.value, dict) or not strength.value.keys() & set(RANGES):
+        return None
+    fields = strength.mapping(RANGES)
+    if len(fields) != 1:
+        raise strength.error(f"{strength.key} needs either uniform or loguniform")
+    (kind, ends), *_ = fields.items()
+    if not isinstance(ends.value, tuple) or len(ends.value) != 2:
+        raise ends.refused("[from, to]")
+    low, high = (end.number() for end in ends.value)
+    if not low < high:
+        raise ends.refused("from a number to a larger one")
+    if kind == "loguniform" and low <= 0:
+        raise ends.refused("between ends above 0 (the numbers themselves, not their exponents)")
+    return Range(place=strength, low=low, high=high, logarithmic=kind == "loguniform")

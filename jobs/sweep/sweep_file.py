@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jobs.sweep.overrides import overridden
-from jobs.sweep.regularizer_entries import Entry, read_entries
+from jobs.sweep.regularizer_entries import Budget, Entry, Terms, read_entries
 from jobs.sweep.seeds import Seeds, read_seeds
+from jobs.sweep.tuned_settings import read_axes, trainings
 from jobs.sweep.yaml_checks import Node, overlaid
 from jobs.sweep.yaml_text import dump, parse_file, read_text
 from regularize import models
@@ -47,6 +48,13 @@ OPTIONAL = {
     "Example: `select: {metric: validation_loss}`.",
     "baseline": "The entry that the others are compared with; the one of technique `none` unless given. "
     "Example: `baseline: none`.",
+    "tune": "Settings of the training that are chosen for each entry, `none` included, together with its "
+    "strength on the tune seeds: a list of values each, or with a budget a range. "
+    "Example: `tune: {lr: [0.01, 0.02, 0.05]}`.",
+    "budget": "At how many settings each entry is tried: drawn from its strengths and from `tune` by a "
+    "scrambled Sobol sequence, so that nobody gets more tries. Example: `budget: 16`.",
+    "widen": "How many times a grid on whose edge the choice fell goes on beyond it, before any report seed "
+    "is trained. Example: `widen: 3`.",
 }
 OF_SELECT = {
     "metric": "The column of the results; accuracy: the highest mean, loss: the lowest. "
@@ -57,22 +65,38 @@ OF_DATASET = {
     "training": "What is trained otherwise on this data set. Example: `training: {epochs: 20}`.",
     "regularizers": "Which strengths or options entries have otherwise on this data set. "
     "Example: `regularizers: {l2: {strength: [1e-3, 1e-2]}}`.",
+    "tune": "Which shared settings are tuned otherwise on this data set. Example: `tune: {lr: [0.1, 0.2]}`.",
 }
 """Of one data set, beside `per_class` and the rest of `DataConfig`."""
 _OF_DATASET = (*_OF_DATA, "per_class", *OF_DATASET)
+MOST_BUDGET = 1_000
+MOST_WIDENED = 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetGrid:
-    """What a sweep does with one dataset: every size with every entry, under one training.
+    """What a sweep does with one dataset: every size with every entry, under every training.
 
-    `sizes` differ in `per_class` alone.
+    `sizes` differ in `per_class` alone, `trainings` in what is `tuned` (names of settings, none as a rule).
     """
 
     sizes: tuple[DataConfig, ...]
-    training: Training
+    trainings: tuple[Training, ...]
     entries: tuple[Entry, ...]
+    tuned: tuple[str, ...] = ()
+
+    @property
+    def training(self) -> Training:
+        """The first of the trainings, as a rule the only one."""
+        return self.trainings[0]
+
+    def settings(self, entry: Entry) -> list[tuple[Terms, Training]]:
+        """Everything that an entry is tried at."""
+        pairs = entry.drawn or [(terms, each) for terms in entry.candidates for each in self.trainings]
+        if entry.start is None:
+            return list(pairs)
+        return [(terms, replace(training, start=entry.start)) for terms, training in pairs]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +105,8 @@ class Sweep:
 
     `metric` is the column of the results by which strengths are chosen on the tune seeds. `baseline` is
     the entry that the others are compared with, None where there is none of technique `none` and none
-    was named. `text` is a file that gives an equal sweep without overrides: what the store keeps.
+    was named. `widen` is how many times a choice at the edge of its grid may widen it. `text` is a file
+    that gives an equal sweep without overrides: what the store keeps.
     """
 
     name: str
@@ -91,6 +116,7 @@ class Sweep:
     seeds: Seeds
     metric: str
     baseline: str | None = None
+    widen: int = 0
     text: str = field(compare=False, repr=False)
 
     @property
@@ -138,17 +164,30 @@ def read(tree: Node, text: str, check_dataset: Callable[[str], object] = check_n
     """The sweep that a YAML tree describes; see `load_sweep`."""
     fields = tree.mapping((*REQUIRED, *OPTIONAL), REQUIRED)
     name = read_name(fields["name"])
+    seeds = read_seeds(fields["seeds"])
+    for key in ("tune", "budget", "widen"):
+        if key in fields and not seeds.tune:
+            raise fields[key].error(
+                f"{key} is about what is chosen on tune seeds, and this sweep has none; write "
+                "`seeds: {tune: 3, report: 15}`"
+            )
+    widen = _count(fields["widen"], MOST_WIDENED) if "widen" in fields else 0
+    if widen and "budget" in fields:
+        raise fields["widen"].error(
+            "widen continues lists of values, but a budget draws: leave one of them out"
+        )
     sweep = Sweep(
         name=name,
         datasets=_datasets(fields, check_dataset),
         models=tuple(_model(item) for item in fields["model"].distinct()),
         evaluation=fields["evaluation"].build(Evaluation) if "evaluation" in fields else Evaluation(),
-        seeds=read_seeds(fields["seeds"]),
+        seeds=seeds,
         metric=_metric(fields.get("select")),
+        widen=widen,
         text=text,
     )
     sweep = replace(sweep, baseline=_baseline(fields.get("baseline"), sweep))
-    configurations = sum(len(g.sizes) * sum(len(e.candidates) for e in g.entries) for g in sweep.datasets)
+    configurations = sum(len(g.sizes) * sum(len(g.settings(e)) for e in g.entries) for g in sweep.datasets)
     runs = configurations * len(sweep.models) * max(len(sweep.tune_seeds), len(sweep.report_seeds))
     if runs > MOST_RUNS:
         raise tree.error(f"the sweep has {runs} runs or more, but at most {MOST_RUNS} are allowed")
@@ -174,6 +213,13 @@ def _baseline(named: Node | None, sweep: Sweep) -> str | None:
             "nothing chooses it"
         )
     return name
+
+
+def _count(node: Node, most: int) -> int:
+    count = node.integer()
+    if not 1 <= count <= most:
+        raise node.refused(f"from 1 to {most}")
+    return count
 
 
 def _metric(select: Node | None) -> str:
@@ -202,11 +248,21 @@ def _dataset(name: str, node: Node, fields: dict[str, Node]) -> DatasetGrid:
     data = {"name": Node(where=node.where, key="name", value=name)}
     data |= {key: own[key] for key in _OF_DATA if key in own}
     sizes = own["per_class"].distinct() if "per_class" in own else (None,)
+    training = overlaid(fields["training"], own.get("training"))
+    tune = overlaid(fields["tune"], own.get("tune")) if "tune" in fields else own.get("tune")
+    axes = read_axes(training, tune, drawn="budget" in fields)
+    budget = None
+    if "budget" in fields:
+        budget = Budget(settings=_count(fields["budget"], MOST_BUDGET), training=training, axes=axes)
+    entries = read_entries(fields["regularizers"], own.get("regularizers"), budget)
     return DatasetGrid(
         sizes=tuple(
             replace(node, value=data if size is None else {**data, "per_class": size}).build(DataConfig)
             for size in sizes
         ),
-        training=overlaid(fields["training"], own.get("training")).build(Training),
-        entries=read_entries(fields["regularizers"], own.get("regularizers")),
+        trainings=tuple(dict.fromkeys(each for entry in entries for _, each in entry.drawn))
+        if budget
+        else trainings(training, axes),
+        entries=entries,
+        tuned=tuple(axes),
     )

@@ -31,7 +31,7 @@ REGULARIZERS: dict[str, Technique] = {
     "hard_svb": Technique(
         "Hard SVB",
         "hard_svb",
-        {"epsilon": Strength(meaning="singular values are kept in [1/(1+ε), 1+ε]")},
+        {"epsilon": Strength(meaning="singular values are kept in [1/(1+ε), 1+ε]", weaker="larger")},
         {"every": Option(meaning="steps between projections", default=100, integers=True)},
     ),
     "jacobian": Technique(

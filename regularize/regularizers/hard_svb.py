@@ -1,7 +1,9 @@
 """Hard singular value bounding: W = U·clip(S, 1/(1+ε), 1+ε)·Vᵀ for every layer.
 
 Convolution kernels are taken as (out, in·k·k) matrices. Weights start orthogonal (all singular
-values 1: the orthogonal factor of the usual start, so that runs of one seed stay paired). They
+values 1: the orthogonal factor of the usual start, so that runs of one seed stay paired), unless
+the entry says `start: default`; to tell the start's share of a gain, compare `none` with
+`start: orthogonal`. They
 are projected `every` so many steps and after the last one. The optimizer's momentum is left as
 it is, as in the paper's algorithm: the momentum of a step that a projection undid goes on. There
 is no strength at which it does nothing; ε → ∞ leaves only the start. A schedule multiplies ε itself:
@@ -23,13 +25,11 @@ import torch
 from torch import Tensor
 
 from regularize.regularizers.hooks import Given, Hooks, StepEnd, Weights
-from regularize.run_by_run import svd
+from regularize.run_by_run import orthogonal, svd
 
 
 def start(weights: Weights, _given: Given) -> None:
-    for weight in weights.values():
-        left, _, right = svd(weight)
-        weight.copy_(left @ right)
+    orthogonal(weights)
 
 
 def project(weights: Weights, given: Given, end: StepEnd) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from regularize.errors import UserError, one_of, unknown
 
@@ -40,10 +40,11 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Strength(Interval):
-    """A tuned number; runs of one pack may differ in it."""
+    """A tuned number; runs of one pack may differ in it. `weaker` is which way it regularizes less."""
 
     meaning: str
     default: float | None = None
+    weaker: Literal["smaller", "larger"] = "smaller"
 
 
 @dataclass(frozen=True, kw_only=True)

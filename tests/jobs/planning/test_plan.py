@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.statistics.strength_selection import SELECTION
 from jobs.cluster.cluster_config import Cluster
-from jobs.planning.plan import Plan, last_selection, make_plan, wanted_runs
+from jobs.planning.plan import Plan, make_plan
+from jobs.planning.tuning import wanted_runs
 from jobs.store.pack_status import Packs, read_packs
 from jobs.sweep.run_grid import Cell, PlannedRun, report_runs, tune_runs
 from jobs.sweep.sweep_file import Sweep, load_sweep
@@ -17,7 +17,7 @@ from regularize.config import pack_id
 from regularize.data.official import OFFICIAL
 from regularize.errors import UserError
 from regularize.evaluation.settings import Evaluation, Robustness
-from regularize.store import Store, write_table
+from regularize.store import Store
 from tests.jobs.stores import status, write_pack
 from tests.jobs.sweeps import BASE
 
@@ -43,7 +43,7 @@ def packs(*begun: tuple[Sequence[str], str]) -> Packs:
 
 
 def planned(sweep: Sweep, found: Packs, chosen: dict[Cell, str] | None = None) -> Plan:
-    return make_plan(*wanted_runs(sweep, found, chosen), found, CLUSTER, FACTS)
+    return make_plan(*wanted_runs(sweep, found, lambda _: chosen), found, CLUSTER, FACTS)
 
 
 def test_an_empty_store_gets_every_tune_run_and_knows_what_is_ahead(sweep: Sweep) -> None:
@@ -63,7 +63,7 @@ def test_the_share_of_measuring_is_known_ahead(sweep: Sweep) -> None:
     ]
     assert 0 < shares[0] < shares[1] < shares[2] < 1
     assert shares[2] > 0.5
-    everything = [run.config.run_id for phase in wanted_runs(sweep, Packs(), None) for run in phase]
+    everything = [run.config.run_id for phase in wanted_runs(sweep, Packs(), lambda _: None) for run in phase]
     done = Packs({pack_id([run]): status([run], "done") for run in everything})
     assert make_plan(tune_runs(sweep), [], done, CLUSTER, FACTS).measuring == 0
 
@@ -136,33 +136,3 @@ def test_broken_and_missing_statuses_do_not_hide_work(sweep: Sweep, tmp_path: Pa
     found = read_packs(store)
     assert sorted(i for p in planned(sweep, found).packs for i in p.runs) == sorted(tune[2:])
     assert list(found.broken) == [pack_id(tune[2:4])]
-
-
-def selection(strength: str, metric: str = "validation_accuracy") -> list[dict[str, object]]:
-    cell = {"dataset": "digits", "per_class": None, "model": "lenet5", "metric": metric}
-    found = {"none": "", "l2": strength}
-    return [cell | {"regularizer": r, "strength": s, "chosen": True} for r, s in found.items()]
-
-
-@pytest.mark.parametrize(
-    ("rows", "expected"),
-    [
-        (selection("0.0001"), CHOSEN),
-        (selection("0.0001", "validation_loss"), None),
-        (selection("0.7"), None),  # a strength that the sweep no longer has
-    ],
-)
-def test_the_last_selection_counts_while_it_suits_the_sweep(
-    sweep: Sweep, tmp_path: Path, rows: list[dict[str, object]], expected: object
-) -> None:
-    write_table(Store(tmp_path).table("selection"), rows, SELECTION)
-    assert last_selection(Store(tmp_path), sweep) == expected
-
-
-@pytest.mark.parametrize("content", [None, "not parquet"])
-def test_no_or_a_damaged_selection_is_none(sweep: Sweep, tmp_path: Path, content: str | None) -> None:
-    path = Store(tmp_path).table("selection")
-    if content:
-        path.parent.mkdir()
-        path.write_text(content, encoding="utf-8")
-    assert last_selection(Store(tmp_path), sweep) is None

@@ -40,7 +40,7 @@ BROKEN = [
      "6: logspace is [0, 1, 5], but must be between ends above 0 (the numbers themselves, "
      "not their exponents)"),
     ("  l1: {strength: {geomspace: [1, 2, 3]}}",
-     "6: unknown key 'geomspace'; one of: linspace, logspace; did you mean 'logspace'?"),
+     "6: unknown key 'geomspace'; one of: linspace, logspace, loguniform, uniform; did you mean 'logspace'?"),
     ("  l1: {strength: {}}", "6: strength needs either linspace or logspace"),
     ("  l1: {strength: {linspace: [1, 1, 2]}}",
      "6: 'l1' at strength=1 is the same run as 'l1' in sweep.yaml:6"),

@@ -1,0 +1,32 @@
+"""What was last chosen in a store, as its tables tell; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+
+from analysis.statistics.strength_selection import choose, weakest_first
+from jobs.planning.tuning import Choose
+from jobs.store.runs_table import read_runs
+from jobs.sweep.run_grid import Cell
+from jobs.sweep.sweep_file import Sweep
+from regularize.store import DamagedFileError, Store, read_table
+
+_COLUMNS = ("run_id", *Cell._fields, "strength", "state", "classes")
+
+
+def last_choice(store: Store, sweep: Sweep) -> Choose:
+    """Of runs that all have results in the tables; None of others: `submit` collects and chooses."""
+
+    def among(ids: Collection[str]) -> Mapping[Cell, str] | None:
+        with suppress(FileNotFoundError, DamagedFileError):
+            wanted = set(ids)
+            table = read_table(store.table("results"), [*_COLUMNS, sweep.metric])
+            rows = [row for row in table.to_pylist() if row["run_id"] in wanted]
+            if len(rows) == len(wanted):
+                order = weakest_first(read_runs(store).to_pylist())
+                chosen = (row for row in choose(rows, sweep.metric, order) if row["chosen"])
+                return {Cell(*(row[name] for name in Cell._fields)): row["strength"] for row in chosen}
+        return None
+
+    return among

@@ -1,0 +1,63 @@
+"""The tune phase: which runs it wants, and what is chosen once they are done. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from jobs.planning.widening import beyond
+from jobs.store.pack_status import Packs
+from jobs.sweep.run_grid import Candidate, Cell, PlannedRun, Widened, candidates_of, report_runs, tune_runs
+from jobs.sweep.sweep_file import Sweep
+
+Choose = Callable[[Collection[str]], Mapping[Cell, str] | None]
+"""The best strength of each cell by finished tune runs, given by id; None where they cannot be told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """Where the tune phase stands: `chosen` is None until all its `runs` are done and no grid goes on.
+
+    `widened` is what cells are tried at beyond what the sweep's file says.
+    """
+
+    runs: Sequence[PlannedRun]
+    chosen: Mapping[Cell, str] | None = None
+    widened: Widened = field(default_factory=dict)
+
+
+def tuning(sweep: Sweep, packs: Packs, choose: Choose) -> Tuning:
+    """The tune phase played through, from the sweep's file on, as far as its runs are done."""
+    widened: dict[Cell, list[Candidate]] = {}
+    tuned = {grid.sizes[0].name: grid.tuned for grid in sweep.datasets}
+    for left in range(sweep.widen, -1, -1):
+        runs = tune_runs(sweep, widened)
+        ids = [run.config.run_id for run in runs]
+        chosen = choose(ids) if all_done(runs, packs) else None
+        if chosen is None:
+            return Tuning(runs=runs, widened=widened)
+        cells = candidates_of(sweep, widened)
+        further = {
+            cell: beyond(cells[cell], strength, tuned[cell.dataset]) if left else []
+            for cell, strength in chosen.items()
+        }
+        if not any(further.values()):
+            break
+        widened = {cell: [*widened.get(cell, ()), *more] for cell, more in further.items()}
+    return Tuning(runs=runs, chosen=chosen, widened=widened)
+
+
+def all_done(runs: Iterable[PlannedRun], packs: Packs) -> bool:
+    done = packs.done()
+    return all(run.config.run_id in done for run in runs)
+
+
+def wanted_runs(sweep: Sweep, packs: Packs, choose: Choose) -> tuple[list[PlannedRun], list[PlannedRun]]:
+    """The runs of a sweep that can be named now, and those ahead whose strengths are not chosen yet."""
+    if not sweep.two_phase:
+        return report_runs(sweep), []
+    found = tuning(sweep, packs, choose)
+    if found.chosen is not None:
+        return [*found.runs, *report_runs(sweep, found.chosen, found.widened)], []
+    some = {cell: candidates[0].strength for cell, candidates in candidates_of(sweep).items()}
+    return list(found.runs), report_runs(sweep, some)

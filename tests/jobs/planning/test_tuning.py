@@ -1,0 +1,188 @@
+"""The tune phase: what is tried, and grids that go on where the choice fell on their edge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from jobs.planning.last_choice import last_choice
+from jobs.planning.tuning import Choose, tuning, wanted_runs
+from jobs.store.pack_status import Packs
+from jobs.store.runs_table import write_runs
+from jobs.sweep.run_grid import Cell, PlannedRun, tune_runs
+from jobs.sweep.sweep_file import Sweep, load_sweep
+from regularize.config import RunConfig, pack_id
+from regularize.store import Store, write_table
+from tests.jobs.stores import status
+
+TEXT = """\
+name: small
+dataset: digits
+model: lenet5
+training: {{epochs: 2}}
+tune: {tune}
+widen: {widen}
+regularizers:
+  none:
+  l2: {{strength: {strength}}}
+seeds: {{tune: 2, report: 3}}
+"""
+NONE, L2 = (Cell("digits", None, "lenet5", name) for name in ("none", "l2"))
+Score = Callable[[RunConfig], float]
+
+
+def sweep(
+    folder: Path, *, tune: str = "{lr: [0.01, 0.02]}", strength: str = "[0.1, 1]", widen: int = 3
+) -> Sweep:
+    path = folder / "sweep.yaml"
+    path.write_text(TEXT.format(tune=tune, strength=strength, widen=widen), encoding="utf-8")
+    return load_sweep(path)
+
+
+def done(runs: Collection[PlannedRun]) -> Packs:
+    ids = [run.config.run_id for run in runs]
+    return Packs({pack_id(ids): status(ids, "done")})
+
+
+def best(score: Score, known: Mapping[str, PlannedRun]) -> Choose:
+    """Chooses the highest score; `known` are all runs that were ever planned."""
+
+    def choose(ids: Collection[str]) -> dict[Cell, str]:
+        cells: dict[Cell, list[PlannedRun]] = {}
+        for run in map(known.__getitem__, ids):
+            name = run.config.regularizer
+            cells.setdefault(NONE if name == "none" else L2, []).append(run)
+        return {cell: max(runs, key=lambda run: score(run.config)).strength for cell, runs in cells.items()}
+
+    return choose
+
+
+def played(sweep: Sweep, score: Score) -> tuple[list[set[str]], Mapping[Cell, str]]:
+    """The strengths of l2 that each round adds, and what is chosen in the end."""
+    known: dict[str, PlannedRun] = {}
+    rounds, trained = [], []
+    while True:
+        found = tuning(sweep, done(trained) if trained else Packs(), best(score, known))
+        if found.chosen is not None:
+            return rounds, found.chosen
+        new = [run for run in found.runs if run.config.run_id not in known]
+        assert new, "nothing is added, and nothing chosen"
+        known |= {run.config.run_id: run for run in new}
+        rounds.append({run.strength for run in new if run.config.regularizer == "l2"})
+        trained = list(known.values())
+
+
+def lam(config: RunConfig) -> float:
+    return dict(config.terms[0].strengths)["strength"] if config.terms else 0.0
+
+
+def test_a_choice_inside_its_grid_is_the_end(tmp_path: Path) -> None:
+    grid = sweep(tmp_path, tune="{lr: [0.01, 0.02, 0.04]}", strength="[0.1, 1, 10]")
+    rounds, chosen = played(grid, lambda c: -abs(c.training.lr - 0.02) - abs(lam(c) - 1))
+    assert len(rounds) == 1
+    assert chosen == {NONE: "lr=0.02", L2: "strength=1 lr=0.02"}
+
+
+def test_a_choice_at_the_edge_widens_the_whole_grid_by_its_own_step(tmp_path: Path) -> None:
+    rounds, chosen = played(
+        sweep(tmp_path), lambda c: -abs(c.training.lr - 0.04) - abs(lam(c) - (1000 if c.terms else 0))
+    )
+    first, second, third, *_ = rounds
+    assert first == {f"strength={s} lr={lr}" for s in ("0.1", "1") for lr in ("0.01", "0.02")}
+    assert second == {
+        *(f"strength=10 lr={lr}" for lr in ("0.01", "0.02", "0.04")),
+        *(f"strength={s} lr=0.04" for s in ("0.1", "1")),
+    }
+    assert third == {
+        *(f"strength=100 lr={lr}" for lr in ("0.01", "0.02", "0.04", "0.08")),
+        *(f"strength={s} lr=0.08" for s in ("0.1", "1", "10")),
+    }
+    assert chosen[NONE] == "lr=0.04"
+    assert len(rounds) == 4  # the file's, and as often as `widen` allows
+    assert chosen[L2] == "strength=1000 lr=0.04"
+
+
+def test_it_is_widened_at_most_so_many_times(tmp_path: Path) -> None:
+    rounds, chosen = played(sweep(tmp_path, widen=1), lambda c: c.training.lr + lam(c))
+    assert len(rounds) == 2
+    assert chosen == {NONE: "lr=0.04", L2: "strength=10 lr=0.04"}
+
+
+@pytest.mark.parametrize(
+    ("strength", "low", "expected"),
+    [
+        ("[1, 2, 3]", False, {"strength=4 lr=0.01", "strength=4 lr=0.02"}),  # even steps go on evenly
+        ("[1, 3]", False, {"strength=9 lr=0.01", "strength=9 lr=0.02"}),
+        ("[0, 0.5]", False, {"strength=1 lr=0.01", "strength=1 lr=0.02"}),  # a factor from 0 there is none
+        ("[0.01, 0.1, 1]", True, {"strength=0.001 lr=0.01", "strength=0.001 lr=0.02"}),
+        ("[0, 1]", True, set()),  # below 0 there is nothing
+        ("2", False, set()),  # one value has no step
+    ],
+)
+def test_what_follows_an_edge(tmp_path: Path, strength: str, low: bool, expected: set[str]) -> None:
+    grid = sweep(tmp_path, strength=strength, widen=1)
+    rounds, _ = played(grid, lambda c: -lam(c) if low else lam(c))
+    added = rounds[1] if len(rounds) > 1 else set()
+    assert {each for each in added if each.endswith(("lr=0.01", "lr=0.02"))} == expected
+
+
+def test_without_widen_an_edge_is_an_edge(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.yaml"
+    text = TEXT.format(tune="{lr: [0.01, 0.02]}", strength="[0.1, 1]", widen=1).replace("widen: 1\n", "")
+    path.write_text(text, encoding="utf-8")
+    rounds, chosen = played(load_sweep(path), lambda c: c.training.lr + lam(c))
+    assert len(rounds) == 1
+    assert chosen == {NONE: "lr=0.02", L2: "strength=1 lr=0.02"}
+
+
+def test_what_was_chosen_beyond_the_file_is_reported_on(tmp_path: Path) -> None:
+    grid = sweep(tmp_path, widen=1)
+    known = {run.config.run_id: run for run in tune_runs(grid)}
+    score = best(lambda c: c.training.lr + lam(c), known)
+    more, _ = wanted_runs(grid, done(known.values()), score)
+    known |= {run.config.run_id: run for run in more}
+    wanted, ahead = wanted_runs(grid, done(known.values()), score)
+    report = [run for run in wanted if run.phase == "report"]
+    assert not ahead
+    assert [run.strength for run in report] == ["lr=0.04"] * 3 + ["strength=10 lr=0.04"] * 3
+    assert {run.config.training.lr for run in report} == {0.04}
+
+
+def results(runs: Collection[PlannedRun], metric: str = "validation_accuracy") -> list[dict[str, object]]:
+    return [
+        {
+            **{"run_id": run.config.run_id, "dataset": "digits", "per_class": None, "model": "lenet5"},
+            **{"regularizer": run.config.regularizer, "strength": run.strength, "state": "done"},
+            **{"classes": 10, metric: run.config.training.lr + lam(run.config)},
+        }
+        for run in runs
+    ]
+
+
+def written(store: Store, rows: list[dict[str, object]]) -> None:
+    write_table(store.table("results"), rows, pa.Table.from_pylist(rows).schema)
+
+
+def test_a_plan_reads_the_choice_from_the_tables(tmp_path: Path) -> None:
+    grid, store = sweep(tmp_path, widen=1), Store(tmp_path / "store")
+    runs = tune_runs(grid)
+    ids = [run.config.run_id for run in runs]
+    assert last_choice(store, grid)(ids) is None
+    write_runs(store, runs, complete=False)
+    written(store, results(runs[1:]))
+    assert last_choice(store, grid)(ids) is None
+    written(store, results(runs))
+    assert last_choice(store, grid)(ids) == {NONE: "lr=0.02", L2: "strength=1 lr=0.02"}
+    wanted, ahead = wanted_runs(grid, done(runs), last_choice(store, grid))
+    assert {run.strength for run in wanted} > {run.strength for run in runs}
+    assert ahead
+
+
+def test_a_damaged_table_tells_no_choice(tmp_path: Path) -> None:
+    grid, store = sweep(tmp_path), Store(tmp_path / "store")
+    store.table("results").parent.mkdir(parents=True)
+    store.table("results").write_text("not parquet", encoding="utf-8")
+    assert last_choice(store, grid)([run.config.run_id for run in tune_runs(grid)]) is None

@@ -1,0 +1,194 @@
+"""`tune`, `budget`, `widen` and `start`: what each technique is tried at, and what of it cannot be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from jobs.sweep.run_grid import Candidate, candidates_of, report_count, tune_runs
+from jobs.sweep.sweep_file import Sweep, load_sweep
+from regularize.errors import UserError
+from tests.jobs.sweeps import BASE, with_line
+
+TUNE = """\
+name: small
+dataset: digits
+model: lenet5
+training: {epochs: 2}
+tune: {lr: [0.01, 0.02, 0.05]}
+regularizers: {none: , l2: {strength: [1e-3, 1e-2]}, dropout: {p: [0.1, 0.3, 0.5]}}
+seeds: {tune: 2, report: 3}
+"""
+DRAWN = """\
+name: small
+dataset: digits
+model: lenet5
+training: {epochs: 2}
+tune: {lr: {loguniform: [1e-3, 0.1]}}
+regularizers:
+  none:
+  l2: {strength: {loguniform: [1e-4, 1]}}
+  dropout: {p: {uniform: [0, 0.8]}}
+  both: {compose: [l2, dropout], l2: {strength: {loguniform: [1e-4, 1]}}, dropout: {p: [0.1, 0.5]}}
+seeds: {tune: 2, report: 3}
+budget: 8
+"""
+
+
+def load(text: str, tmp_path: Path, *overrides: str) -> Sweep:
+    path = tmp_path / "sweep.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_sweep(path, overrides)
+
+
+def tried(sweep: Sweep) -> dict[str, list[Candidate]]:
+    return {cell.regularizer: candidates for cell, candidates in candidates_of(sweep).items()}
+
+
+def test_every_technique_is_tried_at_every_shared_setting(tmp_path: Path) -> None:
+    found = tried(load(TUNE, tmp_path))
+    assert [each.strength for each in found["none"]] == ["lr=0.01", "lr=0.02", "lr=0.05"]
+    assert {name: len(candidates) for name, candidates in found.items()} == {"none": 3, "l2": 6, "dropout": 9}
+    assert found["l2"][1].strength == "strength=0.001 lr=0.02"
+    assert all(f"lr={config.training.lr:g}" in strength for config, strength in found["l2"])
+
+
+def test_what_is_tuned_trains_in_one_pack(tmp_path: Path) -> None:
+    runs = tune_runs(load(TUNE.replace("lr: [", "momentum: [0.5, 0.9], lr: ["), tmp_path))
+    packs = Counter((run.config.regularizer, run.config.pack_key) for run in runs)
+    assert sorted(packs.values()) == [12, 24, 36]
+
+
+def test_a_tuned_run_is_the_run_of_a_sweep_that_gives_its_setting(tmp_path: Path) -> None:
+    tuned = {run.config.run_id for run in tune_runs(load(TUNE, tmp_path))}
+    given = TUNE.replace("tune: {lr: [0.01, 0.02, 0.05]}\n", "").replace("epochs: 2", "epochs: 2, lr: 0.05")
+    assert {run.config.run_id for run in tune_runs(load(given, tmp_path))} < tuned
+
+
+def test_one_is_reported_on_for_every_technique(tmp_path: Path) -> None:
+    assert report_count(load(TUNE, tmp_path)) == 3 * 3
+
+
+def test_a_dataset_may_tune_otherwise(tmp_path: Path) -> None:
+    text = TUNE.replace("dataset: digits", "dataset: {digits: , clusters: {tune: {lr: [0.5]}}}")
+    grids = load(text.replace("lenet5", "mlp"), tmp_path).datasets
+    assert [[training.lr for training in grid.trainings] for grid in grids] == [[0.01, 0.02, 0.05], [0.5]]
+
+
+def test_a_budget_gives_every_technique_as_many_tries(tmp_path: Path) -> None:
+    for budget in (1, 5, 8, 20):
+        found = tried(load(DRAWN, tmp_path, f"budget={budget}"))
+        assert {len({each.strength for each in candidates}) for candidates in found.values()} == {budget}
+
+
+def test_draws_are_spread_over_what_they_are_drawn_from(tmp_path: Path) -> None:
+    found = tried(load(DRAWN, tmp_path))
+    strengths = sorted(dict(each.config.terms[0].strengths)["strength"] for each in found["l2"])
+    assert 1e-4 <= strengths[0] < 1e-3
+    assert 1e-1 < strengths[-1] <= 1
+    # Of 8 points of a Sobol sequence two lie in every quarter.
+    assert [sum(10**-e <= s < 10 ** -(e - 1) for s in strengths) for e in (4, 3, 2, 1)] == [2, 2, 2, 2]
+    assert {dict(term.strengths)["p"] for each in found["both"] for term in each.config.terms[1:]} == {
+        0.1,
+        0.5,
+    }
+
+
+def test_a_larger_budget_keeps_what_a_smaller_one_has_trained(tmp_path: Path) -> None:
+    few, many = (
+        {run.config.run_id for run in tune_runs(load(DRAWN, tmp_path, f"budget={n}"))} for n in (5, 11)
+    )
+    assert few < many
+
+
+def test_other_entries_change_no_draw(tmp_path: Path) -> None:
+    fewer = DRAWN.replace("  dropout: {p: {uniform: [0, 0.8]}}\n", "")
+    one, other = (tried(load(text, tmp_path))["l2"] for text in (DRAWN, fewer))
+    assert one == other
+
+
+def test_a_grid_within_the_budget_is_tried_in_full_and_once(tmp_path: Path) -> None:
+    text = DRAWN.replace("{loguniform: [1e-3, 0.1]}", "[0.01, 0.1]").replace(
+        "{loguniform: [1e-4, 1]}", "[1, 2]"
+    )
+    found = tried(load(text, tmp_path))
+    assert [each.strength for each in found["none"]] == ["lr=0.01", "lr=0.1"]
+    assert len(found["l2"]) == 4
+    assert len({each.strength for each in found["both"]}) == len(found["both"]) == 8
+    assert len(found["dropout"]) == 8
+
+
+def test_a_start_is_of_the_run_and_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    text = BASE.replace("  none:\n", "  none:\n  apart: {technique: none, start: orthogonal}\n")
+    found = tried(load(text, tmp_path))
+    (none,), (apart,) = found["none"], found["apart"]
+    assert apart.config.training.start == "orthogonal"
+    assert apart.config.run_id != none.config.run_id
+    assert "start" not in none.config.to_json()["training"]
+    again = type(apart.config).from_json(apart.config.to_json())
+    assert again == apart.config
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("tune={lr: [0.1]}", "--set tune={lr: [0.1]}: lr is tuned here and given in sweep.yaml:4"),
+        (
+            "tune={rate: 1}",
+            "unknown key 'rate'; one of: batch_size, epochs, lr, momentum, steps, weight_decay",
+        ),
+        ("tune={momentum: [0.5, 0.5]}", "momentum lists 0.5 twice"),
+        ("tune={momentum: [0.5, 1.5]}", "momentum is 1.5, but must be in [0, 1)"),
+        ("tune={momentum: {uniform: [0, 0.9]}}", "uniform is drawn from, so the sweep needs a `budget:`"),
+        (
+            "regularizers={l2: {strength: {loguniform: [1, 2]}}}",
+            "loguniform is drawn from, so the sweep needs",
+        ),
+        ("budget=0", "budget is 0, but must be from 1 to 1000"),
+        ("widen=21", "widen is 21, but must be from 1 to 20"),
+        (
+            "regularizers={l2: {strength: 1, start: fresh}}",
+            "unknown start 'fresh'; one of: default, orthogonal",
+        ),
+    ],
+)
+def test_what_cannot_be_tuned_is_told_with_its_place(tmp_path: Path, change: str, message: str) -> None:
+    text = with_line(4, "training: {epochs: 2, lr: 0.1}").replace("seeds: 2", "seeds: {tune: 2, report: 3}")
+    with pytest.raises(UserError) as error:
+        load(text, tmp_path, change)
+    assert message in str(error.value).replace(str(tmp_path) + "/", "")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("widen=2", "widen continues lists of values, but a budget draws"),
+        (
+            "regularizers.l2={strength: {loguniform: [0, 1]}}",
+            "loguniform is [0, 1], but must be between ends above 0",
+        ),
+        (
+            "regularizers.l2={strength: {uniform: [2, 1]}}",
+            "uniform is [2, 1], but must be from a number to a larger",
+        ),
+        ("regularizers.dropout={p: {uniform: [0, 2]}}", "p is 2"),
+        (
+            "regularizers.both={compose: [l2], points: [{l2: 1}]}",
+            "points are tried one and all, but a budget draws",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(tmp_path: Path, change: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        load(DRAWN, tmp_path, change)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["tune: {lr: [0.1]}", "budget: 3", "widen: 2"])
+def test_what_is_chosen_needs_tune_seeds(tmp_path: Path, key: str) -> None:
+    text = TUNE.replace("tune: {lr: [0.01, 0.02, 0.05]}", key).replace("{tune: 2, report: 3}", "5")
+    with pytest.raises(UserError) as error:
+        load(text, tmp_path)
+    assert "is about what is chosen on tune seeds, and this sweep has none" in str(error.value)
