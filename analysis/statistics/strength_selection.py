@@ -153,9 +153,22 @@ def choose(
             {**cell._asdict(), "strength": strength, **_score(runs, metric)}
             for strength, runs in sorted(strengths.items(), key=lambda item: strength_order(item[0]))
         ]
-        best = min(candidates, key=lambda row: (*_merit(row), rank(cell, row["strength"])))
-        rows += [{**row, "chosen": row is best, "rule": _rule(metric)} for row in candidates]
+        winner = min(candidates, key=lambda row: (*_merit(row), rank(cell, row["strength"])))
+        rows += [{**row, "chosen": row is winner, "rule": _rule(metric)} for row in candidates]
     return rows
+
+
+def best(rows: Iterable[Row]) -> dict[Cell, list[str]]:
+    """Of rows of `selection` each cell's chosen strength, then those that score as well."""
+    cells: dict[Cell, list[Row]] = defaultdict(list)
+    for row in rows:
+        cells[Cell.of(row)].append(row)
+    found = {}
+    for cell, tried in cells.items():
+        (chosen,) = (row for row in tried if row["chosen"])
+        equals = [row["strength"] for row in tried if row is not chosen and _merit(row) == _merit(chosen)]
+        found[cell] = [chosen["strength"], *equals]
+    return found
 
 
 def _score(runs: Sequence[Row], metric: str) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
-from analysis.statistics.strength_selection import choose, weakest_first
+from analysis.statistics.strength_selection import best, choose, weakest_first
 from jobs.planning.tuning import Choose
 from jobs.store.runs_table import read_runs
 from jobs.sweep.run_grid import Cell
@@ -18,15 +18,14 @@ _COLUMNS = ("run_id", *Cell._fields, "strength", "state", "classes")
 def last_choice(store: Store, sweep: Sweep) -> Choose:
     """Of runs that all have results in the tables; None of others: `submit` collects and chooses."""
 
-    def among(ids: Collection[str]) -> Mapping[Cell, str] | None:
+    def among(ids: Collection[str]) -> Mapping[Cell, Sequence[str]] | None:
         with suppress(FileNotFoundError, DamagedFileError):
             wanted = set(ids)
             table = read_table(store.table("results"), [*_COLUMNS, sweep.metric])
             rows = [row for row in table.to_pylist() if row["run_id"] in wanted]
             if len(rows) == len(wanted):
                 order = weakest_first(read_runs(store).to_pylist())
-                chosen = (row for row in choose(rows, sweep.metric, order) if row["chosen"])
-                return {Cell(*(row[name] for name in Cell._fields)): row["strength"] for row in chosen}
+                return {Cell(*cell): found for cell, found in best(choose(rows, sweep.metric, order)).items()}
         return None
 
     return among

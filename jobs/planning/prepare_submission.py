@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from analysis.statistics.strength_selection import select
+from analysis.statistics.strength_selection import best, select
 from analysis.tables.collect import collect
 from jobs.cluster.cluster_config import Cluster
 from jobs.planning.last_choice import last_choice
@@ -24,7 +24,7 @@ from jobs.support.readable_numbers import plural
 from jobs.sweep.run_grid import Cell
 from jobs.sweep.sweep_file import Sweep
 from regularize.data import Facts
-from regularize.store import Store
+from regularize.store import Store, read_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,5 +124,7 @@ def _tuned(sweep: Sweep, store: Store, packs: Packs) -> Packs:
             return packs
 
 
-def _choose(sweep: Sweep, store: Store, ids: Collection[str]) -> dict[Cell, str]:
-    return {Cell(*cell): strength for cell, strength in select(store, sweep.metric, ids).items()}
+def _choose(sweep: Sweep, store: Store, ids: Collection[str]) -> dict[Cell, list[str]]:
+    select(store, sweep.metric, ids)
+    rows = read_table(store.table("selection")).to_pylist()
+    return {Cell(*cell): strengths for cell, strengths in best(rows).items()}

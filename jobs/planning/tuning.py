@@ -10,8 +10,9 @@ from jobs.store.pack_status import Packs
 from jobs.sweep.run_grid import Candidate, Cell, PlannedRun, Widened, candidates_of, report_runs, tune_runs
 from jobs.sweep.sweep_file import Sweep
 
-Choose = Callable[[Collection[str]], Mapping[Cell, str] | None]
-"""The best strength of each cell by finished tune runs, given by id; None where they cannot be told."""
+Choose = Callable[[Collection[str]], Mapping[Cell, Sequence[str]] | None]
+"""The best strength of each cell, then its equals, by tune runs that are done, given by id; None where they
+cannot be told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +34,15 @@ def tuning(sweep: Sweep, packs: Packs, choose: Choose) -> Tuning:
     for left in range(sweep.widen, -1, -1):
         runs = tune_runs(sweep, widened)
         ids = [run.config.run_id for run in runs]
-        chosen = choose(ids) if all_done(runs, packs) else None
-        if chosen is None:
+        best = choose(ids) if all_done(runs, packs) else None
+        if best is None:
             return Tuning(runs=runs, widened=widened)
         cells = candidates_of(sweep, widened)
         further = {
-            cell: beyond(cells[cell], strength, tuned[cell.dataset]) if left else []
-            for cell, strength in chosen.items()
+            cell: beyond(cells[cell], strengths, tuned[cell.dataset]) if left else []
+            for cell, strengths in best.items()
         }
+        chosen = {cell: strengths[0] for cell, strengths in best.items()}
         if not any(further.values()):
             break
         widened = {cell: [*widened.get(cell, ()), *more] for cell, more in further.items()}

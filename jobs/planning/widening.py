@@ -45,16 +45,18 @@ class _Axis(NamedTuple):
         return replace(config, terms=tuple(terms))
 
 
-def beyond(candidates: Sequence[Candidate], chosen: str, tuned: Sequence[str]) -> list[Candidate]:
-    """What to try further: one step beyond each edge that the `chosen` one lies on, none if it lies inside.
+def beyond(
+    candidates: Sequence[Candidate], strengths: Sequence[str], tuned: Sequence[str]
+) -> list[Candidate]:
+    """What to try further: one step beyond each edge on which the best `strengths` lie, all of these equals.
 
     Of several numbers the whole grid goes on, as if the sweep had listed one value more.
     """
-    best = next(config for config, strength in candidates if strength == chosen)
+    best, *equals = (config for config, strength in candidates if strength in strengths)
     configs, there = [config for config, _ in candidates], {strength for _, strength in candidates}
     for axis in _axes(best, tuned):
         value = _next(sorted({axis.of(config) for config in configs}), axis.of(best))
-        if value is None:
+        if value is None or any(axis.of(each) != axis.of(best) for each in equals):
             continue
         try:
             configs += [axis.at(each, value) for each in configs if axis.of(each) == axis.of(best)]

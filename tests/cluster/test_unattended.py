@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from jobs.store.journal import read_journal
@@ -43,6 +44,19 @@ def test_waiting_ends_when_both_phases_are_done(slurm: TestCluster, tmp_path: Pa
     assert (said.code, slurm.queued()) == (0, [])
     assert said.err.splitlines()[-1] == f"{TUNE + REPORT} of {TUNE + REPORT} runs done"
     assert trial.store.table("selection").exists()
+
+
+def test_a_grid_goes_on_by_itself_before_anything_is_reported(
+    slurm: TestCluster, tmp_path: Path, data_root: Path
+) -> None:
+    tuned = (
+        SWEEP.replace("strength: [1e-3, 1e-2]", "strength: 1e-6") + "tune: {lr: [0.001, 0.003]}\nwiden: 1\n"
+    )
+    trial = Trial(tmp_path, data_root, tuned)
+    assert (trial.submit("--wait").code, slurm.queued()) == (0, [])
+    assert trial.states() == {"done": 2 * 3 + REPORT}
+    rows = pq.read_table(trial.store.table("results")).to_pylist()
+    assert {row["strength"].rpartition(" ")[2] for row in rows if row["phase"] == "report"} == {"lr=0.009"}
 
 
 def test_an_error_waits_for_retry_and_the_first_phase_for_it(

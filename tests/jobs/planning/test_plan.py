@@ -43,7 +43,12 @@ def packs(*begun: tuple[Sequence[str], str]) -> Packs:
 
 
 def planned(sweep: Sweep, found: Packs, chosen: dict[Cell, str] | None = None) -> Plan:
-    return make_plan(*wanted_runs(sweep, found, lambda _: chosen), found, CLUSTER, FACTS)
+    return make_plan(
+        *wanted_runs(sweep, found, lambda _: chosen and {cell: [text] for cell, text in chosen.items()}),
+        found,
+        CLUSTER,
+        FACTS,
+    )
 
 
 def test_an_empty_store_gets_every_tune_run_and_knows_what_is_ahead(sweep: Sweep) -> None:

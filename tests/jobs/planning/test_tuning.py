@@ -50,12 +50,16 @@ def done(runs: Collection[PlannedRun]) -> Packs:
 def best(score: Score, known: Mapping[str, PlannedRun]) -> Choose:
     """Chooses the highest score; `known` are all runs that were ever planned."""
 
-    def choose(ids: Collection[str]) -> dict[Cell, str]:
+    def choose(ids: Collection[str]) -> dict[Cell, list[str]]:
         cells: dict[Cell, list[PlannedRun]] = {}
         for run in map(known.__getitem__, ids):
             name = run.config.regularizer
             cells.setdefault(NONE if name == "none" else L2, []).append(run)
-        return {cell: max(runs, key=lambda run: score(run.config)).strength for cell, runs in cells.items()}
+        found = {}
+        for cell, runs in cells.items():
+            highest = max(score(run.config) for run in runs)
+            found[cell] = list(dict.fromkeys(r.strength for r in runs if score(r.config) == highest))
+        return found
 
     return choose
 
@@ -129,6 +133,12 @@ def test_what_follows_an_edge(tmp_path: Path, strength: str, low: bool, expected
     assert {each for each in added if each.endswith(("lr=0.01", "lr=0.02"))} == expected
 
 
+def test_an_edge_on_which_not_all_of_the_best_lie_is_none(tmp_path: Path) -> None:
+    rounds, chosen = played(sweep(tmp_path, widen=1), lambda c: c.training.lr)
+    assert {each.partition(" ")[0] for each in set().union(*rounds)} == {"strength=0.1", "strength=1"}
+    assert chosen[L2] == "strength=0.1 lr=0.04"
+
+
 def test_without_widen_an_edge_is_an_edge(tmp_path: Path) -> None:
     path = tmp_path / "sweep.yaml"
     text = TEXT.format(tune="{lr: [0.01, 0.02]}", strength="[0.1, 1]", widen=1).replace("widen: 1\n", "")
@@ -175,7 +185,7 @@ def test_a_plan_reads_the_choice_from_the_tables(tmp_path: Path) -> None:
     written(store, results(runs[1:]))
     assert last_choice(store, grid)(ids) is None
     written(store, results(runs))
-    assert last_choice(store, grid)(ids) == {NONE: "lr=0.02", L2: "strength=1 lr=0.02"}
+    assert last_choice(store, grid)(ids) == {NONE: ["lr=0.02"], L2: ["strength=1 lr=0.02"]}
     wanted, ahead = wanted_runs(grid, done(runs), last_choice(store, grid))
     assert {run.strength for run in wanted} > {run.strength for run in runs}
     assert ahead
