@@ -119,14 +119,14 @@ def weakest_first(runs: Iterable[Row]) -> Callable[[Cell, str], tuple[float, ...
 
     By configuration: which way a technique is weaker is its own (for hard SVB the wider band).
     """
-    configs = {(Cell.of(run), run["strength"]): run["config"] for run in runs}
+    configs = {(Cell.of(run), run["strength"]): run["config"] for run in runs if run["config"]}
 
     def order(cell: Cell, strength: str) -> tuple[float, ...]:
         if (cell, strength) not in configs:
             return strength_order(strength)
         signs = [
             1 if REGULARIZERS[term["technique"]].strengths[name].weaker == "smaller" else -1
-            for term in json.loads(configs[cell, strength])["terms"]
+            for term in json.loads(configs[cell, strength]).get("terms", ())
             for name, _ in term["strengths"]
         ]
         numbers = strength_order(strength)

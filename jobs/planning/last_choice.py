@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
-from analysis.statistics.strength_selection import best, choose, weakest_first
+from analysis.statistics.strength_selection import best, choose, weakest_first, with_repetitions
 from jobs.planning.tuning import Choose
 from jobs.store.runs_table import read_runs
 from jobs.sweep.run_grid import Cell
 from jobs.sweep.sweep_file import Sweep
 from regularize.store import DamagedFileError, Store, read_table
 
-_COLUMNS = ("run_id", *Cell._fields, "strength", "state", "classes")
+_COLUMNS = ("run_id", "dataset", "per_class", "model", "regularizer", "strength", "state", "classes")
 
 
 def last_choice(store: Store, sweep: Sweep) -> Choose:
@@ -24,8 +24,9 @@ def last_choice(store: Store, sweep: Sweep) -> Choose:
             table = read_table(store.table("results"), [*_COLUMNS, sweep.metric])
             rows = [row for row in table.to_pylist() if row["run_id"] in wanted]
             if len(rows) == len(wanted):
-                order = weakest_first(read_runs(store).to_pylist())
-                return {Cell(*cell): found for cell, found in best(choose(rows, sweep.metric, order)).items()}
+                runs = read_runs(store).to_pylist()
+                chosen = choose(with_repetitions(rows, runs), sweep.metric, weakest_first(runs))
+                return {Cell(*cell): strengths for cell, strengths in best(chosen).items()}
         return None
 
     return among

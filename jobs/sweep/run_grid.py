@@ -138,9 +138,7 @@ def candidates_of(sweep: Sweep, widened: Widened | None = None) -> dict[Cell, li
     return found
 
 
-def _planned(
-    candidates: Sequence[Candidate], sweep: Sweep, phase: str, repetition: int
-) -> list[PlannedRun]:
+def _planned(candidates: Sequence[Candidate], sweep: Sweep, phase: str, repetition: int) -> list[PlannedRun]:
     """All candidates on the seeds of a repetition."""
     return [
         PlannedRun(
