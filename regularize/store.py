@@ -179,6 +179,11 @@ class PackPaths:
     def error(self) -> Path:
         return self.folder / "error.txt"
 
+    @property
+    def lease(self) -> Path:
+        """Who trains it, there only meanwhile."""
+        return self.folder / "lease"
+
     def kept(self) -> Iterator[tuple[str, int]]:
         """What a pack that is done keeps: the names of its tables and networks, and their bytes."""
         names = ("metrics", "results", "predictions", "spectra", "robustness", "corruptions", "weights")

@@ -54,7 +54,7 @@ def retry(args: Namespace) -> int:
     from jobs.commands.cancel_and_retry import retry as run
 
     store = Store(store_of(args).folder.absolute())
-    return 0 if run(store, filter_of_runs(args, store), console(stderr=True)) else 1
+    return 0 if run(store, filter_of_runs(args, store), console(stderr=True), lost=args.lost) else 1
 
 
 def watch(args: Namespace) -> int:

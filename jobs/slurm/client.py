@@ -13,9 +13,10 @@ from datetime import datetime
 from jobs.cluster.cluster_config import Cluster
 from jobs.slurm import limits as text
 from jobs.slurm.environment import reading
+from jobs.slurm.job_ids import answered
 from jobs.slurm.limits import Limits
 from jobs.slurm.sacct import FIELDS, PastTask, parse_accounting
-from jobs.slurm.squeue import FORMAT, QueuedTask, parse_queue
+from jobs.slurm.squeue import FORMAT, QueuedTask, parse_queue, parse_shown
 from regularize.errors import UserError
 
 TIMEOUT = 120.0  # seconds that one program may take
@@ -97,12 +98,35 @@ class Slurm:
     sleep: Callable[[float], None] = time.sleep
 
     def queue(self, job_ids: Sequence[str]) -> tuple[QueuedTask, ...]:
-        """What is in the queue of these jobs; those that Slurm no longer knows are absent. One squeue."""
-        return self._queue(f"--jobs={','.join(job_ids)}") if job_ids else ()
+        """These jobs, those that ended lately, too; what Slurm no longer knows is absent. One squeue."""
+        return self._queue("--states=all", f"--jobs={','.join(job_ids)}") if job_ids else ()
 
     def queue_by_name(self, names: Sequence[str]) -> tuple[QueuedTask, ...]:
-        """One's own jobs of these names. One squeue."""
-        return self._queue(f"--user={os.getuid()}", f"--name={','.join(names)}") if names else ()
+        """One's own jobs of these names, those that ended lately, too. One squeue."""
+        options = ("--states=all", f"--user={os.getuid()}", f"--name={','.join(names)}")
+        return self._queue(*options) if names else ()
+
+    def shown(self, job_id: str) -> tuple[QueuedTask, ...] | None:
+        """What the controller shows of a job, nothing if it says that it has none such. One scontrol.
+
+        None stands for an answer that says neither: of squeue and sacct silence cannot be told from no.
+        """
+        done = self._ask(["scontrol", "--oneliner", "show", "job", job_id], _UNKNOWN_JOB)
+        return () if done.code else parse_shown(done.out) or None
+
+    def shown_by_name(self, names: Sequence[str]) -> tuple[QueuedTask, ...] | None:
+        """The jobs of these names among all that the controller shows, None as for `shown`. One scontrol."""
+        lines = self._ask(["scontrol", "--oneliner", "show", "job"]).out.splitlines()
+        if not any(line.startswith(("JobId=", "No jobs in the system")) for line in lines):
+            return None
+        wanted = "\n".join(line for line in lines if any(f"JobName={name} " in line for name in names))
+        return parse_shown(wanted)
+
+    @property
+    def accounts(self) -> bool:
+        """Whether this Slurm keeps accounts of jobs, whether or not they can be had now."""
+        kind = self.config().get("AccountingStorageType", "slurmdbd")
+        return kind.removeprefix("accounting_storage/") not in ("none", "(null)", "")
 
     def queued(self) -> tuple[QueuedTask, ...]:
         """All that one has in the queue oneself. One squeue."""
@@ -172,8 +196,15 @@ class Slurm:
         return self._patiently(["sbatch", "--test-only"], script)
 
     def submit(self, script: str) -> str:
-        """Submit a job's script; its id."""
-        return self._ask(["sbatch", "--parsable"], given=script).out.strip().partition(";")[0]
+        """Submit a job's script; its id.
+
+        Raises:
+            UserError: Slurm refuses, or its answer has no id.
+        """
+        try:
+            return answered(self._ask(["sbatch", "--parsable"], given=script).out)
+        except ValueError as error:
+            raise UserError(f"sbatch's answer is not understood: {error}") from None
 
     def _queue(self, *options: str) -> tuple[QueuedTask, ...]:
         command = ["squeue", "--noheader", f"--format={FORMAT}", *options]

@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 _ID = re.compile(r"(\d+)(?:\+\d+)?(?:_(?:(\d+)|\[([\d,:-]+)(?:%\d+)?\]))?", re.ASCII)
+_ANSWER = re.compile(r"(\d+)(?:;\S+)?", re.ASCII)
 _RANGE = re.compile(r"(\d+)(?:-(\d+)(?::(\d+))?)?", re.ASCII)
 
 
@@ -32,6 +33,21 @@ def indices(text: str) -> tuple[str, tuple[int | None, ...]]:
             raise ValueError(f"{text!r} is no job id")
         found += range(int(span[1]), int(span[2] or span[1]) + 1, int(span[3] or 1))
     return parts[1], tuple(found)
+
+
+def answered(text: str) -> str:
+    """The id in the answer of `sbatch --parsable`, `13` or `13;alpha`, whatever a site prints around it.
+
+    >>> answered("your last job 1 used 3%\\n13;alpha\\n")
+    '13'
+
+    Raises:
+        ValueError: no line is an id, or several are.
+    """
+    found = [parts[1] for line in text.splitlines() if (parts := _ANSWER.fullmatch(line.strip()))]
+    if len(found) != 1:
+        raise ValueError(f"{text.strip()!r} has no job's id on a line of its own")
+    return found[0]
 
 
 def instant(text: str) -> datetime | None:

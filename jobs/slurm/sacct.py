@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -66,7 +67,8 @@ class PastTask:
 def parse_accounting(text: str) -> tuple[PastTask, ...]:
     """The attempts in sacct's parsable output of `FIELDS`: jobs, each followed by its steps.
 
-    A federation's copies of a job that another cluster has started are left out.
+    A federation's copies of a job that another cluster has started are left out, and so is what has another
+    form.
     """
     attempts: list[PastTask] = []
     for line in text.splitlines():
@@ -75,7 +77,8 @@ def parse_accounting(text: str) -> tuple[PastTask, ...]:
             continue
         row = dict(zip(FIELDS, values, strict=True))
         if "." not in row["JobID"]:
-            attempts += _job(row)
+            with suppress(ValueError):
+                attempts += list(_job(row))
         elif attempts:
             attempts[-1] = _with_step(attempts[-1], row)
     return _numbered([task for task in attempts if task.state != "REVOKED"])

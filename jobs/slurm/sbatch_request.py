@@ -42,10 +42,18 @@ def parameters(
     }
 
 
-def small(cluster: Cluster, *, name: str, after: Sequence[str] = ()) -> dict[str, Any]:
-    """Of one small job without GPUs, which starts when the jobs `after` have ended, however they ended."""
+def small(
+    cluster: Cluster, *, name: str, after: Sequence[str] = (), begin: str | None = None
+) -> dict[str, Any]:
+    """Of one small job without GPUs, which starts when the jobs `after` have ended, however they ended.
+
+    `begin` is when it may start at the earliest, in Slurm's words.
+    """
+    common = _common(cluster, name)
+    if begin:
+        common["additional_parameters"] |= {"begin": begin}
     return {
-        **_common(cluster, name),
+        **common,
         **_given(dependency=f"afterany:{':'.join(after)}" if after else None),
         "time": min(cluster.time, _SMALL_MINUTES),
         "nodes": 1,

@@ -1,8 +1,10 @@
-"""squeue: the jobs that Slurm has in its queue, one value for each element of an array."""
+"""squeue and `scontrol show job`: the jobs that the controller has, a value for each element of an array."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +12,7 @@ from jobs.slurm.job_ids import indices, instant
 
 # id, state, reason, start, end, nodes, name: the name last, as it may hold a delimiter.
 FORMAT = "%i|%T|%r|%S|%e|%N|%j"
+_PAIR = re.compile(r"(\S+?)=(\S*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,18 +36,46 @@ class QueuedTask:
 def parse_queue(text: str) -> tuple[QueuedTask, ...]:
     """The tasks of squeue's output in `FORMAT`, without its header.
 
-    Lines of another form (`CLUSTER: alpha` of several clusters) are passed over, and so are a
+    Lines of another form (`CLUSTER: alpha` of several clusters, a greeting) are passed over, and so are a
     federation's copies of a job that another cluster has started.
     """
-    return tuple(task for line in text.splitlines() for task in _tasks(line) if task.state != "REVOKED")
+    return tuple(task for line in text.splitlines() for task in _queued(line) if task.state != "REVOKED")
 
 
-def _tasks(line: str) -> Iterator[QueuedTask]:
+def parse_shown(text: str) -> tuple[QueuedTask, ...]:
+    """The tasks of `scontrol --oneliner show job`."""
+    return tuple(task for line in text.splitlines() for task in _shown(line) if task.state != "REVOKED")
+
+
+def _queued(line: str) -> list[QueuedTask]:
     fields = line.split("|", maxsplit=6)
-    if len(fields) < 7:
-        return
-    job, state, reason, start, end, nodes, name = (field.strip() for field in fields)
+    with suppress(ValueError):
+        return list(_tasks(*(field.strip() for field in fields))) if len(fields) == 7 else []
+    return []
+
+
+def _shown(line: str) -> list[QueuedTask]:
+    pairs = dict(_PAIR.findall(line))
+    keys = ("JobState", "Reason", "StartTime", "EndTime", "NodeList", "JobName")
+    job = pairs.get("JobId", "")
+    if array := pairs.get("ArrayJobId"):
+        element = pairs.get("ArrayTaskId", "")
+        job = f"{array}_{element}" if element.isdigit() else f"{array}_[{element}]"
+    with suppress(ValueError):
+        return list(_tasks(job, *(pairs.get(key, "") for key in keys)))
+    return []
+
+
+def _tasks(
+    job: str, state: str, reason: str, start: str, end: str, nodes: str, name: str
+) -> Iterator[QueuedTask]:
+    """
+    Raises:
+        ValueError: no job is meant, or no state or time.
+    """
     job_id, elements = indices(job)
+    if not state.isupper():
+        raise ValueError(f"{state!r} is no state")
     for index in elements:
         yield QueuedTask(
             job_id=job_id,

@@ -15,8 +15,8 @@ from jobs.store.pack_status import Packs
 from jobs.store.planned_runs import Row
 from jobs.store.submit_lock import held
 from jobs.store.unmeasured import settled
-from jobs.submission.continuation import halted
-from jobs.submission.job_outcomes import UNKNOWN, Sight, look_now
+from jobs.submission.continuation import halted, silence
+from jobs.submission.job_outcomes import Sight, look_now
 from jobs.submission.retries import judge
 from regularize.errors import UserError
 from regularize.store import Store
@@ -55,6 +55,13 @@ def stopped(
     return ""
 
 
+def unheard(store: Store, rows: Sequence[Row], sight: Sight, packs: Packs) -> list[str]:
+    """What to say of jobs of which Slurm has no word."""
+    with suppress(UserError):
+        return silence(sight, settled(rows, packs), submitted_settings.load(store).cluster.time)
+    return []
+
+
 def reports_ahead(store: Store, rows: Sequence[Row], packs: Packs) -> int:
     """How many report runs follow when strengths are chosen; 0 once the last tune run is done."""
     done = packs.done()
@@ -78,6 +85,4 @@ def _stopped_here(store: Store, rows: Sequence[Row], journal: Journal, packs: Pa
 
 def _unseen(journal: Journal) -> Sight:
     """What there is to see where Slurm does not answer."""
-    open_ = [(handed, index) for handed in journal.open for index in range(handed.jobs)]
-    gone = {(handed.token, index): UNKNOWN for handed, index in open_ if index not in handed.endings}
-    return Sight(journal=journal, live={}, gone=gone, accounted=False)
+    return Sight(journal=journal, live={}, gone={})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.status.going_on import given_up, reports_ahead, see, stopped
+from jobs.status.going_on import given_up, reports_ahead, see, stopped, unheard
 from jobs.status.run_filters import EVERYTHING, Filter
 from jobs.status.run_states import RUN_STATES, age, pack_state, run_states, waits
 from jobs.store.failed_packs import Failure, failed_pack, grouped
@@ -81,6 +81,7 @@ class Overview:
     deaths: Sequence[Death] = ()
     notes: Sequence[str] = ()
     ahead: int = 0
+    answered: bool = True  # by Slurm
     to_measure: int = 0
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
     states: Mapping[str, str] = field(default_factory=dict)
@@ -185,9 +186,13 @@ def read_overview(
     halt = "" if notes else stopped(store, rows, sight, packs, left_out)
     ahead = reports_ahead(store, rows, packs) if wanted == EVERYTHING else 0
     found = overview(rows, packs, store, sight, wanted=wanted, ahead=ahead)
+    answered = not notes
+    if answered:
+        notes = unheard(store, rows, sight, packs)
     if lines := sight.journal.damaged:
         notes = [*notes, damage(store.journal, lines)]
-    return replace(found, left_out=counts, notes=[*notes, *found.notes], halted=halt)
+    notes = [*notes, *found.notes]
+    return replace(found, left_out=counts, notes=notes, halted=halt, answered=answered)
 
 
 def _queues(sight: Sight, planned: set[str]) -> list[Queue]:

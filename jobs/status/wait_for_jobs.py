@@ -40,7 +40,7 @@ def _last(submission: Submission) -> Overview:
         while True:
             found = read_overview(submission.store, say=submission.console.print)
             update(found, None)
-            if not (found.queue or found.follow_up or found.notes):
+            if found.answered and not (found.queue or found.follow_up):
                 return found
             time.sleep(REFRESH_SECONDS)
 

@@ -7,9 +7,9 @@ line. Each line has its checksum. One that was torn by a crash or is damaged say
 have told is asked again.
 
 Events: submitting, submitted, abandoned (there is no such job), ended (of some elements, how), asked
-(by a person, to train everything), cancelled and retried (runs), said (that lines are damaged); of workers
-of this machine died (one did, while it trained these runs) and began (a submission, with which their count
-begins anew).
+(by a person, to train everything), cancelled and retried (runs), unheard and heard (elements of which Slurm
+had no word), said (that lines are damaged); of workers of this machine died (one did, while it trained these
+runs) and began (a submission, with which their count begins anew).
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class Handed:
 
     `begun` is the share of its packs' steps that was done before, by pack id, where it was above 0;
     `measures` has the `Evaluation.text` by which packs that are done are measured again, with their ids.
-    `memory` is MiB a node, None where Slurm's default was asked for. `line` is its place in the journal.
+    `memory` is MiB a node, None where Slurm's default was asked for, `minutes` its time limit, None where
+    an earlier version handed it over. `line` is its place in the journal.
     """
 
     token: str
@@ -78,6 +79,7 @@ class Handed:
     elements: tuple[Element, ...] = ()
     after: tuple[str, ...] = ()
     memory: int | None = None
+    minutes: int | None = None
     begun: Mapping[str, float] = field(default_factory=dict)
     measures: Mapping[str, Sequence[str]] = field(default_factory=dict)
     job_id: str | None = None
@@ -115,7 +117,8 @@ class Journal:
     its failures, and that line's time. `ended_by_us` are the elements (token, index) that were ended for
     the sake of cancelled runs in them; their others go on. `damaged` are the lines of which nothing is known
     and nobody has said so; `strays` the jobs of which a damaged line knew what they train. `deaths` are those
-    of this machine's workers since the last submission began.
+    of this machine's workers since the last submission began. `unheard` are the elements of which Slurm has
+    had no word, and since when.
     """
 
     handed: tuple[Handed, ...] = ()
@@ -126,6 +129,7 @@ class Journal:
     damaged: tuple[int, ...] = ()
     strays: tuple[str, ...] = ()
     deaths: tuple[Death, ...] = ()
+    unheard: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
     @property
     def arrays(self) -> list[Handed]:
@@ -196,7 +200,12 @@ def _add(path: Path, line: str) -> None:
 def submitting(path: Path, handed: Handed) -> None:
     """Write that Slurm is about to be asked for `handed`."""
     given: dict[str, Any] = {"elements": handed.elements, "after": handed.after}
-    given |= {"memory": handed.memory, "begun": dict(handed.begun), "measures": dict(handed.measures)}
+    given |= {
+        "memory": handed.memory,
+        "minutes": handed.minutes,
+        "begun": dict(handed.begun),
+        "measures": dict(handed.measures),
+    }
     filled = {key: value for key, value in given.items() if value}
     append(path, "submitting", token=handed.token, name=handed.name, **filled)
 
@@ -232,12 +241,23 @@ def _after(journal: Journal, event: Mapping[str, Any], line: int) -> Journal:
             return replace(journal, deaths=(*journal.deaths, death))
         case "began":
             return replace(journal, deaths=())
+        case "unheard":
+            since = dict.fromkeys(_places(event), str(event["time"]))
+            return replace(journal, unheard={**since, **journal.unheard})
+        case "heard":
+            heard = set(_places(event))
+            left = {place: since for place, since in journal.unheard.items() if place not in heard}
+            return replace(journal, unheard=left)
         case "said":
             return replace(journal, damaged=tuple(n for n in journal.damaged if n not in event["damaged"]))
         case str():
             return journal  # of a later version
         case _:
             raise ValueError(event)
+
+
+def _places(event: Mapping[str, Any]) -> list[tuple[str, int]]:
+    return [(str(token), int(index)) for token, index in event["elements"]]
 
 
 def _handed(event: Mapping[str, Any], line: int) -> Handed:
@@ -253,6 +273,7 @@ def _handed(event: Mapping[str, Any], line: int) -> Handed:
         elements=elements,
         after=tuple(event.get("after", ())),
         memory=event.get("memory"),
+        minutes=event.get("minutes"),
         begun=event.get("begun", {}),
         measures=event.get("measures", {}),
     )

@@ -1,4 +1,4 @@
-"""One submission at a time for a store, across processes and hosts.
+"""One submission at a time for a store, and one writer for a pack, across processes and hosts.
 
 The lock is a file that names its holder. It is linked into place whole, so it works on network
 file systems and is never seen half-written; where the file system knows no hard links, it is created as
@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,38 @@ class LockedError(UserError):
     """Another submission is at work."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """Of a lock: what its holder is doing, how often it is touched, and from when on it counts as stale."""
+
+    doing: str
+    touch_seconds: float
+    stale_seconds: float
+
+
+SUBMISSION = Kind(
+    doing="this sweep is being submitted", touch_seconds=TOUCH_SECONDS, stale_seconds=STALE_SECONDS
+)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A lock that this process has, unless another has taken it over."""
+
+    path: Path
+    text: bytes
+
+    def lost(self) -> bool:
+        try:
+            return self.path.read_bytes() != self.text
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False  # the file system is away: for whoever would take it over, too
+
+
 @contextmanager
-def submit_lock(path: Path) -> Iterator[None]:
+def submit_lock(path: Path, kind: Kind = SUBMISSION) -> Iterator[Held]:
     """Hold the lock `path`; that of a process that died is taken over.
 
     Raises:
@@ -55,18 +86,18 @@ def submit_lock(path: Path) -> Iterator[None]:
         with naming_failures(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             mine.write_text(text, encoding="utf-8")
-            _acquire(path, mine)
+            _acquire(path, mine, kind)
     finally:
         with suppress(OSError):
             mine.unlink(missing_ok=True)
-    released = threading.Event()
-    threading.Thread(target=_touch, args=(path, released), daemon=True).start()
+    held, released = Held(path, text.encode()), threading.Event()
+    threading.Thread(target=_touch, args=(held, kind, released), daemon=True).start()
     try:
-        yield
+        yield held
     finally:
         released.set()
         with suppress(OSError):
-            if path.read_bytes() == text.encode():  # not taken over by another
+            if not held.lost():
                 path.unlink()
 
 
@@ -145,12 +176,12 @@ def _holder() -> dict[str, Any]:
     }
 
 
-def _acquire(path: Path, mine: Path) -> None:
+def _acquire(path: Path, mine: Path, kind: Kind) -> None:
     while True:
         try:
             return _put(mine, path)
         except FileExistsError:
-            _remove_if_dead(path, mine)
+            _remove_if_dead(path, mine, kind)
 
 
 def _put(mine: Path, path: Path) -> None:
@@ -167,13 +198,14 @@ def _put(mine: Path, path: Path) -> None:
             file.write(mine.read_bytes())
 
 
-def _touch(path: Path, released: threading.Event) -> None:
-    while not released.wait(TOUCH_SECONDS):
+def _touch(held: Held, kind: Kind, released: threading.Event) -> None:
+    while not released.wait(kind.touch_seconds):
         with suppress(OSError):
-            os.utime(path)
+            if not held.lost():  # a process that was stopped for long does not keep another's alive
+                os.utime(held.path)
 
 
-def _remove_if_dead(path: Path, mine: Path) -> None:
+def _remove_if_dead(path: Path, mine: Path, kind: Kind) -> None:
     """Remove the lock of a dead process; raise `LockedError` for any other."""
     try:
         text = path.read_bytes()
@@ -181,7 +213,7 @@ def _remove_if_dead(path: Path, mine: Path) -> None:
         silent = mine.stat().st_mtime - path.stat().st_mtime
     except FileNotFoundError:
         return
-    _check_dead(path, text, silent)
+    _check_dead(path, text, silent, kind)
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
     with suppress(FileNotFoundError):
         path.rename(aside)
@@ -192,26 +224,25 @@ def _remove_if_dead(path: Path, mine: Path) -> None:
         aside.unlink()
 
 
-def _check_dead(path: Path, text: bytes, silent: float) -> None:
+def _check_dead(path: Path, text: bytes, silent: float, kind: Kind) -> None:
     try:
         holder = unsealed(json.loads(text))
         host, pid, since = str(holder["host"]), int(holder["pid"]), str(holder["since"])
         began = holder.get("born")  # earlier versions did not say
     except (ValueError, KeyError, TypeError):
-        if silent > STALE_SECONDS:
+        if silent > kind.stale_seconds:
             return
+        left = kind.stale_seconds - silent
         raise LockedError(
             f"{path} is damaged: whether a submission holds it cannot be read; if it stays silent for "
-            f"{STALE_SECONDS - silent:.0f} s more it is taken over, so try `regularize submit` again then"
+            f"{left:.0f} s more it is taken over, so try `regularize submit` again then"
         ) from None
-    if _dead(pid, began, host, silent):
+    if _dead(pid, began, host, silent > kind.stale_seconds):
         return
-    raise LockedError(
-        f"this sweep is being submitted by process {pid} on {host} since {since} (it holds {path})"
-    )
+    raise LockedError(f"{kind.doing} by process {pid} on {host} since {since} (it holds {path})")
 
 
-def _dead(pid: int, began: str | None, host: str, silent: float) -> bool:
+def _dead(pid: int, began: str | None, host: str, stale: bool) -> bool:
     """Whether a process is gone, or another one has its number, as far as can be told."""
     now = born(pid)
     if began is not None and now == began:
@@ -220,4 +251,4 @@ def _dead(pid: int, began: str | None, host: str, silent: float) -> bool:
         return True
     if host == socket.gethostname() and began is not None and now is not None:
         return True
-    return silent > STALE_SECONDS
+    return stale

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from jobs.store.journal import Handed, Journal
 from jobs.store.planned_runs import Row
-from jobs.submission.job_outcomes import CANCELLED, ENDED, Sight
+from jobs.submission.job_outcomes import CANCELLED, ENDED, GRACE_MINUTES, Sight
 from jobs.support.readable_numbers import plural
 
 CONTINUES = "`regularize submit` continues"
@@ -24,7 +26,7 @@ def halted(
         left_out: runs that wait for a person, of which more is said elsewhere.
         logs: the folder of the jobs' logs.
     """
-    if sight.live or not sight.journal.arrays:
+    if sight.live or sight.unheard or not sight.journal.arrays:
         return ""
     if any(handed.unsure for handed in sight.journal.handed):
         return "a submission was cut short: `regularize submit` finds out what Slurm has of it, and continues"
@@ -33,6 +35,43 @@ def halted(
     unfinished = {row.run_id for row in rows} - set(done)
     unchosen = not unfinished and not any(row.phase == "report" for row in rows)
     return f"nothing goes on by itself: {CONTINUES}" if unchosen or unfinished - set(left_out) else ""
+
+
+def silence(sight: Sight, done: Collection[str], minutes: int) -> list[str]:
+    """What to say of jobs of which Slurm, or squeue, has no word; `minutes` is the cluster's time limit."""
+    lines = []
+    unheard = [(h, index) for h, index in sight.unheard if h.elements and not {*h.runs(index)} <= {*done}]
+    if unheard:
+        ends = [deadline(sight.journal, handed, index, minutes) for handed, index in unheard]
+        if known := [end for end in ends if end]:
+            then = f"`regularize submit` hands them over again after {max(known).astimezone():%b %d %H:%M}"
+        else:
+            then = "`regularize submit` looks again"
+        runs = {run_id for handed, index in unheard for run_id in handed.runs(index)} - {*done}
+        lines.append(
+            f"{plural(len(runs), 'run')} unknown: neither squeue nor sacct has a word of job "
+            f"{_named(handed for handed, _ in unheard)}, which may be at work; {then}, when it cannot be; "
+            "if you know that it is not, `regularize retry --lost` does so now"
+        )
+    if sight.by_accounts:
+        tokens = {token for token, _ in sight.by_accounts}
+        jobs = _named(handed for handed in sight.journal.handed if handed.token in tokens)
+        lines.append(
+            f"of job {jobs} squeue has no word, but sacct says that it goes on; if you know that it does "
+            "not, `regularize retry --lost` hands its runs over again"
+        )
+    return lines
+
+
+def deadline(journal: Journal, handed: Handed, index: int, minutes: int) -> datetime | None:
+    """When an element of which Slurm has no word can no longer be at work; None before that was noted."""
+    since = journal.unheard.get((handed.token, index))
+    limit = timedelta(minutes=(handed.minutes or minutes) + GRACE_MINUTES)
+    return datetime.fromisoformat(since) + limit if since else None
+
+
+def _named(handed: Iterable[Handed]) -> str:
+    return ", ".join(dict.fromkeys(str(each.job_id) for each in handed))
 
 
 def remedy(reason: str) -> str:

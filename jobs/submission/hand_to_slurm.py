@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import submitit
 from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError, JobPaths
 
 from jobs.cluster import shell_words
@@ -21,6 +20,7 @@ from jobs.code_copy.own_copy import copy_for_jobs, hold, lines
 from jobs.planning.job_arrays import Slices
 from jobs.slurm.client import FIRST_WAIT, LONGEST_WAIT, Slurm, passing
 from jobs.slurm.environment import submitting
+from jobs.slurm.parsable_executor import ParsableExecutor
 from jobs.slurm.sbatch_request import REPLACED, parameters, small, takes_logs
 from jobs.store import journal
 from jobs.store.journal import Element, Handed, Journal, append
@@ -31,6 +31,7 @@ from regularize.store import Store
 from regularize.whole_files import naming_full_disk
 
 _PICKLE = re.compile(r"(\d+(?:_\d+)?)(?:_\d+_result|_submitted)\.pkl")
+LATER = "now+10minutes"
 _STRAY = re.compile(r"[0-9a-f]{32}\.pkl|\.submission_file_[0-9a-f]{32}\.sh")
 
 
@@ -38,7 +39,9 @@ class RefusedError(UserError):
     """Slurm has said no, or was not asked: there is no such job."""
 
 
-def array_of(sweep: str, elements: Sequence[Slices], memory: int | None) -> Handed:
+def array_of(
+    sweep: str, elements: Sequence[Slices], memory: int | None, minutes: int | None = None
+) -> Handed:
     """The request for an array, not yet made."""
     packs = [pack for element in elements for slice_ in element for pack in slice_]
     return Handed(
@@ -46,6 +49,7 @@ def array_of(sweep: str, elements: Sequence[Slices], memory: int | None) -> Hand
         name=_name(sweep, token),
         elements=tuple(_ids(element) for element in elements),
         memory=memory,
+        minutes=minutes,
         begun={pack.pack_id: pack.share for pack in packs if pack.share},
         measures={
             settings: [pack.pack_id for pack in packs if pack.measures == settings]
@@ -55,7 +59,10 @@ def array_of(sweep: str, elements: Sequence[Slices], memory: int | None) -> Hand
 
 
 def follow_up_of(sweep: str, after: Sequence[str]) -> Handed:
-    """The request for a follow-up once the jobs `after` have ended, not yet made."""
+    """The request for a follow-up once the jobs `after` have ended, not yet made.
+
+    Without any it begins `LATER` from now, when Slurm may have a word again of what it is silent of.
+    """
     token = _token()
     return Handed(token=token, name=_name(sweep, token), after=tuple(after))
 
@@ -124,7 +131,7 @@ class ToSlurm:
         """The job's id, after as many attempts as it takes while Slurm does not answer."""
         cluster, slurm = self.saved.cluster, self.slurm
         python = cluster.python and shell_words.path(cluster.python)
-        executor = submitit.SlurmExecutor(folder=self.store.logs, python=python)
+        executor = ParsableExecutor(folder=self.store.logs, python=python)
         asked = _parameters(cluster, handed, parallel)
         executor.update_parameters(**{**asked, "setup": [*asked.get("setup", ()), *lines(self.code)]})
         waited, wait = 0.0, FIRST_WAIT
@@ -149,7 +156,7 @@ class ToSlurm:
                 self.place_pickles(handed, found[0].job_id)
                 return found[0].job_id
 
-    def _sbatch(self, executor: submitit.SlurmExecutor, handed: Handed) -> str:
+    def _sbatch(self, executor: ParsableExecutor, handed: Handed) -> str:
         function = self._function(handed)
         with submitting(), redirect_stderr(io.StringIO()):  # where submitit prints what its exception says
             if handed.elements:
@@ -198,7 +205,8 @@ def _line(error: Exception) -> str:
 
 def _parameters(cluster: Cluster, handed: Handed, parallel: int | None) -> dict[str, Any]:
     if not handed.elements:
-        return {**small(cluster, name=handed.name, after=handed.after), "teardown": list(TEARDOWN)}
+        asked = small(cluster, name=handed.name, after=handed.after, begin=None if handed.after else LATER)
+        return {**asked, "teardown": list(TEARDOWN)}
     asked = parameters(cluster, name=handed.name, memory=handed.memory, parallel=parallel)
     return {**asked, "teardown": list(TEARDOWN), "srun_args": list(SRUN_ARGS)}
 

@@ -23,6 +23,8 @@ def report(submission: Submission, turn: Turn) -> None:
         console.print(
             f"{plural(turn.waiting, 'run')} to do once fewer than {most} are queued", highlight=False
         )
+    for line in turn.silence:
+        console.print(line, style="yellow", markup=False, soft_wrap=True)
     for reason, runs in turn.left_out.items():
         console.print(left_out_line(reason, runs), style="red", markup=False, soft_wrap=True)
     if turn.followed:

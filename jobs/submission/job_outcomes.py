@@ -6,7 +6,8 @@ What that makes of a run (queued, failed, lost) is in `jobs.status.run_states`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from jobs.slurm.client import Slurm
@@ -23,20 +24,40 @@ _ENDED = (
 )
 ENDED = frozenset(_ENDED.split(" "))
 """States of jobs that will not run again."""
+_SURE = ("COMPLETED", "TIMEOUT", "NODE_FAIL", OUT_OF_MEMORY)  # the accounts call them nothing else
+GRACE_MINUTES = 30
+"""How long after its time limit a job may be seen: Slurm ends it late, and clocks differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sight:
-    """The jobs that are in the queue, and how those ended that have left it since the journal was written.
+    """The jobs that are at work or wait, and how those ended that have left the queue since the journal was
+    written.
 
-    An end of which Slurm keeps no account, or none yet, is `UNKNOWN`, but `CANCELLED` where we brought it
-    about: of an element that never ran it keeps none. `accounted` is whether it keeps any.
+    A job is alive when squeue or sacct says so; `by_accounts` are those that sacct alone has a word of. What
+    is neither live nor gone is `unheard`: nobody knows whether it is at work. An end without a word is
+    `CANCELLED` where we brought it about: of an element that never ran Slurm keeps no account. `lagging` is
+    whether the accounts are still to say how something ended.
     """
 
     journal: Journal
     live: Mapping[Place, QueuedTask]
     gone: Mapping[Place, str]
-    accounted: bool = True
+    by_accounts: frozenset[Place] = frozenset()
+    lagging: bool = False
+
+    @property
+    def unheard(self) -> list[tuple[Handed, int]]:
+        """The elements of which Slurm has no word."""
+        return [
+            (handed, index)
+            for handed in self.journal.open
+            if handed.job_id
+            for index in range(handed.jobs)
+            if index not in handed.endings
+            and (handed.token, index) not in self.live
+            and (handed.token, index) not in self.gone
+        ]
 
     def live_arrays(self) -> list[Handed]:
         """The arrays that are at work or wait, oldest first."""
@@ -45,11 +66,12 @@ class Sight:
 
     def live_runs(self) -> set[str]:
         """The runs that are queued or running, or may be."""
+        may_be = {(handed.token, index) for handed, index in self.unheard} | self.live.keys()
         return {
             run_id
             for handed in self.journal.arrays
             for index in range(len(handed.elements))
-            if handed.unsure or (handed.token, index) in self.live
+            if handed.unsure or (handed.token, index) in may_be
             for run_id in handed.runs(index)
         }
 
@@ -92,31 +114,100 @@ def look_now(path: Path, slurm: Slurm) -> Sight:
 
 
 def look(journal: Journal, slurm: Slurm) -> Sight:
-    """Ask Slurm once, and once more for the ends of those that have vanished; writes nothing."""
+    """Ask squeue once, and sacct once for those that it does not show at work; writes nothing.
+
+    Only where both are silent of a job is the controller asked for it: its answer is yes or no.
+    """
     known = [handed for handed in journal.open if handed.job_id]
     if not known:
         return Sight(journal=journal, live={}, gone={})
-    live = live_tasks(known, slurm.queue([str(handed.job_id) for handed in known]))
-    vanished = {
-        handed.token: [
-            index
-            for index in range(handed.jobs)
-            if index not in handed.endings and (handed.token, index) not in live
-        ]
-        for handed in known
+    queue = slurm.queue([str(handed.job_id) for handed in known])
+    sight = Sight(journal=journal, live=live_tasks(known, queue), gone=_ends(known, queue))
+    asked = {handed.token: handed for handed, _ in sight.unheard}
+    asked |= {token: handed for handed in known for token, _ in sight.gone if token == handed.token}
+    if not asked:
+        return sight
+    past = slurm.accounting([str(handed.job_id) for handed in asked.values()])
+    if past is not None:
+        sight = _with_accounts(sight, asked.values(), past)
+    for handed in {handed.token: handed for handed, _ in sight.unheard}.values():
+        sight = _with_controller(sight, handed, past, slurm)
+    ours = {
+        place for handed, index in sight.unheard if (place := (handed.token, index)) in journal.ended_by_us
     }
-    asked = [handed for handed in known if vanished[handed.token]]
-    past = slurm.accounting([str(handed.job_id) for handed in asked]) if asked else ()
-    states = last_states(past or ())
-    gone = {
-        (handed.token, index): states.get(
-            (str(handed.job_id), index),
-            CANCELLED if (handed.token, index) in journal.ended_by_us else UNKNOWN,
-        )
-        for handed in asked
-        for index in vanished[handed.token]
+    return replace(sight, gone={**sight.gone, **dict.fromkeys(ours, CANCELLED)})
+
+
+def _with_accounts(sight: Sight, asked: Iterable[Handed], past: Sequence[PastTask]) -> Sight:
+    """What sacct knows better, or alone: how a job ended, and that one goes on which squeue does not show."""
+    ends = last_states(past)
+    last = {(task.job_id, task.index or 0): task for task in past}
+    gone, live, by_accounts, lagging = dict(sight.gone), dict(sight.live), set(), False
+    for handed in asked:
+        for index in range(handed.jobs):
+            place, slurms = (handed.token, index), (str(handed.job_id), index)
+            if index in handed.endings or place in live:
+                continue
+            if slurms in ends:
+                gone[place] = ends[slurms]
+            elif place not in gone and slurms in last and not _overdue(last[slurms]):
+                live[place] = _queued(last[slurms])
+                by_accounts.add(place)
+            elif gone.get(place) not in _SURE:
+                lagging = True
+    return replace(sight, gone=gone, live=live, by_accounts=frozenset(by_accounts), lagging=lagging)
+
+
+def _with_controller(sight: Sight, handed: Handed, past: Sequence[PastTask] | None, slurm: Slurm) -> Sight:
+    """What the controller shows of a job that squeue and sacct are silent of.
+
+    Its no counts where there are no accounts that could say more, or where they know the job, and not the
+    element: it has ended, and never ran or was not accounted for.
+    """
+    shown = slurm.shown(str(handed.job_id))
+    if shown is None:
+        return sight
+    live, gone = live_tasks([handed], shown), _ends([handed], shown)
+    silent = [(h.token, i) for h, i in sight.unheard if h.token == handed.token]
+    told = any(task.job_id == handed.job_id for task in past or ())
+    if not shown and (told or not slurm.accounts):
+        gone = dict.fromkeys(silent, UNKNOWN)
+    return replace(
+        sight,
+        live={**sight.live, **{place: task for place, task in live.items() if place in silent}},
+        gone={**sight.gone, **{place: state for place, state in gone.items() if place in silent}},
+    )
+
+
+def _ends(handed: Iterable[Handed], queue: Iterable[QueuedTask]) -> dict[Place, str]:
+    """How those ended that the controller still knows."""
+    requests = {each.job_id: each for each in handed}
+    return {
+        (requests[task.job_id].token, task.index or 0): task.state
+        for task in queue
+        if task.job_id in requests and task.state in ENDED
+        if (task.index or 0) not in requests[task.job_id].endings
     }
-    return Sight(journal=journal, live=live, gone=gone, accounted=past is not None)
+
+
+def _overdue(task: PastTask) -> bool:
+    """Whether sacct calls a job running that its time limit would have ended: of such ends it never heard."""
+    if task.state != "RUNNING" or task.start is None or task.time_limit is None:
+        return False
+    return datetime.now(UTC) > task.start + timedelta(minutes=task.time_limit + GRACE_MINUTES)
+
+
+def _queued(task: PastTask) -> QueuedTask:
+    return QueuedTask(
+        job_id=task.job_id,
+        index=task.index,
+        state=task.state,
+        reason=task.reason,
+        start=task.start,
+        end=None,
+        nodes=task.nodes,
+        name=task.name,
+    )
 
 
 def live_tasks(handed: Iterable[Handed], queue: Iterable[QueuedTask]) -> dict[Place, QueuedTask]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from jobs.store import journal
 from jobs.store.journal import Ending, Handed, append, read_journal, say_damaged
 from jobs.store.pack_status import Packs, read_packs, share
+from jobs.submission.continuation import deadline
 from jobs.submission.hand_to_slurm import ToSlurm, clear_ended
 from jobs.submission.job_outcomes import ENDED, UNKNOWN, Sight, look
+from jobs.support.readable_numbers import plural
 from regularize.config import pack_id
 from regularize.errors import UserError
 from regularize.evaluation.measurement import meets
@@ -37,15 +40,43 @@ def reconcile(way: ToSlurm) -> tuple[Sight, Packs]:
     known = read_journal(store.journal)
     sight = look(known, slurm)
     for _ in range(ACCOUNT_LOOKS):
-        if not (sight.accounted and UNKNOWN in sight.gone.values()):
+        if not sight.lagging:
             break
         slurm.sleep(ACCOUNT_SECONDS)
         sight = look(known, slurm)
     packs = read_packs(store)
+    sight = _without_what_is_over(sight, packs, way.saved.cluster.time)
     for token, endings in _endings(sight, packs).items():
         journal.ended(store.journal, token, endings)
+    _note_silence(store.journal, sight)
     clear_ended(store, read_journal(store.journal))
     return replace(sight, journal=read_journal(store.journal), gone={}), packs
+
+
+def _without_what_is_over(sight: Sight, packs: Packs, minutes: int) -> Sight:
+    """Of what Slurm has no word: what can no longer be at work, or has nothing to do any more, is gone."""
+    over = {
+        (handed.token, index): UNKNOWN
+        for handed, index in sight.unheard
+        if not handed.elements
+        or _all_done(handed, index, packs)
+        or ((since := deadline(sight.journal, handed, index, minutes)) and since < datetime.now(UTC))
+    }
+    return replace(sight, gone={**sight.gone, **over})
+
+
+def _note_silence(path: Path, sight: Sight) -> None:
+    """Write of which elements Slurm has no word, as of now, and of which it has one again."""
+    silent = [(handed.token, index) for handed, index in sight.unheard]
+    if new := [place for place in silent if place not in sight.journal.unheard]:
+        append(path, "unheard", elements=new)
+    if again := [place for place in sight.journal.unheard if place in sight.live]:
+        append(path, "heard", elements=again)
+
+
+def _all_done(handed: Handed, index: int, packs: Packs) -> bool:
+    """Whether all packs of an element are done; those that are to be measured again are not told apart."""
+    return not handed.measures and packs.done().keys() >= set(handed.runs(index))
 
 
 def _check_strays(way: ToSlurm) -> None:
@@ -69,6 +100,15 @@ def _find_unsure(way: ToSlurm) -> None:
     past = slurm.accounting_by_name(names, min(_time(handed) for handed in unsure)) or ()
     ids = {task.name: task.job_id for task in past}
     ids |= {task.name: task.job_id for task in slurm.queue_by_name(names)}
+    if not ids.keys() >= set(names):  # of squeue and sacct silence is no answer
+        shown = slurm.shown_by_name(names)
+        if shown is None:
+            raise UserError(
+                f"whether Slurm has {plural(len(names), 'request')} of a submission that was cut short "
+                "cannot be found out: squeue, sacct and scontrol are silent; nothing has been submitted, "
+                "try again"
+            )
+        ids |= {task.name: task.job_id for task in shown}
     for handed in unsure:
         if job_id := ids.get(handed.name):
             way.place_pickles(handed, job_id)

@@ -13,7 +13,7 @@ from jobs.planning.prepare_submission import Submission, next_plan, warn
 from jobs.slurm.limits import Limits
 from jobs.store import provenance
 from jobs.store.journal import Handed, append
-from jobs.submission.continuation import CONTINUES
+from jobs.submission.continuation import CONTINUES, silence
 from jobs.submission.hand_to_slurm import RefusedError, ToSlurm, array_of, follow_up_of
 from jobs.submission.job_outcomes import Sight
 from jobs.submission.reconcile import reconcile
@@ -36,6 +36,7 @@ class Turn:
     jobs: Sequence[str]  # ids of the arrays that were handed over
     at_work: bool  # whether arrays are queued or running
     followed: bool  # whether a follow-up waits for all of them
+    silence: Sequence[str] = ()  # what there is to say of jobs of which Slurm has no word
 
     @property
     def left_out(self) -> Counter[str]:
@@ -77,7 +78,8 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
     arrays = list(_arrays(submission, plan, verdict.memory, limits, room)) if room else []
     jobs, followed = _hand_over(submission, arrays, sight, limits, way)
     at_work = bool(jobs or sight.live_arrays())
-    return Turn(plan=plan, jobs=jobs, at_work=at_work, followed=followed)
+    told = silence(sight, packs.done(), submission.cluster.time)
+    return Turn(plan=plan, jobs=jobs, at_work=at_work, followed=followed, silence=told)
 
 
 def _room(limits: Limits, max_jobs: int | None, sight: Sight) -> int:
@@ -98,7 +100,7 @@ def _arrays(
         elements = make_elements(packs, submission.cluster, room - (len(levels) - number))
         room -= len(elements)
         for array in cut(elements, limits.max_array_size):
-            yield array_of(submission.sweep.name, array, level or None)
+            yield array_of(submission.sweep.name, array, level or None, submission.cluster.time)
 
 
 def _levels(
@@ -149,7 +151,8 @@ def _follow(submission: Submission, jobs: Sequence[str], sight: Sight, places: i
     """See to it that a follow-up waits for all that is at work; False if nothing is, or no place is left."""
     work = [*(str(handed.job_id) for handed in sight.live_arrays()), *jobs]
     waiting = [handed for handed, task in sight.follow_ups() if task.state == "PENDING"]
-    if not work:
+    silent = any(handed.elements for handed, _ in sight.unheard)
+    if not work and not silent:
         return False
     if any(set(work) <= set(handed.after) for handed in waiting):
         return True

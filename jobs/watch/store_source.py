@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.status.going_on import given_up, reports_ahead, see, stopped
+from jobs.status.going_on import given_up, reports_ahead, see, stopped, unheard
 from jobs.status.overview import Active, Overview, overview
 from jobs.store import submitted_settings
 from jobs.store.failed_packs import grouped
@@ -46,6 +46,7 @@ class LocalSource:
         ahead = reports_ahead(self.store, self.rows, self.packs)
         found = overview(self.rows, self.packs, self.store, sight, now=now, ahead=ahead)
         left_out = given_up(self.store, self.rows, sight, self.packs)
+        notes = notes or unheard(self.store, self.rows, sight, self.packs)
         halt = "" if notes else stopped(self.store, self.rows, sight, self.packs, left_out)
         runs = self._runs(found, left_out)
         return Picture(

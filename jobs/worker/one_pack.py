@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from jobs.store.lease import LeaseLostError
 from jobs.store.pack_status import read_pack
 from regularize.config import RunConfig
 from regularize.errors import NoSpaceError
@@ -71,12 +72,18 @@ def attempt(
     stop: Callable[[], bool],
     job: str,
 ) -> bool:
-    """Train or measure one pack; False if it failed."""
+    """Train or measure one pack; False if it failed.
+
+    Raises:
+        LeaseLostError: another worker has taken it over.
+        NoSpaceError: the store's disk is full.
+        RuntimeError: another rank is gone.
+    """
     from regularize.distributed import rank_lost
 
     try:
         train(runs, paths, data_root=data_root, stop=stop)
-    except NoSpaceError:
+    except (NoSpaceError, LeaseLostError):
         raise
     except Exception as error:  # whatever it was, the other packs are not to suffer
         if rank_lost(error):

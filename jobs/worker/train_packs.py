@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from jobs.store.kept_inputs import keep_code
+from jobs.store.lease import Fence, LeaseLostError, lease
 from jobs.store.pack_status import read_pack
 from jobs.store.runs_table import read_runs
 from jobs.worker.one_pack import Train, attempt
@@ -34,11 +36,12 @@ def train_packs(
 
     A pack that raises is recorded as failed, with its traceback in `error.txt`, and the next one is
     begun; but ranks that train together end then, as they no longer know of each other where
-    they are. Once it is `late` no further pack is begun. Packs that failed in this `job` before it was
-    requeued are not tried again. Within a pack runs are in the order of their ids, whoever planned
-    it: the run axis of a checkpoint has no names.
+    they are. A pack that another worker has in hand is left to it. Once it is `late` no further pack is
+    begun. Packs that failed in this `job` before it was requeued are not tried again. Within a pack runs are
+    in the order of their ids, whoever planned it: the run axis of a checkpoint has no names.
 
     Raises:
+        LeaseLostError: another worker has taken over a pack of ranks that train together.
         NoSpaceError: the store's disk is full.
         RuntimeError: another rank is gone.
     """
@@ -57,12 +60,25 @@ def train_packs(
         if ranks.any(stop() or (begun and late())):
             return False
         begun = True
-        if ranks.first:
-            paths.error.unlink(missing_ok=True)
-            keep_code(store, code_of(mine[0].model))  # may have other libraries than who submitted it
-        ranks.wait()
-        ends = partial(_either, stop, partial(cancelled, runs))
-        whole = attempt(train, mine, paths, data_root, ends, job)
+        with lease(paths.lease, stop, _say(paths)) if ranks.first else nullcontext() as held:
+            if ranks.any(ranks.first and held is None):
+                if ranks.any(stop()):
+                    return False
+                continue
+            if ranks.any(_ended(paths, mine, job)):  # by whoever had it until now
+                continue
+            if ranks.first:
+                paths.error.unlink(missing_ok=True)
+                keep_code(store, code_of(mine[0].model))  # may have other libraries than who submitted it
+            ranks.wait()
+            ends = partial(_any, Fence(held) if held else never, stop, partial(cancelled, runs))
+            try:
+                whole = attempt(train, mine, paths, data_root, ends, job)
+            except LeaseLostError as error:
+                if ranks.world > 1:
+                    raise
+                _say(paths)(f"{error}: it is left alone")
+                whole = True
         if ranks.any(stop()) if whole else ranks.world > 1:
             return all(
                 _ended(store.pack(pack_id(left)), [configs[run_id] for run_id in left], job)
@@ -71,8 +87,12 @@ def train_packs(
     return True
 
 
-def _either(one: Callable[[], bool], other: Callable[[], bool]) -> bool:
-    return one() or other()
+def _any(*questions: Callable[[], bool]) -> bool:
+    return any(question() for question in questions)
+
+
+def _say(paths: PackPaths) -> Callable[[str], None]:
+    return lambda text: print(f"pack {paths.folder.name}: {text}", file=sys.stderr, flush=True)
 
 
 def _configs(store: Store, packs: Sequence[Sequence[str]]) -> dict[str, RunConfig]:

@@ -186,3 +186,39 @@ def test_what_runs_out_of_memory_is_given_more_unattended(desk: Desk, slurm: Tes
     memory = [handed.memory for handed in read_journal(desk.store.journal).arrays]
     assert memory == [300 * 2**attempt for attempt in range(len(memory))]
     assert len(memory) > 1
+
+
+SILENT = "#!/bin/sh\n"
+SHOWS_NO_JOB = """\
+#!/bin/sh
+case "$*" in *"show job"*) exit 0 ;; esac
+exec "{program}" "$@"
+"""
+
+
+def test_while_slurm_is_silent_nothing_is_handed_over_twice(desk: Desk, slurm: TestCluster) -> None:
+    desk.run("submit")
+    before = arrays(slurm)
+    for name in ("squeue", "sacct"):
+        desk.wrap(name, SILENT)
+    assert "24 runs queued or running before" in desk.run("submit"), "the controller itself knows them"
+    assert arrays(slurm) == before
+
+    controller = desk.wrap("scontrol", SHOWS_NO_JOB)
+    said = desk.run("submit")
+    assert "24 runs unknown: neither squeue nor sacct has a word of job" in said
+    array, *_ = read_journal(desk.store.journal).arrays
+    assert [str(handed.job_id) for handed in read_journal(desk.store.journal).arrays] == [array.job_id]
+    assert "when it cannot be; if you know that it is not" in " ".join(desk.run("status").split())
+    assert "24 unknown" in desk.run("status")
+    assert str(array.job_id) in arrays(slurm)
+
+    # A person says that it is lost, wrongly: it is ended before its packs are handed over again.
+    assert "24 runs to try again" in desk.run("retry", "--lost")
+    again = read_journal(desk.store.journal).arrays[-1]
+    assert again.job_id != array.job_id
+    assert str(again.job_id) in arrays(slurm)
+    assert str(array.job_id) not in arrays(slurm)
+
+    controller.unlink()
+    assert read_overview(desk.store).runs == {"queued": 24}

@@ -55,7 +55,7 @@ def wait_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wait:
     return run
 
 
-@pytest.mark.parametrize("busy", [{"queue": [JOB]}, {"follow_up": JOB}, {"notes": ["no answer"]}])
+@pytest.mark.parametrize("busy", [{"queue": [JOB]}, {"follow_up": JOB}, {"answered": False}])
 def test_it_waits_for_jobs_for_the_follow_up_and_for_an_answer(wait_for: Wait, busy: dict[str, Any]) -> None:
     waiting = overview({"queued": 2}, **busy)
     assert wait_for(waiting, waiting, overview({"done": 1, "diverged": 1})) == (

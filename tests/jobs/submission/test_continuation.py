@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ import pytest
 from jobs.slurm.squeue import QueuedTask
 from jobs.store.journal import Ending, Handed, Journal
 from jobs.store.planned_runs import Row
-from jobs.submission.continuation import halted
-from jobs.submission.job_outcomes import Sight
+from jobs.submission.continuation import halted, silence
+from jobs.submission.job_outcomes import GRACE_MINUTES, Sight
 
 ARRAY = Handed(token="a", name="", line=1, job_id="13", elements=(((("x", "y"),),),))
 FOLLOW_UP = Handed(token="f", name="", line=3, job_id="14", after=("13",))
@@ -33,7 +34,7 @@ def said(
     sight = Sight(
         journal=Journal(handed=handed, asked=asked),
         live={("f", 0): TASK} if live else {},
-        gone={} if live else {("f", 0): gone},
+        gone={("a", 0): "COMPLETED"} | ({} if live else {("f", 0): gone}),
     )
     rows = [Row(run_id=run_id, phase=phase, dataset="digits", regularizer="l2") for run_id in "xy"]
     return halted(rows, sight, done, left_out, Path("logs"))
@@ -77,3 +78,28 @@ def test_a_follow_up_that_died_is_named_with_its_log(state: str) -> None:
 
 def test_what_may_not_have_reached_slurm_is_found_out_by_submitting() -> None:
     assert "`regularize submit` finds out" in said(replace(ARRAY, job_id=None))
+
+
+def test_what_slurm_has_no_word_of_is_named_with_when_it_is_over_and_what_a_person_may_say() -> None:
+    sight = Sight(journal=Journal(handed=(replace(ARRAY, minutes=60),)), live={}, gone={})
+    assert halted([], sight, (), (), Path()) == ""
+    (line,) = silence(sight, (), 20)
+    assert line.startswith("2 runs unknown: neither squeue nor sacct has a word of job 13")
+    assert "`regularize submit` looks again" in line
+    assert silence(sight, "xy", 20) == []
+    noted = replace(sight.journal, unheard={("a", 0): "2026-01-01T10:00:00+00:00"})
+    (line,) = silence(replace(sight, journal=noted), "x", 20)
+    at = datetime(2026, 1, 1, 11, 0, tzinfo=UTC) + timedelta(minutes=GRACE_MINUTES)
+    assert "1 run unknown: " in line
+    assert f"hands them over again after {at.astimezone():%b %d %H:%M}" in line
+    assert "`regularize retry --lost` does so now" in line
+
+
+def test_what_sacct_alone_says_to_go_on_is_named() -> None:
+    task = replace(TASK, job_id="13", state="RUNNING")
+    place = ("a", 0)
+    sight = Sight(
+        journal=Journal(handed=(ARRAY,)), live={place: task}, gone={}, by_accounts=frozenset({place})
+    )
+    (line,) = silence(sight, (), 20)
+    assert line.startswith("of job 13 squeue has no word, but sacct says that it goes on")

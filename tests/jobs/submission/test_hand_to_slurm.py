@@ -42,7 +42,8 @@ class Queue:
         if self.away:
             return Done(code=1, out="", err=AWAY)
         shown = "".join(f"13|PENDING|Priority|N/A|N/A||{name}\n" for name in self.names)
-        return Done(code=0, out=shown if command[0] == "squeue" else "", err="")
+        said = {"squeue": shown, "scontrol": "No jobs in the system\n"}
+        return Done(code=0, out=said.get(command[0], ""), err="")
 
 
 @pytest.fixture
@@ -102,3 +103,30 @@ def test_what_slurm_may_have_taken_is_found_once_it_answers(
     assert (handed.job_id, handed.abandoned) == (("13", False) if taken else (None, True))
     assert sight.live_runs() == ({"a", "b"} if taken else set())
     assert (store.logs / "13_submitted.pkl").exists() == taken
+
+
+def test_silence_is_no_answer_to_whether_slurm_has_a_request(store: Store) -> None:
+    silent = Slurm(run=lambda *_: Done(code=0, out="", err=""), sleep=lambda _: None)
+    attempt(store, silent, failing(LOST))
+    with pytest.raises(UserError, match=r"cannot be found out: squeue, sacct and scontrol are silent"):
+        reconcile(way_to_slurm(store, SAVED, silent))
+    assert read_journal(store.journal).handed[0].unsure
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_the_id_is_on_a_line_of_its_own_whatever_a_site_prints_around_it(store: Store, jobs: int) -> None:
+    banner = "echo 'your last job 1 used 3%'; echo; echo '--> Verifying job 2...OK'"
+    answer(store.folder.parent, "sbatch", f"{banner}; echo '4711;alpha'; echo 'bye, job 3'")
+    packs = [Pack(runs=(f"{number}",), whole=60.0) for number in range(jobs)]
+    way = way_to_slurm(store, SAVED, Queue().slurm())
+    assert way.hand_over(array_of("x", [[[pack]] for pack in packs], None)) == "4711"
+    (handed,) = read_journal(store.journal).handed
+    assert handed.job_id == "4711"
+    pickles = {path.name for path in store.logs.glob("*_submitted.pkl")}
+    assert pickles == {f"{handed.slurm_id(index)}_submitted.pkl" for index in range(jobs)}
+    assert read_journal(store.journal).handed[0].job_id == "4711"
+
+
+def test_of_two_lines_that_could_be_the_id_none_is_taken(store: Store) -> None:
+    handed = attempt(store, Queue().slurm(), "echo 12; echo 4711")
+    assert handed.unsure

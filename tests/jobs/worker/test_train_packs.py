@@ -20,6 +20,7 @@ from jobs.cluster.load_config import load_cluster
 from jobs.commands.cancel_and_retry import cancel
 from jobs.status.overview import overview
 from jobs.status.run_filters import Filter
+from jobs.store import lease as leases
 from jobs.store.pack_status import read_packs
 from jobs.store.planned_runs import read_rows
 from jobs.store.runs_table import read_runs, write_runs
@@ -243,3 +244,29 @@ def test_an_error_in_measuring_leaves_the_pack_done(store: Store, ids: list[str]
     assert "no Jacobian today" in paths.error.read_text()
     (failed,) = overview(read_rows(store), read_packs(store), store).failures
     assert failed.message == "ValueError: no Jacobian today"
+
+
+def test_a_pack_that_another_worker_has_in_hand_is_left_to_it(
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(leases, "PACK", replace(leases.PACK, touch_seconds=0.05))
+    monkeypatch.setattr(leases, "WATCH_SECONDS", 0.02)
+    train = Training()
+    with leases.lease(store.pack(pack_id(ids[:2])).lease, lambda: False, print):
+        work(store.folder, [ids[:2], ids[2:4]], train=train)
+    assert states(store) == dict.fromkeys(ids[2:4], "done")
+    assert f"pack {pack_id(ids[:2])}: it is being trained by process" in capsys.readouterr().err
+    work(store.folder, [ids[:2], ids[2:4]], train=train)
+    assert train.packs == [tuple(sorted(ids[2:4])), tuple(sorted(ids[:2]))]
+
+
+def test_a_pack_that_was_taken_over_is_not_written_to(store: Store, ids: list[str]) -> None:
+    """As after a suspension: its status, which is the other's by now, stays as it is."""
+
+    def train(runs: Sequence[RunConfig], paths: PackPaths, **_: object) -> PackStatus:
+        status([run.run_id for run in runs], "running", host="n7").write(paths.status)
+        raise leases.LeaseLostError("another worker's by now")
+
+    work(store.folder, [ids[:2], ids[2:4]], train=train)
+    assert states(store) == dict.fromkeys(ids[:4], "running")
+    assert not store.pack(pack_id(ids[:2])).error.exists()

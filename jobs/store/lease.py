@@ -1,0 +1,75 @@
+"""One writer at a time for a pack, across hosts, whatever Slurm says of their jobs.
+
+A worker holds the lock `lease` in the pack's folder while it trains, and touches it. Whoever finds one
+watches it: once it is touched its holder lives, and the pack is left to it; one that stays silent is taken
+over.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from jobs.store.submit_lock import Held, Kind, LockedError, submit_lock
+from regularize.errors import UserError
+
+WATCH_SECONDS = 1.0
+PACK = Kind(doing="it is being trained", touch_seconds=10.0, stale_seconds=90.0)
+
+
+class LeaseLostError(UserError):
+    """Another worker has taken the pack over, as this one was silent for too long."""
+
+
+@contextmanager
+def lease(path: Path, stop: Callable[[], bool], say: Callable[[str], None]) -> Iterator[Held | None]:
+    """Hold a pack's lease; None where another worker has it, of which `say` is told, or if it is to `stop`.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    with ExitStack() as stack:
+        yield _taken(stack, path, stop, say)
+
+
+def _taken(stack: ExitStack, path: Path, stop: Callable[[], bool], say: Callable[[str], None]) -> Held | None:
+    first = None
+    while True:
+        try:
+            return stack.enter_context(submit_lock(path, PACK))
+        except LockedError as error:
+            touched = _touched(path)
+            first = first or touched
+            if touched != first:
+                say(f"{error}; it is left alone")
+                return None
+        if stop():
+            return None
+        time.sleep(WATCH_SECONDS)
+
+
+def _touched(path: Path) -> tuple[int, int] | None:
+    """Which file it is, and when it was last touched; opening it makes a network file system look again."""
+    try:
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno())
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+class Fence:
+    """Raises `LeaseLostError` once a lease is no longer this process's; looks now and then."""
+
+    def __init__(self, held: Held) -> None:
+        self._held, self._next = held, time.monotonic() + PACK.touch_seconds
+
+    def __call__(self) -> bool:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + PACK.touch_seconds
+            if self._held.lost():
+                raise LeaseLostError(f"{self._held.path} is another worker's by now")
+        return False

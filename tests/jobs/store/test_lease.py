@@ -1,0 +1,77 @@
+"""One writer for a pack: leases that live, that are stale, and that are lost."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jobs.store import lease as leases
+from jobs.store.lease import Fence, LeaseLostError, lease
+from regularize.whole_files import sealed
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "WATCH_SECONDS", 0.02)
+    monkeypatch.setattr(leases, "PACK", replace(leases.PACK, touch_seconds=0.05, stale_seconds=0.4))
+
+
+def of_another_host(path: Path) -> None:
+    holder = {"host": "n7", "pid": 1, "born": "another boot", "since": "2026-01-01"}
+    path.write_text(json.dumps(sealed(holder)), encoding="utf-8")
+
+
+@contextmanager
+def asked(path: Path, stop: bool = False) -> Iterator[tuple[object, list[str]]]:
+    said: list[str] = []
+    with lease(path, lambda: stop, said.append) as held:
+        yield held, said
+
+
+def test_a_pack_that_another_worker_trains_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "lease"
+    with asked(path) as (held, _), asked(path) as (other, said):
+        assert held is not None
+        assert other is None
+        assert said == [said[0]]
+        assert f"it is being trained by process {os.getpid()} on " in said[0]
+        assert said[0].endswith("; it is left alone")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lease_of_another_host_is_taken_over_once_it_is_stale(tmp_path: Path) -> None:
+    path = tmp_path / "lease"
+    of_another_host(path)
+    with asked(path) as (held, said):
+        assert held is not None
+        assert said == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_is_to_stop_waits_for_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "lease"
+    of_another_host(path)
+    with asked(path, stop=True) as (held, said):
+        assert (held, said) == (None, [])
+    assert path.exists()
+
+
+def test_who_was_silent_for_too_long_finds_that_it_has_lost_the_pack(tmp_path: Path) -> None:
+    path = tmp_path / "lease"
+    with lease(path, lambda: False, print) as held:
+        assert held is not None
+        fence = Fence(held)
+        fence._next = 0.0
+        assert not fence()
+        of_another_host(path)
+        before = path.read_bytes()
+        fence._next = 0.0
+        with pytest.raises(LeaseLostError, match="another worker's by now"):
+            fence()
+    assert path.read_bytes() == before, "what is another's stays"
