@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,6 +12,22 @@ MODES = ("spread", "ddp")
 PATHS = ("store", "scratch", "data_root", "base")
 # How many elements of an array are thought to run at once where nothing limits them.
 UNLIMITED = 256
+_GPU = re.compile(r"(?:gres[/:])?gpu(?:[:=].*)?")
+_GPU_OPTIONS = ("gpus", "gpus-per-node", "gpus-per-socket")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUp:
+    """What the job after the arrays asks for otherwise than they do; `memory` in MiB, `time` in minutes."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    memory: int | None = None
+    cpus: int = 1
+    gpus: int = 0
+    time: int | None = None
+    sbatch: Mapping[str, str | int | bool] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +100,14 @@ class Cluster:
     Example: `max_jobs: 500`."""
     sbatch: Mapping[str, str | int | bool] | None = None
     """Further options of sbatch, by name without dashes. Example: `sbatch: {mail-type: FAIL}`."""
+    follow_up: FollowUp | None = FollowUp()
+    """The small job after the arrays that submits what comes next. Its request follows the config's, without
+    GPUs, whole nodes and the like; `partition`, `account`, `qos`, `memory`, `cpus`, `gpus`, `time` and
+    `sbatch` are its own. `false`: there is none, `submit --wait` on the login node does its work.
+    Example: `follow_up: {partition: serial, memory: 4G}`."""
+    allow_cpu: bool = False
+    """Whether workers that asked for a GPU and see none train on the CPU instead of ending with an error.
+    Example: `allow_cpu: true`."""
     python: str | None = None
     """Path or name of Python after the lines of `setup`; the one that submits unless given.
     Example: `python: python`."""
@@ -95,6 +120,15 @@ class Cluster:
     base: Path | None = None
     """The folder there for code, environment and results, ~/regularize unless given.
     Example: `base: ~/regularize`."""
+
+    @property
+    def gpus_asked(self) -> int:
+        """GPUs that a task of a job sees: its own, or, asked for otherwise, those of its node."""
+        if self.kind == "local" or self.gpus_per_task:
+            return self.gpus or self.gpus_per_task
+        texts = [str(value) for key, value in (self.sbatch or {}).items() if key in _GPU_OPTIONS]
+        named = [part for part in (self.gres or "").split(",") if _GPU.fullmatch(part)]
+        return max((_number(text) for text in (*texts, *named)), default=0)
 
     @property
     def ranks(self) -> int:
@@ -117,12 +151,22 @@ class Cluster:
         """Plain values, from which `from_json` makes an equal cluster; defaults are left out."""
         values = asdict(self)
         given = {
-            field.name: values[field.name] for field in fields(self) if values[field.name] != field.default
+            field.name: values[field.name]
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
         }
         return {key: str(value) if isinstance(value, Path) else value for key, value in given.items()}
 
 
 def from_json(values: Mapping[str, Any]) -> Cluster:
     """The cluster of `Cluster.to_json`."""
-    paths = {key: Path(values[key]) for key in PATHS if values.get(key)}
+    paths: dict[str, Any] = {key: Path(values[key]) for key in PATHS if values.get(key)}
+    if own := values.get("follow_up"):
+        paths["follow_up"] = FollowUp(**own)
     return Cluster(**{**values, **paths, "setup": tuple(values.get("setup", ()))})
+
+
+def _number(text: str) -> int:
+    """Of GPUs in `gpu:a100:2`, `a100:2`, `2` or `gpu`."""
+    last = text.rpartition(":")[2]
+    return int(last) if last.isdigit() else 1

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jobs.cluster.cluster_config import MODES, Cluster
+from jobs.cluster.cluster_config import MODES, Cluster, FollowUp
 from jobs.sweep.yaml_checks import Node
 from regularize.cores import cores
 
@@ -27,11 +27,15 @@ KEYED = {
     "time": "time", "mem": "memory", "cpus-per-task": "cpus_per_task", "gpus-per-task": "gpus_per_task",
     "nodes": "nodes", "ntasks-per-node": "tasks_per_node", "signal": "signal_seconds",
 }  # fmt: skip
+ELSEWHERE = {
+    name: f"{name} is not for a config, as jobs there would not be found again: set SLURM_CLUSTERS=NAME in "
+    "the shell that regularize is run in"
+    for name in ("cluster", "clusters")
+}
 OURS = (
     "array",
     "dependency",
     "error",
-    "export",
     "job-name",
     "ntasks",
     "open-mode",
@@ -156,6 +160,8 @@ def _sbatch(node: Node) -> dict[str, str | int | bool]:
     for key, child in node.mapping().items():
         if key in KEYED:
             raise child.error(f"{key} has a key of its own: {KEYED[key]}")
+        if key in ELSEWHERE:
+            raise child.error(ELSEWHERE[key])
         if key in OURS:
             raise child.error(f"{key} is set by regularize itself")
         if not _OPTION.fullmatch(key):
@@ -170,6 +176,29 @@ def _sbatch(node: Node) -> dict[str, str | int | bool]:
     return options
 
 
+def _yes_or_no(node: Node) -> bool:
+    if not isinstance(node.value, bool):
+        raise node.refused("true or false")
+    return node.value
+
+
+def _follow_up(node: Node) -> FollowUp | None:
+    if node.value is False:
+        return None
+    given = node.mapping(tuple(OF_FOLLOW_UP))
+    return FollowUp(**{key: OF_FOLLOW_UP[key](child) for key, child in given.items()})
+
+
+OF_FOLLOW_UP: dict[str, Callable[[Node], Any]] = {
+    "partition": _optional(_word),
+    "account": _optional(_word),
+    "qos": _optional(_word),
+    "memory": _optional(mebibytes),
+    "cpus": _at_least(1),
+    "gpus": _at_least(0),
+    "time": minutes,
+    "sbatch": _optional(_sbatch),
+}
 # A task's CPUs are its threads.
 FIELDS = {"cpus_per_task": "threads"}
 _BOTH: dict[str, Callable[[Node], Any]] = {
@@ -198,6 +227,8 @@ KINDS: dict[str, dict[str, Callable[[Node], Any]]] = {
         "array_parallelism": _optional(_at_least(1)),
         "max_jobs": _optional(_at_least(1)),
         "sbatch": _optional(_sbatch),
+        "follow_up": _follow_up,
+        "allow_cpu": _yes_or_no,
         "python": _optional(Node.text),
         "signal_seconds": _at_least(10),
         "scratch": _optional(_folder),

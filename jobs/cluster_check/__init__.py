@@ -13,9 +13,10 @@ from pathlib import Path
 from jobs.cluster.cluster_config import Cluster
 from jobs.cluster_check import config_findings, node_findings, probe_job
 from jobs.cluster_check.finding import Finding, failed, passed, skipped
-from jobs.cluster_check.node_probe import HERE, facts
+from jobs.cluster_check.node_probe import HERE, Probe, facts
 from jobs.slurm.client import Slurm
-from jobs.slurm.sbatch_request import REPLACED, parameters, script, takes_logs
+from jobs.slurm.refusals import hint
+from jobs.slurm.sbatch_request import REPLACED, parameters, script, small, takes_logs
 from jobs.support.readable_numbers import size
 from regularize.errors import UserError
 
@@ -62,7 +63,7 @@ class Check:
             yield failed("Slurm", str(error), "run this on a host that can submit jobs")
             return
         yield passed("Slurm", f"{config.get('SLURM_VERSION', '')}, cluster {config.get('ClusterName', '')}")
-        yield config_findings.partition(cluster, partitions)
+        yield config_findings.partition(cluster, partitions, slurm.node_states())
         yield config_findings.time_limit(cluster, limits)
         yield config_findings.array_size(limits)
         yield config_findings.submitted_jobs(limits)
@@ -73,6 +74,14 @@ class Check:
             yield failed("store", f"it is {str(self.store)!r}, but {REPLACED}", "take another folder")
         tried = slurm.test_only(script("true", str(self.store), parameters(cluster, name="rs-check")))
         yield config_findings.request(tried.code, tried.said)
+        if self.cluster.follow_up:
+            tried = slurm.test_only(self._follow_up())
+            yield config_findings.follow_up(self.cluster, limits, tried.code, tried.said)
+
+    def _follow_up(self) -> str:
+        """The script of a job that goes on after others; empty where the config wants none."""
+        asked = small(self.cluster, name="rs-check")
+        return script("true", str(self.store), asked) if self.cluster.follow_up else ""
 
     def _node(self) -> Iterator[Finding]:
         """What a small job finds on a compute node."""
@@ -81,8 +90,16 @@ class Check:
         if not folder:
             return
         try:
-            text = probe_job.job(self.cluster, folder, self.data_root)
-            report = probe_job.run(Slurm(say=self.say), text, folder, self.patience, self.say)
+            probe = Probe(
+                folder=folder,
+                data_root=self.data_root,
+                scratch=str(self.cluster.scratch or ""),
+                follow_up=self._follow_up(),
+            )
+            report = probe_job.run(Slurm(say=self.say), self.cluster, probe, self.patience)
+        except UserError as error:
+            yield failed("compute node", str(error), hint(str(error)) or "mend what it names")
+            return
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         if report.waiting:

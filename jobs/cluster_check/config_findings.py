@@ -4,34 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from jobs.cluster.cluster_config import Cluster
+from jobs.cluster.cluster_config import Cluster, FollowUp
 from jobs.cluster_check.finding import Finding, failed, passed, warned
 from jobs.slurm.limits import Limits, default_partition
+from jobs.slurm.refusals import hint
 from jobs.support.readable_numbers import plural
 from regularize.errors import one_of
 
-# What sbatch says → what to do about it; the first that fits (an account's message names a partition too).
-_HINTS = {
-    "node configuration": "no node has that much: lower cpus_per_task, tasks_per_node, memory or "
-    "gpus_per_task; `sinfo -o '%P %D %c %m %G'` shows partitions, nodes, CPUs, MiB and GPUs",
-    "account": "`account:` must be one of `sacctmgr show association where user=$USER`",
-    "qos": "`qos:` must be one of `sacctmgr show association where user=$USER format=account,qos`",
-    "generic resource": "`gres:` or `gpus_per_task:` asks for what is not there; see `sinfo -o '%P %G'`",
-    "feature": "`constraint:` must be among the features of `sinfo -o '%P %f'`",
-    "time limit": "lower `time:`, or choose another `partition:` or `qos:`",
-    "memory": "lower `memory:`; `sinfo -o '%P %m'` shows the MiB of nodes",
-    "unrecognized option": "an option below `sbatch:` is not one of `man sbatch`",
-    "partition": "`partition:` must be one that `sinfo` lists",
-    "wckey": "add `wckey: NAME` below `sbatch:`",
-}
+_AWAY = {"drained", "draining", "drng", "down", "fail", "failing", "maint", "unknown", "inval", "error"}
 
 
-def partition(cluster: Cluster, partitions: Mapping[str, Mapping[str, str]]) -> Finding:
-    name = cluster.partition or default_partition(partitions)
-    if not name:
+def partition(
+    cluster: Cluster,
+    partitions: Mapping[str, Mapping[str, str]],
+    nodes: Mapping[str, Mapping[str, int]] | None = None,
+) -> Finding:
+    """Whether the partitions are there, up and large enough; `nodes` are theirs, by state."""
+    names = cluster.partition or default_partition(partitions)
+    if not names:
         return failed(
             "partition", "this Slurm has no default partition", f"add `partition:`, {one_of('', partitions)}"
         )
+    found = [_partition(cluster, name, partitions, nodes or {}) for name in names.split(",")]
+    bad = [finding for finding in found if finding.state == "fail"]
+    return bad[0] if bad else passed("partition", "; ".join(finding.found for finding in found))
+
+
+def _partition(
+    cluster: Cluster,
+    name: str,
+    partitions: Mapping[str, Mapping[str, str]],
+    states: Mapping[str, Mapping[str, int]],
+) -> Finding:
     if name not in partitions:
         return failed(
             "partition", f"there is no partition {name!r}", f"set `partition:` to {one_of(name, partitions)}"
@@ -44,6 +48,15 @@ def partition(cluster: Cluster, partitions: Mapping[str, Mapping[str, str]]) -> 
     if cluster.nodes > nodes:
         return failed(
             "partition", f"{name} has {plural(nodes, 'node')}, nodes is {cluster.nodes}", "lower `nodes:`"
+        )
+    mine = states.get(name, {})
+    if mine and not mine.keys() - _AWAY:
+        words = ", ".join(f"{number} {state}" for state, number in mine.items())
+        others = [other for other, about in states.items() if about.keys() - _AWAY]
+        return failed(
+            "partition",
+            f"no node of {name} takes jobs now: {words}",
+            "`sinfo -R` says why; wait for them" + (f", or use {one_of('', others)}" if others else ""),
         )
     return passed("partition", f"{name}: up, {plural(nodes, 'node')}")
 
@@ -62,9 +75,7 @@ def time_limit(cluster: Cluster, limits: Limits) -> Finding:
 def array_size(limits: Limits) -> Finding:
     most = limits.max_array_size
     if most < 1:
-        return failed(
-            "arrays", "this Slurm allows no job arrays", "ask its administrators for MaxArraySize > 0"
-        )
+        return passed("arrays", "this Slurm allows no job arrays: each element is a job of its own")
     return passed("arrays", f"of up to {plural(most, 'element')}; longer ones are cut")
 
 
@@ -93,7 +104,8 @@ def account(
     if not associations:
         return complain("account", "you have no account on this cluster", "ask its administrators for one")
     accounts = sorted({row["Account"] for row in associations})
-    mine = [row for row in associations if cluster.account in (None, row["Account"])]
+    wanted = (cluster.account or "").lower()  # as Slurm keeps them
+    mine = [row for row in associations if wanted in ("", row["Account"].lower())]
     if not mine:
         return complain(
             "account",
@@ -101,7 +113,7 @@ def account(
             f"set `account:` to {one_of(cluster.account, accounts)}",
         )
     qualities = sorted({name for row in mine for name in row["QOS"].split(",") if name})
-    if cluster.qos and cluster.qos not in qualities:
+    if cluster.qos and cluster.qos.lower() not in [name.lower() for name in qualities]:
         return complain(
             "account",
             f"qos {cluster.qos!r} is not open to you",
@@ -112,12 +124,37 @@ def account(
     )
 
 
-def request(code: int, said: str) -> Finding:
-    """What `sbatch --test-only` said of the job."""
+def request(code: int, said: str, name: str = "request") -> Finding:
+    """What `sbatch --test-only` said of a job."""
     if code == 0:
-        return passed("request", said.removeprefix("sbatch: "))
-    hint = next((hint for words, hint in _HINTS.items() if words in said.lower()), "mend what it names")
-    return failed("request", said, hint)
+        own = [line for line in said.split("; ") if line.startswith("sbatch: ")]  # not a site's greeting
+        return passed(name, "; ".join(line.removeprefix("sbatch: ") for line in own) or said)
+    return failed(name, said, hint(said) or "mend what it names")
+
+
+def follow_up(cluster: Cluster, limits: Limits, code: int, said: str) -> Finding:
+    """What `sbatch --test-only` said of the job that goes on after the arrays."""
+    own = cluster.follow_up or FollowUp()
+    found = request(code, said, "follow-up")
+    if code:
+        asked = "`follow_up: {partition: …, qos: …, memory: …, cpus: …, gpus: …}` asks otherwise"
+        return failed("follow-up", said, f"{found.todo}; {asked}, `follow_up: false` does without it")
+    asks = {"cpu": own.cpus, "gres/gpu": own.gpus}
+    for name, number in limits.least.items():
+        if name in asks and asks[name] < number:
+            key = {"cpu": "cpus", "gres/gpu": "gpus"}[name]
+            return failed(
+                "follow-up",
+                f"the quality of service wants each job to ask for {name}={number}: it would never start",
+                f"`follow_up: {{{key}: {number}}}`, or a `qos:` of its own there",
+            )
+    if not limits.nodes_submit:
+        return warned(
+            "follow-up",
+            f"jobs in partition {limits.partition} may submit none (its AllocNodes): it is left out",
+            "`submit --wait` on a login node goes on by itself; else `submit` again after each phase",
+        )
+    return found
 
 
 def history(available: bool) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from jobs.cluster.cluster_config import Cluster
@@ -22,8 +23,15 @@ def findings(
     yield _data(there["data"], asked)
     if cluster.scratch:
         yield _scratch(str(cluster.scratch), there["scratch"])
-    if wanted := cluster.gpus_per_task or cluster.gpus:
-        yield _gpus(wanted, there["gpus"])
+    if problem := there.get("submits", ""):
+        yield warned(
+            "follow-up",
+            f"{there['host']} cannot submit jobs: {problem}",
+            "`follow_up: false` leaves it out: then `submit --wait` on a login node goes on by itself",
+        )
+    if wanted := cluster.gpus_asked:
+        found = _gpus(wanted, there["gpus"])
+        yield replace(found, state="warn") if cluster.allow_cpu and found.state == "fail" else found
     else:
         yield _kernels(there["kernels"])
 

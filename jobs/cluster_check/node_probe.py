@@ -1,6 +1,6 @@
-"""What a compute node has: run there, `python -m jobs.cluster_check.node_probe FOLDER [DATA_ROOT [SCRATCH]]`.
+"""What a compute node has: found out there by a job that comes the whole way of a worker.
 
-`FOLDER` holds what the submitting host wrote (`here.txt`), and is given `there.json`.
+Its folder holds what the submitting host wrote (`here.txt`), and is given `there.json`.
 """
 
 from __future__ import annotations
@@ -11,25 +11,41 @@ import socket
 import sys
 import tempfile
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from regularize.errors import UserError
 
 HERE, THERE = "here.txt", "there.json"
 # Exit codes: the folder's contents are not what they are on the submitting host; it cannot be written.
 UNSEEN, UNWRITABLE = 3, 4
 
 
-def main(folder: Path, data_root: Path | None, scratch: str) -> int:
-    from regularize.store import write_json
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """Give it to submitit; `follow_up` is the script of what a job is to submit, empty without one."""
 
-    if not (folder / HERE).exists():
-        return UNSEEN
-    try:
-        write_json(folder / THERE, facts(data_root, scratch))
-    except OSError as error:
-        print(error, file=sys.stderr)
-        return UNWRITABLE
-    return 0
+    folder: Path
+    data_root: Path | None
+    scratch: str = ""
+    follow_up: str = ""
+
+    def __call__(self) -> None:
+        sys.exit(self._code())
+
+    def _code(self) -> int:
+        from regularize.store import write_json
+
+        if not (self.folder / HERE).exists():
+            return UNSEEN
+        try:
+            found = facts(self.data_root, self.scratch) | {"submits": _submits(self.follow_up)}
+            write_json(self.folder / THERE, found)
+        except OSError as error:
+            print(error, file=sys.stderr)
+            return UNWRITABLE
+        return 0
 
 
 def facts(data_root: Path | None, scratch: str = "") -> dict[str, Any]:
@@ -47,6 +63,19 @@ def facts(data_root: Path | None, scratch: str = "") -> dict[str, Any]:
         "data": _data(data_root),
         "scratch": _scratch(scratch),
     }
+
+
+def _submits(script: str) -> str:
+    """Why no job can be submitted from here; empty if one can."""
+    from jobs.slurm.client import Slurm
+
+    if not script:
+        return ""
+    try:
+        done = Slurm(patience=20.0).test_only(script)
+    except UserError as error:
+        return str(error)
+    return done.said if done.code else ""
 
 
 def _gpus() -> int:
@@ -86,8 +115,3 @@ def _scratch(folder: str) -> str:
             return ""
     except OSError as error:
         return f"{path}: {error.strerror}"
-
-
-if __name__ == "__main__":
-    given = [*sys.argv[1:], "", ""]
-    sys.exit(main(Path(given[0]), Path(given[1]) if given[1] else None, given[2]))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
+import io
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,14 @@ from jobs.cluster import shell_words
 from jobs.cluster.cluster_config import Cluster
 from jobs.cluster_check import node_probe
 from jobs.slurm.client import Slurm
+from jobs.slurm.environment import submitting
 from jobs.slurm.sacct import PastTask
-from jobs.slurm.sbatch_request import parameters, script
+from jobs.slurm.sbatch_request import parameters
 from jobs.slurm.squeue import QueuedTask
+from jobs.submission.job_outcomes import ENDED
 from jobs.support.hangup import interrupted_by_hangup
+from jobs.worker.slurm_task import SRUN_ARGS
+from regularize.errors import UserError
 from regularize.store import read_json
 
 MINUTES = 5  # its time limit
@@ -41,21 +45,17 @@ class Report:
     log: str | None = None
 
 
-def job(cluster: Cluster, folder: Path, data_root: Path | None) -> str:
-    """The text of the job: one task, that asks for what a task of the sweep's jobs asks for."""
-    asked = parameters(cluster, name="rs-check")
-    asked |= {"nodes": 1, "ntasks_per_node": 1, "time": min(MINUTES, cluster.time), "signal_delay_s": 0}
-    scratch = str(cluster.scratch or "")
-    arguments = shlex.join(
-        ["-m", "jobs.cluster_check.node_probe", str(folder), str(data_root or ""), scratch]
-    )
-    python = shell_words.path(cluster.python) if cluster.python else shlex.quote(sys.executable)
-    return script(f"{python} {arguments}", str(folder), asked)
+def run(
+    slurm: Slurm,
+    cluster: Cluster,
+    probe: node_probe.Probe,
+    patience: float,
+) -> Report:
+    """Submit one task that asks for what a task of the sweep's jobs asks for, and wait for its report.
 
-
-def run(slurm: Slurm, text: str, folder: Path, patience: float, say: Callable[[str], None]) -> Report:
-    """Submit the job, and wait for its report; at most `patience` seconds while it waits in the queue."""
-    job_id = slurm.submit(text)
+    At most `patience` seconds while it waits in the queue.
+    """
+    job_id, folder, say = _submit(cluster, probe), probe.folder, slurm.say
     say(f"job {job_id} tries a compute node")
     try:
         with interrupted_by_hangup():
@@ -69,13 +69,35 @@ def run(slurm: Slurm, text: str, folder: Path, patience: float, say: Callable[[s
     return _report(slurm, job_id, folder)
 
 
+def _submit(cluster: Cluster, probe: node_probe.Probe) -> str:
+    """By submitit, in the environment and through the srun of a worker.
+
+    Raises:
+        UserError: Slurm refuses, or its answer has no id.
+    """
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    from jobs.slurm.parsable_executor import ParsableExecutor
+
+    asked = parameters(cluster, name="rs-check")
+    asked |= {"nodes": 1, "ntasks_per_node": 1, "time": min(MINUTES, cluster.time), "signal_delay_s": 0}
+    python = shell_words.path(cluster.python) if cluster.python else None
+    executor = ParsableExecutor(folder=probe.folder, python=python)
+    executor.update_parameters(**asked, srun_args=list(SRUN_ARGS))
+    try:
+        with submitting(), redirect_stderr(io.StringIO()):
+            return str(executor.submit(probe).job_id)
+    except (FailedJobError, FailedSubmissionError) as error:
+        raise UserError(f"sbatch: {'; '.join(str(error).splitlines())}") from None
+
+
 def _await_end(
     slurm: Slurm, job_id: str, folder: Path, patience: float, say: Callable[[str], None]
 ) -> QueuedTask | None:
     """None once the job has ended or reported; the job if it has not begun in time."""
     deadline, last = time.monotonic() + patience, ""
     while not _seen(folder):
-        tasks = slurm.queue([job_id])
+        tasks = [task for task in slurm.queue([job_id]) if task.state not in ENDED]
         if not tasks:
             return None
         (task,) = tasks

@@ -43,8 +43,11 @@ def make_elements(packs: Sequence[Pack], cluster: Cluster, room: int) -> list[Sl
 
 
 def cut(elements: Sequence[Slices], max_array_size: int) -> list[list[Slices]]:
-    """Arrays of elements whose indices count from 0 and stay below `max_array_size`."""
-    return _groups(elements, max_array_size)
+    """Arrays of elements whose indices count from 0 and stay below `max_array_size`.
+
+    Where Slurm allows no arrays (0), each element is a job of its own.
+    """
+    return _groups(elements, max(1, max_array_size))
 
 
 def places(limit: int | None, queued: int, kept: int) -> int | None:

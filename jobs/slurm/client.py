@@ -84,6 +84,10 @@ def _silent(_: str) -> None:
     """Say nothing."""
 
 
+def _user() -> str:
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
 @dataclass(frozen=True, kw_only=True)
 class Slurm:
     """Slurm as its programs show it.
@@ -169,10 +173,30 @@ class Slurm:
         rows = (text.parse_partition(line) for line in lines)
         return {row["PartitionName"]: row for row in rows if "PartitionName" in row}
 
-    def associations(self) -> tuple[dict[str, str], ...] | None:
-        """One's own associations, None where Slurm keeps no account of users."""
-        user = pwd.getpwuid(os.getuid()).pw_name
-        return self._table("association", text.ASSOCIATION, f"user={user}")
+    def associations(self, cluster: str = "") -> tuple[dict[str, str], ...] | None:
+        """One's own associations with a cluster of that name, None where Slurm keeps no account of users."""
+        where = [f"cluster={cluster}"] if cluster else []
+        return self._table("association", text.ASSOCIATION, f"user={_user()}", *where)
+
+    def default_account(self) -> str:
+        """The account of jobs that name none; empty where that is not known."""
+        rows = self._table("user", ("DefaultAccount",), f"name={_user()}") or ({"DefaultAccount": ""},)
+        return rows[0]["DefaultAccount"]
+
+    def accounts_above(self, cluster: str) -> tuple[dict[str, str], ...]:
+        """All accounts of a cluster, each with the one above it; none where Slurm keeps none."""
+        return self._table("association", text.ACCOUNT, "user=", f"cluster={cluster}") or ()
+
+    def node_states(self) -> dict[str, dict[str, int]]:
+        """How many nodes of each partition are in which state (`idle`, `drained`, …)."""
+        found: dict[str, dict[str, int]] = {}
+        for line in self._ask(["sinfo", "--noheader", "--format=%R|%T|%D"]).out.splitlines():
+            name, _, rest = line.partition("|")
+            state, _, number = rest.partition("|")
+            if number.strip().isdigit():
+                states = found.setdefault(name, {})
+                states[state.rstrip("*~#!%$@^-+")] = states.get(state, 0) + int(number)
+        return found
 
     def qualities(self) -> dict[str, dict[str, str]]:
         """The qualities of service by name, none where Slurm keeps no account of users."""
@@ -182,13 +206,16 @@ class Slurm:
         """What the cluster lets one submit as its config asks."""
         config, partitions = self.config(), self.partitions()
         enforced = "limits" in config.get("AccountingStorageEnforce", "").split(",")
+        name = config.get("ClusterName", "")
         return text.limits_of(
             cluster,
             config,
             partitions,
-            associations=(self.associations() or ()) if enforced else (),
+            associations=(self.associations(name) or ()) if enforced else (),
             qualities=self.qualities() if enforced else {},
             queued=len(self.queued()),
+            default_account=self.default_account() if enforced else "",
+            accounts=self.accounts_above(name) if enforced else (),
         )
 
     def test_only(self, script: str) -> Done:

@@ -1,15 +1,20 @@
-"""What a Slurm lets one submit: from `scontrol show config` and `show partition`, and from sacctmgr."""
+"""What a Slurm lets one submit: from `scontrol show config` and `show partition`, and from sacctmgr.
+
+Slurm's own order holds: what the partition's quality of service sets stands before the job's (the other way
+round with the flag OverPartQOS), that before what the association sets.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from jobs.cluster.cluster_config import Cluster
 
 ASSOCIATION = ("Account", "Partition", "QOS", "DefaultQOS", "MaxSubmitJobs", "GrpSubmitJobs", "MaxWall")
-QOS = ("Name", "MaxSubmitPU", "MaxSubmitPA", "GrpSubmit", "MaxWall", "Flags")
+ACCOUNT = ("Account", "ParentName", "GrpSubmitJobs")
+QOS = ("Name", "MaxSubmitPU", "MaxSubmitPA", "GrpSubmit", "MaxWall", "Flags", "MinTRES")
 _PAIR = re.compile(r"(\S+?)=(.*?)(?=\s+\S+?=|\s*$)", re.DOTALL)
 
 
@@ -18,13 +23,20 @@ class Limits:
     """The largest array has `max_array_size` elements, its largest index one less.
 
     `max_submit_jobs` is how many jobs (an array's elements count each) one may have in the queue, None
-    without such a limit; `queued_now` how many one has there. `max_time` is in minutes, None if unlimited.
+    without such a limit; `queued_now` how many one has there. `max_time` is in minutes, None if unlimited;
+    `sure` is whether it is a partition's, which is the same for whoever submits. `partition` is the one
+    that is meant. `least` is what a job's quality of service wants it to ask for at least, by resource.
+    `nodes_submit` is whether jobs there may submit jobs, as far as the partition says.
     """
 
     max_array_size: int
     max_submit_jobs: int | None
     max_time: int | None
     queued_now: int
+    sure: bool = True
+    partition: str = ""
+    least: Mapping[str, int] = field(default_factory=dict)
+    nodes_submit: bool = True
 
     @property
     def room(self) -> int | None:
@@ -68,18 +80,6 @@ def minutes(text: str) -> int | None:
     return days * 1440 + hours * 60 + minute
 
 
-def submit_limit(
-    associations: Sequence[Mapping[str, str]], qualities: Mapping[str, Mapping[str, str]], used: Iterable[str]
-) -> int | None:
-    """The tightest limit on submitted jobs of the associations and of the qualities of service `used`."""
-    values = [row[key] for row in associations for key in ("MaxSubmitJobs", "GrpSubmitJobs")]
-    for name in used:
-        values += [
-            qualities.get(name, {}).get(key, "") for key in ("MaxSubmitPU", "MaxSubmitPA", "GrpSubmit")
-        ]
-    return tightest(values)
-
-
 def limits_of(
     cluster: Cluster,
     config: Mapping[str, str],
@@ -88,30 +88,121 @@ def limits_of(
     associations: Sequence[Mapping[str, str]],
     qualities: Mapping[str, Mapping[str, str]],
     queued: int,
+    default_account: str = "",
+    accounts: Sequence[Mapping[str, str]] = (),
 ) -> Limits:
-    """The tightest of what controller, partition, association and qualities of service say."""
-    partition = partitions.get(cluster.partition or default_partition(partitions), {})
-    mine = [row for row in associations if _applies(row, cluster)]
-    own_qos = [cluster.qos] if cluster.qos else [row["DefaultQOS"] for row in mine]
-    used = {name for name in (*own_qos, partition.get("QoS", "")) if name}
-    walls = [
-        minutes(row["MaxWall"]) for row in (*mine, *(qualities[name] for name in used & qualities.keys()))
+    """What holds for the cluster config's jobs: of several partitions, the strictest."""
+    names = (cluster.partition or default_partition(partitions)).split(",")
+    account = (cluster.account or default_account).lower()
+    found = [
+        _Effective.of(name, partitions.get(name, {}), account, cluster.qos or "", associations, qualities)
+        for name in names
     ]
-    times = [time for time in (minutes(partition.get("MaxTime", "")), *walls) if time is not None]
+    above = list(_above(account, accounts))
+    times = [(minutes_, not own, each.name) for each in found for minutes_, own in each.times()]
+    longest, sure, name = min(times, default=(None, True, ",".join(names)))
+    size = config.get("MaxArraySize", "")
     return Limits(
-        max_array_size=int(config.get("MaxArraySize", "1001")),
-        max_submit_jobs=submit_limit(mine, qualities, used),
-        max_time=min(times, default=None),
+        max_array_size=int(size) if size.isdigit() else 1001,
+        max_submit_jobs=tightest(value for each in found for value in each.submits(above)),
+        max_time=longest,
         queued_now=queued,
+        sure=sure,
+        partition=name,
+        least=_most(least(each.qualities) for each in found),
+        nodes_submit=all(_may_submit(partitions.get(name, {})) for name in names),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Effective:
+    """Partition, association and qualities of service of a job, these in the order in which they hold."""
+
+    name: str
+    partition: Mapping[str, str]
+    association: Mapping[str, str]
+    qualities: Sequence[Mapping[str, str]]
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        partition: Mapping[str, str],
+        account: str,
+        qos: str,
+        associations: Sequence[Mapping[str, str]],
+        qualities: Mapping[str, Mapping[str, str]],
+    ) -> _Effective:
+        mine = [row for row in associations if account in ("", row["Account"].lower())]
+        fitting = [row for row in mine if row["Partition"] == name] or [
+            row for row in mine if not row["Partition"]
+        ]
+        association = fitting[0] if fitting else {}
+        own = qualities.get((qos or _usual(association)).lower(), {})
+        other = qualities.get(partition.get("QoS", "").lower(), {})
+        order = (own, other) if "OverPartQOS" in own.get("Flags", "") else (other, own)
+        return cls(
+            name=name, partition=partition, association=association, qualities=[row for row in order if row]
+        )
+
+    def times(self) -> Iterator[tuple[int, bool]]:
+        """Limits in minutes, each with whether it depends on who submits."""
+        walls = [row.get("MaxWall", "") for row in (*self.qualities, self.association)]
+        if wall := next((found for each in walls if (found := minutes(each)) is not None), None):
+            yield wall, True
+        flags = ",".join(row.get("Flags", "") for row in self.qualities)
+        ours = minutes(self.partition.get("MaxTime", ""))
+        if ours is not None and "PartitionTimeLimit" not in flags:
+            yield ours, False
+
+    def submits(self, above: Sequence[str]) -> Iterator[str]:
+        """Limits on submitted jobs: of a user, and of groups that the user is in."""
+        first = {
+            key: next((row[key] for row in self.qualities if row.get(key)), "")
+            for key in ("MaxSubmitPU", "MaxSubmitPA", "GrpSubmit")
+        }
+        yield first["MaxSubmitPU"] or self.association.get("MaxSubmitJobs", "")
+        yield first["MaxSubmitPA"]
+        if first["GrpSubmit"]:
+            yield first["GrpSubmit"]
+        else:
+            yield self.association.get("GrpSubmitJobs", "")
+            yield from above
+
+
+def _usual(association: Mapping[str, str]) -> str:
+    """The quality of service of jobs that name none."""
+    names = association.get("QOS", "").split(",")
+    return association.get("DefaultQOS") or (names[0] if len(names) == 1 else "normal")
+
+
+def _above(account: str, accounts: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """What an account, and those above it, let all their users together submit."""
+    rows = {row["Account"].lower(): row for row in accounts}
+    while row := rows.pop(account, None):
+        yield row["GrpSubmitJobs"]
+        account = row["ParentName"].lower()
+
+
+def least(qualities: Iterable[Mapping[str, str]]) -> dict[str, int]:
+    """What a job must ask for at least, such as `{"cpu": 2, "gres/gpu": 1}`."""
+    pairs = (each.partition("=") for row in qualities for each in row.get("MinTRES", "").split(",") if each)
+    return {name: int(number) for name, _, number in pairs if number.isdigit()}
+
+
+def _most(each: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for one in each:
+        found |= {name: max(number, found.get(name, 0)) for name, number in one.items()}
+    return found
+
+
+def _may_submit(partition: Mapping[str, str]) -> bool:
+    """Whether a partition takes jobs from its own nodes; where it lists others, they are not among these."""
+    allowed = partition.get("AllocNodes", "ALL")
+    return allowed in ("ALL", "") or partition.get("Nodes", "") in allowed
 
 
 def default_partition(partitions: Mapping[str, Mapping[str, str]]) -> str:
     """The partition of jobs that name none; empty if there is none."""
     return next((name for name, row in partitions.items() if row.get("Default") == "YES"), "")
-
-
-def _applies(association: Mapping[str, str], cluster: Cluster) -> bool:
-    """Whether an association is one that the cluster config's jobs would have."""
-    account = cluster.account in (None, association["Account"])
-    return account and association["Partition"] in ("", cluster.partition)

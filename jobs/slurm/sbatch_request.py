@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jobs.cluster.cluster_config import Cluster
+from jobs.cluster.cluster_config import Cluster, FollowUp
 from jobs.cluster.config_keys import literal
 
 _NO_LIMIT = 1_000_000  # submitit would let 256 elements run at once
 _SMALL_MINUTES = 30
-_SMALL_MEMORY = "2G"
+_SMALL_MEMORY = 2048  # MiB, where the config says how much training takes
+# Options that are for training only, by their beginnings.
+_TRAINING = (
+    "contiguous", "cpus-per-gpu", "exclusive", "gpu", "mem-per-gpu", "mincpus", "ntasks", "switches", "tres",
+)  # fmt: skip
 REPLACED = "Slurm does not take %, backslashes and line breaks in the path of a log as they are"
 
 
@@ -45,22 +49,37 @@ def parameters(
 def small(
     cluster: Cluster, *, name: str, after: Sequence[str] = (), begin: str | None = None
 ) -> dict[str, Any]:
-    """Of one small job without GPUs, which starts when the jobs `after` have ended, however they ended.
+    """Of one small job, which starts when the jobs `after` have ended, however they ended.
 
-    `begin` is when it may start at the earliest, in Slurm's words.
+    It asks as the cluster config does, but for what is for training only, and for what `follow_up` says
+    otherwise. `begin` is when it may start at the earliest, in Slurm's words.
     """
-    common = _common(cluster, name)
-    if begin:
-        common["additional_parameters"] |= {"begin": begin}
+    own = cluster.follow_up or FollowUp()
+    options = {key: value for key, value in (cluster.sbatch or {}).items() if not key.startswith(_TRAINING)}
+    if own.memory:
+        options.pop("mem-per-cpu", None)
+    memory = own.memory or (_SMALL_MEMORY if cluster.memory and "mem-per-cpu" not in options else None)
     return {
-        **common,
-        **_given(dependency=f"afterany:{':'.join(after)}" if after else None),
-        "time": min(cluster.time, _SMALL_MINUTES),
+        **_common(cluster, name),
+        **_given(
+            partition=own.partition,
+            account=own.account,
+            qos=own.qos,
+            dependency=f"afterany:{':'.join(after)}" if after else None,
+            mem=f"{memory}M" if memory else None,
+            gres=f"gpu:{own.gpus}" if own.gpus else None,
+        ),
+        "time": own.time or min(cluster.time, _SMALL_MINUTES),
         "nodes": 1,
         "ntasks_per_node": 1,
-        "cpus_per_task": 1,
-        "mem": _SMALL_MEMORY,
+        "cpus_per_task": own.cpus,
         "use_srun": False,
+        "additional_parameters": {
+            "requeue": True,
+            **options,
+            **({"begin": begin} if begin else {}),
+            **(own.sbatch or {}),
+        },
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from jobs.planning.prepare_submission import Submission
 from jobs.status.overview import Overview, read_overview
@@ -13,8 +14,11 @@ from jobs.support.hangup import interrupted_by_hangup
 REFRESH_SECONDS = 30.0
 
 
-def wait(submission: Submission) -> bool:
+def wait(submission: Submission, again: Callable[[Submission], bool] = lambda _: False) -> bool:
     """Wait until nothing goes on; whether all runs are done then.
+
+    Where nothing goes on by itself although something is left, `again` may hand it over, and says whether
+    it has.
 
     Raises:
         KeyboardInterrupt: it was to end, or nobody is there any more; the jobs go on.
@@ -23,6 +27,8 @@ def wait(submission: Submission) -> bool:
     try:
         with interrupted_by_hangup():
             found = _last(submission)
+            while found.halted and again(submission):
+                found = _last(submission)
     except KeyboardInterrupt:
         console.print("the jobs go on; `regularize cancel` ends them", highlight=False)
         raise

@@ -90,14 +90,14 @@ def submit_lock(path: Path, kind: Kind = SUBMISSION) -> Iterator[Held]:
     finally:
         with suppress(OSError):
             mine.unlink(missing_ok=True)
-    held, released = Held(path, text.encode()), threading.Event()
-    threading.Thread(target=_touch, args=(held, kind, released), daemon=True).start()
+    lock, released = Held(path, text.encode()), threading.Event()
+    threading.Thread(target=_touch, args=(lock, kind, released), daemon=True).start()
     try:
-        yield held
+        yield lock
     finally:
         released.set()
         with suppress(OSError):
-            if not held.lost():
+            if not lock.lost():
                 path.unlink()
 
 
@@ -113,7 +113,7 @@ def held(path: Path) -> bool:
     """Whether a process that lives, as far as can be told, holds the lock."""
     try:
         text, silent = path.read_bytes(), time.time() - path.stat().st_mtime
-        _check_dead(path, text, silent)
+        _check_dead(path, text, silent, SUBMISSION)
     except LockedError:
         return True
     except OSError:

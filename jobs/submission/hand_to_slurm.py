@@ -21,6 +21,7 @@ from jobs.planning.job_arrays import Slices
 from jobs.slurm.client import FIRST_WAIT, LONGEST_WAIT, Slurm, passing
 from jobs.slurm.environment import submitting
 from jobs.slurm.parsable_executor import ParsableExecutor
+from jobs.slurm.refusals import hint
 from jobs.slurm.sbatch_request import REPLACED, parameters, small, takes_logs
 from jobs.store import journal
 from jobs.store.journal import Element, Handed, Journal, append
@@ -145,7 +146,8 @@ class ToSlurm:
             if not said:
                 raise UserError("sbatch has failed without a word")
             if not passing(said):
-                raise RefusedError(f"Slurm refused the jobs: {said}")
+                todo = hint(said)
+                raise RefusedError(f"Slurm refused the jobs: {said}" + (f" → {todo}" if todo else ""))
             if waited >= slurm.patience:
                 raise UserError(f"Slurm has not answered for {waited:.0f} s: {said}")
             slurm.say(f"Slurm does not answer ({said}); trying again in {wait:.0f} s")
@@ -178,6 +180,7 @@ class ToSlurm:
             signal_seconds=cluster.signal_seconds,
             checkpoint_minutes=cluster.checkpoint_minutes,
             scratch=cluster.scratch,
+            needs_gpu=bool(cluster.gpus_asked) and not cluster.allow_cpu,
         )
 
 

@@ -30,9 +30,9 @@ def report(submission: Submission, turn: Turn) -> None:
     if turn.followed:
         console.print("what comes next is submitted by itself; see `regularize status`", highlight=False)
     elif turn.at_work:
-        console.print(
-            "Slurm leaves no place for a job that goes on by itself: submit again later", style="yellow"
-        )
+        why = turn.unfollowed or "Slurm leaves no place for a job that goes on by itself"
+        told = f"{why}: what comes next needs `regularize submit` again, or `--wait`, which does so"
+        console.print(told, style="yellow", markup=False, soft_wrap=True)
     elif not turn.left_out:
         print(closing(plan, bool(turn.jobs), submission.store))
 

@@ -6,11 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from jobs.cluster.cluster_config import Cluster
 from jobs.planning.job_arrays import cut, make_elements, parallelism
 from jobs.planning.packing import Pack
 from jobs.planning.plan import IN_HAND, Plan
 from jobs.planning.prepare_submission import Submission, next_plan, warn
+from jobs.slurm.client import Slurm
 from jobs.slurm.limits import Limits
+from jobs.slurm.sbatch_request import parameters, script
 from jobs.store import provenance
 from jobs.store.journal import Handed, append
 from jobs.submission.continuation import CONTINUES, silence
@@ -37,6 +40,7 @@ class Turn:
     at_work: bool  # whether arrays are queued or running
     followed: bool  # whether a follow-up waits for all of them
     silence: Sequence[str] = ()  # what there is to say of jobs of which Slurm has no word
+    unfollowed: str = ""  # why no follow-up can be
 
     @property
     def left_out(self) -> Counter[str]:
@@ -64,7 +68,7 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
     verdict = judge(sight.journal, packs, cluster)
     limits = slurm.limits(cluster)
     if limits.max_time is not None and cluster.time > limits.max_time:
-        raise UserError(f"time is {cluster.time} minutes, but {cluster.partition} allows {limits.max_time}")
+        _refuse_time(cluster, limits, slurm)
     room = _room(limits, cluster.max_jobs, sight)
     without = {**verdict.left_out, **dict.fromkeys(sight.live_runs(), IN_HAND)}
     if room < UNLIMITED:  # packs are cut for the jobs that there will be
@@ -76,10 +80,22 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
             "there: nothing has been submitted"
         )
     arrays = list(_arrays(submission, plan, verdict.memory, limits, room)) if room else []
-    jobs, followed = _hand_over(submission, arrays, sight, limits, way)
+    unfollowed = "" if cluster.follow_up else "the cluster config says `follow_up: false`"
+    if cluster.follow_up and not limits.nodes_submit:
+        unfollowed = f"jobs in partition {limits.partition} may submit none (its AllocNodes)"
+    jobs, followed = _hand_over(submission, arrays, sight, limits, way, follow=not unfollowed)
     at_work = bool(jobs or sight.live_arrays())
     told = silence(sight, packs.done(), submission.cluster.time)
-    return Turn(plan=plan, jobs=jobs, at_work=at_work, followed=followed, silence=told)
+    return Turn(plan=plan, jobs=jobs, at_work=at_work, followed=followed, silence=told, unfollowed=unfollowed)
+
+
+def _refuse_time(cluster: Cluster, limits: Limits, slurm: Slurm) -> None:
+    """Refuse a time limit with which a job would never start; where it is a user's limit, Slurm is asked."""
+    request = parameters(cluster, name="rs-check")
+    if limits.sure or slurm.test_only(script("true", "logs", request)).code:
+        raise UserError(
+            f"time is {cluster.time} minutes, but {limits.partition or 'this Slurm'} allows {limits.max_time}"
+        )
 
 
 def _room(limits: Limits, max_jobs: int | None, sight: Sight) -> int:
@@ -118,7 +134,13 @@ def _levels(
 
 
 def _hand_over(
-    submission: Submission, arrays: Sequence[Handed], sight: Sight, limits: Limits, way: ToSlurm
+    submission: Submission,
+    arrays: Sequence[Handed],
+    sight: Sight,
+    limits: Limits,
+    way: ToSlurm,
+    *,
+    follow: bool,
 ) -> tuple[list[str], bool]:
     """Hand over all of it, or nothing if a part is refused.
 
@@ -132,7 +154,7 @@ def _hand_over(
             accepted.append((array.token, job_id))
         jobs = [job_id for _, job_id in accepted]
         places = UNLIMITED if limits.room is None else limits.room - sum(array.jobs for array in arrays)
-        followed = _follow(submission, jobs, sight, places, way)
+        followed = follow and _follow(submission, jobs, sight, places, way)
     except RefusedError as error:
         way.slurm.cancel([job_id for _, job_id in accepted])
         for token, _ in accepted:

@@ -11,7 +11,7 @@ from jobs.store.journal import append
 from jobs.store.submit_lock import submit_lock
 from jobs.submission.follow_up_job import way_to_slurm
 from jobs.submission.handed_report import report
-from jobs.submission.submit_ready import submit_ready
+from jobs.submission.submit_ready import Turn, submit_ready
 
 
 def submit_by_hand(submission: Submission, *, everything: bool = True) -> bool:
@@ -23,6 +23,16 @@ def submit_by_hand(submission: Submission, *, everything: bool = True) -> bool:
         UserError: something is missing or refused, or another submission is at work; nothing has been
             submitted.
     """
+    turn = _turn(submission, everything=everything)
+    return not turn.left_out
+
+
+def go_on_by_hand(submission: Submission) -> bool:
+    """What a follow-up does, where none can; whether something was handed over."""
+    return bool(_turn(submission, everything=False).jobs)
+
+
+def _turn(submission: Submission, *, everything: bool) -> Turn:
     store, console = submission.store, submission.console
     facts = prepare_data(submission.sweep, submission.data_root, submission.say)
     with submit_lock(store.lock):
@@ -35,4 +45,4 @@ def submit_by_hand(submission: Submission, *, everything: bool = True) -> bool:
     report(submission, turn)
     for note in too_few_seeds(submission.sweep) if turn.jobs else ():
         submission.say(note)
-    return not turn.left_out
+    return turn

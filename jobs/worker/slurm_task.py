@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 import signal
 import sys
 import time
@@ -61,7 +62,8 @@ class Task:
     """Give it to submitit, with the elements to map it over.
 
     `minutes` is the time limit, `signal_seconds` how long before it Slurm sends USR2. `scratch` is a
-    folder of the node that data are read from, None: they are read where they are.
+    folder of the node that data are read from, None: they are read where they are. `needs_gpu` is whether
+    it is an error that there is none.
     """
 
     folder: Path  # of the store
@@ -72,6 +74,7 @@ class Task:
     signal_seconds: int = 120
     checkpoint_minutes: int = 5
     scratch: Path | None = None
+    needs_gpu: bool = False
 
     def __call__(self, element: Element) -> NoReturn:
         """Train this process's slice, then end the process with an exit code; 0 if nothing is left."""
@@ -89,6 +92,12 @@ class Task:
         here = JobEnvironment()
         job = f"{here.job_id}_{here.global_rank}"
         train = training(self.threads, self.checkpoint_minutes, job)
+        if self.needs_gpu and not _sees_gpu():
+            return (
+                f"error: a GPU was asked for, but torch sees none on {platform.node()}: load CUDA in "
+                "`setup:` and install torch with it; `allow_cpu: true` in the cluster config trains on the "
+                "CPU all the same"
+            )
         if self.scratch:
             train = _near(train, self.scratch)
         store, slice_ = Store(self.folder), self._slice(element, here.global_rank)
@@ -119,6 +128,12 @@ class Task:
         end = math.inf if self.minutes is None else time.time() + 60 * self.minutes
         end = float(os.environ.get("SLURM_JOB_END_TIME", end))
         return lambda: time.time() > end - self.signal_seconds - LATE_SECONDS
+
+
+def _sees_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 @contextmanager

@@ -127,6 +127,34 @@ def test_a_config_that_asks_for_what_is_not_there(
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"follow_up": "{partition: mian}"}, "invalid partition"),
+        ({"follow_up": "{gpus: 1}"}, "`follow_up: {partition"),
+        ({"follow_up": "{memory: 64G}"}, "node configuration is not available"),
+    ],
+)
+def test_a_follow_up_that_could_not_be_submitted(check: Run, keys: dict[str, object], words: str) -> None:
+    checked = check(**keys)
+    assert checked.failures() == {"follow-up"}
+    assert words in checked.findings["follow-up"][1]
+
+
+def test_an_account_is_slurms_in_lower_case(check: Run) -> None:
+    assert check(account="RESEARCH", follow_up="false", sbatch="{export: NONE}").code == 0
+
+
+def test_all_nodes_drained(check: Run, slurm: TestCluster) -> None:
+    slurm.run("scontrol", "update", "nodename=n[1-4]", "state=drain", "reason=test")
+    try:
+        checked = check()
+    finally:
+        slurm.run("scontrol", "update", "nodename=n[1-4]", "state=resume")
+    assert "partition" in checked.failures()
+    assert "no node of main takes jobs now: 4 drained" in checked.findings["partition"][1]
+
+
 def test_limits_on_submitted_jobs(check: Run, slurm: TestCluster) -> None:
     slurm.set_max_submit_jobs(1)
     checked = check()

@@ -122,3 +122,15 @@ def test_a_follow_up_that_dies_is_named_with_what_continues(
     trial = Trial(tmp_path, data_root, SWEEP)
     assert trial.submit("--wait").code == 0
     assert trial.states() == {"done": TUNE + REPORT}
+
+
+def test_without_a_follow_up_waiting_does_its_work(
+    slurm: TestCluster, tmp_path: Path, data_root: Path
+) -> None:
+    """At a site whose sbatch exports nothing unless it is asked to, too."""
+    trial = Trial(tmp_path, data_root, SWEEP, follow_up=False, sbatch={"export": "NONE"})
+    said = trial.submit("--wait")
+    assert (said.code, slurm.queued()) == (0, []), said.err
+    assert "`follow_up: false`: what comes next needs `regularize submit` again, or `--wait`" in said.err
+    assert said.err.splitlines()[-1] == f"{TUNE + REPORT} of {TUNE + REPORT} runs done"
+    assert all(handed.elements for handed in read_journal(trial.store.journal).handed)

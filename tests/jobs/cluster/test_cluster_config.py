@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from jobs.cluster.cluster_config import Cluster
+from jobs.cluster.cluster_config import Cluster, FollowUp, from_json
 from jobs.cluster.load_config import load_cluster
 from regularize.cores import cores
 from regularize.errors import UserError
@@ -127,6 +128,11 @@ def test_memory_has_a_unit(tmp_path: Path, text: str, mebibytes: int) -> None:
         (["sbatch: {partition: x}"], "partition has a key of its own: partition"),
         (["sbatch: {ntasks-per-node: 2}"], "ntasks-per-node has a key of its own: tasks_per_node"),
         (["sbatch: {output: x}"], "output is set by regularize itself"),
+        (["sbatch: {clusters: b}"], "mine.yaml:2: clusters is not for a config.*SLURM_CLUSTERS=NAME"),
+        (["follow_up: {memroy: 2G}"], "mine.yaml:2: unknown key 'memroy'.*did you mean 'memory'"),
+        (["follow_up: {memory: 2}"], "memory is 2, but must be memory of a node"),
+        (["follow_up: 3"], "follow_up is 3"),
+        (["allow_cpu: perhaps"], "allow_cpu is 'perhaps', but must be true or false"),
         (
             ["sbatch: {--mail-user: x}"],
             "'--mail-user' is not an option of sbatch; write it without its dashes",
@@ -164,3 +170,31 @@ def test_a_job_needs_as_many_tasks_as_may_run(tmp_path: Path) -> None:
     path.write_text("kind: slurm\nnodes: 2\ntasks_per_node: 4\n", encoding="utf-8")
     with pytest.raises(UserError, match="at most 7 tasks at a time, but a job of mine has 8"):
         load_cluster(str(path), 7)
+
+
+def test_the_follow_up_has_keys_of_its_own_and_comes_back_from_json(tmp_path: Path) -> None:
+    found = _slurm(tmp_path, "follow_up: {partition: serial, memory: 4G, time: 10, sbatch: {export: ALL}}")
+    assert found.follow_up == FollowUp(partition="serial", memory=4096, time=10, sbatch={"export": "ALL"})
+    none = _slurm(tmp_path, "follow_up: false")
+    assert none.follow_up is None
+    plain = _slurm(tmp_path)
+    assert "follow_up" not in plain.to_json()
+    for cluster in (found, none, plain):
+        assert from_json(json.loads(json.dumps(cluster.to_json()))) == cluster
+
+
+@pytest.mark.parametrize(
+    ("lines", "gpus"),
+    [
+        ([], 0),
+        (["gpus_per_task: 2"], 2),
+        (["gres: gpu:1"], 1),
+        (["gres: 'gpu:a100:4,tmpdir:10G'"], 4),
+        (["gres: gpu"], 1),
+        (["gres: tmpdir:10G"], 0),
+        (["sbatch: {gpus-per-node: a100:2}"], 2),
+        (["sbatch: {gpus: 3}"], 3),
+    ],
+)
+def test_gpus_are_counted_however_they_are_asked_for(tmp_path: Path, lines: list[str], gpus: int) -> None:
+    assert _slurm(tmp_path, *lines).gpus_asked == gpus

@@ -55,7 +55,35 @@ def _limits(**changes: Any) -> Limits:
             "would never start.*`time: 60`",
         ),
         (config_findings.array_size(_limits()), "pass", "up to 1,001"),
-        (config_findings.array_size(_limits(max_array_size=0)), "fail", "no job arrays"),
+        (config_findings.array_size(_limits(max_array_size=0)), "pass", "each element is a job of its own"),
+        (config_findings.partition(_cluster(partition="cpu,cpu"), PARTITIONS), "pass", "cpu: up.*; cpu: up"),
+        (config_findings.partition(_cluster(partition="cpu,cpus"), PARTITIONS), "fail", "'cpus'"),
+        (
+            config_findings.partition(_cluster(), PARTITIONS, {"cpu": {"drained": 3, "down": 1}}),
+            "fail",
+            "no node of cpu takes jobs now: 3 drained, 1 down.*sinfo -R",
+        ),
+        (
+            config_findings.partition(_cluster(), PARTITIONS, {"cpu": {"drained": 3, "idle": 1}}),
+            "pass",
+            "cpu: up",
+        ),
+        (config_findings.account(_cluster(account="DEEP"), ["associations"], ROWS), "pass", "DEEP"),
+        (
+            config_findings.follow_up(_cluster(), _limits(), 1, "Memory specification can not be satisfied"),
+            "fail",
+            "follow_up: {partition",
+        ),
+        (
+            config_findings.follow_up(_cluster(), _limits(least={"gres/gpu": 1}), 0, "sbatch: Job 3"),
+            "fail",
+            "gres/gpu=1: it would never start.*follow_up: {gpus: 1}",
+        ),
+        (
+            config_findings.follow_up(_cluster(), _limits(nodes_submit=False), 0, "sbatch: Job 3"),
+            "warn",
+            "it is left out.*--wait",
+        ),
         (config_findings.submitted_jobs(_limits()), "pass", "no limit"),
         (config_findings.submitted_jobs(_limits(max_submit_jobs=1)), "fail", "at most 1 job at a time"),
         (config_findings.submitted_jobs(_limits(max_submit_jobs=9, queued_now=8)), "warn", "8 of at most 9"),
@@ -135,6 +163,9 @@ HERE = {
         ({"scratch": Path("/scratch")}, {"scratch": "/scratch: read-only"}, "scratch", "fail", "read-only"),
         ({"gpus_per_task": 2}, {"gpus": 1}, "gpus", "fail", "torch sees 1, 2 are asked for"),
         ({"gpus_per_task": 2}, {"gpus": 2}, "gpus", "pass", "torch sees 2"),
+        ({"gres": "gpu:1"}, {}, "gpus", "fail", "torch sees 0, 1 are asked for"),
+        ({"gres": "gpu:1", "allow_cpu": True}, {}, "gpus", "warn", "torch sees 0, 1 are asked for"),
+        ({}, {"submits": "there is no sbatch"}, "follow-up", "warn", "n1 cannot submit jobs: there is no"),
     ],
 )
 def test_what_the_probe_reported(
@@ -183,14 +214,24 @@ def test_without_an_account_the_store_is_suspected() -> None:
     _is(node_findings.ended("/store", None, None), "fail", "nothing of it is to be seen in /store")
 
 
-def test_the_probe_reports_only_where_it_sees_what_was_written(tmp_path: Path) -> None:
-    assert node_probe.main(tmp_path, tmp_path, "") == node_probe.UNSEEN
+def test_the_probe_reports_only_where_it_sees_what_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def code(scratch: str = "") -> object:
+        probe = node_probe.Probe(folder=tmp_path, data_root=tmp_path, scratch=scratch, follow_up="#!/bin/sh")
+        with pytest.raises(SystemExit) as ended:
+            probe()
+        return ended.value.code
+
+    monkeypatch.setenv("PATH", os.devnull)
+    assert code() == node_probe.UNSEEN
     (tmp_path / node_probe.HERE).touch()
-    assert node_probe.main(tmp_path, tmp_path, str(tmp_path / "none")) == 0
+    assert code(str(tmp_path / "none")) == 0
     found = read_json(tmp_path / node_probe.THERE)
     assert found["data"] == {"folder": str(tmp_path), "there": True, "sets": []}
     assert found["versions"]["torch"]
     assert found["scratch"] == f"{tmp_path / 'none'}: No such file or directory"
+    assert "there is no sbatch on this host" in found["submits"]
 
 
 def test_a_machine_is_checked_without_slurm(

@@ -21,7 +21,8 @@ QUALITIES = {row["Name"]: row for row in ROWS}
 @pytest.mark.parametrize(
     ("asked", "jobs", "minutes"),
     [
-        ({"partition": "main", "account": "root"}, None, None),
+        ({"partition": "main", "account": "ROOT"}, None, None),
+        ({"partition": "main,short", "account": "root"}, None, 1),
         ({"partition": "short", "account": "root"}, None, 1),
         ({"partition": "main", "account": "research"}, 30, None),
         ({"partition": "main", "account": "research", "qos": "tight"}, 20, 1440),
@@ -29,7 +30,7 @@ QUALITIES = {row["Name"]: row for row in ROWS}
         ({"qos": "tight"}, 20, 1440),
     ],
 )
-def test_the_tightest_limit_holds(asked: dict[str, str], jobs: int | None, minutes: int | None) -> None:
+def test_the_limit_that_applies_holds(asked: dict[str, str], jobs: int | None, minutes: int | None) -> None:
     found = text.limits_of(
         Cluster(kind="slurm", **asked),
         CONFIG,
@@ -37,6 +38,7 @@ def test_the_tightest_limit_holds(asked: dict[str, str], jobs: int | None, minut
         associations=ASSOCIATIONS,
         qualities=QUALITIES,
         queued=4,
+        default_account="research",
     )
     assert (found.max_array_size, found.max_submit_jobs, found.max_time) == (1001, jobs, minutes)
     assert found.room == (None if jobs is None else jobs - 4)
@@ -46,3 +48,103 @@ def test_the_partition_of_a_config_without_one_is_the_default() -> None:
     assert text.default_partition(PARTITIONS) == "main"
     assert PARTITIONS["short"]["MaxTime"] == "00:01:00"
     assert text.default_partition({}) == ""
+
+
+def row(account: str, **values: str) -> dict[str, str]:
+    return dict.fromkeys(text.ASSOCIATION, "") | {"Account": account, "QOS": "normal"} | values
+
+
+def quality(name: str, **values: str) -> dict[str, dict[str, str]]:
+    return {name: dict.fromkeys(text.QOS, "") | {"Name": name} | values}
+
+
+HOUR, DAY = "01:00:00", "1-00:00:00"
+PARTITION = {"PartitionName": "main", "Default": "YES", "MaxTime": HOUR, "Nodes": "n[1-4]"}
+TWO = [row("a"), row("b", MaxWall="00:05:00", MaxSubmitJobs="1")]
+ACCOUNTS = [
+    {"Account": "a", "ParentName": "lab", "GrpSubmitJobs": ""},
+    {"Account": "lab", "ParentName": "root", "GrpSubmitJobs": "7"},
+    {"Account": "root", "ParentName": "", "GrpSubmitJobs": ""},
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "associations", "qualities", "partition", "minutes", "jobs"),
+    [
+        ({}, TWO, {}, {}, 60, None),  # of two accounts the default one counts
+        ({"account": "B"}, TWO, {}, {}, 5, 1),
+        ({}, [row("a", MaxWall=HOUR)], quality("normal", MaxWall=DAY), {"MaxTime": "UNLIMITED"}, 1440, None),
+        ({}, [row("a")], quality("normal", MaxWall=DAY), {}, 60, None),
+        ({}, [row("a")], quality("normal", MaxWall=DAY, Flags="PartitionTimeLimit"), {}, 1440, None),
+        ({}, [row("a", MaxSubmitJobs="3")], quality("normal", MaxSubmitPU="9"), {}, 60, 9),
+        ({}, [row("a", MaxSubmitJobs="3")], {}, {}, 60, 3),
+        ({}, [row("a", QOS="x,y", DefaultQOS="x")], quality("x", GrpSubmit="4"), {}, 60, 4),
+        ({"qos": "Y"}, [row("a", QOS="x,y", DefaultQOS="x")], quality("y", GrpSubmit="5"), {}, 60, 5),
+        # The partition's own stands before the job's, unless that says otherwise.
+        (
+            {},
+            [row("a")],
+            quality("normal", MaxSubmitPU="9") | quality("p", MaxSubmitPU="2"),
+            {"QoS": "p"},
+            60,
+            2,
+        ),
+        (
+            {},
+            [row("a")],
+            quality("normal", MaxSubmitPU="9", Flags="OverPartQOS") | quality("p", MaxSubmitPU="2"),
+            {"QoS": "p"},
+            60,
+            9,
+        ),
+    ],
+)
+def test_what_stands_before_what(
+    asked: dict[str, str],
+    associations: list[dict[str, str]],
+    qualities: dict[str, dict[str, str]],
+    partition: dict[str, str],
+    minutes: int,
+    jobs: int | None,
+) -> None:
+    found = text.limits_of(
+        Cluster(kind="slurm", **asked),
+        {},
+        {"main": PARTITION | partition},
+        associations=associations,
+        qualities=qualities,
+        queued=0,
+        default_account="a",
+    )
+    assert (found.max_time, found.max_submit_jobs) == (minutes, jobs)
+    assert found.sure == (minutes == 60)
+
+
+def test_what_an_account_above_ones_own_lets_all_its_users_submit() -> None:
+    def most(qualities: dict[str, dict[str, str]]) -> int | None:
+        return text.limits_of(
+            Cluster(kind="slurm"),
+            {"MaxArraySize": "0"},
+            {"main": PARTITION | {"AllocNodes": "login1"}},
+            associations=[row("a")],
+            qualities=qualities,
+            queued=2,
+            default_account="a",
+            accounts=ACCOUNTS,
+        ).max_submit_jobs
+
+    assert most({}) == 7
+    assert most(quality("normal", GrpSubmit="30")) == 30, "what a quality of service sets counts instead"
+
+
+def test_what_a_job_must_ask_for_and_whether_nodes_may_submit() -> None:
+    found = text.limits_of(
+        Cluster(kind="slurm"),
+        {"MaxArraySize": "0"},
+        {"main": PARTITION | {"AllocNodes": "login1"}},
+        associations=[row("a")],
+        qualities=quality("normal", MinTRES="cpu=2,gres/gpu=1"),
+        queued=2,
+    )
+    assert found.least == {"cpu": 2, "gres/gpu": 1}
+    assert (found.nodes_submit, found.max_array_size, found.partition) == (False, 0, "main")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobs.cluster.cluster_config import Cluster
+import pytest
+
+from jobs.cluster.cluster_config import Cluster, FollowUp
 from jobs.slurm.sbatch_request import parameters, script, small
 
 FULL = Cluster(
@@ -78,3 +80,25 @@ def test_the_small_job_waits_for_the_arrays_and_asks_for_no_gpu(tmp_path: Path) 
     assert not {"gres", "gpus-per-task", "constraint"} & options.keys()
     assert "srun" not in text
     assert "module load cuda" in text
+
+
+@pytest.mark.parametrize(
+    ("cluster", "expected"),
+    [
+        (Cluster(kind="slurm"), {"mem": None}),  # nodes without RealMemory take no --mem
+        (Cluster(kind="slurm", memory=900), {"mem": "2048M"}),
+        (Cluster(kind="slurm", sbatch={"mem-per-cpu": "900M"}), {"mem": None, "mem-per-cpu": "900M"}),
+        (Cluster(kind="slurm", sbatch={"gpus-per-node": 4, "exclusive": True, "mail-user": "a@b"}),
+         {"gpus-per-node": None, "exclusive": None, "mail-user": "a@b"}),
+        (Cluster(kind="slurm", partition="gpu", qos="long", memory=900,
+                 follow_up=FollowUp(partition="serial", memory=4096, cpus=2, gpus=1, time=5,
+                                    sbatch={"constraint": "cpu"})),
+         {"partition": "serial", "qos": "long", "mem": "4096M", "cpus-per-task": "2", "gres": "gpu:1",
+          "time": "5", "constraint": "cpu"}),
+    ],
+)  # fmt: skip
+def test_the_small_jobs_request_follows_the_configs_and_has_keys_of_its_own(
+    tmp_path: Path, cluster: Cluster, expected: dict[str, str | None]
+) -> None:
+    options = _options(script("true", str(tmp_path), small(cluster, name="a", after=["13"])))
+    assert {key: options.get(key) for key in expected} == expected

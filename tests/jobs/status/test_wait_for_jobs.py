@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,12 @@ def wait_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wait:
         console=Console(file=screen, width=200),
     )
 
-    def run(*seen: Overview) -> tuple[bool, str]:
+    def run(*seen: Overview, again: Sequence[bool] = ()) -> tuple[bool, str]:
         left: Iterator[Overview] = iter(seen)
         monkeypatch.setattr("jobs.status.wait_for_jobs.read_overview", lambda *_, **__: next(left))
         monkeypatch.setattr("jobs.status.wait_for_jobs.REFRESH_SECONDS", 0.0)
-        whole = wait(submission)
+        tried = iter((*again, False))
+        whole = wait(submission, lambda _: next(tried))
         assert list(left) == []
         return whole, screen.getvalue()
 
@@ -89,3 +90,10 @@ def test_ending_the_waiting_leaves_the_jobs(wait_for: Wait, monkeypatch: pytest.
     monkeypatch.setattr("time.sleep", interrupted)
     with pytest.raises(KeyboardInterrupt):
         wait_for(overview({"queued": 2}, queue=[JOB]))
+
+
+def test_where_no_job_can_go_on_it_hands_over_what_comes_next(wait_for: Wait) -> None:
+    halted = overview({"planned": 2}, halted="nothing goes on by itself")
+    done = overview({"done": 2})
+    assert wait_for(halted, overview({"queued": 2}, queue=[JOB]), done, again=[True])[0]
+    assert not wait_for(halted)[0], "unless nothing is handed over"

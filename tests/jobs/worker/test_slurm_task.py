@@ -241,6 +241,16 @@ def test_data_are_read_from_the_node_or_else_from_where_they_are(
     assert states(task) == ["done", "done"]
 
 
+def test_without_the_gpu_that_was_asked_for_it_is_an_error(
+    task: Task, packs: list[list[str]], start: Start
+) -> None:
+    processes = start(replace(task, needs_gpu=True), [packs[:1]], 1, CUDA_VISIBLE_DEVICES="")
+    assert processes.exit_codes() == [1]
+    assert "error: a GPU was asked for, but torch sees none" in processes.errors(0)
+    assert "allow_cpu: true" in processes.errors(0)
+    assert states(task) == []
+
+
 def test_requeues_that_achieve_nothing_come_to_an_end(
     task: Task, packs: list[list[str]], start: Start
 ) -> None:

@@ -1,0 +1,27 @@
+"""What Slurm says when it refuses a job, and what to do about it."""
+
+from __future__ import annotations
+
+_MAX_JOBS = "`--max-jobs N`, or `max_jobs:` in the cluster config, keeps to a limit on submitted jobs"
+# What sbatch says → what to do about it; the first that fits (an account's message names a partition too).
+_HINTS = {
+    "submitjobslimit": _MAX_JOBS,
+    "submitjobsperuser": _MAX_JOBS,
+    "mutually exclusive": "two options ask for the same: leave out `memory:`, or the one below `sbatch:`",
+    "node configuration": "no node has that much: lower cpus_per_task, tasks_per_node, memory or "
+    "gpus_per_task; `sinfo -o '%P %D %c %m %G'` shows partitions, nodes, CPUs, MiB and GPUs",
+    "account": "`account:` must be one of `sacctmgr show association where user=$USER`",
+    "qos": "`qos:` must be one of `sacctmgr show association where user=$USER format=account,qos`",
+    "generic resource": "`gres:` or `gpus_per_task:` asks for what is not there; see `sinfo -o '%P %G'`",
+    "feature": "`constraint:` must be among the features of `sinfo -o '%P %f'`",
+    "time limit": "lower `time:`, or choose another `partition:` or `qos:`",
+    "memory": "lower `memory:`; `sinfo -o '%P %m'` shows the MiB of nodes",
+    "unrecognized option": "an option below `sbatch:` is not one of `man sbatch`",
+    "partition": "`partition:` must be one that `sinfo` lists",
+    "wckey": "add `wckey: NAME` below `sbatch:`",
+}
+
+
+def hint(said: str) -> str:
+    """What to do about a refusal; empty where it says that itself."""
+    return next((hint for words, hint in _HINTS.items() if words in said.lower()), "")
