@@ -60,7 +60,7 @@ OF_SELECT = {
     "metric": "The column of the results; accuracy: the highest mean, loss: the lowest. "
     "Example: `metric: validation_loss`.",
 }
-_OF_DATA = ("validation", "resize", "channels")
+_OF_DATA = ("validation", "split_seed", "resize", "channels")
 OF_DATASET = {
     "training": "What is trained otherwise on this data set. Example: `training: {epochs: 20}`.",
     "regularizers": "Which strengths or options entries have otherwise on this data set. "

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from regularize.data.form import SHARE, Form
+from regularize.data.form import Form, held_out
 from regularize.errors import UserError, require
 
 Images = npt.NDArray[np.uint8]  # [N, H, W, C]
@@ -47,7 +47,7 @@ class Facts:
         return (self.channels, self.side, self.side) if self.side > 1 else (self.channels,)
 
     def parts(self, share: float | None) -> tuple[int, int]:
-        """How many examples are trained on and validated with, where a sweep holds out that `share`.
+        """How many examples are trained on and validated with, where a sweep holds out that share or number.
 
         None stands for the published validation part or, where there is none, for `SHARE`.
 
@@ -58,7 +58,7 @@ class Facts:
             valid = f"left out: the data set has a validation part of its own, {self.validation:,} images"
             require(share is None, "validation", share, valid)
             return self.train, self.validation
-        held = round(self.train * (SHARE if share is None else share))
+        held = held_out(share, self.train)
         return self.train - held, held
 
     @property

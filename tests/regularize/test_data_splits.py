@@ -49,6 +49,20 @@ def test_seeds_differ() -> None:
     assert not equal(split(LABELS, config, 0), split(LABELS, config, 1))
 
 
+def test_a_number_of_examples_is_held_out_as_it_is() -> None:
+    parts = split(LABELS, DataConfig(name="x", validation=150, per_class=3), 0)
+    assert (len(parts.validation), len(parts.train)) == (150, 30)
+    with pytest.raises(UserError, match="holds out 1000 of 1000"):
+        split(LABELS, DataConfig(name="x", validation=1000), 0)
+
+
+def test_a_seed_of_its_own_splits_alike_for_every_run() -> None:
+    config = DataConfig(name="x", per_class=5, split_seed=7)
+    assert equal(split(LABELS, config, 0), split(LABELS, config, 1))
+    assert equal(split(LABELS, config, 0), split(LABELS, DataConfig(name="x", per_class=5), 7))
+    assert "split_seed" not in DataConfig(name="x").to_json()
+
+
 def test_few_examples_leave_the_validation_part_alone_and_are_nested() -> None:
     everything = split(LABELS, DataConfig(name="x"), 3)
     few, more = (split(LABELS, DataConfig(name="x", per_class=n), 3) for n in (4, 20))

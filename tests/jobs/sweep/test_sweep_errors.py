@@ -24,8 +24,8 @@ TRAINING = [field.name for field in fields(Training)]
 # fmt: off
 TOP = [
     (3, "modle: lenet5",
-     "3: unknown key 'modle'; one of: baseline, dataset, evaluation, model, name, regularizers, "
-     "seeds, select, training; did you mean 'model'?"),
+     "3: unknown key 'modle'; one of: baseline, budget, dataset, evaluation, model, name, "
+     "regularizers, seeds, select, training, tune, widen; did you mean 'model'?"),
     (8, "", "1: 'seeds' is missing from the file"),
     (1, "name: ../escape",
      "1: name is '../escape', but must be up to 64 letters, digits, '.', '_' and '-', and "
@@ -43,13 +43,14 @@ TOP = [
     (2, "dataset: []", "2: dataset is [], but must be at least one value"),
     (2, "dataset: {}", "2: dataset is {}, but must be at least one dataset"),
     (2, "dataset:\n  digits: {per_clas: 3}",
-     "3: unknown key 'per_clas'; one of: channels, per_class, regularizers, resize, training, "
-     "validation; "
+     "3: unknown key 'per_clas'; one of: channels, per_class, regularizers, resize, split_seed, training, "
+     "tune, validation; "
      "did you mean 'per_class'?"),
     (2, "dataset:\n  digits:\n    per_class:\n    - 3\n    - 0",
      "6: per_class is 0, but must be at least 1"),
     (2, "dataset:\n  digits: {per_class: 1.5}", "3: per_class is 1.5, but must be an integer"),
-    (2, "dataset:\n  digits: {validation: 1}", "3: validation is 1.0, but must be between 0 and 1"),
+    (2, "dataset:\n  digits: {validation: 1}",
+     "3: validation is 1.0, but must be between 0 and 1, or a number from 2 on"),
     (2, "dataset:\n  digits:\n    training: {epoch: 1}",
      f"4: unknown key 'epoch'; {one_of('epoch', TRAINING)}"),
     (2, "dataset:\n  digits: {regularizers: {l1: {strength: 1}}}",
@@ -149,8 +150,8 @@ def test_a_sweep_may_not_be_endless() -> None:
         ("training.epoch=5", f"unknown key 'epoch'; {one_of('epoch', TRAINING)}"),
         (
             "trainnig.epochs=5",
-            "unknown key 'trainnig'; one of: baseline, dataset, evaluation, model, name, regularizers, "
-            "seeds, select, training; did you mean 'training'?",
+            "unknown key 'trainnig'; one of: baseline, budget, dataset, evaluation, model, name, "
+            "regularizers, seeds, select, training, tune, widen; did you mean 'training'?",
         ),
         ("training.epochs=five", "epochs is 'five', but must be an integer"),
         ("training.lr=-1", "lr is -1.0, but must be above 0"),
