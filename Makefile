@@ -57,7 +57,7 @@ faults: .venv/ready-dev
 bench: .venv/ready-dev
 	$(BIN)/python -m tests.benchmarks
 
-# The picture of `regularize watch` in the README, from a sweep that nobody trained.
+# The picture of `regularize watch` in docs/watching.md, from a sweep that nobody trained.
 screenshot: .venv/ready-dev
 	$(BIN)/python -m tests.jobs.watch.screenshot docs/images/watch.svg
 

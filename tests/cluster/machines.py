@@ -70,7 +70,7 @@ def what_lacks() -> str | None:
         return "the test cluster needs root"
     missing = [program for program in PROGRAMS if shutil.which(program, path=SYSTEM_PATH) is None]
     if missing:
-        return f"the test cluster needs {', '.join(missing)}; README, For contributors, names the packages"
+        return f"the test cluster needs {', '.join(missing)}; CONTRIBUTING.md names the packages"
     command = on_machine("probe", Path("/etc/hosts"), None, ["true"])
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return f"the test cluster needs namespaces: {done.stderr.strip()}" if done.returncode else None

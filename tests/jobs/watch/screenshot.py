@@ -1,4 +1,4 @@
-"""The README's picture of the interface, from a synthetic sweep: `make screenshot`."""
+"""The picture of the interface in docs/watching.md, from a synthetic sweep: `make screenshot`."""
 
 from __future__ import annotations
 
