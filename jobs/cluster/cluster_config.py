@@ -105,6 +105,10 @@ class Cluster:
     GPUs, whole nodes and the like; `partition`, `account`, `qos`, `memory`, `cpus`, `gpus`, `time` and
     `sbatch` are its own. `false`: there is none, `submit --wait` on the login node does its work.
     Example: `follow_up: {partition: serial, memory: 4G}`."""
+    notify: tuple[str, ...] = ()
+    """A command that the follow-up runs at the end of the sweep and when runs have failed, with one line of
+    text as its last argument. Words as in a shell, but without one: nothing else of the text is interpreted.
+    Example: `notify: "curl -sS https://ntfy.example/my-sweeps -d"`."""
     allow_cpu: bool = False
     """Whether workers that asked for a GPU and see none train on the CPU instead of ending with an error.
     Example: `allow_cpu: true`."""
@@ -163,7 +167,8 @@ def from_json(values: Mapping[str, Any]) -> Cluster:
     paths: dict[str, Any] = {key: Path(values[key]) for key in PATHS if values.get(key)}
     if own := values.get("follow_up"):
         paths["follow_up"] = FollowUp(**own)
-    return Cluster(**{**values, **paths, "setup": tuple(values.get("setup", ()))})
+    lists = {key: tuple(values.get(key, ())) for key in ("setup", "notify")}
+    return Cluster(**{**values, **paths, **lists})
 
 
 def _number(text: str) -> int:

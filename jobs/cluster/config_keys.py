@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,20 @@ def _yes_or_no(node: Node) -> bool:
     return node.value
 
 
+def _command(node: Node) -> tuple[str, ...]:
+    """Words as in a shell, or a list of them."""
+    if isinstance(node.value, list | tuple):
+        words = [item.text() for item in node.items()]
+    else:
+        try:
+            words = shlex.split(node.text())
+        except ValueError as error:
+            raise node.error(f"{node.key} is {node.value!r}: {error}") from None
+    if not words or not all(word.isprintable() for word in words):
+        raise node.refused("a command: words as in a shell, or a list of them")
+    return tuple(words)
+
+
 def _follow_up(node: Node) -> FollowUp | None:
     if node.value is False:
         return None
@@ -228,6 +243,7 @@ KINDS: dict[str, dict[str, Callable[[Node], Any]]] = {
         "max_jobs": _optional(_at_least(1)),
         "sbatch": _optional(_sbatch),
         "follow_up": _follow_up,
+        "notify": _optional(_command),
         "allow_cpu": _yes_or_no,
         "python": _optional(Node.text),
         "signal_seconds": _at_least(10),

@@ -14,7 +14,8 @@ from jobs.slurm.client import Slurm
 from jobs.status.run_filters import EVERYTHING, Filter, matching
 from jobs.status.run_states import pack_state, run_states
 from jobs.store import submitted_settings
-from jobs.store.journal import Ending, Journal, append, ended
+from jobs.store.handed import Ending
+from jobs.store.journal import Journal, append, ended
 from jobs.store.pack_status import Packs, read_packs
 from jobs.store.planned_runs import Row, read_rows
 from jobs.store.submit_lock import submit_lock

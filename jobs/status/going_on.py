@@ -63,10 +63,11 @@ def unheard(store: Store, rows: Sequence[Row], sight: Sight, packs: Packs) -> li
 
 
 def reports_ahead(store: Store, rows: Sequence[Row], packs: Packs) -> int:
-    """How many report runs follow when strengths are chosen; 0 once the last tune run is done."""
-    done = packs.done()
-    if any(row.phase == "tune" and row.run_id not in done for row in rows):
-        return max(0, submitted_settings.report_runs(store) - sum(row.phase == "report" for row in rows))
+    """How many report runs follow when strengths are chosen; 0 when they are and tuning is done."""
+    done, planned = packs.done(), sum(row.phase == "report" for row in rows)
+    unchosen = bool(rows) and not planned
+    if unchosen or any(row.phase == "tune" and row.run_id not in done for row in rows):
+        return max(0, submitted_settings.report_runs(store) - planned)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from jobs.planning.plan import Plan
 
 MOST_LISTED = 12
+# Why Slurm keeps a job waiting for ever.
+_NEVER = re.compile(
+    r"QOSMin.*|(QOS|Assoc)Max(Wall.*|.*PerJob.*)|Partition(Time|Node)Limit|Invalid(QOS|Account)|BadConstraints"
+    r"|DependencyNeverSatisfied"
+)
+_ASK = "`follow_up:` in the cluster config, and `regularize cluster check`"
 _STYLES = {
     "running": "cyan",
     "queued": "blue",
@@ -46,7 +53,9 @@ def plan_view(plan: Plan, kernels: str | None = None, left_open: Sequence[str] =
     ]
     if plan.held:
         lines.append(f"{plan.in_hand:,} in Slurm's queue, {len(plan.held) - plan.in_hand:,} left out")
-    lines.append(headline(plan) if plan.slices else "nothing to do")
+    ahead = plural(len(plan.ahead), "report run")
+    follow = f" now; {ahead} follow once strengths are chosen" if plan.ahead else ""
+    lines.append(headline(plan) if plan.slices else f"nothing to do{follow}")
     if stay := len(plan.again.stays):
         lines.append(
             f"curves or snapshots of {plural(stay, 'run')} are not as `evaluation:` asks for and stay so: "
@@ -156,10 +165,25 @@ def _death_line(death: Death) -> str:
 def _what_follows(overview: Overview) -> list[str | Text]:
     """What goes on by itself, or what to do."""
     if follow_up := overview.follow_up:
-        return [f"job {follow_up.job_id} goes on by itself when these have ended ({follow_up.state.lower()})"]
+        return [_follows(follow_up, bool(overview.queue)), *_never(follow_up)]
     if overview.queue:
         return [Text("no job goes on by itself when these have ended: submit again then", style="yellow")]
     return [Text(overview.halted, style="yellow")] if overview.halted else []
+
+
+def _follows(job: Queue, others: bool) -> str:
+    """`job 14 goes on by itself (pending: Priority, expected to start Nov 26 02:10)`."""
+    when = " when these have ended" if others else ""
+    reason = f": {job.reason}" if job.reason not in ("", "None", "Dependency") else ""
+    return f"job {job.job_id} goes on by itself{when} ({job.state.lower()}{reason}{_expected(job)})"
+
+
+def _never(job: Queue) -> list[Text]:
+    """A warning of a reason to wait that does not pass by itself."""
+    if job.state != "PENDING" or not _NEVER.fullmatch(job.reason):
+        return []
+    never = f"as it is asked for, job {job.job_id} never starts ({job.reason}): see {_ASK}"
+    return [Text(never, style="red")]
 
 
 def _listed(lines: list[str], style: str) -> list[str | Text]:

@@ -8,34 +8,25 @@ have told is asked again.
 
 Events: submitting, submitted, abandoned (there is no such job), ended (of some elements, how), asked
 (by a person, to train everything), cancelled and retried (runs), unheard and heard (elements of which Slurm
-had no word), said (that lines are damaged); of workers of this machine died (one did, while it trained these
-runs) and began (a submission, with which their count begins anew).
+had no word), told (a person, of failures or of the end), said (that lines are damaged); of workers of this
+machine died (one did, while it trained these runs) and began (a submission, with which their count begins
+anew).
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jobs.store.handed import Ending, Handed
 from regularize.errors import UserError
 from regularize.store import naming_failures
 from regularize.whole_files import sealed, unsealed, warn
-
-Element = tuple[tuple[tuple[str, ...], ...], ...]
-"""What one job of an array works through: for each of its slices the packs, each of these its run ids."""
-
-
-class Ending(NamedTuple):
-    """How an element ended, in Slurm's words, whether it brought any of its packs on, and who says so."""
-
-    state: str
-    progress: bool
-    line: int = 0
 
 
 class Death(NamedTuple):
@@ -63,53 +54,6 @@ class Death(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Handed:
-    """One request to Slurm. An array has elements; a follow-up has none, it comes `after` other jobs.
-
-    `begun` is the share of its packs' steps that was done before, by pack id, where it was above 0;
-    `measures` has the `Evaluation.text` by which packs that are done are measured again, with their ids.
-    `memory` is MiB a node, None where Slurm's default was asked for, `minutes` its time limit, None where
-    an earlier version handed it over. `line` is its place in the journal.
-    """
-
-    token: str
-    name: str
-    time: str = ""
-    line: int = 0
-    elements: tuple[Element, ...] = ()
-    after: tuple[str, ...] = ()
-    memory: int | None = None
-    minutes: int | None = None
-    begun: Mapping[str, float] = field(default_factory=dict)
-    measures: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    job_id: str | None = None
-    abandoned: bool = False
-    endings: Mapping[int, Ending] = field(default_factory=dict)
-
-    @property
-    def jobs(self) -> int:
-        """How many jobs Slurm counts it as."""
-        return max(1, len(self.elements))
-
-    @property
-    def open(self) -> bool:
-        """Whether, as far as the journal knows, some of it may still be queued or running."""
-        return not self.abandoned and len(self.endings) < self.jobs
-
-    @property
-    def unsure(self) -> bool:
-        """Whether it is not known if Slurm ever got it."""
-        return self.job_id is None and not self.abandoned
-
-    def slurm_id(self, index: int) -> str:
-        """The id of one of its jobs; where it is only one, submitit makes no array of it."""
-        return f"{self.job_id}_{index}" if self.jobs > 1 else str(self.job_id)
-
-    def runs(self, index: int) -> Iterable[str]:
-        return (run_id for slice_ in self.elements[index] for pack in slice_ for run_id in pack)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Journal:
     """All lines together. `cancelled` runs are left out until a person asks for everything, or for them.
 
@@ -118,7 +62,8 @@ class Journal:
     the sake of cancelled runs in them; their others go on. `damaged` are the lines of which nothing is known
     and nobody has said so; `strays` the jobs of which a damaged line knew what they train. `deaths` are those
     of this machine's workers since the last submission began. `unheard` are the elements of which Slurm has
-    had no word, and since when.
+    had no word, and since when; `told` the kinds of news that a person had since the last of `asked` and
+    `retried`.
     """
 
     handed: tuple[Handed, ...] = ()
@@ -130,6 +75,7 @@ class Journal:
     strays: tuple[str, ...] = ()
     deaths: tuple[Death, ...] = ()
     unheard: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    told: frozenset[str] = frozenset()
 
     @property
     def arrays(self) -> list[Handed]:
@@ -227,14 +173,17 @@ def _after(journal: Journal, event: Mapping[str, Any], line: int) -> Journal:
         case "ended":
             return _ended(journal, event, line)
         case "asked":
-            return replace(journal, asked=line, cancelled=frozenset())
+            return replace(journal, asked=line, cancelled=frozenset(), told=frozenset())
         case "cancelled":
             ours = journal.ended_by_us.union((token, index) for token, index in event["elements"])
             return replace(journal, cancelled=journal.cancelled.union(event["runs"]), ended_by_us=ours)
         case "retried":
             again = dict.fromkeys(event["runs"], (line, str(event["time"])))
             cancelled = journal.cancelled.difference(again)
-            return replace(journal, cancelled=cancelled, retried={**journal.retried, **again})
+            retried = {**journal.retried, **again}
+            return replace(journal, cancelled=cancelled, retried=retried, told=frozenset())
+        case "told":
+            return replace(journal, told=journal.told | {str(event["kind"])})
         case "died":
             values = {**event, "runs": tuple(event["runs"])}
             death = Death(**{name: values[name] for name in Death._fields})

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from jobs.store.journal import Handed, Journal
+from jobs.store.handed import Handed
+from jobs.store.journal import Journal
 from jobs.store.planned_runs import Row
 from jobs.submission.job_outcomes import CANCELLED, ENDED, GRACE_MINUTES, Sight
 from jobs.support.readable_numbers import plural

@@ -19,6 +19,7 @@ from jobs.store.submit_lock import LockedError, submit_lock
 from jobs.store.submitted_settings import Saved
 from jobs.submission.hand_to_slurm import ToSlurm
 from jobs.submission.handed_report import report
+from jobs.submission.messages import notify
 from jobs.submission.submit_ready import NoRoomError, submit_ready
 from jobs.worker.slurm_task import INTERRUPTED
 from regularize.store import Store
@@ -64,4 +65,5 @@ def go_on(folder: Path) -> bool:
     report(submission, turn)
     if not turn.at_work:
         collect(store)
+    notify(submission, turn, console.print)
     return turn.followed or not turn.at_work

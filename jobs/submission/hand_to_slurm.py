@@ -24,7 +24,8 @@ from jobs.slurm.parsable_executor import ParsableExecutor
 from jobs.slurm.refusals import hint
 from jobs.slurm.sbatch_request import REPLACED, parameters, small, takes_logs
 from jobs.store import journal
-from jobs.store.journal import Element, Handed, Journal, append
+from jobs.store.handed import Element, Handed
+from jobs.store.journal import Journal, append
 from jobs.store.submitted_settings import Saved
 from jobs.worker.slurm_task import SRUN_ARGS, TEARDOWN, Task
 from regularize.errors import UserError

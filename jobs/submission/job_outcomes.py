@@ -13,7 +13,8 @@ from pathlib import Path
 from jobs.slurm.client import Slurm
 from jobs.slurm.sacct import PastTask
 from jobs.slurm.squeue import QueuedTask
-from jobs.store.journal import Handed, Journal, read_journal
+from jobs.store.handed import Handed
+from jobs.store.journal import Journal, read_journal
 
 Place = tuple[str, int]
 """One job of what was handed over: the token of the request and the index in its array."""

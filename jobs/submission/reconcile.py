@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jobs.store import journal
-from jobs.store.journal import Ending, Handed, append, read_journal, say_damaged
+from jobs.store.handed import Ending, Handed
+from jobs.store.journal import append, read_journal, say_damaged
 from jobs.store.pack_status import Packs, read_packs, share
 from jobs.submission.continuation import deadline
 from jobs.submission.hand_to_slurm import ToSlurm, clear_ended

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from jobs.cluster.cluster_config import Cluster
-from jobs.store.journal import Ending, Handed, Journal
+from jobs.store.handed import Ending, Handed
+from jobs.store.journal import Journal
 from jobs.store.pack_status import Packs
 from jobs.submission.job_outcomes import CANCELLED, OUT_OF_MEMORY
 

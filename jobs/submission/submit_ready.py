@@ -15,7 +15,8 @@ from jobs.slurm.client import Slurm
 from jobs.slurm.limits import Limits
 from jobs.slurm.sbatch_request import parameters, script
 from jobs.store import provenance
-from jobs.store.journal import Handed, append
+from jobs.store.handed import Handed
+from jobs.store.journal import append
 from jobs.submission.continuation import CONTINUES, silence
 from jobs.submission.hand_to_slurm import RefusedError, ToSlurm, array_of, follow_up_of
 from jobs.submission.job_outcomes import Sight

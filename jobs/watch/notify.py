@@ -8,12 +8,11 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 from jobs.support.readable_numbers import plural
+from jobs.support.told import tell
 from jobs.watch.header_words import done, plain
 from jobs.watch.picture import Picture
 from jobs.watch.state_looks import trouble
 from regularize.errors import UserError
-
-HOOK_SECONDS = 60.0
 
 
 def news(before: Picture | None, after: Picture) -> str | None:
@@ -61,8 +60,7 @@ def run_hook(words: Sequence[str], message: str) -> None:
     Raises:
         UserError: it does not start, or fails.
     """
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     try:
-        subprocess.run([*words, plain(message)], check=True, timeout=HOOK_SECONDS, **quiet)  # type: ignore[call-overload]
+        tell(words, plain(message))
     except (OSError, subprocess.SubprocessError) as error:
         raise UserError(f"--notify: {error}") from None

@@ -97,7 +97,8 @@ class Tally:
 class Picture:
     """A sweep at one moment. `speed` is in runs an hour; it and `seconds_left` are None while unknown.
 
-    `ahead` are report runs that follow once strengths are chosen.
+    `ahead` are report runs that follow once strengths are chosen; `follows` whether a job in Slurm's queue is
+    still to submit or to collect.
     """
 
     sweep: str
@@ -111,6 +112,7 @@ class Picture:
     speed: float | None = None
     seconds_left: float | None = None
     ahead: int = 0
+    follows: bool = False
 
     @cached_property
     def total(self) -> Tally:
@@ -141,7 +143,8 @@ class Picture:
     @property
     def over(self) -> bool:
         """Whether nothing is left that would go on."""
-        return bool(self.runs) and not self.ahead and not any(self.total.counts[state] for state in GOING_ON)
+        going_on = self.ahead or self.follows or any(self.total.counts[state] for state in GOING_ON)
+        return bool(self.runs) and not going_on
 
     @property
     def all(self) -> Tally:
@@ -170,7 +173,7 @@ class Picture:
         """One line; runs are lists of values, or their names would be most of it."""
         value = {
             field: getattr(self, field)
-            for field in ("sweep", "place", "warnings", "speed", "seconds_left", "ahead")
+            for field in ("sweep", "place", "warnings", "speed", "seconds_left", "ahead", "follows")
         }
         value |= {"time": self.time.isoformat(), "runs": self.runs}
         value |= {name: [asdict(each) for each in getattr(self, name)] for name in _PARTS}
@@ -191,6 +194,7 @@ class Picture:
             speed=value["speed"],
             seconds_left=value["seconds_left"],
             ahead=value["ahead"],
+            follows=value.get("follows", False),
             **parts,
         )
 

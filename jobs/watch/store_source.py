@@ -58,6 +58,7 @@ class LocalSource:
             queue=tuple(found.queue),
             failures=(*_failures(found), *(_death(self.store, death) for death in found.deaths)),
             ahead=ahead,
+            follows=found.follow_up is not None,
             warnings=(*notes, *[halt] * bool(halt), *found.broken),
             **_pace(runs, found),
         )

@@ -39,9 +39,14 @@ def follow_up(trial: Trial) -> str:
 
 
 def test_waiting_ends_when_both_phases_are_done(slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
-    trial = Trial(tmp_path, data_root, SWEEP)
+    hook = tmp_path / "hook"
+    hook.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {tmp_path}/heard\n', encoding="utf-8")
+    hook.chmod(0o755)
+    trial = Trial(tmp_path, data_root, SWEEP, notify=[str(hook), "$(touch pwned)"])
     said = trial.submit("--wait")
     assert (said.code, slurm.queued()) == (0, [])
+    heard = (tmp_path / "heard").read_text(encoding="utf-8").splitlines()
+    assert heard == ["$(touch pwned)", f"small is over: {TUNE + REPORT} of {TUNE + REPORT} runs done"]
     assert said.err.splitlines()[-1] == f"{TUNE + REPORT} of {TUNE + REPORT} runs done"
     assert trial.store.table("selection").exists()
 

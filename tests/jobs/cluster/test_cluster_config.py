@@ -132,6 +132,8 @@ def test_memory_has_a_unit(tmp_path: Path, text: str, mebibytes: int) -> None:
         (["follow_up: {memroy: 2G}"], "mine.yaml:2: unknown key 'memroy'.*did you mean 'memory'"),
         (["follow_up: {memory: 2}"], "memory is 2, but must be memory of a node"),
         (["follow_up: 3"], "follow_up is 3"),
+        (["notify: []"], "notify is .*, but must be at least one value"),
+        (['notify: "mail \'me"'], "mine.yaml:2: notify is .*No closing quotation"),
         (["allow_cpu: perhaps"], "allow_cpu is 'perhaps', but must be true or false"),
         (
             ["sbatch: {--mail-user: x}"],
@@ -175,11 +177,14 @@ def test_a_job_needs_as_many_tasks_as_may_run(tmp_path: Path) -> None:
 def test_the_follow_up_has_keys_of_its_own_and_comes_back_from_json(tmp_path: Path) -> None:
     found = _slurm(tmp_path, "follow_up: {partition: serial, memory: 4G, time: 10, sbatch: {export: ALL}}")
     assert found.follow_up == FollowUp(partition="serial", memory=4096, time=10, sbatch={"export": "ALL"})
+    told = _slurm(tmp_path, "notify: \"mail -s 'my sweep' me@uni.example\"")
+    assert told.notify == ("mail", "-s", "my sweep", "me@uni.example")
+    assert _slurm(tmp_path, "notify: [curl, -d]").notify == ("curl", "-d")
     none = _slurm(tmp_path, "follow_up: false")
     assert none.follow_up is None
     plain = _slurm(tmp_path)
     assert "follow_up" not in plain.to_json()
-    for cluster in (found, none, plain):
+    for cluster in (found, none, plain, told):
         assert from_json(json.loads(json.dumps(cluster.to_json()))) == cluster
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from jobs.status.log_files import log_files, logs
 from jobs.status.run_filters import EVERYTHING, Filter
-from jobs.store.journal import Ending, Handed, append, ended, read_journal, submitting
+from jobs.store.handed import Ending, Handed
+from jobs.store.journal import append, ended, read_journal, submitting
 from jobs.store.planned_runs import read_rows
 from jobs.store.runs_table import write_runs
 from jobs.submission.job_outcomes import Sight, unasked

@@ -10,7 +10,8 @@ import pytest
 
 from jobs.slurm.squeue import QueuedTask
 from jobs.status.run_states import run_states
-from jobs.store.journal import Ending, Handed, Journal
+from jobs.store.handed import Ending, Handed
+from jobs.store.journal import Journal
 from jobs.store.pack_status import Packs
 from jobs.submission.job_outcomes import Sight
 from tests.jobs.stores import status

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from jobs.store import journal
-from jobs.store.journal import Ending, Handed, append, read_journal, say_damaged
+from jobs.store.handed import Ending, Handed
+from jobs.store.journal import append, read_journal, say_damaged
 from regularize.errors import UserError
 
 ARRAY = Handed(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from jobs.slurm.squeue import QueuedTask
-from jobs.store.journal import Ending, Handed, Journal
+from jobs.store.handed import Ending, Handed
+from jobs.store.journal import Journal
 from jobs.store.planned_runs import Row
 from jobs.submission.continuation import halted, silence
 from jobs.submission.job_outcomes import GRACE_MINUTES, Sight

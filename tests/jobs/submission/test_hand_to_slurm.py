@@ -15,7 +15,8 @@ import pytest
 from jobs.cluster.cluster_config import Cluster
 from jobs.planning.packing import Pack
 from jobs.slurm.client import Done, Slurm
-from jobs.store.journal import Handed, read_journal
+from jobs.store.handed import Handed
+from jobs.store.journal import read_journal
 from jobs.store.submitted_settings import Saved
 from jobs.submission.follow_up_job import way_to_slurm
 from jobs.submission.hand_to_slurm import RefusedError, array_of

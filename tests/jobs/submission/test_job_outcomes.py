@@ -7,7 +7,8 @@ import pytest
 
 from jobs.cluster.cluster_config import Cluster
 from jobs.slurm.client import Done, Slurm
-from jobs.store.journal import Handed, append, submitting
+from jobs.store.handed import Handed
+from jobs.store.journal import append, submitting
 from jobs.store.submitted_settings import Saved
 from jobs.submission.follow_up_job import way_to_slurm
 from jobs.submission.job_outcomes import CANCELLED, UNKNOWN, look_now

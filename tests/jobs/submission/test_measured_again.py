@@ -10,7 +10,8 @@ import pytest
 from jobs.cluster.cluster_config import Cluster
 from jobs.planning.packing import Pack
 from jobs.store import journal
-from jobs.store.journal import Ending, Handed, Journal, read_journal
+from jobs.store.handed import Ending, Handed
+from jobs.store.journal import Journal, read_journal
 from jobs.store.pack_status import Packs
 from jobs.store.planned_runs import Row
 from jobs.store.unmeasured import settled, unmeasured

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from jobs.cluster.cluster_config import Cluster
-from jobs.store.journal import Ending, Handed, Journal
+from jobs.store.handed import Ending, Handed
+from jobs.store.journal import Journal
 from jobs.store.pack_status import Packs
 from jobs.submission.retries import MOST_FRUITLESS, STARVED, Verdict, judge
 from tests.jobs.stores import status

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from jobs.slurm.squeue import QueuedTask
-from jobs.store.journal import Handed, append, submitting
+from jobs.store.handed import Handed
+from jobs.store.journal import append, submitting
 from jobs.submission.reconcile import reconcile
 from regularize.errors import UserError
 from regularize.store import Store

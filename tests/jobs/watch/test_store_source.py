@@ -14,7 +14,8 @@ import pytest
 
 from jobs.cluster.load_config import load_cluster
 from jobs.commands.cli import main
-from jobs.store.journal import Handed, append, submitting
+from jobs.store.handed import Handed
+from jobs.store.journal import append, submitting
 from jobs.store.runs_table import write_runs
 from jobs.sweep.run_grid import PlannedRun, report_runs
 from jobs.watch.picture import Picture

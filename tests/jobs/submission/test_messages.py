@@ -1,0 +1,80 @@
+"""The user's own command, by the follow-up: once for failures, once for the end, without a shell."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from rich.console import Console
+
+from jobs.cluster.cluster_config import Cluster
+from jobs.planning.plan import IN_HAND, Plan
+from jobs.planning.prepare_submission import Submission
+from jobs.store.journal import append, read_journal
+from jobs.submission.messages import notify
+from jobs.submission.submit_ready import Turn
+from jobs.sweep.sweep_file import load_sweep
+from regularize.store import Store
+from tests.jobs.sweeps import BASE
+
+
+def turn(*, at_work: bool, held: dict[str, str]) -> Turn:
+    plan = SimpleNamespace(held=held, done={"a": False}, runs=[None] * 3)
+    return Turn(plan=cast(Plan, plan), jobs=(), at_work=at_work, followed=at_work)
+
+
+@pytest.fixture
+def submission(tmp_path: Path) -> Submission:
+    (tmp_path / "sweep.yaml").write_text(BASE, encoding="utf-8")
+    hook = tmp_path / "hook"
+    hook.write_text(f'#!/bin/sh\nprintf "%s|" "$@" >> {tmp_path}/heard\n', encoding="utf-8")
+    hook.chmod(hook.stat().st_mode | stat.S_IXUSR)
+    return Submission(
+        sweep=load_sweep(tmp_path / "sweep.yaml"),
+        store=Store(tmp_path),
+        cluster=Cluster(kind="slurm", notify=(str(hook), "-d", "$(touch pwned)")),
+        data_root=None,
+        overrides=(),
+        console=Console(),
+    )
+
+
+def heard(tmp_path: Path) -> list[str]:
+    path = tmp_path / "heard"
+    words = path.read_text(encoding="utf-8").split("|")[:-1] if path.exists() else []
+    assert not (tmp_path / "pwned").exists()
+    assert all(word == given for word, given in zip(words, ["-d", "$(touch pwned)"], strict=False))
+    return words[2::3]
+
+
+def test_the_first_failure_and_the_end_are_told_once(
+    submission: Submission, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, said = submission.sweep.name, list[str]()
+
+    def look(**values: object) -> list[str]:
+        notify(submission, turn(**values), said.append)  # type: ignore[arg-type]
+        return heard(tmp_path)
+
+    assert look(at_work=True, held={"b": IN_HAND}) == []
+    failed = [f"{name}: 1 run left out: failed"]
+    assert look(at_work=True, held={"b": "failed"}) == failed
+    assert look(at_work=True, held={"b": "failed"}) == failed
+    over = [*failed, f"{name} is over: 1 of 3 runs done, 1 run left out: failed"]
+    assert look(at_work=False, held={"b": "failed"}) == over
+    assert look(at_work=False, held={"b": "failed"}) == over
+    append(submission.store.journal, "asked")
+    assert read_journal(submission.store.journal).told == frozenset()
+    assert len(look(at_work=True, held={"b": "failed"})) == 3
+    assert said == []
+
+
+def test_a_command_that_fails_is_named_in_the_log(submission: Submission, tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "hook").unlink()
+    notify(submission, turn(at_work=False, held={}), said.append)
+    assert said[0].startswith("warning: notify: ")
