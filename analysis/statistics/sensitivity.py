@@ -25,7 +25,7 @@ from analysis.statistics.contenders import Contender, contender_order, of_proble
 from analysis.statistics.estimates import over_seeds
 from analysis.statistics.scores import SCORES, Score
 from analysis.statistics.strength_selection import choose, counted
-from analysis.tables.collect import strength_order
+from analysis.tables.collect import at_edges, strength_order
 from analysis.tables.region import Region
 from analysis.tables.store_tables import Problem, Tables, records, to_frame
 
@@ -54,7 +54,10 @@ SENSITIVITY = pa.schema(
         ("plateau_low", pa.float64()),  # smallest on it; as the next two null for combinations
         ("plateau_high", pa.float64()),  # largest
         ("plateau_decades", pa.float64()),  # log10(high / low); null where low is 0
-        ("at_edge", pa.bool_()),  # the strength chosen, or best, is the smallest or largest tried
+        (
+            "at_edge",
+            pa.bool_(),
+        ),  # that chosen, or best, is the smallest or largest tried; any of several numbers
         ("rule", pa.string()),  # how the strength was chosen
     ]
 )
@@ -126,6 +129,9 @@ def _rows(
     tolerance = score.rope(score.factor * rows[best]["mean"])
     plateau = _plateau(shortfalls, best, tolerance, one_dimensional=None not in values)
     about = _about(values, plateau, best)
+    if len(rows) > 1:
+        strengths = [row["strength"] for row in rows]
+        about["at_edge"] = bool(at_edges(strengths[best], strengths))
     halves = _halves(rows, by_seed, best, score)
     if plateau:
         ends = [
@@ -191,7 +197,6 @@ def _about(values: Sequence[float | None], plateau: Sequence[int], best: int) ->
     found: dict[str, Any] = {"strengths": len(values), "plateau_strengths": len(plateau) or None}
     if None in values:
         return found
-    found["at_edge"] = best in (0, len(values) - 1) if len(values) > 1 else None
     if plateau:
         low, high = (float(values[place] or 0.0) for place in (plateau[0], plateau[-1]))
         found |= {"plateau_low": low, "plateau_high": high}

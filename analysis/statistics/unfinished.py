@@ -9,6 +9,7 @@ import pandas as pd
 from analysis.notation.methods import method
 from analysis.notation.number_text import count
 from analysis.statistics.contenders import Comparison, comparisons, of_problem
+from analysis.tables.collect import at_edges, strength_numbers
 from analysis.tables.store_tables import Problem, Tables
 
 FITTED = 0.9
@@ -51,16 +52,19 @@ def _not_fitted(comparison: Comparison) -> Iterator[str]:
 def _at_edge(rows: pd.DataFrame) -> Iterator[str]:
     edge = rows["at_edge"].fillna(False).astype(bool)
     best = rows[edge & rows["chosen"]]
-    said = [
-        f"{method(row['regularizer']).label} ({row['strength']}, the "
-        f"{'smallest' if row['strength_value'] == values.min() else 'largest'})"
-        for _, row in best.iterrows()
-        for values in [rows.loc[rows["regularizer"] == row["regularizer"], "strength_value"]]
-    ]
+    said = []
+    for _, row in best.iterrows():
+        tried = rows.loc[rows["regularizer"] == row["regularizer"], "strength"]
+        numbers = strength_numbers(row["strength"])
+        ends = [
+            f"{f'{name} = ' * bool(name)}{numbers[name]:g}, the {end}"
+            for name, end in at_edges(row["strength"], tried).items()
+        ]
+        said.append(f"{method(row['regularizer']).label} ({'; '.join(ends)})")
     if said:
         yield (
             f"The strength chosen is at the edge of what was tried for {', '.join(said)}: a better one may "
-            "lie beyond, so widen the grid"
+            "lie beyond, so widen the grid (`widen:` does)"
         )
 
 

@@ -114,7 +114,16 @@ def test_combinations_have_a_number_of_good_ones_but_no_width(make_store: MakeSt
     frame = sensitivity(tables_with(make_store(), scores, chosen="l1=0.001 l2=0.2"))
     first = frame.iloc[0]
     assert first["plateau_strengths"] == 2
-    assert first[["strength_value", "plateau_low", "plateau_decades", "at_edge"]].isna().all()
+    assert first[["strength_value", "plateau_low", "plateau_decades"]].isna().all()
+    assert first["at_edge"], "both numbers are the largest that were tried"
+
+
+def test_a_combination_inside_its_grid_is_at_no_edge(make_store: MakeStore) -> None:
+    tried = [f"strength={s} lr={lr}" for s in (1, 2, 3) for lr in (0.1, 0.2, 0.3)]
+    for chosen, edge in (("strength=2 lr=0.2", False), ("strength=2 lr=0.3", True)):
+        scores = {each: 0.97 if each == chosen else 0.9 for each in tried}
+        frame = sensitivity(tables_with(make_store(chosen), scores, chosen))
+        assert (frame["at_edge"] == edge).all()
 
 
 def test_strength_zero_has_no_decades(make_store: MakeStore) -> None:

@@ -41,7 +41,7 @@ def test_a_choice_at_the_edge_asks_for_a_wider_grid(make_store: MakeStore) -> No
     (edge,) = said(tables)
     assert "L2 (0.01, the largest)" in edge
     assert "Dropout (0.1, the smallest)" in edge
-    assert edge.endswith("a better one may lie beyond, so widen the grid")
+    assert edge.endswith("a better one may lie beyond, so widen the grid (`widen:` does)")
 
 
 def test_a_baseline_that_has_not_fitted_is_no_baseline_yet(make_store: MakeStore) -> None:
