@@ -1,7 +1,7 @@
 """Every contender against the baseline on the report seeds: `tables/comparison.parquet`.
 
-Differences are paired by seed. The baseline has no strength, so there is nothing in it to tune; the
-settings that it shares with its contenders (learning rate, epochs, …) are tuned for none of them.
+Differences are paired by seed. The settings that the baseline shares with its contenders (learning rate,
+epochs, …) are tuned for each of them, the baseline included, or, where the sweep has no `tune`, for none.
 `strengths` and `tune_runs` say what was spent on the choice of each.
 """
 

@@ -54,10 +54,7 @@ SENSITIVITY = pa.schema(
         ("plateau_low", pa.float64()),  # smallest on it; as the next two null for combinations
         ("plateau_high", pa.float64()),  # largest
         ("plateau_decades", pa.float64()),  # log10(high / low); null where low is 0
-        (
-            "at_edge",
-            pa.bool_(),
-        ),  # that chosen, or best, is the smallest or largest tried; any of several numbers
+        ("at_edge", pa.bool_()),  # whether that chosen, or best, is the smallest or largest tried
         ("rule", pa.string()),  # how the strength was chosen
     ]
 )

@@ -8,12 +8,13 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis.notation.intervals import Interval
-from analysis.notation.number_text import number, p_value, plus_minus, ratios
+from analysis.notation.methods import method
+from analysis.notation.number_text import count, number, p_value, plus_minus, ratios
 from analysis.notation.text_table import Cells, Column, Rows, TextTable, by_problem, highest, measured
 from analysis.statistics.contenders import Contender
 from analysis.statistics.paired_differences import REPETITIONS
 from analysis.statistics.scores import Score
-from analysis.tables.store_tables import Problem, problem_of
+from analysis.tables.store_tables import Problem, problem_of, records
 from analysis.text.caption_phrases import name, not_alike
 from analysis.text.results_text import REGULARIZER, STRENGTH
 
@@ -134,6 +135,7 @@ def _verdicts(rows: pd.DataFrame) -> Cells:
 def _notes(rows: pd.DataFrame) -> Iterator[str]:
     first = rows.iloc[0]
     yield f"{first['test'].capitalize()}. {first['correction']}. Strengths: {first['rule']}."
+    yield from _tried(rows)
     yield _covered(str(first["over"]))
     if pd.notna(rope := rows["rope"].dropna().max()):
         unit = f" {first['difference_unit']}" * bool(first["difference_unit"])
@@ -151,6 +153,19 @@ def _notes(rows: pd.DataFrame) -> Iterator[str]:
         yield f"Without their diverged runs: {', '.join(each)}."
     if len(left_out := rows[(rows["n_diverged"] > 0) & ~rows["counted"].astype(bool)]):
         yield f"Means leave out the diverged runs of {_names(left_out)}."
+
+
+def _tried(rows: pd.DataFrame) -> Iterator[str]:
+    """What each was given to be chosen from: fair is what gives nobody more."""
+    given: dict[tuple[int, int], list[str]] = {}
+    for row in records(rows[rows["tune_runs"] > 0].drop_duplicates("regularizer")):
+        given.setdefault((row["strengths"], row["tune_runs"]), []).append(method(row["regularizer"]).label)
+    parts = [
+        f"{count(tried, 'setting')} × {count(runs // tried, 'seed')} for {', '.join(names)}"
+        for (tried, runs), names in sorted(given.items())
+    ]
+    if parts:
+        yield f"Tried to choose from: {'; '.join(parts)}."
 
 
 def _covered(over: str) -> str:
