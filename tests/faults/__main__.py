@@ -1,4 +1,7 @@
-"""`make faults N=…`: so many faults and flipped bits; ends with what became of them, 1 if any went wrong."""
+"""`make faults N=…`: so many faults and flipped bits; ends with what became of them, 1 if any went wrong.
+
+Goes on with what the record has not: one that was interrupted may be called again.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.faults import campaign, flipped_bits
+from tests.faults.record import Outcome, Record
 from tests.faults.trial import reference
 
 
@@ -17,27 +21,37 @@ def main() -> int:
     parser.add_argument("faults", type=int)
     parser.add_argument("--bits", type=int, default=300)
     parser.add_argument("--seed", type=int, default=15)
+    parser.add_argument("--record", type=Path, default=Path("faults.jsonl"))
     args = parser.parse_args()
+    record = Record(args.record, args.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        folder.chmod(0o755)  # some faults are another user's
         whole = reference(folder / "reference", folder / "data")
-        done, wrong = campaign.campaign(whole, folder / "faults", args.faults, args.seed, _say)
-        bits, wrong_bits = flipped_bits.campaign(whole, folder / "bits", args.bits, args.seed, heal=True)
-    print("| fault | healed |\n|---|--:|")
-    print("".join(f"| {what} | {count} |\n" for what, count in sorted(done.items())))
+        bits = flipped_bits.campaign(
+            whole, folder / "bits", record.left("bit", args.bits), args.bits, args.seed, heal=True
+        )
+        record.add(bits, args.bits)
+        faults = campaign.campaign(whole, folder / "faults", record.left("fault", args.faults), args.seed)
+        record.add(faults, args.faults)
+    return _shown(record.outcomes("fault", args.faults), record.outcomes("bit", args.bits))
+
+
+def _shown(faults: list[Outcome], bits: list[Outcome]) -> int:
+    healed = Counter(fault.what for fault in faults if not fault.wrong)
+    print("\n| fault | healed |\n|---|--:|")
+    print("".join(f"| {what} | {count} |\n" for what, count in sorted(healed.items())))
     print("| file | noticed and healed | harmless |\n|---|--:|--:|")
-    for kind in sorted({kind for kind, _ in bits}):
-        print(f"| `{kind}` | {bits[kind, 'noticed']} | {bits[kind, 'harmless']} |")
-    print(*wrong, *wrong_bits, sep="\n", file=sys.stderr)
-    total = Counter(outcome for _, outcome in bits.elements())
-    print(
-        f"\n{sum(done.values())} of {args.faults} faults healed; bits: {dict(total)}, {len(wrong_bits)} wrong"
-    )
-    return 1 if wrong or wrong_bits else 0
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    of_bits = Counter((bit.kind, bit.what) for bit in bits if not bit.wrong)
+    for kind in sorted({bit.kind for bit in bits}):
+        print(f"| `{kind}` | {of_bits[kind, 'noticed']} | {of_bits[kind, 'harmless']} |")
+    for title, found in (("faults", faults), ("bits", bits)):
+        seconds = sum(outcome.seconds for outcome in found) / max(1, len(found))
+        wrong = [outcome.wrong for outcome in found if outcome.wrong]
+        print(*wrong, sep="\n", file=sys.stderr)
+        commits = ", ".join(sorted({outcome.commit[:12] for outcome in found}))
+        print(f"{len(found)} {title}, {len(wrong)} wrong, {seconds:.1f} s each (code: {commits})")
+    return 1 if any(outcome.wrong for outcome in (*faults, *bits)) else 0
 
 
 if __name__ == "__main__":

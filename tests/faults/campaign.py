@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.faults.kinds import RESTING, RUNNING, Fault
+from tests.faults.record import Outcome
 from tests.faults.trial import Trial, healed, tracebacks
+
+EMPTY = 1 / 3
+"""Of faults at something left to train, the share that finds no results at all; others lack a pack."""
+OWN = 1 / 3
+"""Of them, the share whose processes are started as a person does it; the others begin loaded."""
 
 
 def befall(reference: Trial, trial: Trial, fault: Fault, chance: random.Random) -> str:
@@ -28,31 +33,26 @@ def befall(reference: Trial, trial: Trial, fault: Fault, chance: random.Random) 
     return what
 
 
-def campaign(
-    reference: Trial, folder: Path, number: int, seed: int, say: Callable[[str], None] = lambda _: None
-) -> tuple[Counter[str], list[str]]:
-    """So many faults, kinds in turn; how many of each were healed, and what went wrong.
+def begun(reference: Trial, place: Path, fault: Fault, chance: random.Random) -> Trial:
+    """What a fault befalls: a finished store, or one of which something is left to train."""
+    if fault in RESTING:
+        return reference.copy(place)
+    own, empty = chance.random() < OWN, chance.random() < EMPTY
+    if empty:
+        return Trial(place, reference.data, own, reference.seconds)
+    trial = reference.copy(place)
+    shutil.rmtree(chance.choice(sorted(trial.store.packs.iterdir())))
+    trial.own, trial.seconds = own, {of: seconds / 2 for of, seconds in reference.seconds.items()}
+    return trial
 
-    Of those that befall processes every other one finds a store without results, else a finished one of
-    which a pack is gone.
-    """
-    done: Counter[str] = Counter()
-    wrong: list[str] = []
+
+def campaign(reference: Trial, folder: Path, turns: Iterable[int], seed: int) -> Iterator[Outcome]:
+    """What became of these faults, kinds in turn; the same for the same seed but for times."""
     kinds = (*RUNNING, *RESTING)
-    for turn in range(number):
+    for turn in turns:
         chance, fault = random.Random(f"{seed} {turn}"), kinds[turn % len(kinds)]
         place = folder / str(turn)
-        trial = Trial(place, reference.data)
-        if fault in RESTING or turn // len(kinds) % 2:
-            trial = reference.copy(place)
-            if fault in RUNNING:
-                shutil.rmtree(chance.choice(sorted(trial.store.packs.iterdir())))
-        outcome = "healed"
-        try:
-            done[befall(reference, trial, fault, chance)] += 1
-        except AssertionError as error:
-            outcome = "wrong"
-            wrong.append(f"fault {turn} ({fault.__name__}): {error}")
-        say(f"{turn + 1} of {number}: {fault.__name__}: {outcome}")
+        with Outcome.of("fault", seed, turn, fault.__name__) as outcome:
+            outcome.what = befall(reference, begun(reference, place, fault, chance), fault, chance)
         shutil.rmtree(place, ignore_errors=True)
-    return done, wrong
+        yield outcome

@@ -6,9 +6,10 @@ import random
 import re
 import shutil
 import traceback
-from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from jobs.commands.cli import main
 from jobs.store import submitted_settings
 from regularize.errors import UserError
 from regularize.store import Store, read_table
+from tests.faults.record import Outcome
 from tests.faults.trial import Trial, healed, tracebacks
 
 _NAMED = re.compile(r"damaged|cannot be read|gone")
@@ -34,9 +36,12 @@ class Flip:
 
     @property
     def kind(self) -> str:
-        if self.path.parts[0] == "logs":
-            return "logs/*" + self.path.suffix
-        return f"packs/*/{self.path.name}" if self.path.parts[0] == "packs" else self.path.as_posix()
+        first = self.path.parts[0]
+        if first in ("logs", "code", "data"):
+            return f"{first}/*{self.path.suffix}"
+        if self.path.suffix == ".diff":
+            return "*.diff"
+        return f"{first}/*/{self.path.name}" if first == "packs" else self.path.as_posix()
 
 
 def flips(store: Store, number: int, seed: int) -> list[Flip]:
@@ -105,7 +110,7 @@ def _read(reference: Trial, trial: Trial) -> str:
             except UserError as error:
                 said.append(str(error))
                 continue
-            whole = load(reference.store, run_id).network.state_dict()
+            whole = _network(reference.store, run_id)
             assert all(torch.equal(found[name], whole[name]) for name in whole), f"network of {run_id}"
         submissions(trial.store)
         for reading in (submitted_settings.load, submitted_settings.load_saved_sweep):
@@ -116,17 +121,19 @@ def _read(reference: Trial, trial: Trial) -> str:
     return "\n".join([*said, err.getvalue()])
 
 
+@cache
+def _network(store: Store, run_id: str) -> dict[str, torch.Tensor]:
+    return load(store, run_id).network.state_dict()
+
+
 def campaign(
-    reference: Trial, folder: Path, number: int, seed: int, *, heal: bool
-) -> tuple[Counter[tuple[str, str]], list[str]]:
-    """Flip so many bits, each in a fresh copy; how often which kind of file was what, and what went wrong."""
-    outcomes: Counter[tuple[str, str]] = Counter()
-    wrong: list[str] = []
-    for turn, flip in enumerate(flips(reference.store, number, seed)):
-        trial = reference.copy(folder / str(turn))
-        try:
-            outcomes[flip.kind, judge(reference, trial, flip, heal)] += 1
-        except AssertionError as error:
-            wrong.append(str(error))
+    reference: Trial, folder: Path, turns: Iterable[int], number: int, seed: int, *, heal: bool
+) -> Iterator[Outcome]:
+    """What became of these of so many flipped bits, each in a fresh copy."""
+    all_ = flips(reference.store, number, seed)
+    for turn in turns:
+        trial, flip = reference.copy(folder / str(turn)), all_[turn]
+        with Outcome.of("bit", seed, turn, flip.kind) as outcome:
+            outcome.what = judge(reference, trial, flip, heal)
         shutil.rmtree(trial.folder)
-    return outcomes, wrong
+        yield outcome

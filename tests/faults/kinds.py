@@ -12,40 +12,37 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from jobs.store.pack_status import read_packs
-from tests.faults.trial import Trial
+from tests.faults import forked
+from tests.faults.trial import Started, Trial
 
 Fault = Callable[[Trial, random.Random], str]
 """Does harm, and says in a few words what it was."""
+Found = TypeVar("Found")
 
-AT_MOST = 30.0  # seconds until a process is harmed
+TOO_LATE = "a submission ends before it is harmed"
 
 
 def kill_the_worker(trial: Trial, chance: random.Random) -> str:
     """Its process, while it trains; the submission says so and ends."""
     process = trial.start("submit")
     pids = _until(lambda: _workers(trial), process)
-    time.sleep(chance.uniform(0, 0.5))
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    trial.heard(process, "submit")
-    return "a worker is killed"
+    time.sleep(chance.uniform(0, 0.2))
+    _kill(pids)
+    return "a worker is killed" if trial.heard(process, "submit").code else TOO_LATE
 
 
 def kill_the_submission(trial: Trial, chance: random.Random) -> str:
     """At any time from its start on; its worker ends by itself."""
     process = trial.start("submit")
-    wait = chance.uniform(0, AT_MOST)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(wait)
+    _wait(process, chance.uniform(0, 0.8) * trial.seconds[trial.own])
     process.kill()
-    trial.heard(process, "submit")
-    return "a submission is killed"
+    return "a submission is killed" if trial.heard(process, "submit").code else TOO_LATE
 
 
 def kill_all(trial: Trial, chance: random.Random) -> str:
@@ -53,24 +50,30 @@ def kill_all(trial: Trial, chance: random.Random) -> str:
     process = trial.start("submit")
     if chance.random() < 0.5:
         _until(lambda: _workers(trial), process)
-        time.sleep(chance.uniform(0, 1))
+        _wait(process, chance.uniform(0, 0.2))
     else:
-        time.sleep(chance.uniform(0, AT_MOST / 2))
-    for pid in (process.pid, *_below(process.pid)):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    trial.heard(process, "submit")
-    return "all processes are killed"
+        _wait(process, chance.uniform(0, 0.8) * trial.seconds[trial.own])
+    _kill([process.pid, *_below(process.pid)])
+    return "all processes are killed" if trial.heard(process, "submit").code else TOO_LATE
+
+
+def kill_unreaped(trial: Trial, chance: random.Random) -> str:
+    """A submission that holds the lock and for whose end nobody has waited: it is dead all the same."""
+    process = trial.start("submit", own=True)
+    _until(trial.store.lock.exists, process)
+    _wait(process, chance.uniform(0, trial.seconds[True] / 4))
+    _kill([process.pid, *_below(process.pid)])
+    said = trial.run("submit")
+    assert said.code == 0, said
+    return "a killed submission stays unreaped" if trial.heard(process, "submit").code else TOO_LATE
 
 
 def interrupt(trial: Trial, chance: random.Random) -> str:
     """Ctrl-C, or SIGTERM as of a system that goes down."""
     process = trial.start("submit")
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(chance.uniform(3, AT_MOST))
+    _wait(process, chance.uniform(0.1, 0.8) * trial.seconds[trial.own])
     process.send_signal(chance.choice((signal.SIGINT, signal.SIGTERM)))
-    trial.heard(process, "submit")
-    return "a submission is interrupted"
+    return "a submission is interrupted" if trial.heard(process, "submit").code else TOO_LATE
 
 
 def submit_twice(trial: Trial, chance: random.Random) -> str:
@@ -163,9 +166,38 @@ def other_in_its_place(trial: Trial, chance: random.Random) -> str:
     return "a file or loop in a folder's place"
 
 
+def not_ours(trial: Trial, chance: random.Random) -> str:
+    """A store of another user, which one may read."""
+    trial.store.folder.mkdir(parents=True, exist_ok=True)
+    paths = [trial.store.folder, *trial.store.folder.rglob("*")]
+    for path in paths:
+        os.chown(path, 1, 1)
+    for words in ("submit", "status", "logs", "collect"):
+        trial.run(words, within=forked.powerless)
+    assert trial.said[-4].code == 2, trial.said[-4]
+    for path in paths:
+        os.chown(path, 0, 0)
+    return "the store is another user's"
+
+
+def no_links(trial: Trial, chance: random.Random) -> str:
+    said = trial.run("submit", within=forked.no_links)
+    assert said.code == 0, said
+    return "a file system without hard links"
+
+
+def other_terminal(trial: Trial, chance: random.Random) -> str:
+    for words in (("submit",), ("status",), ("watch", "--once"), ("collect",), ("compare",)):
+        said = trial.run(*words, within=chance.choice((forked.latin_terminal, forked.ascii_terminal)))
+        assert said.code == 0, said
+    return "a terminal that is not of UTF-8"
+
+
 RUNNING: tuple[Fault, ...] = (
-    kill_the_worker, kill_the_submission, kill_all, interrupt, submit_twice, full_disk, no_inodes, read_only
+    kill_the_worker, kill_the_submission, kill_all, kill_unreaped, interrupt, submit_twice, full_disk,
+    no_inodes, read_only, not_ours, no_links, other_terminal
 )  # fmt: skip
+"""Befall a store of which something is left to train."""
 RESTING: tuple[Fault, ...] = (flip_a_bit, cut_a_file, remove_a_file, dead_lock, other_in_its_place)
 
 
@@ -183,13 +215,24 @@ def _workers(trial: Trial) -> list[int]:
     return [status.pid for status in statuses if status.state == "running"]
 
 
-def _until(look: Callable[[], list[int]], process: subprocess.Popen[str]) -> list[int]:
-    """What `look` finds, nothing once the process has ended."""
+def _until(look: Callable[[], Found], process: Started) -> Found | None:
+    """What `look` finds, None once the process has ended."""
     while process.poll() is None:
         if found := look():
             return found
-        time.sleep(0.05)
-    return []
+        time.sleep(0.02)
+    return None
+
+
+def _wait(process: Started, seconds: float) -> None:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+
+
+def _kill(pids: Iterable[int] | None) -> None:
+    for pid in pids or ():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _below(pid: int) -> list[int]:

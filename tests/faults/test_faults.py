@@ -22,13 +22,26 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Trial:
 
 
 def test_single_flipped_bits_are_noticed_or_harmless(whole: Trial, tmp_path: Path) -> None:
-    outcomes, wrong = flipped_bits.campaign(whole, tmp_path, 42, SEED, heal=False)
-    assert wrong == []
-    noticed = sum(count for (_, outcome), count in outcomes.items() if outcome == "noticed")
+    outcomes = list(flipped_bits.campaign(whole, tmp_path, range(42), 42, SEED, heal=False))
+    assert [outcome.wrong for outcome in outcomes if outcome.wrong] == []
+    noticed = sum(outcome.what == "noticed" for outcome in outcomes)
     assert noticed > 20, "few files of a store may change without a word"
 
 
-@pytest.mark.parametrize("fault", [kinds.kill_all, kinds.full_disk, kinds.read_only, kinds.remove_a_file])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        kinds.kill_all,
+        kinds.kill_unreaped,
+        kinds.submit_twice,
+        kinds.full_disk,
+        kinds.no_inodes,
+        kinds.read_only,
+        kinds.not_ours,
+        kinds.no_links,
+        kinds.remove_a_file,
+    ],
+)
 def test_a_store_heals_to_the_tables_of_an_undisturbed_one(
     whole: Trial, tmp_path: Path, fault: kinds.Fault
 ) -> None:

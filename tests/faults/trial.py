@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pyarrow as pa
 from analysis.tables.collect import NAMES
 from jobs.store.journal import append
 from regularize.store import Store, read_table
+from tests.faults import forked
 
 SWEEP = """\
 name: tiny
@@ -36,6 +39,7 @@ sys.exit(main())
 """
 TIMES = ("seconds", "evaluation_seconds", "host", "finished_at", "pack_id", "pack_runs")
 """Columns that say how long, where and beside whom a run was trained."""
+Started = subprocess.Popen[str] | forked.Fork
 PATIENCE = 600.0  # seconds
 ATTEMPTS = 4
 
@@ -59,6 +63,8 @@ class Trial:
 
     folder: Path
     data: Path
+    own: bool = False  # whether what is started has an interpreter of its own
+    seconds: Mapping[bool, float] = field(default_factory=dict)  # of an undisturbed submission, by `own`
     said: list[Said] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -70,28 +76,34 @@ class Trial:
     def store(self) -> Store:
         return Store(self.folder / "results" / "tiny")
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """A command, as its own session."""
-        cluster = ("--cluster", "here.yaml", "--max-tasks", "1") if words[0] == "submit" else ()
-        places = (*cluster, "--data-root", str(self.data)) if words[0] == "submit" else cluster
+    def start(self, *words: str, own: bool = False) -> Started:
+        """A command, as a person starts it with an interpreter of its `own`, else as a fork."""
+        if not (own or self.own):
+            return forked.Fork(self.folder, self._whole(words))
         return subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *words, "sweep.yaml", *places],
+            [sys.executable, "-c", PROGRAM, *self._whole(words)],
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
+            env=os.environ | {"PYTHONPATH": str(forked.ROOT), "OMP_NUM_THREADS": "1"},
             start_new_session=True,
         )
 
-    def heard(self, process: subprocess.Popen[str], *words: str) -> Said:
+    def heard(self, process: Started, *words: str) -> Said:
+        """What a started command answers; waits for its end."""
         out, err = process.communicate(timeout=PATIENCE)
         said = Said(words, process.returncode, out, err)
         self.said.append(said)
         return said
 
-    def run(self, *words: str) -> Said:
-        return self.heard(self.start(*words), *words)
+    def run(self, *words: str, within: forked.Surroundings | None = None) -> Said:
+        """A command, as a fork."""
+        return self.heard(forked.Fork(self.folder, self._whole(words), within), *words)
+
+    def _whole(self, words: Sequence[str]) -> list[str]:
+        places = ("--cluster", "here.yaml", "--max-tasks", "1", "--data-root", str(self.data))
+        return [words[0], "sweep.yaml", *words[1:], *(places if words[0] == "submit" else ())]
 
     def tables(self) -> dict[str, pa.Table]:
         """The collected tables, without what differs from time to time."""
@@ -105,7 +117,7 @@ class Trial:
 
     def copy(self, folder: Path) -> Trial:
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
-        return Trial(folder, self.data)
+        return Trial(folder, self.data, self.own, self.seconds)
 
 
 def tracebacks(said: Said) -> bool:
@@ -132,11 +144,18 @@ def healed(trial: Trial) -> Said:
 
 def reference(folder: Path, data: Path) -> Trial:
     """The sweep, undisturbed."""
-    trial = Trial(folder, data)
-    said = trial.run("submit")
-    assert said.code == 0, said
+    trials = {own: Trial(folder / str(own), data, own) for own in (True, False)}
+    seconds = {own: _timed(trial) for own, trial in trials.items()}
+    trial = Trial(folder / str(True), data, seconds=seconds)
     run_id = read_table(trial.store.runs)["run_id"][0].as_py()
     append(trial.store.journal, "cancelled", runs=[run_id], elements=[])
     append(trial.store.journal, "retried", runs=[run_id])
     assert trial.run("collect").code == 0
     return trial
+
+
+def _timed(trial: Trial) -> float:
+    began = time.monotonic()
+    said = trial.heard(trial.start("submit"), "submit")
+    assert said.code == 0, said
+    return time.monotonic() - began
