@@ -1,6 +1,7 @@
 """`make faults N=…`: so many faults and flipped bits; ends with what became of them, 1 if any went wrong.
 
-Goes on with what the record has not: one that was interrupted may be called again.
+Goes on with what the record has not: one that was interrupted may be called again. Others, of other seeds,
+may run beside it; the tables are of all that the record has.
 """
 
 from __future__ import annotations
@@ -23,18 +24,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=15)
     parser.add_argument("--record", type=Path, default=Path("faults.jsonl"))
     args = parser.parse_args()
-    record = Record(args.record, args.seed)
+    record = Record(args.record)
+    faults, bits = (
+        record.left(sort, args.seed, n) for sort, n in (("fault", args.faults), ("bit", args.bits))
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)  # some faults are another user's
         whole = reference(folder / "reference", folder / "data")
-        bits = flipped_bits.campaign(
-            whole, folder / "bits", record.left("bit", args.bits), args.bits, args.seed, heal=True
-        )
-        record.add(bits, args.bits)
-        faults = campaign.campaign(whole, folder / "faults", record.left("fault", args.faults), args.seed)
-        record.add(faults, args.faults)
-    return _shown(record.outcomes("fault", args.faults), record.outcomes("bit", args.bits))
+        record.add(campaign.campaign(whole, folder / "faults", faults, args.seed), args.faults)
+        flips = flipped_bits.campaign(whole, folder / "bits", bits, args.bits, args.seed, heal=True)
+        record.add(flips, args.bits)
+    record = Record(args.record)  # with what others have added
+    return _shown(record.outcomes("fault"), record.outcomes("bit"))
 
 
 def _shown(faults: list[Outcome], bits: list[Outcome]) -> int:
@@ -49,8 +51,10 @@ def _shown(faults: list[Outcome], bits: list[Outcome]) -> int:
         seconds = sum(outcome.seconds for outcome in found) / max(1, len(found))
         wrong = [outcome.wrong for outcome in found if outcome.wrong]
         print(*wrong, sep="\n", file=sys.stderr)
-        commits = ", ".join(sorted({outcome.commit[:12] for outcome in found}))
-        print(f"{len(found)} {title}, {len(wrong)} wrong, {seconds:.1f} s each (code: {commits})")
+        seeds, commits = ({getattr(each, name) for each in found} for name in ("seed", "commit"))
+        print(
+            f"{len(found)} {title}, {len(wrong)} wrong, {seconds:.1f} s each; seeds {seeds}, code {commits}"
+        )
     return 1 if any(outcome.wrong for outcome in (*faults, *bits)) else 0
 
 

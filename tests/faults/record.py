@@ -38,29 +38,27 @@ class Outcome:
 
 
 class Record:
-    """All outcomes of one seed; of a fault that was tried again, the last."""
+    """All outcomes; of a fault that was tried again, the last. Campaigns of several seeds may share one."""
 
-    def __init__(self, path: Path, seed: int) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        found = [
-            outcome for outcome in (Outcome(**json.loads(line)) for line in lines) if outcome.seed == seed
-        ]
-        self._outcomes = {(outcome.sort, outcome.turn): outcome for outcome in found}
+        found = (Outcome(**json.loads(line)) for line in lines)
+        self._last = {(outcome.sort, outcome.seed, outcome.turn): outcome for outcome in found}
 
-    def left(self, sort: str, number: int) -> list[int]:
+    def left(self, sort: str, seed: int, number: int) -> list[int]:
         """Of so many, those not made yet and those that went wrong."""
-        done = {turn for (of, turn), outcome in self._outcomes.items() if of == sort and not outcome.wrong}
-        return [turn for turn in range(number) if turn not in done]
+        done = {key for key, outcome in self._last.items() if not outcome.wrong}
+        return [turn for turn in range(number) if (sort, seed, turn) not in done]
 
     def add(self, outcomes: Iterable[Outcome], number: int) -> None:
         """Keep each as soon as it is there."""
         for outcome in outcomes:
-            self._outcomes[outcome.sort, outcome.turn] = outcome
+            self._last[outcome.sort, outcome.seed, outcome.turn] = outcome
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(outcome)) + "\n")
+                file.write(f"{json.dumps(asdict(outcome))}\n")
             said = "WRONG" if outcome.wrong else outcome.what
             print(f"{outcome.sort} {outcome.turn + 1} of {number}: {outcome.kind}: {said}", flush=True)
 
-    def outcomes(self, sort: str, number: int) -> list[Outcome]:
-        return [found for (of, turn), found in self._outcomes.items() if of == sort and turn < number]
+    def outcomes(self, sort: str) -> list[Outcome]:
+        return [outcome for outcome in self._last.values() if outcome.sort == sort]
