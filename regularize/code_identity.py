@@ -39,9 +39,12 @@ NO_NUMBERS = frozenset(
         "heartbeat.py",
         "memory.py",
         "model_modules.py",
+        "origin.py",
         "schemas.py",
         "stopwatch.py",
         "store.py",
+        "tables.py",
+        "whole_files.py",
     }
 )
 

@@ -21,6 +21,8 @@ def git_commit() -> str:
         return str(read_json(folder.parent / ORIGIN)["commit"])
     command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
     with suppress(OSError, subprocess.TimeoutExpired):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=10, check=False
+        )
         return done.stdout.strip()
     return ""

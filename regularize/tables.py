@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from regularize import __version__
 from regularize.errors import UserError
 from regularize.origin import git_commit
 from regularize.schemas import SCHEMA_VERSION
-from regularize.whole_files import CHECKSUM, UNSEALED, fits, naming_failures, seal, write_whole
+from regularize.whole_files import CHECKSUM, UNSEALED, fits, seal, set_aside, write_whole
 
 ROW_GROUP = 100_000  # rows
 
@@ -29,9 +29,8 @@ class DamagedFileError(UserError):
         self.path, self.reason = path, reason
 
     def set_aside(self) -> None:
-        """Rename the file to `<file>.damaged`; another process may have done so already."""
-        with naming_failures(self.path), suppress(FileNotFoundError):
-            self.path.rename(self.path.with_name(f"{self.path.name}.damaged"))
+        """Rename the file to `<file>.damaged`."""
+        set_aside(self.path)
 
 
 def _remedy(path: Path) -> str:
@@ -56,7 +55,10 @@ def write_batches(path: Path, batches: Iterable[pa.Table], schema: pa.Schema, **
 
     def write(temporary: Path) -> None:
         whole = schema.with_metadata(table_metadata() | metadata)
-        with pq.ParquetWriter(temporary, whole, compression="zstd", write_page_checksum=True) as writer:
+        with (
+            arrow_file(temporary, "wb") as file,
+            pq.ParquetWriter(file, whole, compression="zstd", write_page_checksum=True) as writer,
+        ):
             for batch in batches:
                 writer.write_table(batch.replace_schema_metadata(whole.metadata), row_group_size=ROW_GROUP)
             writer.add_key_value_metadata({CHECKSUM: UNSEALED})
@@ -78,7 +80,7 @@ def open_table(path: Path) -> Iterator[pq.ParquetFile]:
         stat = path.stat()
         if not _fits(path, stat.st_ino, stat.st_size, stat.st_mtime_ns):
             raise DamagedFileError(path, "its checksum does not fit")
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with arrow_file(path) as stored, pq.ParquetFile(stored, page_checksum_verification=True) as file:
             yield file
     except FileNotFoundError:
         raise
@@ -94,9 +96,13 @@ def read_table(path: Path, columns: Sequence[str] | None = None, where: Any = No
     with open_table(path) as file:
         if where is None:
             return file.read(columns=columns)  # `pq.read_table` would import pandas
-        return pq.read_table(
-            path, columns=columns, filters=where, partitioning=None, page_checksum_verification=True
-        )
+        with arrow_file(path) as stored:
+            return pq.read_table(stored, columns=columns, filters=where, page_checksum_verification=True)
+
+
+def arrow_file(path: Path, mode: str = "rb") -> pa.OSFile:
+    """A file by the bytes of its name: Arrow would take those of UTF-8, whatever the locale says."""
+    return pa.OSFile(os.fsencode(path), mode)
 
 
 @lru_cache(maxsize=1024)

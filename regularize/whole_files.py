@@ -197,6 +197,17 @@ def archive_damage(path: Path) -> str:
     return f"the checksum of {member} is wrong" if member else ""
 
 
+def aside(path: Path) -> Path:
+    """Where a damaged file goes, to be looked at by a person."""
+    return path.with_name(f"{path.name}.damaged")
+
+
+def set_aside(path: Path) -> None:
+    """Rename a damaged file; another process may have done so already."""
+    with naming_failures(path), suppress(FileNotFoundError):
+        path.rename(aside(path))
+
+
 def warn(text: str) -> None:
     """A line on stderr: something was not as it should be, and what is done about it."""
     print(f"warning: {text}", file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ import pyarrow.csv
 from analysis.tables.collect import NAMES
 from analysis.tables.store_tables import Tables
 from regularize.store import open_table
+from regularize.tables import arrow_file
 
 
 def write(tables: Tables, folder: Path) -> None:
@@ -18,7 +19,10 @@ def write(tables: Tables, folder: Path) -> None:
     for name in NAMES:
         with open_table(tables.store.table(name)) as file:
             schema = _flat(file.schema_arrow.empty_table()).schema
-            with pyarrow.csv.CSVWriter(folder / f"{name}.csv", schema) as writer:
+            with (
+                arrow_file(folder / f"{name}.csv", "wb") as out,
+                pyarrow.csv.CSVWriter(out, schema) as writer,
+            ):
                 for batch in file.iter_batches():
                     writer.write_table(_flat(pa.Table.from_batches([batch])))
 

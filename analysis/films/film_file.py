@@ -48,7 +48,9 @@ def _write_mp4(ffmpeg: str, images: Sequence[Image], path: Path) -> None:
         for image in [*images, *[images[-1]] * HOLD]:
             pixels.write(image.tobytes())
         pixels.seek(0)
-        done = subprocess.run(command, stdin=pixels, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, stdin=pixels, capture_output=True, text=True, errors="replace", check=False
+        )
     if done.returncode:
         raise UserError(f"{ffmpeg} made no film: {done.stderr.strip()}")
 

@@ -18,8 +18,9 @@ from analysis.notation.number_text import count
 from analysis.statistics.contenders import Contender, contender_order, of_problem
 from analysis.tables.collect import strength_order
 from analysis.tables.store_tables import Problem, Tables
+from regularize.errors import UserError
 from regularize.store import Store, read_json, write_json
-from regularize.whole_files import warn
+from regularize.whole_files import aside, set_aside, warn
 
 Planned = Mapping[str, Mapping[str, Any]]
 """By regularizer: the number of report `seeds`, and the `strengths` that are tried, of one problem."""
@@ -30,27 +31,47 @@ def record(tables: Tables) -> None:
     looks, now = read(tables.store), _plan(tables)
     if now and (not looks or looks[-1]["problems"] != now):
         time = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(tables.store.looks, [*_read(tables.store.looks), {"time": time, "problems": now}])
+        path, here = tables.store.looks, _read(tables.store.looks)
+        if here is None:
+            set_aside(path)
+            warn(f"{path} was damaged: it is set aside, and a new one begins with this look")
+        write_json(path, [*(here or []), {"time": time, "problems": now}])
 
 
 def read(store: Store) -> list[dict[str, Any]]:
     """All looks, here and on the cluster, oldest first; none where there is no file that can be read."""
-    return sorted([*_read(store.looks), *_read(store.looks_there)], key=lambda look: look["time"])
+    looks = (look for path in (store.looks, store.looks_there) for look in _read(path) or ())
+    return sorted(looks, key=lambda look: str(look["time"]))
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def _read(path: Path) -> list[dict[str, Any]] | None:
+    """None where the file is damaged.
+
+    Raises:
+        UserError: the file system does not give it.
+    """
     try:
         looks = read_json(path)
         return [{"time": str(look["time"]), "problems": dict(look["problems"])} for look in looks]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        warn(f"{path} is damaged ({error}): what was added after the first look is not known")
-        return []
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def added(tables: Tables, problem: Problem) -> str | None:
-    """In a sentence, what the sweep has for a problem that it had not at the first look; None for nothing."""
+    """In a sentence, what the sweep has for a problem that it had not at the first look; None for nothing.
+
+    Looks that a damaged file had are not known any more, which is said for as long as it lies there.
+    """
+    for path in (tables.store.looks, tables.store.looks_there):
+        if aside(path).exists() or _read(path) is None:
+            return (
+                "Whether seeds, strengths or techniques were added after report results had been compared "
+                f"is not known: {path.name}, which said so, is damaged"
+            )
     for look in read(tables.store):
         if before := look["problems"].get(problem.slug):
             return _sentence(look["time"], before, _planned(tables.runs, problem))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 
 from analysis.tables.store_tables import Tables
 from regularize.store import read_json
@@ -41,8 +40,12 @@ def _of_data(tables: Tables) -> Iterator[str]:
 def _how(tables: Tables, kind: str, found: Counter[str]) -> str:
     """How those were accepted that were, as the store remembers."""
     said: dict[str, str] = {}  # the last time counts
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    try:
         for entry in read_json(tables.store.accepted):
             if entry["kind"] == kind and any(entry["name"] in name.split("+") for name in found):
                 said[entry["name"]] = f"{entry['name']} {entry['how']} on {entry['time'][:10]}"
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return f" (how they were accepted is not known: {tables.store.accepted.name} is damaged)"
     return f" ({', '.join(said.values())})" if said else ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -115,10 +113,6 @@ class Check:
             yield from node_findings.findings(
                 self.cluster, facts(self.data_root), report.there, self.data_root is not None
             )
-
-
-def user() -> str:
-    return pwd.getpwuid(os.getuid()).pw_name
 
 
 def _folder(store: Path) -> tuple[Path | None, Finding]:

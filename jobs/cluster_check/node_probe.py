@@ -109,9 +109,12 @@ def _scratch(folder: str) -> str:
     """Why nothing can be written there; empty if it can, or there is none."""
     if not folder:
         return ""
-    path = os.path.expandvars(Path(folder).expanduser())
+    path = folder
     try:
+        path = os.path.expandvars(Path(folder).expanduser())
         with tempfile.TemporaryFile(dir=path):
             return ""
+    except RuntimeError:
+        return f"{folder}: this user has no home folder there"
     except OSError as error:
         return f"{path}: {error.strerror}"

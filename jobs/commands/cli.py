@@ -77,6 +77,15 @@ def run(args: argparse.Namespace) -> int:
         # Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except UnicodeEncodeError as error:
+        if error.encoding.lower() != sys.getfilesystemencoding().lower():
+            raise
+        print(
+            f"error: {error.object!r} is no name for a file here, where names are of {error.encoding}; "
+            "try LC_ALL=C.UTF-8",
+            file=sys.stderr,
+        )
+        return 2
     except OSError as error:
         # A disk or folder that is not as it should be: full, read-only, not ours, a file in a folder's place.
         if error.filename is None or error.errno not in _OF_THE_DISK:

@@ -85,7 +85,11 @@ def _silent(_: str) -> None:
 
 
 def _user() -> str:
-    return pwd.getpwuid(os.getuid()).pw_name
+    """The user's name; its number where the system knows no name."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,8 +104,8 @@ def _counts(status: PackStatus) -> bool:
 
 def _code_differs(store: Store, name: str, today: Code) -> list[str]:
     before = kept_code(store, name)
-    if before is None:
-        return ["its sources are not kept"]
+    if before is None or before.name != name:
+        return [f"{store.code(name)} is damaged" if store.code(name).exists() else "its sources are not kept"]
     lines = [
         f"{library} {before.libraries.get(library) or 'none'}, now {now or 'none'}"
         for library, now in today.libraries.items()

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from regularize.code_identity import Code
+from regularize.errors import UserError
 from regularize.store import Store, read_json, write_bytes, write_json
-from regularize.whole_files import warn
+from regularize.whole_files import set_aside, warn
 
 KEPT, PROVED = "kept", "proved equal"
 
@@ -29,6 +31,7 @@ class Accepted:
 
 def keep_code(store: Store, code: Code) -> None:
     if kept_code(store, code.name) is None:
+        _anew(store.code(code.name))
         write_bytes(store.code(code.name), code.to_bytes())
 
 
@@ -41,7 +44,14 @@ def kept_code(store: Store, name: str) -> Code | None:
 
 def keep_data(store: Store, name: str, facts: Mapping[str, Any]) -> None:
     if not kept_data(store, name):
+        _anew(store.data(name))
         write_json(store.data(name), dict(facts))
+
+
+def _anew(path: Path) -> None:
+    """What a file says is known today: nothing is lost with it."""
+    if path.exists():
+        warn(f"{path} was damaged: it is written anew")
 
 
 def kept_data(store: Store, name: str) -> dict[str, Any]:
@@ -53,7 +63,19 @@ def kept_data(store: Store, name: str) -> dict[str, Any]:
 
 
 def accepted(store: Store) -> list[Accepted]:
-    """In the order in which they were accepted."""
+    """In the order in which they were accepted; a damaged file says nothing, which is said."""
+    found = _accepted(store)
+    if found is None:
+        warn(f"{store.accepted} is damaged: which other code or data was accepted is asked again")
+    return found or []
+
+
+def _accepted(store: Store) -> list[Accepted] | None:
+    """None where the file is damaged.
+
+    Raises:
+        UserError: the file system does not give it.
+    """
     try:
         found = [Accepted(**entry) for entry in read_json(store.accepted)]
         if not all(
@@ -63,12 +85,16 @@ def accepted(store: Store) -> list[Accepted]:
         return found
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, TypeError) as error:
-        warn(f"{store.accepted} is damaged ({error}): which other code or data was accepted is asked again")
-        return []
+    except OSError as error:
+        raise UserError(f"{store.accepted} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError):
+        return None
 
 
 def accept(store: Store, kind: str, names: Iterable[str], today: str, how: str, runs: int) -> None:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now, before = datetime.now(UTC).isoformat(timespec="seconds"), _accepted(store)
+    if before is None:
+        set_aside(store.accepted)
+        warn(f"{store.accepted} was damaged: it is set aside, and a new one begins")
     more = [Accepted(kind=kind, name=name, today=today, how=how, runs=runs, time=now) for name in names]
-    write_json(store.accepted, [asdict(entry) for entry in [*accepted(store), *more]])
+    write_json(store.accepted, [asdict(entry) for entry in [*(before or []), *more]])

@@ -16,8 +16,8 @@ from typing import Any
 
 import regularize
 from regularize.cores import cores
-from regularize.store import ORIGIN, DamagedFileError, Store, git_commit, read_json, write_json, write_whole
-from regularize.whole_files import warn
+from regularize.store import ORIGIN, Store, git_commit, read_json, write_json, write_whole
+from regularize.whole_files import set_aside, warn
 
 UNCOMMITTED = "uncommitted.diff"
 """Beside `ORIGIN`, where the code was not as committed."""
@@ -45,8 +45,7 @@ def _before(store: Store) -> list[Any]:
     except FileNotFoundError:
         return []
     except (ValueError, KeyError, TypeError) as error:
-        damaged = DamagedFileError(store.provenance, str(error))
-        damaged.set_aside()
+        set_aside(store.provenance)
         warn(f"{store.provenance} was damaged ({error}): it is set aside, and a new one begins with this one")
         return []
 

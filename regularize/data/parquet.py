@@ -33,6 +33,7 @@ from regularize.data.source import (
     damaged,
 )
 from regularize.errors import UserError
+from regularize.tables import arrow_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -162,7 +163,7 @@ def _contents(path: Path, column: str) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with arrow_file(path) as stored, pq.ParquetFile(stored) as file:
             for batch in file.iter_batches(AT_ONCE, columns=[column]):
                 yield from batch.column(0).to_pylist()
     except (OSError, pa.ArrowException) as error:
@@ -190,7 +191,8 @@ def _labels(paths: Sequence[Path], columns: Columns) -> Labels:
     for path in paths:
         _metadata(path)
         try:
-            column = pq.read_table(path, columns=[columns.label]).column(0)
+            with arrow_file(path) as stored:
+                column = pq.read_table(stored, columns=[columns.label]).column(0)
         except (OSError, pa.ArrowException) as error:
             raise damaged(path, error) from error
         if column.null_count or pa.types.is_nested(column.type):
@@ -256,6 +258,7 @@ def _metadata(path: Path) -> Any:
     try:
         with path.open("rb") as stored:
             check_here(path, stored.read(64))
-        return pq.read_metadata(path)
+        with arrow_file(path) as whole:
+            return pq.read_metadata(whole)
     except (OSError, pa.ArrowException) as error:
         raise damaged(path, error) from error

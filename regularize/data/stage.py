@@ -48,7 +48,10 @@ def staged(name: str, root: Path | str | None, scratch: Path, form: Form = AS_IT
 
 def _folder(scratch: Path) -> Path:
     """This user's folder there; what others may have put into a shared one is never read."""
-    folder = Path(os.path.expandvars(scratch.expanduser())) / f"regularize-{os.getuid()}"
+    try:
+        folder = Path(os.path.expandvars(scratch.expanduser())) / f"regularize-{os.getuid()}"
+    except RuntimeError:
+        raise UserError(f"scratch is {scratch}, but this user has no home folder") from None
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.stat(follow_symlinks=False)

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from regularize.errors import UserError
 from regularize.store import write_bytes
 
 SOURCES = Path(__file__).parent
@@ -86,7 +87,10 @@ def compilers() -> list[list[str]]:
 def cache_folder() -> Path:
     if named := os.environ.get(CACHE):
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regularize" / "kernels"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regularize" / "kernels"
+    except RuntimeError:  # this user has no home folder
+        return Path(os.devnull, "kernels")  # which cannot be: each process builds for itself
 
 
 def cached(target: Target) -> Path:
@@ -117,7 +121,7 @@ def library(target: Target, test: Callable[[Path], None]) -> Path:
             if not _sound(path):
                 _put(path, _built(target, test))
             return path
-    except OSError:  # a cache that cannot be written, or locked: for this process alone
+    except (OSError, UserError):  # a cache that cannot be written, or locked: for this process alone
         return _kept_until_exit(_built(target, test))
 
 
@@ -196,7 +200,9 @@ def _compile(compiler: list[str], target: Target, path: Path) -> None:
     sources = map(str, _files("cpp"))
     command = [*compiler, "-x", "c++", *_COMMON, *target.flags, *sources, "-o", str(path)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=_COMPILE_SECONDS, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BuildError(f"cannot be run ({type(error).__name__})") from None
     if done.returncode != 0 or not path.exists():

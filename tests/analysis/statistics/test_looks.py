@@ -86,3 +86,22 @@ def test_a_look_is_recorded_once_for_the_same_plan_and_never_before_there_is_a_r
         (folder / "results.parquet").unlink()
     looks.record(plan(store))
     assert not store.looks.exists()
+
+
+def test_damaged_looks_are_set_aside_and_what_they_said_stays_unknown(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looks.record(plan(store, seeds=range(1000, 1004)))
+    harmed = store.looks.read_bytes().replace(b'"seeds": 4', b'"seeds": 6', 1)
+    store.looks.write_bytes(harmed)
+    tables = plan(store)
+    unknown = said(tables)
+    assert unknown is not None
+    assert unknown.endswith("is not known: looks.json, which said so, is damaged")
+    assert store.looks.read_bytes() == harmed, "reading changes nothing"
+
+    looks.record(tables)
+    assert f"{store.looks} was damaged: it is set aside" in capsys.readouterr().err
+    assert store.looks.with_name("looks.json.damaged").read_bytes() == harmed
+    assert len(looks.read(store)) == 1
+    assert said(tables) == unknown, "a new file does not know it either"

@@ -1,0 +1,57 @@
+"""What a store remembers of its code and data, where the files of that are damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jobs.store.kept_inputs import accept, accepted, keep_code, keep_data, kept_code, kept_data
+from regularize.code_identity import Code
+from regularize.store import Store
+
+FACTS = {"name": "digits", "train": 5, "test": 6, "classes": 7}
+
+
+def flip(path: Path, place: int) -> bytes:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("place", [1, 60, 150])
+def test_a_damaged_list_of_what_was_accepted_is_set_aside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], place: int
+) -> None:
+    store = Store(tmp_path)
+    accept(store, "code", ["a" * 16], "b" * 16, "kept", 3)
+    assert [entry.name for entry in accepted(store)] == ["a" * 16]
+    harmed = flip(store.accepted, place)
+    assert accepted(store) == []
+    assert f"{store.accepted} is damaged" in capsys.readouterr().err
+    assert store.accepted.read_bytes() == harmed, "reading changes nothing"
+
+    accept(store, "code", ["c" * 16], "d" * 16, "kept", 1)
+    assert f"{store.accepted} was damaged: it is set aside" in capsys.readouterr().err
+    assert (tmp_path / "accepted.json.damaged").read_bytes() == harmed
+    assert [entry.name for entry in accepted(store)] == ["c" * 16]
+    assert capsys.readouterr().err == ""
+
+
+def test_what_is_known_today_is_written_anew_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, code = Store(tmp_path), Code({"l2.py": "x = 1\n"}, {"torch": "2"})
+    for _ in range(2):
+        keep_code(store, code)
+        keep_data(store, "e" * 16, FACTS)
+    assert capsys.readouterr().err == ""
+    for path in (store.code(code.name), store.data("e" * 16)):
+        whole = path.read_bytes()
+        flip(path, 45)
+        assert (kept_code(store, code.name) is None) or not kept_data(store, "e" * 16)
+        keep_code(store, code)
+        keep_data(store, "e" * 16, FACTS)
+        assert capsys.readouterr().err == f"warning: {path} was damaged: it is written anew\n"
+        assert path.read_bytes() == whole
