@@ -1,6 +1,6 @@
 """Commands in forks of one loaded interpreter: to start Python and torch takes longer than a small sweep.
 
-The workers of such a command are forks, too, in the place of submitit's processes; all else is as always.
+The workers of such a command are forks, too; all else is as always.
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NoReturn
-
-import submitit
+from typing import IO, NoReturn
 
 from jobs.commands.cli import main
 from jobs.local import worker_processes
+from jobs.worker import local_task
 
 ROOT = Path(__file__).parents[2]
 Surroundings = Callable[[], object]
@@ -80,57 +79,53 @@ def _command(
 ) -> NoReturn:
     os.setsid()
     os.chdir(folder)
-    _write_to(*told)
-    submitit.LocalExecutor, worker_processes.POLL_SECONDS = Executor, 0.05
+    out, err = (os.open(path, os.O_WRONLY | os.O_APPEND) for path in told)
+    _write_to(out, err)
+    worker_processes.subprocess, worker_processes.POLL_SECONDS = WORKERS, 0.05
     if within:
         within()
     sys.exit(main(words))
 
 
-def _write_to(out: Path, err: Path) -> None:
-    for number, path in ((1, out), (2, err)):
-        with path.open("ab") as file:
-            os.dup2(file.fileno(), number)
+def _write_to(out: int, err: int) -> None:
+    os.dup2(out, 1)
+    os.dup2(err, 2)
     sys.stdout, sys.stderr = (
         os.fdopen(number, "w", buffering=1, encoding="utf-8", closefd=False) for number in (1, 2)
     )
 
 
-class Executor:
-    """`submitit.LocalExecutor` by forks."""
+class Worker:
+    """A worker that is a fork, with so much of `subprocess.Popen` as a submission needs."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def update_parameters(self, **_: object) -> None: ...
-
-    def submit(self, function: Callable[..., object], *args: Any, **options: Any) -> Job:
-        return Job(self._folder, function, args, options)
-
-
-class Job:
-    """One of its jobs."""
-
-    def __init__(self, folder: Path, *call: Any) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._process = get_context("fork").Process(target=_worker, args=(folder, *call))
+    def __init__(self, _: Sequence[str], *, stdout: IO[bytes], env: Mapping[str, str], **__: object) -> None:
+        read, write = os.pipe()
+        self._process = get_context("fork").Process(target=_work, args=(read, write, stdout.fileno(), env))
         self._process.start()
-        self.job_id = str(self._process.pid)
-        self.paths = SimpleNamespace(stderr=_log(folder, self._process.pid))
+        os.close(read)
+        self.stdin, self.terminate = os.fdopen(write, "w"), self._process.terminate
+        self.pid = self._process.pid
 
-    def done(self) -> bool:
-        return self._process.exitcode is not None
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    @property
+    def returncode(self) -> int | None:
+        return self.poll()
 
 
-def _log(folder: Path, pid: int | None) -> Path:
-    return folder / f"{pid}_0_log.err"
+WORKERS = SimpleNamespace(Popen=Worker, PIPE=subprocess.PIPE, STDOUT=subprocess.STDOUT)
 
 
-def _worker(folder: Path, function: Callable[..., object], args: Any, options: Any) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as submitit does
-    log = _log(folder, os.getpid())
-    _write_to(log, log)
-    function(*args, **options)
+def _work(read: int, write: int, told: int, env: Mapping[str, str]) -> NoReturn:
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)  # as in a new program
+    os.close(write)
+    os.setsid()
+    os.environ.update(env)
+    sys.stdin = os.fdopen(read)
+    _write_to(told, told)
+    sys.exit(local_task.main())
 
 
 def no_links() -> None:

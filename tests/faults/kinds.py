@@ -29,12 +29,14 @@ TOO_LATE = "a submission ends before it is harmed"
 
 
 def kill_the_worker(trial: Trial, chance: random.Random) -> str:
-    """Its process, while it trains; the submission says so and ends."""
+    """Its process, while it trains: another goes on with what it leaves."""
     process = trial.start("submit")
     pids = _until(lambda: _workers(trial), process)
     time.sleep(chance.uniform(0, 0.2))
     _kill(pids)
-    return "a worker is killed" if trial.heard(process, "submit").code else TOO_LATE
+    said = trial.heard(process, "submit")
+    assert said.code == 0, said
+    return "a worker is killed" if pids else TOO_LATE
 
 
 def kill_the_submission(trial: Trial, chance: random.Random) -> str:

@@ -23,7 +23,6 @@ for name in (
     "regularize.train_pack",
     "rich._emoji_codes",
     "sklearn.datasets",
-    "submitit",
     "tests.faults.forked",
     "torch._dynamo",  # for the first optimizer
 ):

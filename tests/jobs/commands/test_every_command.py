@@ -39,6 +39,8 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("data", "list"): (),
     ("data", "show"): ("digits",),
     ("cluster", "list"): (),
+    ("init",): ("begun",),
+    ("completion",): ("bash",),
     ("reproduce",): ("hoffman2019-table", "--plan"),
 }
 REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
