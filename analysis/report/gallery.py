@@ -9,7 +9,7 @@ from pathlib import Path
 from analysis.figures.catalogue import FIGURES
 from analysis.figures.draw_figures import draw_all
 from analysis.report.small_png import shrink
-from regularize.store import Store, read_json, write_text, write_whole
+from regularize.store import Store, naming_failures, read_json, write_text, write_whole
 
 
 def gallery(store: Store, folder: Path, data_root: Path | None = None) -> tuple[Path, dict[str, str]]:
@@ -17,6 +17,8 @@ def gallery(store: Store, folder: Path, data_root: Path | None = None) -> tuple[
 
     Returns the page, and by name why a figure is missing on it.
     """
+    with naming_failures(folder):
+        folder.mkdir(parents=True, exist_ok=True)  # before all is drawn for nothing
     drawn = draw_all(store, data_root=data_root)
     for path in drawn.paths:
         small = shrink(path.with_suffix(".png"))

@@ -28,7 +28,6 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("retry",): ("sweep.yaml",),
     ("cancel",): ("sweep.yaml",),
     ("watch",): ("sweep.yaml", "--once"),
-    ("efficiency",): ("sweep.yaml",),
     ("verify",): ("sweep.yaml", "-n", "1"),
     ("train",): ("sweep.yaml",),
     ("collect",): ("sweep.yaml",),
@@ -44,6 +43,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("reproduce",): ("hoffman2019-table", "--plan"),
 }
 REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("efficiency",): ("sweep.yaml",),  # of a sweep of this machine
     ("sync",): ("sweep.yaml", "--cluster", "nowhere"),
     ("animate",): ("sweep.yaml",),
     ("gallery",): ("sweep.yaml", "--out", "/dev/null/gallery"),
