@@ -41,6 +41,7 @@ class Cluster:
     kind: str
     """Where it trains: on the machine that the command runs on, or through Slurm. Example: `kind: local`."""
     name: str = ""
+    wished: tuple[str, ...] = ()  # what of it is from the user's shell, in words
     tasks: int = 1
     """Processes at a time; `auto` is as many as there are cores for their threads.
     Example: `tasks: 4`."""
@@ -167,7 +168,7 @@ def from_json(values: Mapping[str, Any]) -> Cluster:
     paths: dict[str, Any] = {key: Path(values[key]) for key in PATHS if values.get(key)}
     if own := values.get("follow_up"):
         paths["follow_up"] = FollowUp(**own)
-    lists = {key: tuple(values.get(key, ())) for key in ("setup", "notify")}
+    lists = {key: tuple(values.get(key, ())) for key in ("setup", "notify", "wished")}
     return Cluster(**{**values, **paths, **lists})
 
 

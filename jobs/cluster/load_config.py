@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jobs.cluster.cluster_config import Cluster
 from jobs.cluster.config_keys import read_cluster
+from jobs.cluster.shell_wishes import with_wishes
 from jobs.sweep.yaml_text import parse_file, read_text
 from regularize.errors import UserError, unknown
 
@@ -25,7 +26,7 @@ def load_cluster(name: str, max_tasks: int | None = None) -> Cluster:
     cluster = replace(read_cluster(parse_file(read_text(path), str(path))), name=path.stem)
     if max_tasks is not None:
         cluster = _limited(cluster, max_tasks)
-    return cluster if cluster.host else _expanded(cluster)
+    return cluster if cluster.host else _expanded(with_wishes(cluster))
 
 
 def config_path(name: str) -> Path:

@@ -26,6 +26,8 @@ _OF_THE_DISK = frozenset(
 
 INTERRUPTED = 130
 
+_OURS = ("analysis", "jobs", "regularize")
+
 # Where the function of a command's name is.
 HOMES = {
     **dict.fromkeys(("plan", "submit", "train", "verify"), "sweep_commands"),
@@ -71,6 +73,11 @@ def run(args: argparse.Namespace) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] in _OURS:
+            raise
+        print(f"error: {_broken(error)}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -93,6 +100,16 @@ def run(args: argparse.Namespace) -> int:
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     return code
+
+
+def _broken(error: ImportError) -> str:
+    """Which library does not load, and whose it may be."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    line = next((line for line in lines if line.startswith("Original error")), lines[0])
+    text = f"{error.name or 'a library'} cannot be loaded in this environment: {line}"
+    if path := os.environ.get("PYTHONPATH"):
+        text += f"; PYTHONPATH is {path}, perhaps a module's: unset it, or load another module"
+    return text
 
 
 def _there(args: argparse.Namespace) -> int | None:

@@ -30,6 +30,8 @@ def plan(args: Namespace) -> int:
     from regularize.models import LENETS
 
     cluster = load_cluster(args.cluster, args.max_tasks)
+    for wish in cluster.wished:
+        print(f"note: {wish}, as the cluster config leaves it open", file=sys.stderr)
     sweep = sweep_of(args, cluster)
     store = sweep_folder(store_root(args.store, cluster), sweep.name)
     packs = read_packs(store)
@@ -61,6 +63,8 @@ def submit(args: Namespace) -> int:
     cluster = load_cluster(args.cluster, args.max_tasks)
     if args.max_jobs is not None:
         cluster = replace(cluster, max_jobs=args.max_jobs)
+    for wish in cluster.wished:
+        print(f"note: {wish}, as the cluster config leaves it open", file=sys.stderr)
     sweep = sweep_of(args, cluster)
     data_root = data_folder(args.data_root, cluster)
     submission = Submission(

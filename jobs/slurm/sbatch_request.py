@@ -20,17 +20,27 @@ REPLACED = "Slurm does not take %, backslashes and line breaks in the path of a 
 
 
 def parameters(
-    cluster: Cluster, *, name: str, memory: int | None = None, parallel: int | None = None
+    cluster: Cluster,
+    *,
+    name: str,
+    memory: int | None = None,
+    parallel: int | None = None,
+    without: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Of an array of training jobs.
 
     Args:
         memory: MiB a node, in place of the config's, for a retry.
         parallel: elements that may run at once, in place of the config's `array_parallelism`.
+        without: nodes that are not wanted, beside those that the config's `sbatch:` excludes.
     """
+    common = _common(cluster, name)
+    if without:
+        named = [str(common["additional_parameters"].get("exclude", "")), *without]
+        common["additional_parameters"] |= {"exclude": ",".join(filter(None, named))}
     memory = memory or cluster.memory
     return {
-        **_common(cluster, name),
+        **common,
         **_given(
             constraint=cluster.constraint,
             gres=cluster.gres,

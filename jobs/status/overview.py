@@ -16,6 +16,7 @@ from jobs.store.journal import Death, damage
 from jobs.store.pack_status import Packs, read_packs
 from jobs.store.planned_runs import Row, read_rows
 from jobs.store.unmeasured import unmeasured
+from jobs.submission.bad_nodes import bad_node_lines
 from jobs.submission.job_outcomes import Sight
 from jobs.support.readable_numbers import plural
 from regularize.store import PackStatus, Store
@@ -188,7 +189,7 @@ def read_overview(
     found = overview(rows, packs, store, sight, wanted=wanted, ahead=ahead)
     answered = not notes
     if answered:
-        notes = unheard(store, rows, sight, packs)
+        notes = [*unheard(store, rows, sight, packs), *bad_node_lines(sight.journal)]
     if lines := sight.journal.damaged:
         notes = [*notes, damage(store.journal, lines)]
     notes = [*notes, *found.notes]

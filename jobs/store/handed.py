@@ -11,11 +11,12 @@ Element = tuple[tuple[tuple[str, ...], ...], ...]
 
 
 class Ending(NamedTuple):
-    """How an element ended, in Slurm's words, whether it brought any of its packs on, and who says so."""
+    """How an element ended, in Slurm's words, whether it brought any of its packs on, who says so, where."""
 
     state: str
     progress: bool
     line: int = 0
+    nodes: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

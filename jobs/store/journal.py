@@ -157,7 +157,12 @@ def submitting(path: Path, handed: Handed) -> None:
 
 
 def ended(path: Path, token: str, endings: Mapping[int, Ending]) -> None:
-    append(path, "ended", token=token, elements={str(i): ending[:2] for i, ending in endings.items()})
+    append(
+        path,
+        "ended",
+        token=token,
+        elements={str(i): (e.state, e.progress, e.nodes) for i, e in endings.items()},
+    )
 
 
 def _after(journal: Journal, event: Mapping[str, Any], line: int) -> Journal:
@@ -229,7 +234,10 @@ def _handed(event: Mapping[str, Any], line: int) -> Handed:
 
 
 def _ended(journal: Journal, event: Mapping[str, Any], line: int) -> Journal:
-    new = {int(i): Ending(state, progress, line) for i, (state, progress) in event["elements"].items()}
+    new = {
+        int(i): Ending(state, progress, line, *nodes)
+        for i, (state, progress, *nodes) in event["elements"].items()
+    }
     before = next((h.endings for h in journal.handed if h.token == event["token"]), {})
     return _changed(journal, event["token"], endings={**before, **new})
 

@@ -27,6 +27,7 @@ from jobs.store import journal
 from jobs.store.handed import Element, Handed
 from jobs.store.journal import Journal, append
 from jobs.store.submitted_settings import Saved
+from jobs.submission.bad_nodes import bad_nodes
 from jobs.worker.slurm_task import SRUN_ARGS, TEARDOWN, Task
 from regularize.errors import UserError
 from regularize.store import Store
@@ -82,6 +83,11 @@ class ToSlurm:
     follow_up: Callable[[], None]
     models: Sequence[str] = ()
 
+    @property
+    def without(self) -> Sequence[str]:
+        """Nodes that are left out of requests."""
+        return sorted(bad_nodes(journal.read_journal(self.store.journal)))
+
     @cached_property
     def code(self) -> Path:
         """The copy of the code that jobs import from."""
@@ -134,7 +140,8 @@ class ToSlurm:
         cluster, slurm = self.saved.cluster, self.slurm
         python = cluster.python and shell_words.path(cluster.python)
         executor = ParsableExecutor(folder=self.store.logs, python=python)
-        asked = _parameters(cluster, handed, parallel)
+        without = () if handed.after or not handed.elements else self.without
+        asked = _parameters(cluster, handed, parallel, without)
         executor.update_parameters(**{**asked, "setup": [*asked.get("setup", ()), *lines(self.code)]})
         waited, wait = 0.0, FIRST_WAIT
         while True:
@@ -207,11 +214,13 @@ def _line(error: Exception) -> str:
     return "; ".join(line.removeprefix("sbatch: error: ") for line in str(error).splitlines())
 
 
-def _parameters(cluster: Cluster, handed: Handed, parallel: int | None) -> dict[str, Any]:
+def _parameters(
+    cluster: Cluster, handed: Handed, parallel: int | None, without: Sequence[str]
+) -> dict[str, Any]:
     if not handed.elements:
         asked = small(cluster, name=handed.name, after=handed.after, begin=None if handed.after else LATER)
         return {**asked, "teardown": list(TEARDOWN)}
-    asked = parameters(cluster, name=handed.name, memory=handed.memory, parallel=parallel)
+    asked = parameters(cluster, name=handed.name, memory=handed.memory, parallel=parallel, without=without)
     return {**asked, "teardown": list(TEARDOWN), "srun_args": list(SRUN_ARGS)}
 
 

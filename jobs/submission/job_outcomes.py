@@ -6,7 +6,7 @@ What that makes of a run (queued, failed, lost) is in `jobs.status.run_states`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,7 +38,8 @@ class Sight:
     A job is alive when squeue or sacct says so; `by_accounts` are those that sacct alone has a word of. What
     is neither live nor gone is `unheard`: nobody knows whether it is at work. An end without a word is
     `CANCELLED` where we brought it about: of an element that never ran Slurm keeps no account. `lagging` is
-    whether the accounts are still to say how something ended.
+    whether the accounts are still to say how something ended. `nodes` are those of what is gone, as sacct
+    has them.
     """
 
     journal: Journal
@@ -46,6 +47,7 @@ class Sight:
     gone: Mapping[Place, str]
     by_accounts: frozenset[Place] = frozenset()
     lagging: bool = False
+    nodes: Mapping[Place, str] = field(default_factory=dict)
 
     @property
     def unheard(self) -> list[tuple[Handed, int]]:
@@ -144,19 +146,22 @@ def _with_accounts(sight: Sight, asked: Iterable[Handed], past: Sequence[PastTas
     ends = last_states(past)
     last = {(task.job_id, task.index or 0): task for task in past}
     gone, live, by_accounts, lagging = dict(sight.gone), dict(sight.live), set(), False
+    nodes: dict[Place, str] = {}
     for handed in asked:
         for index in range(handed.jobs):
             place, slurms = (handed.token, index), (str(handed.job_id), index)
             if index in handed.endings or place in live:
                 continue
             if slurms in ends:
-                gone[place] = ends[slurms]
+                gone[place], nodes[place] = ends[slurms], last[slurms].nodes
             elif place not in gone and slurms in last and not _overdue(last[slurms]):
                 live[place] = _queued(last[slurms])
                 by_accounts.add(place)
             elif gone.get(place) not in _SURE:
                 lagging = True
-    return replace(sight, gone=gone, live=live, by_accounts=frozenset(by_accounts), lagging=lagging)
+    return replace(
+        sight, gone=gone, live=live, by_accounts=frozenset(by_accounts), lagging=lagging, nodes=nodes
+    )
 
 
 def _with_controller(sight: Sight, handed: Handed, past: Sequence[PastTask] | None, slurm: Slurm) -> Sight:

@@ -123,7 +123,8 @@ def _endings(sight: Sight, packs: Packs) -> dict[str, dict[int, Ending]]:
     requests = {handed.token: handed for handed in sight.journal.handed}
     found: dict[str, dict[int, Ending]] = defaultdict(dict)
     for (token, index), state in sight.gone.items():
-        found[token][index] = Ending(state, _progress(requests[token], index, packs))
+        progress, nodes = _progress(requests[token], index, packs), sight.nodes.get((token, index), "")
+        found[token][index] = Ending(state, progress, nodes=nodes)
     return found
 
 

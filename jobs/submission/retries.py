@@ -2,7 +2,8 @@
 
 Out of memory: again with twice as much, up to `max_memory`. A lost node, preemption, the time limit, a
 killed task, an end of which nothing is known: again, until `MOST_FRUITLESS` attempts in a row
-brought nothing on. A Python error: not again, nor what was cancelled, until a person says so.
+brought nothing on (those on nodes that are left out do not count). A Python error: not again, nor what was
+cancelled, until a person says so.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from jobs.cluster.cluster_config import Cluster
 from jobs.store.handed import Ending, Handed
 from jobs.store.journal import Journal
 from jobs.store.pack_status import Packs
+from jobs.submission.bad_nodes import bad_nodes
 from jobs.submission.job_outcomes import CANCELLED, OUT_OF_MEMORY
 
 MOST_FRUITLESS = 3
@@ -60,8 +62,9 @@ def endings(journal: Journal) -> Iterator[tuple[Handed, int, Ending]]:
 def _given_up(journal: Journal) -> dict[str, str]:
     fruitless: dict[str, int] = {}
     last: dict[str, str] = {}
+    bad = bad_nodes(journal)
     for handed, index, ending in endings(journal):
-        if ending.state != CANCELLED:
+        if ending.state != CANCELLED and not (ending.nodes in bad and not ending.progress):
             for run_id in _counted(journal, ending, handed.runs(index)):
                 fruitless[run_id] = 0 if ending.progress else fruitless.get(run_id, 0) + 1
                 last[run_id] = ending.state

@@ -23,6 +23,7 @@ regularizers:
 seeds: {tune: 1, report: 1}
 """
 TUNE, REPORT = 3, 2
+DONE = f"{TUNE + REPORT} of {TUNE + REPORT} runs done (tune {TUNE} of {TUNE}, report {REPORT} of {REPORT})"
 PICKY = SWEEP.replace("model: mlp", "model: tests.cluster.picky_network:build")
 
 
@@ -47,7 +48,7 @@ def test_waiting_ends_when_both_phases_are_done(slurm: TestCluster, tmp_path: Pa
     assert (said.code, slurm.queued()) == (0, [])
     heard = (tmp_path / "heard").read_text(encoding="utf-8").splitlines()
     assert heard == ["$(touch pwned)", f"small is over: {TUNE + REPORT} of {TUNE + REPORT} runs done"]
-    assert said.err.splitlines()[-1] == f"{TUNE + REPORT} of {TUNE + REPORT} runs done"
+    assert said.err.splitlines()[-1] == DONE
     assert trial.store.table("selection").exists()
 
 
@@ -137,5 +138,5 @@ def test_without_a_follow_up_waiting_does_its_work(
     said = trial.submit("--wait")
     assert (said.code, slurm.queued()) == (0, []), said.err
     assert "`follow_up: false`: what comes next needs `regularize submit` again, or `--wait`" in said.err
-    assert said.err.splitlines()[-1] == f"{TUNE + REPORT} of {TUNE + REPORT} runs done"
+    assert said.err.splitlines()[-1] == DONE
     assert all(handed.elements for handed in read_journal(trial.store.journal).handed)

@@ -238,3 +238,20 @@ def test_interrupting_any_command_gives_130(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr("jobs.commands.sweep_commands.plan", interrupted)
     assert main(["plan", "sweep.yaml"]) == 130
+
+
+def test_a_library_that_does_not_load_is_named_with_whose_it_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "\nIMPORTANT: PLEASE READ THIS\n\nOriginal error was: no _multiarray\n"
+
+    def broken(name: str) -> object:
+        raise ImportError(said, name="numpy")
+
+    monkeypatch.setenv("PYTHONPATH", "/apps/python/3.9")
+    monkeypatch.setattr("jobs.commands.cli.import_module", broken)
+    assert main(["status", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        "error: numpy cannot be loaded in this environment: Original error was: no _multiarray; "
+        "PYTHONPATH is /apps/python/3.9, perhaps a module's: unset it, or load another module\n"
+    )
