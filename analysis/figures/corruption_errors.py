@@ -81,7 +81,7 @@ def _figure(comparison: Comparison, data: pd.DataFrame) -> Figure:
     for (row, column), value in np.ndenumerate(table):
         colour = style.INK if abs(value - 100) < _PALE * furthest else "white"
         text = number(value, 0) if column else plus_minus(_interval(data, contenders[row]))
-        axes.text(places[column], row + 0.5, text, ha="center", va="center", fontsize=6, color=colour)
+        axes.text(places[column], row + 0.5, text, ha="center", va="center", fontsize=7, color=colour)
     labels = ["mCE", *(each.replace("_", " ") for each in corruptions[1:])]
     axes.set_xticks(places, labels, rotation=45, ha="left", fontsize=7)
     names = [style.plain(name(contender)) for contender in contenders]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from analysis.figures.parts import class_colours
 from analysis.figures.parts.plane_panels import (
+    EXPLAINED,
     Found,
     data,
     distances,
@@ -48,19 +49,16 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             caption=(
                 f"{shown.subject}: the class that a network sees (colour; paler where it is less sure) on "
                 f"planes through test images {examples.rows} (drawn by a hash, one a class) in two random "
-                f"directions, {along[-1]:.1f} to each side in Euclidean distance, pixels being in [0, 1]. "
-                "The cell in the centre is the image itself. r, and the circle: the distance to the "
-                "nearest cell of another class than the one seen there in this plane (there are nearer ones "
-                "beside it), to within "
-                f"{along[1] - along[0]:.2f}. {shown.notes}"
+                f"directions, {along[-1]:.1f} to each side. The cell in the centre is the image itself. "
+                f"{EXPLAINED}, in the plane to within {along[1] - along[0]:.2f}. {shown.notes}"
             ),
             alt=(
                 "Maps of decision regions, a row for each technique. Median distance to the boundary in the "
-                f"plane: {listed}, n = 1 network each."
+                f"plane, and found by an attack: {listed}, n = 1 network each."
             ),
             summary=(
-                f"{shown.subject}, median distance to the boundary within {len(planes)} random planes: "
-                f"{listed}, n = 1 network each"
+                f"{shown.subject}, median distance to the boundary within {len(planes)} random planes, and "
+                f"found by an attack: {listed}, n = 1 network each"
             ),
             band="none: one network a technique",
             n=shown.n,
@@ -71,7 +69,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
 def _page(
     shown: Shown, examples: Examples, contenders: list[Contender], found: Found, planes: list[Plane]
 ) -> Tiles:
-    tiles = Tiles([label(c) for c in contenders], len(planes), below=0.13)
+    tiles = Tiles([label(c) for c in contenders], len(planes), below=0.25)
     labels, images = examples.labels.tolist(), examples.pixels(shown.batches)
     for heads in tiles.heads:
         for axes, image, true in zip(heads, images, labels, strict=True):

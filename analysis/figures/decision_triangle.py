@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.figures.parts import class_colours, style
 from analysis.figures.parts.plane_panels import (
+    EXPLAINED,
     Found,
     data,
     distances,
@@ -62,20 +63,17 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             data=data(found, [plane], [examples.rows]),
             caption=(
                 f"{shown.subject}: the class that a network sees (colour; paler where it is less sure) on "
-                f"the plane through test images {examples.rows} (+; drawn by a hash, one a class). r, and "
-                "the circles: the Euclidean distances, pixels being in [0, 1], from each image to the "
-                "nearest cell of another class than the one seen there in this plane (there are nearer ones "
-                "beside it), to within "
-                f"{along[1] - along[0]:.2f}; for {named} in this order. {shown.notes}"
+                f"the plane through test images {examples.rows} (+; drawn by a hash, one a class). "
+                f"{EXPLAINED}, in the plane to within {along[1] - along[0]:.2f}; for {named} in this order. "
+                f"{shown.notes}"
             ),
             alt=(
-                "Maps of decision regions, one for each technique. Median distance to the boundary: "
-                f"{listed}, n "
-                "= 1 network each."
+                "Maps of decision regions, one for each technique. Median distance to the boundary in the "
+                f"plane, and found by an attack: {listed}, n = 1 network each."
             ),
             summary=(
-                f"{shown.subject}, median distance to the boundary in the plane of three images: {listed}, "
-                "n = 1 network each"
+                f"{shown.subject}, median distance to the boundary in the plane of three images, and found "
+                f"by an attack: {listed}, n = 1 network each"
             ),
             band="none: one network a technique",
             n=shown.n,
@@ -91,7 +89,7 @@ def _page(
     columns = min(_COLUMNS, len(contenders) + 1)
     rows = math.ceil((len(contenders) + 1) / columns)
     width = style.TWO_COLUMNS if columns > 2 else style.ONE_COLUMN
-    figure = Figure(figsize=(width, rows * (width / columns + 0.35) + 0.45), layout="constrained")
+    figure = Figure(figsize=(width, rows * (width / columns + 0.47) + 0.45), layout="constrained")
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     for unused in grid[len(contenders) + 1 :]:
         unused.remove()

@@ -1,17 +1,24 @@
-"""Singular values of every layer's weight as a matrix (out, in·k·k), from the largest to the smallest."""
+"""Singular values of every layer's weight as a matrix (out, in·k·k), from the largest to the smallest.
+
+Where they were measured, those of convolutions as operators on images stand beside them, dashed: the largest
+ones, as many as the matrix has.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from analysis.figures.parts.bands import band_line, means, of_contender
 from analysis.figures.parts.matrix import ROWS_A_PAGE, matrix
 from analysis.figures.parts.panels import band_handle, pages
 from analysis.figures.parts.save import Drawing
+from analysis.figures.parts.style import INK
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.notation.number_text import number
 from analysis.statistics.contenders import Comparison, Contender
@@ -22,6 +29,12 @@ ALIKE = 0.05
 """The difference to the baseline's, in shares of the layer's largest value, that no eye would see."""
 
 
+_OPERATORS = (
+    "Dashed: the largest of the convolution as an operator on images (by Fourier transform, exact for "
+    "circular padding, for others an upper bound on the largest), which bound what it does to an image."
+)
+
+
 def draw(subject: Subject) -> Iterator[Drawing]:
     """A row a contender, a column a layer; means over seeds."""
     comparison = subject.comparison
@@ -30,6 +43,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         raise CannotDrawError("the store has no singular values of these runs")
     data = spectra(rows)
     apart, alike = _apart(comparison, data)
+    operators = f" {_OPERATORS}" if data["operator"].notna().any() else ""
     same = f" Not drawn, as within {ALIKE:.0%} of the baseline: {', '.join(alike)}." if alike else ""
     for suffix, panels in pages(comparison, ROWS_A_PAGE, apart):
         for more, layers in layer_pages(rows["layer"]):
@@ -39,7 +53,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 data=data,
                 caption=(
                     f"{of(comparison)}: singular values of each layer's weights at the end of training, by "
-                    f"rank from the largest (0) to the smallest (1).{same} {notes(comparison)}"
+                    f"rank from the largest (0) to the smallest (1).{operators}{same} "
+                    f"{notes(comparison)}"
                 ),
                 alt=(
                     f"Curves of falling singular values, a row for each of {len(panels)} regularizers, a "
@@ -73,16 +88,35 @@ def _apart(comparison: Comparison, data: pd.DataFrame) -> tuple[list[Contender],
 
 def spectra(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean and interval over seeds by regularizer, strength, layer and index; `rank` is in [0, 1]."""
-    data = means(rows, ("regularizer", "strength", "layer", "index"), "value")
+    keys = ["regularizer", "strength", "layer", "index"]
+    data = means(rows, keys, "value")
     last = data.groupby("layer")["index"].transform("max")
-    return data.assign(rank=data["index"] / last.clip(lower=1))
+    data = data.assign(rank=data["index"] / last.clip(lower=1))
+    # Of a fully connected layer, the operator is the matrix.
+    other = rows.assign(operator=rows["operator_value"].where(rows["operator_value"] != rows["value"]))
+    ends = {name: f"operator_{name}" for name in ("low", "high")}
+    beside = means(other, keys, "operator").drop(columns="n").rename(columns=ends | {"mean": "operator"})
+    return data.merge(beside, on=keys, how="left")
 
 
 def _figure(comparison: Comparison, panels: list[Contender], layers: list[str], data: pd.DataFrame) -> Figure:
     def cell(axes: Axes, contender: Contender, layer: str) -> None:
         line = of_contender(data, contender)
-        band_line(axes, line[line["layer"] == layer], "rank", contender)
+        line = line[line["layer"] == layer]
+        band_line(axes, line, "rank", contender)
+        if line["operator"].notna().any():
+            dashed = line[["rank"]].assign(
+                mean=line["operator"], low=line["operator_low"], high=line["operator_high"]
+            )
+            band_line(axes, dashed, "rank", contender, "--")
 
+    handles: list[Artist] = [band_handle(comparison)]
+    if data.loc[data["layer"].isin(layers), "operator"].notna().any():
+        handles = [
+            Line2D([], [], color=INK, linestyle="-", label="as a matrix"),
+            Line2D([], [], color=INK, linestyle="--", label="as an operator"),
+            *handles,
+        ]
     figure = matrix(
         comparison,
         panels,
@@ -90,7 +124,7 @@ def _figure(comparison: Comparison, panels: list[Contender], layers: list[str], 
         cell,
         "Rank of the singular value (0: the largest, 1: the smallest)",
         "Singular value",
-        [band_handle(comparison)],
+        handles,
         share_y=False,
     )
     for axes in figure.axes:

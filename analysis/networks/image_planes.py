@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.networks.nearest_boundary import found_distances
 from analysis.networks.trained_network import AT_ONCE, Trained
 from regularize.errors import UserError
 
@@ -46,15 +47,18 @@ class Regions:
         classes: [G, G], the likeliest class.
         confidence: [G, G], its probability.
         marked: [M], the classes of the images at the plane's marks themselves.
+        found: [M], how far from these an attack found another class in any direction, ∞ where it did not
+            (see `analysis.networks.nearest_boundary`).
     """
 
     places: Array
     classes: NDArray[np.int64]
     confidence: Array
     marked: NDArray[np.int64]
+    found: Array
 
     def radius(self, mark: Array, seen: int) -> float:
-        """From a mark, where class `seen` is seen, to the nearest cell with another one.
+        """From a mark, where class `seen` is seen, to the nearest cell of this plane with another one.
 
         ∞ if none is within `reach`: further off, one that the plane does not show may be nearer.
         """
@@ -136,6 +140,7 @@ def regions(trained: Trained, plane: Plane, along: Array, images: Tensor) -> Reg
         classes=classes,
         confidence=confidence.astype(np.float64),
         marked=_predicted(trained, images)[1].numpy(),
+        found=found_distances(trained, images),
     )
 
 

@@ -34,7 +34,7 @@ def paint(axes: Axes, panel: Regions, total: int) -> None:
 
 
 def encircle(axes: Axes, mark: Array, radius: float) -> None:
-    """An image's place, and its robustness radius if there is a boundary in sight."""
+    """An image's place, and its radius in the plane if there is a boundary in sight."""
     from matplotlib.patches import Circle
 
     axes.plot(*mark, marker="+", color=INK, markersize=4, markeredgewidth=0.8)
@@ -48,24 +48,37 @@ def distance(radius: float, reach: float) -> str:
 
 
 def distances(panel: Regions, plane: Plane) -> str:
-    """The radii of a plane's marks, e.g. `r 3.2, >4.0, 1.7`."""
+    """The radii of a plane's marks, and how near other classes were found: `r 3.2, >4.0`, `d 0.6, 0.8`."""
     every = zip(radii(panel, plane), plane.marks, strict=True)
-    return "r " + ", ".join(distance(radius, panel.reach(mark)) for radius, mark in every)
+    in_plane = "r " + ", ".join(distance(radius, panel.reach(mark)) for radius, mark in every)
+    return f"{in_plane}\nd {', '.join(map(_found, panel.found))}"
+
+
+EXPLAINED = (
+    "r, and the circles: the distance to the nearest cell of another class than the one seen there, in this "
+    "plane alone. d: the distance at which an attack found another class in any direction (DeepFool, then "
+    "along the boundary; the nearest boundary may be nearer). Distances are Euclidean, pixels being in [0, 1]"
+)
+
+
+def _found(distance: float) -> str:
+    return f"{distance:.2f}" if math.isfinite(distance) else "–"
 
 
 def radii(panel: Regions, plane: Plane) -> list[float]:
-    """The robustness radius of each of a plane's marks."""
+    """The radius in the plane of each of its marks."""
     return [panel.radius(mark, int(seen)) for mark, seen in zip(plane.marks, panel.marked, strict=True)]
 
 
 def medians(found: Found, planes: Sequence[Plane]) -> str:
-    """Every contender's median radius, for summaries and alt texts."""
+    """Every contender's median radius in the planes, and median found distance, for summaries."""
     parts = []
     for contender, panels in found.items():
         pairs = list(zip(panels, planes, strict=True))
         every = [radius for panel, plane in pairs for radius in radii(panel, plane)]
         reach = min(panel.reach(mark) for panel, plane in pairs for mark in plane.marks)
-        parts.append(f"{name(contender)} {distance(median(every), reach)}")
+        near = median(float(each) for panel in panels for each in panel.found)
+        parts.append(f"{name(contender)} {distance(median(every), reach)} and {_found(near)}")
     return "; ".join(parts)
 
 
@@ -77,7 +90,8 @@ def seen_classes(panels: Iterable[Regions]) -> list[int]:
 def data(found: Found, planes: Sequence[Plane], examples: Sequence[Sequence[int]]) -> pd.DataFrame:
     """A row for each contender and marked image; `examples[p]` are those of plane p.
 
-    `radius` is empty where there is no boundary within `reach`; `roughness` is the plane's.
+    `radius_in_plane` is empty where there is no boundary within `reach`, `found_distance` where the attack
+    found none; `roughness` is the plane's.
     """
     rows = [
         {
@@ -86,14 +100,20 @@ def data(found: Found, planes: Sequence[Plane], examples: Sequence[Sequence[int]
             "plane": number,
             "example": example,
             "seen": int(seen),
-            "radius": radius if math.isfinite(radius) else math.nan,
+            "radius_in_plane": radius if math.isfinite(radius) else math.nan,
+            "found_distance": near if math.isfinite(near) else math.nan,
             "roughness": panel.roughness,
             "reach": panel.reach(mark),
         }
         for contender, panels in found.items()
         for number, (panel, plane) in enumerate(zip(panels, planes, strict=True))
-        for example, seen, radius, mark in zip(
-            examples[number], panel.marked, radii(panel, plane), plane.marks, strict=True
+        for example, seen, radius, near, mark in zip(
+            examples[number],
+            panel.marked,
+            radii(panel, plane),
+            panel.found.tolist(),
+            plane.marks,
+            strict=True,
         )
     ]
     return pd.DataFrame(rows)

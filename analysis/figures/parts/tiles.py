@@ -20,7 +20,7 @@ _ONE_BLOCK = 4  # rows that stay in one block
 _TWO_BLOCKS = 6  # images in a row that leave room for a second block
 _LABEL = 0.95  # inches for the names to the left of a block
 _LARGEST = 0.85  # inches, a side of an image
-_SMALL = 6.5  # points
+_SMALL = 7  # points
 
 
 class Tiles:

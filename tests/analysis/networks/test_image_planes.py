@@ -35,6 +35,9 @@ def test_the_centre_cell_is_the_image_at_odd_and_even_resolutions(trained, three
     """The input of that cell is the image bit for bit, and what is seen there is its prediction."""
     seen = []
     monkeypatch.setattr(
+        "analysis.networks.image_planes.found_distances", lambda _, images: np.ones(len(images))
+    )
+    monkeypatch.setattr(
         type(trained), "logits", lambda self, x: seen.append(x) or self.network(x.unsqueeze(0))[0]
     )
     for number, image in enumerate(three.x):
@@ -97,6 +100,7 @@ def made(classes: list[list[int]], marked: int = 1) -> Regions:
         classes=grid,
         confidence=np.ones_like(grid, dtype=float),
         marked=np.array([marked]),
+        found=np.array([0.5]),
     )
 
 
