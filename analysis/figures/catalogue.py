@@ -81,13 +81,15 @@ class Drawn:
     missing: dict[str, str] = field(default_factory=dict)
 
 
-def draw(name: str, subject: Subject) -> Iterator[Drawing]:
+def draw(name: str, subject: Subject, width: float | None = None) -> Iterator[Drawing]:
     """The drawings of one figure, usually one; several where it takes several pages.
+
+    `width` is that of the page's text, in inches.
 
     Raises:
         CannotDrawError: something is missing.
     """
     from analysis.figures.parts.style import paper
 
-    with paper():
+    with paper(width):
         yield from import_module(f"analysis.figures.{name}").draw(subject)

@@ -63,7 +63,9 @@ def _figure(comparison: Comparison, data: pd.DataFrame) -> Figure:
     corruptions = [MEAN, *(each for each in dict.fromkeys(data["corruption"]) if each != MEAN)]
     table = np.array([_row(data, each).reindex(corruptions) for each in contenders], dtype=float)
     furthest = max(_LEAST, float(np.nanmax(np.abs(table - 100))))
-    figure = Figure(figsize=(style.TWO_COLUMNS, 1.2 + _ROW * len(contenders)), layout="constrained")
+    figure = Figure(
+        figsize=(style.text_width(style.WIDE), 1.2 + _ROW * len(contenders)), layout="constrained"
+    )
     axes = figure.subplots()
     norm = TwoSlopeNorm(100, 100 - furthest, 100 + furthest)
     edges = np.array([0, *range(_WIDE, _WIDE + len(corruptions))])

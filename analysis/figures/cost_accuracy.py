@@ -109,7 +109,7 @@ def _said(comparison: Comparison, table: pd.DataFrame) -> str:
 def _figure(shown: Sequence[Comparison], tables: Sequence[pd.DataFrame]) -> Figure:
     columns = min(len(shown), 2 if len(shown) in (2, 4) else 3)
     rows = math.ceil(len(shown) / columns)
-    figure = Figure(figsize=(style.TWO_COLUMNS, 0.5 + 2.3 * rows), layout="constrained")
+    figure = Figure(figsize=(style.text_width(style.WIDE), 0.5 + 2.3 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, each, table in zip(grid.flat, shown, tables, strict=False):
         for contender in each.contenders:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 CELLS = 81  # a side
 _MARGIN = 2.0  # of the plane's half width beyond the outermost image
-_COLUMNS = 5
+_COLUMN = 1.3  # inches of a panel, at least
 
 
 def draw(subject: Subject) -> Iterator[Drawing]:
@@ -86,9 +86,9 @@ def _page(
 ) -> Figure:
     from matplotlib.figure import Figure
 
-    columns = min(_COLUMNS, len(contenders) + 1)
+    columns = min(style.columns_that_fit(_COLUMN), len(contenders) + 1)
     rows = math.ceil((len(contenders) + 1) / columns)
-    width = style.TWO_COLUMNS if columns > 2 else style.ONE_COLUMN
+    width = style.text_width() if columns > 2 else style.column_width()
     figure = Figure(figsize=(width, rows * (width / columns + 0.47) + 0.45), layout="constrained")
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     for unused in grid[len(contenders) + 1 :]:

@@ -41,11 +41,12 @@ def draw_all(
     layer: str = "penultimate",
     scores: Sequence[str] = (),
     region: Region | None = None,
+    look: Look | None = None,
 ) -> Drawn:
     """Draw figures into `store.figures`: those named, else all; of the run `run_id`, else comparisons.
 
     Figures that compare by a score are drawn for each of `scores` (see `analysis.statistics.scores`), with
-    the `region` of practical equivalence, if one is given.
+    the `region` of practical equivalence, if one is given; `look` says what is shown of them, and how large.
 
     Raises:
         UserError: unknown name, score or run, a figure that compares asked of one run, nothing to draw yet.
@@ -62,12 +63,24 @@ def draw_all(
         layer=layer,
         scores=tuple(scores) or SHOWN_SCORES,
         region=region,
+        look=look or Look(),
     ).draw()
 
 
 def summary(path: Path) -> str:
     """The plain sentence that belongs to a figure's file."""
     return str(read_json(path.with_suffix(".json"))["summary"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Which entries of the sweep (with the baseline; none for all) and data sets figures show, how wide the
+    page's text is in inches (None for two columns), and whether they are written as SVG, too."""
+
+    techniques: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    width: float | None = None
+    svg: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +94,17 @@ class Request:
     layer: str
     scores: tuple[str, ...] = SHOWN_SCORES
     region: Region | None = None
+    look: Look = Look()
 
     def subjects(self) -> list[Subject]:
-        return subjects(Tables(self.store, self.region), self.run_id, self.data_root, self.layer)
+        return subjects(
+            Tables(self.store, self.region),
+            self.run_id,
+            self.data_root,
+            self.layer,
+            techniques=self.look.techniques,
+            datasets=self.look.datasets,
+        )
 
     def draw(self) -> Drawn:
         """Draw everything, figure by figure; what takes long in several processes.
@@ -136,11 +157,11 @@ class Request:
 
     def _drawn(self, name: str, subject: Subject) -> Drawn:
         found, note = Drawn(), _pooled(self.store)
-        for each in self.scores if FIGURES[name].by_score else [DEFAULT]:
-            mine = replace(subject, score=each)
+        for by in self.scores if FIGURES[name].by_score else [DEFAULT]:
+            mine = replace(subject, score=by)
             try:
-                drawings = (_saying(drawing, note) for drawing in draw(name, mine))
-                found.paths += [save(drawing, self.store.figures) for drawing in drawings]
+                drawings = (_saying(drawing, note) for drawing in draw(name, mine, self.look.width))
+                found.paths += [save(each, self.store.figures, self.look.svg) for each in drawings]
             except UserError as reason:
                 found.missing[mine.name(name)] = str(reason)
         return found

@@ -93,7 +93,7 @@ def _figure(
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     channels, _, wide = next(iter(maps.values())).shape
-    width = style.ONE_COLUMN if channels <= _NARROW else style.TWO_COLUMNS
+    width = style.column_width() if channels <= _NARROW else style.text_width(style.WIDE)
     side = min((width - _LABEL) / channels, _LARGEST)
     engine = ConstrainedLayoutEngine(h_pad=0.015, hspace=0)
     figure = Figure(figsize=(width, (len(contenders) + 1) * (side + 0.03) + 0.8), layout=engine)

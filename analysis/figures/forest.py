@@ -27,6 +27,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     if rows["survivors_mean"].isna().all():
         raise CannotDrawError(f"no run has a {shown.what}: it was not measured")
     rows = rows[rows["regularizer"] != tables.baseline]
+    if (entries := subject.comparisons[0].shown) is not None:
+        rows = rows[rows["regularizer"].isin(entries)]
     if rows["difference"].isna().all():
         reasons = rows["refused"].dropna()
         why = str(reasons.iloc[0]) if len(reasons) else "there is no regularizer to compare with"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -12,7 +12,6 @@ import pandas as pd
 
 from analysis.notation.methods import method, problem_label
 from analysis.notation.number_text import count
-from analysis.statistics.contenders import Contender, contender_order
 from regularize.store import Store, read_json
 from regularize.whole_files import warn
 
@@ -30,12 +29,12 @@ _SHOWN = (
 )
 
 
-def what_was_run(runs: pd.DataFrame) -> Facts:
-    """Of the planned runs."""
+def what_was_run(runs: pd.DataFrame, place: Callable[[str], int]) -> Facts:
+    """Of the planned runs; `place` is where an entry stands in the sweep."""
     problems = runs[["dataset", "per_class"]].drop_duplicates().itertuples(index=False)
     datasets = [problem_label(name, None if pd.isna(few) else int(few)) for name, few in problems]
     facts = [("Data sets", "; ".join(datasets)), ("Models", ", ".join(dict.fromkeys(runs["model"])))]
-    names = sorted(dict.fromkeys(runs["regularizer"]), key=lambda name: contender_order(Contender(name, "")))
+    names = sorted(dict.fromkeys(runs["regularizer"]), key=place)
     techniques = [method(name).label for name in names]
     facts.append((f"Regularizers ({len(techniques)})", ", ".join(techniques)))
     facts += [(label, text) for label, text in _phases(runs)]

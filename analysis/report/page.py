@@ -71,7 +71,7 @@ def _context(tables: Tables, drawn: Drawn) -> dict[str, Any]:
         "version": __version__,
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "counts": _counts(tables),
-        "run": facts.what_was_run(tables.runs),
+        "run": facts.what_was_run(tables.runs, tables.place),
         "sweep": _text(store),
         "conclusions": _conclusions(tables, concluded[0], concluded[2]),
         "comparison": [

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.notation.methods import METHODS
 from analysis.statistics.scores import Score
 from analysis.tables.collect import strength_order
 from analysis.tables.measured_alike import attacks_alike, corruptions_alike, curves_alike
@@ -40,13 +39,15 @@ class Comparison:
     `results` holds them all; in a sweep with tune seeds only those at the chosen strengths. In a
     sweep without, every strength is a contender of its own. Where strengths are chosen again and again,
     a regularizer is one contender, whose strength is `` unless it was always the same. With `run_id`,
-    that run is all there is.
+    that run is all there is. With `shown`, figures show these entries and the baseline alone; statistics
+    are of all.
     """
 
     problem: Problem
     tables: Tables
     results: pd.DataFrame
     run_id: str | None = None
+    shown: frozenset[str] | None = None
 
     @property
     def slug(self) -> str:
@@ -55,10 +56,16 @@ class Comparison:
 
     @cached_property
     def contenders(self) -> list[Contender]:
-        """The baseline first, then in the order of `METHODS`, strengths ascending."""
-        return sorted(
-            self._by_contender, key=lambda each: (not self.is_baseline(each), contender_order(each))
-        )
+        """The baseline first, then in the order of the sweep's file, strengths ascending."""
+        wanted = [each for each in self._by_contender if self._is_shown(each)]
+        return sorted(wanted, key=self._order)
+
+    def _is_shown(self, contender: Contender) -> bool:
+        return self.shown is None or contender.regularizer in self.shown or self.is_baseline(contender)
+
+    def _order(self, contender: Contender) -> tuple[object, ...]:
+        place = self.tables.place(contender.regularizer)
+        return not self.is_baseline(contender), place, strength_order(contender.strength)
 
     @cached_property
     def baseline(self) -> Contender | None:
@@ -282,10 +289,3 @@ def of_problem(frame: pd.DataFrame, problem: Problem) -> pd.Series:
     few = frame["per_class"]
     few = few.isna() if problem.per_class is None else few == problem.per_class
     return (frame["dataset"] == problem.dataset) & few & (frame["model"] == problem.model)
-
-
-def contender_order(contender: Contender) -> tuple[object, ...]:
-    """The order of `METHODS`, then of names, strengths ascending."""
-    known = list(METHODS)
-    place = known.index(contender.regularizer) if contender.regularizer in METHODS else len(known)
-    return place, contender.regularizer, strength_order(contender.strength)

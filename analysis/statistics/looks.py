@@ -6,7 +6,7 @@ allowed; but whoever adds until a difference shows will find one, so tables and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pandas as pd
 
 from analysis.notation.methods import method, strength_label
 from analysis.notation.number_text import count
-from analysis.statistics.contenders import Contender, contender_order, of_problem
+from analysis.statistics.contenders import of_problem
 from analysis.tables.collect import strength_order
 from analysis.tables.store_tables import Problem, Tables
 from regularize.errors import UserError
@@ -74,7 +74,7 @@ def added(tables: Tables, problem: Problem) -> str | None:
             )
     for look in read(tables.store):
         if before := look["problems"].get(problem.slug):
-            return _sentence(look["time"], before, _planned(tables.runs, problem))
+            return _sentence(look["time"], before, _planned(tables.runs, problem), tables.place)
     return None
 
 
@@ -96,11 +96,11 @@ def _planned(runs: pd.DataFrame, problem: Problem) -> Planned:
     }
 
 
-def _sentence(time: str, before: Planned, now: Planned) -> str | None:
+def _sentence(time: str, before: Planned, now: Planned, place: Callable[[str], int]) -> str | None:
     then, seeds = _seeds(before), _seeds(now)
     new = [
         _name(name, strength)
-        for name in sorted(now, key=lambda name: contender_order(Contender(name, "")))
+        for name in sorted(now, key=place)
         for strength in (now[name]["strengths"] if name in before else ["*"])
         if name not in before or strength not in before[name]["strengths"]
     ]

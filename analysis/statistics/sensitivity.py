@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.notation.intervals import half_width
-from analysis.statistics.contenders import Contender, contender_order, of_problem
+from analysis.statistics.contenders import of_problem
 from analysis.statistics.estimates import over_seeds
 from analysis.statistics.scores import SCORES, Score
 from analysis.statistics.strength_selection import choose, counted
@@ -83,7 +83,7 @@ def sensitivity(tables: Tables, problem: Problem | None = None) -> pd.DataFrame:
     rows = [
         row
         for _, mine in _of(selection, problem).groupby(_PROBLEM, dropna=False, sort=False)
-        for _, cell in sorted(mine.groupby("regularizer"), key=lambda item: _order(item[0]))
+        for _, cell in sorted(mine.groupby("regularizer"), key=lambda item: tables.place(str(item[0])))
         for row in _rows(cell, by_seed, tuned and tables.repetitions, tables.region)
     ]
     return to_frame(rows, SENSITIVITY)
@@ -105,10 +105,6 @@ def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _of(frame: pd.DataFrame, problem: Problem | None) -> pd.DataFrame:
     return frame if problem is None else frame[of_problem(frame, problem)]
-
-
-def _order(regularizer: object) -> tuple[object, ...]:
-    return contender_order(Contender(str(regularizer), ""))
 
 
 def _rows(

@@ -101,6 +101,17 @@ class Tables:
             for name, config in zip(firsts["regularizer"], firsts["config"], strict=True)
         }
 
+    def place(self, regularizer: str) -> int:
+        """Where an entry stands in the sweep's file."""
+        return self._places.get(regularizer, len(self._places))
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """The table of runs that `submit` writes is in the file's order; collected ones are sorted."""
+        rows = read_table(self.store.runs, ["regularizer", "planned"])
+        names = rows.filter(rows["planned"])["regularizer"].to_pylist()
+        return {name: place for place, name in enumerate(dict.fromkeys(names))}
+
     @cached_property
     def problems(self) -> list[Problem]:
         """In the order of the tables."""

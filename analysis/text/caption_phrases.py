@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.notation.intervals import Interval, interval
 from analysis.notation.methods import method, problem_label, strength_label
 from analysis.notation.number_text import count, plus_minus
-from analysis.statistics.contenders import Comparison, Contender, contender_order
+from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.scores import Score
 from analysis.tables.store_tables import Problem
 
@@ -24,8 +24,8 @@ def name(contender: Contender) -> str:
 
 
 def in_order(contenders: Iterable[Contender]) -> list[Contender]:
-    """Each once, in the order of `METHODS`."""
-    return sorted(set(contenders), key=contender_order)
+    """Each once, in the order in which they come."""
+    return list(dict.fromkeys(contenders))
 
 
 def where(problem: Problem) -> str:

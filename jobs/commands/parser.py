@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from jobs.cluster.roots import STORE_VARIABLE
 from jobs.commands.result_arguments import add_results
@@ -14,8 +15,24 @@ from regularize import __version__
 Command = Callable[..., argparse.ArgumentParser]
 
 
+class _Parser(argparse.ArgumentParser):
+    """Takes several names wherever they stand, before, between and after options."""
+
+    _inside = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        several = any(each.nargs in ("*", "+") and not each.option_strings for each in self._actions)
+        if self._inside or not several:
+            return super().parse_known_args(args, namespace)
+        self._inside = True  # what follows calls this for each kind of arguments
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._inside = False
+
+
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="regularize",
         description="Compare regularization techniques: one YAML file, many runs, statistics, figures.",
     )
@@ -23,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=text, description=text, parents=list(parents))
+        return commands.add_parser(name, help=text, description=text, parents=[*parents])  # type: ignore[list-item]
 
     sweep, store, data, cluster = _sweep(), _store(), _data(), _cluster()
     plan = command("plan", "show what a submission would train", sweep, store, data, cluster)

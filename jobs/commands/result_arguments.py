@@ -43,6 +43,7 @@ def add_results(
         help="what the forest plot compares: a --metric of compare (repeatable; default: three)",
     )
     figures.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
+    _add_look(figures)
     gallery = command("gallery", "write a page with all figures, for documentation", *sweep, data)
     gallery.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to")
     report = command("report", "a sweep as one HTML page", *sweep, data)
@@ -50,6 +51,22 @@ def add_results(
     _add_region(report)
     _add_region(figures)
     _add_animate(command("animate", "film the toy problem's trainings", *sweep, data))
+
+
+def _add_look(figures: argparse.ArgumentParser) -> None:
+    for name, what in (
+        ("techniques", "entries of the sweep, beside the baseline"),
+        ("datasets", "data sets"),
+    ):
+        text = f"show these {what} alone (repeatable)"
+        figures.add_argument(f"--{name}", action="append", default=[], metavar="NAME,…", help=text)
+    figures.add_argument(
+        "--width",
+        metavar="WIDTH",
+        help="of the page's text: one-column, two-columns, neurips, iclr, icml, cvpr, acl, jmlr, ieee, or "
+        "inches (default: two-columns)",
+    )
+    figures.add_argument("--format", choices=("svg",), help="beside PDF and PNG")
 
 
 def _add_region(command: argparse.ArgumentParser) -> None:

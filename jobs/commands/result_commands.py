@@ -58,15 +58,22 @@ def compare(args: Namespace) -> int:
 
 
 def figures(args: Namespace) -> int:
-    from analysis.figures.draw_figures import draw_all
+    from analysis.figures.draw_figures import Look, draw_all
+    from analysis.figures.parts.style import read_width
     from analysis.tables.store_tables import Tables
     from analysis.text import results_table
     from analysis.text.results_text import to_terminal
 
     store = store_of(args)
     _collect(store)
+    look = Look(
+        techniques=_listed(args.techniques),
+        datasets=_listed(args.datasets),
+        width=read_width(args.width) if args.width else None,
+        svg=args.format == "svg",
+    )
     drawn = draw_all(
-        store, args.names, args.run, args.data_root, args.layer, args.score, region=_region(args)
+        store, args.names, args.run, args.data_root, args.layer, args.score, region=_region(args), look=look
     )
     table = results_table.results_table(Tables(store))
     results_table.write(table, store)
@@ -92,6 +99,11 @@ def _region(args: Namespace) -> Region | None:
     from analysis.tables.region import read_region
 
     return None if args.region is None else read_region(args.region)
+
+
+def _listed(names: Sequence[str]) -> tuple[str, ...]:
+    """Names that were given one by one, or with commas between them."""
+    return tuple(name for each in names for name in each.split(",") if name)
 
 
 def _say_drawn(drawn: Drawn) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Limits = tuple[float, float]
 EXAMPLES = 300
-_COLUMNS = 5
+_COLUMN = 1.3  # inches of a panel, at least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +109,9 @@ def _figure(
     from matplotlib.figure import Figure
 
     solid = next(iter(places.values())).shape[1] == 3
-    columns = min(_COLUMNS, len(titles))
+    columns = min(style.columns_that_fit(_COLUMN), len(titles))
     rows = math.ceil(len(titles) / columns)
-    width = style.TWO_COLUMNS if columns > 2 else style.ONE_COLUMN
+    width = style.text_width() if columns > 2 else style.column_width()
     figure = Figure(figsize=(width, rows * (width / columns + 0.5) + 0.3), layout="constrained")
     options: dict[str, Any] = {"projection": "3d"} if solid else {}
     grid = list(figure.subplots(rows, columns, squeeze=False, subplot_kw=options).flat)

@@ -35,7 +35,7 @@ def panels(shown: Sequence[Panel], score: Score, baseline: str) -> Figure:
     """One column wide for a single problem, two for several; rows without a difference stay empty."""
     keys, by_strength = _keys([rows for _, rows in shown])
     narrow = len(shown) == 1
-    row, width = (_TWO_LINES, style.ONE_COLUMN) if narrow else (_ROW, style.TWO_COLUMNS)
+    row, width = (_TWO_LINES, style.column_width()) if narrow else (_ROW, style.text_width(style.WIDE))
     height = (1.75 if narrow else 1.3) + row * len(keys)
     figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]

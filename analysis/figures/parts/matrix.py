@@ -37,7 +37,7 @@ def matrix(
     from matplotlib.figure import Figure
 
     row = _TALL if len(panels) <= 6 else _LOW
-    figure = Figure(figsize=(style.TWO_COLUMNS, 0.85 + row * len(panels)), layout="constrained")
+    figure = Figure(figsize=(style.text_width(style.WIDE), 0.85 + row * len(panels)), layout="constrained")
     grid = figure.subplots(
         len(panels), len(facets), sharex="col", sharey=True if share_y else "col", squeeze=False
     )

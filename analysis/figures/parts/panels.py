@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.patches import Patch
 
 PANELS_A_PAGE = 16
-_PANEL_HEIGHT = 1.35  # inches
+_PANEL_WIDTH, _PANEL_HEIGHT = 1.6, 1.35  # inches, the width at least
 _TITLE = 24  # characters that fit above a panel
 
 
@@ -31,6 +31,7 @@ def pages(
 ) -> Iterator[tuple[str, list[Contender]]]:
     """The panels of each page, with what tells its file name from the other pages'; by default all."""
     panels = list(panels) or comparison.challengers or comparison.contenders
+    size = min(size, 6 * style.columns_that_fit(_PANEL_WIDTH))
     several = len(panels) > size
     for page, start in enumerate(range(0, len(panels), size), 1):
         yield f"-{page}" if several else "", panels[start : start + size]
@@ -53,7 +54,7 @@ def small_multiples(
 
     columns = _columns(len(panels))
     rows = math.ceil(len(panels) / columns)
-    width = style.TWO_COLUMNS if columns > 2 else style.ONE_COLUMN
+    width = style.text_width() if columns > 2 else style.column_width()
     height = 0.75 + rows * (_PANEL_HEIGHT + 0.3) + (0.3 if columns <= 2 else 0)
     figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(rows, columns, sharex=share_x, sharey=True, squeeze=False)
@@ -78,8 +79,9 @@ def behind(comparison: Comparison, contender: Contender) -> list[Contender]:
 
 
 def _columns(panels: int) -> int:
-    """Up to four in a row; of more, three or four, whichever leaves fewer places empty."""
-    return panels if panels <= 4 else min((4, 3), key=lambda columns: -panels % columns)
+    """As many in a row as fit, or one less, whichever leaves fewer places empty."""
+    most = style.columns_that_fit(_PANEL_WIDTH)
+    return panels if panels <= most else min((most, max(most - 1, 2)), key=lambda columns: -panels % columns)
 
 
 def usual_n(comparison: Comparison) -> int:

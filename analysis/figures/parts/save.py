@@ -1,8 +1,8 @@
 """A figure and what belongs to it, as four files beside each other.
 
 `<name>.pdf`, `<name>.png` (300 dpi, laid out as the PDF is), `<name>.csv` (the plotted numbers),
-`<name>.json` (what it is made of, and words for it). Drawn again from the same tables they are the
-same byte for byte.
+`<name>.json` (what it is made of, and words for it); where it is asked for, `<name>.svg`. Drawn
+again from the same tables they are the same byte for byte.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from analysis.figures.parts.style import paper
 from analysis.tables.store_tables import write_csv
@@ -51,8 +52,8 @@ class Drawing:
     inputs: str
 
 
-def save(drawing: Drawing, folder: Path) -> Path:
-    """Write the four files; the path of the PDF."""
+def save(drawing: Drawing, folder: Path, svg: bool = False) -> Path:
+    """Write the files; the path of the PDF."""
     import matplotlib
 
     pdf = folder / f"{drawing.name}.pdf"
@@ -60,6 +61,8 @@ def save(drawing: Drawing, folder: Path) -> Path:
         warnings.simplefilter("always")
         write_whole(pdf, partial(_pdf, drawing.figure))
         write_whole(pdf.with_suffix(".png"), partial(_png, drawing.figure))
+        if svg:
+            write_whole(pdf.with_suffix(".svg"), partial(_svg, drawing.figure))
     missing = _missing_glyphs(caught)
     write_csv(folder / f"{drawing.name}.csv", drawing.data)
     description = {
@@ -92,6 +95,10 @@ def _missing_glyphs(caught: Sequence[warnings.WarningMessage]) -> str:
 def _pdf(figure: Figure, path: Path) -> None:
     figure.dpi = DPI  # of what is rasterised
     FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})  # type: ignore[no-untyped-call]
+
+
+def _svg(figure: Figure, path: Path) -> None:
+    FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})  # type: ignore[no-untyped-call]
 
 
 def _png(figure: Figure, path: Path) -> None:

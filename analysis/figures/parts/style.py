@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
 from analysis.notation.methods import METHODS
+from regularize.errors import UserError, require, unknown
 
 ONE_COLUMN, TWO_COLUMNS = 3.25, 6.75  # widths in inches
+WIDTHS = {
+    "one-column": ONE_COLUMN,
+    "two-columns": TWO_COLUMNS,
+    "neurips": 5.5,
+    "iclr": 5.5,
+    "icml": 6.75,
+    "cvpr": 6.875,
+    "acl": 6.3,
+    "jmlr": 6.0,
+    "ieee": 7.16,
+}
+"""Widths of the text of a page, in inches, by what asks for them."""
+WIDE = 5.0  # inches that a figure needs whose text would meet in one column
+_WIDTH: ContextVar[float] = ContextVar("width", default=TWO_COLUMNS)
 GREY, INK = METHODS["none"].colour, "#262626"
 BEHIND = 0.45  # opacity of the baseline's filled areas, on which a contender's line must stand out
 RC: dict[str, Any] = {
@@ -44,7 +60,48 @@ RC: dict[str, Any] = {
     "lines.markersize": 3.5,
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
+    "svg.hashsalt": "regularize",  # names within a file follow from its content
 }
+
+
+def read_width(text: str) -> float:
+    """A name of `WIDTHS`, or inches.
+
+    Raises:
+        UserError: neither, or not between 3 and 12 inches.
+    """
+    if text in WIDTHS:
+        return WIDTHS[text]
+    try:
+        inches = float(text)
+    except ValueError:
+        raise UserError(unknown("width", text, WIDTHS) + "; or inches from 3 to 12") from None
+    require(3 <= inches <= 12, "--width", inches, "from 3 to 12 inches")
+    return inches
+
+
+def text_width(least: float = 0.0) -> float:
+    """Of a page, in inches.
+
+    Raises:
+        UserError: it is less than the figure needs.
+    """
+    width = _WIDTH.get()
+    if width < least:
+        raise UserError(
+            f"it needs {least:g} inches, so that its text is 7 pt and does not meet: a --width above"
+        )
+    return width
+
+
+def column_width() -> float:
+    """Of one column, in inches."""
+    return min(ONE_COLUMN, _WIDTH.get())
+
+
+def columns_that_fit(inches: float) -> int:
+    """Of at least so many inches each, over the width of the text; two at least."""
+    return max(2, int(_WIDTH.get() / inches))
 
 
 def plain(text: str) -> str:
@@ -82,9 +139,16 @@ def families() -> tuple[str, ...]:
 
 
 @contextmanager
-def paper() -> Iterator[None]:
-    """This style, whatever the user's matplotlibrc says; everything is as before afterwards."""
+def paper(width: float | None = None) -> Iterator[None]:
+    """This style, whatever the user's matplotlibrc says; everything is as before afterwards.
+
+    `width` is that of the page's text in inches, by default `TWO_COLUMNS`.
+    """
     from matplotlib import style
 
-    with style.context(["default", RC | {"font.family": list(families())}]):
-        yield
+    token = _WIDTH.set(width or TWO_COLUMNS)
+    try:
+        with style.context(["default", RC | {"font.family": list(families())}]):
+            yield
+    finally:
+        _WIDTH.reset(token)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from analysis.statistics.contenders import Comparison, comparisons, one_run
 from analysis.statistics.scores import DEFAULT, suffix
 from analysis.tables.store_tables import Tables
-from regularize.errors import UserError
+from regularize.errors import UserError, unknown
 
 Scope = Literal["problem", "sweep"]
 
@@ -46,15 +46,35 @@ class Subject:
 
 
 def subjects(
-    tables: Tables, run_id: str | None = None, data_root: Path | None = None, layer: str = "penultimate"
+    tables: Tables,
+    run_id: str | None = None,
+    data_root: Path | None = None,
+    layer: str = "penultimate",
+    *,
+    techniques: Sequence[str] = (),
+    datasets: Sequence[str] = (),
 ) -> list[Subject]:
     """One subject for each problem, or one for the run `run_id`.
 
+    With `datasets` those on these alone; with `techniques`, entries of the sweep, these and the baseline are
+    shown, while statistics stay those of all.
+
     Raises:
-        UserError: no finished report run, or no such run.
+        UserError: no finished report run, no such run, data set or entry.
     """
     found = comparisons(tables) if run_id is None else [one_run(tables, run_id)]
+    _check("entry", techniques, list(tables.entries))
+    _check("data set", datasets, dict.fromkeys(each.problem.dataset for each in found))
+    found = [each for each in found if not datasets or each.problem.dataset in datasets]
+    if techniques:
+        found = [replace(each, shown=frozenset(techniques)) for each in found]
     return [Subject(comparisons=[each], slug=each.slug, data_root=data_root, layer=layer) for each in found]
+
+
+def _check(what: str, names: Sequence[str], known: Collection[str]) -> None:
+    for each in names:
+        if each not in known:
+            raise UserError(unknown(what, each, known))
 
 
 def together(parts: Sequence[Subject]) -> Subject:

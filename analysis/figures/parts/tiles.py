@@ -35,9 +35,10 @@ class Tiles:
 
         blocks = 2 if len(labels) > _ONE_BLOCK and columns <= _TWO_BLOCKS else 1
         deep = math.ceil(len(labels) / blocks)
-        side = min((style.TWO_COLUMNS / blocks - _LABEL) / columns, _LARGEST)
+        width = style.text_width(style.WIDE)
+        side = min((width / blocks - _LABEL) / columns, _LARGEST)
         height = (deep + 1) * (side + below) + 0.5
-        self.figure: Figure = Figure(figsize=(style.TWO_COLUMNS, height), layout="compressed")
+        self.figure: Figure = Figure(figsize=(width, height), layout="compressed")
         grid = self.figure.subplots(deep + 1, blocks * columns, squeeze=False)
         self.rows: list[list[Axes]] = []
         self.heads: list[list[Axes]] = []

@@ -14,6 +14,7 @@ import pytest
 
 from analysis.statistics.strength_selection import select
 from jobs.commands.cli import main
+from jobs.commands.parser import parser
 from jobs.store.runs_table import write_runs
 from jobs.sweep.run_grid import tune_runs
 from jobs.sweep.sweep_file import load_sweep
@@ -129,6 +130,21 @@ def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFi
         main(arguments)
     assert exit_.value.code == 2
     assert "usage: regularize" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "figures S.yaml --store X forest spectra",
+        "figures S.yaml forest --store X spectra",
+        "figures --store X S.yaml forest spectra",
+    ],
+)
+def test_names_stand_before_between_and_after_options(arguments: str) -> None:
+    found = parser().parse_args(arguments.split())
+    assert (found.target, found.store, found.names) == (Path("S.yaml"), Path("X"), ["forest", "spectra"])
+    fetched = parser().parse_args(["data", "fetch", "mnist", "--cluster", "here", "digits"])
+    assert (fetched.names, fetched.cluster) == (["mnist", "digits"], "here")
 
 
 def test_plan_shows_a_table_and_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
