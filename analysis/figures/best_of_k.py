@@ -57,7 +57,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             ),
             alt=(
                 f"{len(page)} small panels, one for each regularizer, with test accuracy by the number of "
-                f"strengths to choose from, the baseline's as a grey line. {_said(data, panels)}."
+                f"strengths to choose from, the baseline's as a grey line; {n}. {_said(data, panels)}."
             ),
             summary=f"{of(comparison)}, best of one strength and of all: {_said(data, panels)}",
             band="95% t-interval over the seeds that score, for all k of a technique at once",

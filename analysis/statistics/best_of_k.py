@@ -83,7 +83,7 @@ def best_of_k(comparison: Comparison) -> pd.DataFrame:
         (tables.results["phase"] == "tune") & of_problem(tables.results, comparison.problem)
     ]
     rows = [
-        {"regularizer": str(name), **row}
+        {"regularizer": str(name), "strength": f"best of {row['k']}", **row}
         for name, mine in tuned.groupby("regularizer", sort=False)
         for row in _rows(mine, metric, tables)
     ]

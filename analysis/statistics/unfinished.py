@@ -9,11 +9,9 @@ import pandas as pd
 from analysis.notation.methods import method
 from analysis.notation.number_text import count
 from analysis.statistics.contenders import Comparison, comparisons, of_problem
+from analysis.statistics.open_ends import FITTED, edge_sentence, not_fitted
 from analysis.tables.collect import at_edges, strength_numbers
 from analysis.tables.store_tables import Problem, Tables
-
-FITTED = 0.9
-"""The training accuracy from which a baseline is said to have fitted its training data."""
 
 
 def unfinished(tables: Tables, strengths: pd.DataFrame) -> dict[Problem, list[str]]:
@@ -43,10 +41,7 @@ def _not_fitted(comparison: Comparison) -> Iterator[str]:
         return
     reached = comparison.done(comparison.baseline)["train_accuracy"].mean()
     if reached < FITTED:
-        yield (
-            f"The baseline has not fitted its training data: its training accuracy is {reached:.0%}. What "
-            "looks better may only train faster; train longer to see"
-        )
+        yield not_fitted(reached)
 
 
 def _at_edge(rows: pd.DataFrame) -> Iterator[str]:
@@ -62,10 +57,7 @@ def _at_edge(rows: pd.DataFrame) -> Iterator[str]:
         ]
         said.append(f"{method(row['regularizer']).label} ({'; '.join(ends)})")
     if said:
-        yield (
-            f"The strength chosen is at the edge of what was tried for {', '.join(said)}: a better one may "
-            "lie beyond, so widen the grid (`widen:` does)"
-        )
+        yield edge_sentence(said)
 
 
 def _did_nothing(comparison: Comparison) -> Iterator[str]:

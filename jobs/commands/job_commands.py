@@ -11,19 +11,23 @@ from regularize.store import Store
 
 
 def status(args: Namespace) -> int:
+    from analysis.statistics.open_ends import open_ends
     from jobs.status.overview import read_overview
     from jobs.status.plan_and_status_text import status_view
     from jobs.store.changed_inputs import changed_code
     from jobs.store.pack_status import read_packs
 
     store = store_of(args)
+    left_open = open_ends(store)
     found = read_overview(store, filter_of_runs(args, store), lambda text: print(text, file=sys.stderr))
     changed = [change.said for change in changed_code(store, read_packs(store))]
     if args.json:
-        print_json({"store": str(store.folder), "changed": changed, **found.to_json()})
+        print_json(
+            {"store": str(store.folder), "changed": changed, **found.to_json(), "left_open": left_open}
+        )
     else:
         console().print(status_view(found))
-        for said in changed:
+        for said in (*left_open, *changed):
             console().print(f"note: {said}", style="yellow", markup=False, soft_wrap=True)
     return 0
 

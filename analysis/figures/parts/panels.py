@@ -31,7 +31,7 @@ def pages(
 ) -> Iterator[tuple[str, list[Contender]]]:
     """The panels of each page, with what tells its file name from the other pages'; by default all."""
     panels = list(panels) or comparison.challengers or comparison.contenders
-    size = min(size, 6 * style.columns_that_fit(_PANEL_WIDTH))
+    size = min(size, 5 * style.columns_that_fit(_PANEL_WIDTH))
     several = len(panels) > size
     for page, start in enumerate(range(0, len(panels), size), 1):
         yield f"-{page}" if several else "", panels[start : start + size]

@@ -88,9 +88,7 @@ def text_width(least: float = 0.0) -> float:
     """
     width = _WIDTH.get()
     if width < least:
-        raise UserError(
-            f"it needs {least:g} inches, so that its text is 7 pt and does not meet: a --width above"
-        )
+        raise UserError(f"it needs {least:g} inches, so that its text is 7 pt and does not meet; see --width")
     return width
 
 

@@ -37,6 +37,7 @@ HOSTILE = r"l2_$x\frac"
 CURVES = ("loss_curves", "loss_gap", "accuracy_curves")
 NARROW = {
     *CURVES,
+    "best_of_k",
     "confidence_distributions",
     "entropy_distributions",
     "forest",

@@ -1,0 +1,89 @@
+"""What a store's tables say that a sweep leaves open, for a status: without what is slow to import."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from statistics import fmean
+from typing import Any
+
+from regularize.errors import UserError
+from regularize.store import DamagedFileError, Store, read_table
+
+FITTED = 0.9
+"""The training accuracy from which a baseline is said to have fitted its training data."""
+
+Row = Mapping[str, Any]
+
+
+def open_ends(store: Store) -> list[str]:
+    """In sentences; nothing where nothing was chosen, collected or trained yet."""
+    return [*_at_edge(_rows(store, "selection")), *_not_fitted(_baseline(store))]
+
+
+def edge_sentence(said: Iterable[str]) -> str:
+    return (
+        f"The strength chosen is at the edge of what was tried for {', '.join(said)}: a better one may "
+        "lie beyond, so widen the grid (`widen:` does)"
+    )
+
+
+def not_fitted(reached: float) -> str:
+    return (
+        f"The baseline has not fitted its training data: its training accuracy is {reached:.0%}. What "
+        "looks better may only train faster; train longer to see"
+    )
+
+
+def _rows(store: Store, table: str) -> list[dict[str, Any]]:
+    try:
+        found: list[dict[str, Any]] = read_table(store.table(table)).to_pylist()
+        return found
+    except (FileNotFoundError, DamagedFileError, UserError):
+        return []
+
+
+def _at_edge(selection: Iterable[Row]) -> Iterator[str]:
+    """Of single numbers, of which the smallest or largest was chosen; a sentence a problem."""
+    cells: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
+    for row in selection:
+        cells[_problem(row), row["regularizer"], row.get("repetition") or 0].append(row)
+    again = 1 + max((repetition for _, _, repetition in cells), default=0)
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for (problem, name, _), rows in cells.items():
+        if len(rows) > 1 and all(row["strength"] and "=" not in row["strength"] for row in rows):
+            ordered = sorted(rows, key=lambda row: float(row["strength"]))
+            pairs = ((ordered[0], "smallest"), (ordered[-1], "largest"))
+            ends = [f"{end['strength']}, the {word}" for end, word in pairs if end["chosen"]]
+            found[problem][name] += ends
+    for problem, entries in found.items():
+        said = [
+            f"{name} ({ends[0] if again == 1 else f'in {len(ends)} of {again} repetitions'})"
+            for name, ends in entries.items()
+            if ends
+        ]
+        if said:
+            yield f"{problem}: {edge_sentence(said)}"
+
+
+def _problem(row: Row) -> str:
+    few = f" ({row['per_class']} per class)" if row["per_class"] is not None else ""
+    return f"{row['dataset']}{few} {row['model']}"
+
+
+def _baseline(store: Store) -> Iterator[Row]:
+    """The baseline's report runs that did not diverge."""
+    marked = {row["run_id"] for row in _rows(store, "runs") if row["baseline"]}
+    for row in _rows(store, "results"):
+        if row["run_id"] in marked and row["phase"] == "report" and row["state"] == "done":
+            yield row
+
+
+def _not_fitted(runs: Iterable[Row]) -> Iterator[str]:
+    reached: dict[str, list[float]] = defaultdict(list)
+    for row in runs:
+        if row["train_accuracy"] is not None:
+            reached[_problem(row)].append(row["train_accuracy"])
+    for problem, values in reached.items():
+        if fmean(values) < FITTED:
+            yield f"{problem}: {not_fitted(fmean(values))}"

@@ -1,0 +1,48 @@
+"""What a status says of a finished sweep: strengths at the edge, a baseline that has not fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from analysis.statistics.open_ends import open_ends
+from analysis.statistics.strength_selection import select
+from analysis.tables.collect import collect
+from regularize.store import RESULTS, RUNS, Store, read_table, write_table
+
+
+def tuned(store: Store, train_accuracy: float | None = None) -> Store:
+    runs = [run | {"baseline": run["regularizer"] == "none"} for run in read_table(store.runs).to_pylist()]
+    write_table(store.runs, runs, RUNS)
+    for folder in store.packs.iterdir():
+        path = store.pack(folder.name).results
+        rows = read_table(path).to_pylist()
+        if train_accuracy is not None:
+            rows = [row | {"train_accuracy": train_accuracy} for row in rows]
+        write_table(path, rows, RESULTS)
+    collect(store, ("runs", "results"))
+    select(store)
+    return store
+
+
+@pytest.mark.parametrize(("accuracy", "said"), [(0.32, True), (0.95, False)])
+def test_a_baseline_that_has_not_fitted_is_told(
+    make_store: Callable[..., Store], accuracy: float, said: bool
+) -> None:
+    found = " ".join(open_ends(tuned(make_store(strengths={"none": [""], "l2": ["0.1"]}), accuracy)))
+    sentence = f"The baseline has not fitted its training data: its training accuracy is {accuracy:.0%}"
+    assert (sentence in found) == said
+
+
+def test_a_strength_at_the_edge_is_told(make_store: Callable[..., Store]) -> None:
+    strengths = {"none": [""], "l2": ["0.1", "0.2", "0.3"], "dropout": ["0.1", "0.3", "0.5"]}
+    store = tuned(make_store(strengths=strengths, chosen={"l2": 2, "dropout": 1}), 0.95)
+    (sentence,) = open_ends(store)
+    assert sentence.startswith(
+        "mnist lenet5: The strength chosen is at the edge of what was tried for l2 (0.3, the largest): a"
+    )
+
+
+def test_nothing_is_said_of_what_has_not_begun(make_store: Callable[..., Store]) -> None:
+    assert open_ends(make_store()) == []
