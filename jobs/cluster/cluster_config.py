@@ -81,6 +81,9 @@ class Cluster:
     max_memory: int | None = None
     """What was killed for lack of memory is tried again with twice as much, up to this.
     Example: `memory: 2G, max_memory: 16G`."""
+    max_time: int | None = None
+    """What reached its time limit without a checkpoint is tried again with twice as much, up to this.
+    Example: `time: "01:00:00", max_time: "04:00:00"`."""
     gpus_per_task: int = 0
     """GPUs of each task. Example: `gpus_per_task: 1`."""
     nodes: int = 1

@@ -92,6 +92,8 @@ def _check_together(cluster: Cluster, given: dict[str, Node]) -> None:
         raise given["max_memory"].refused("at least memory")
     if cluster.max_memory is not None and cluster.memory is None:
         raise given["max_memory"].error("max_memory needs memory: what the first attempt asks for")
+    if cluster.max_time is not None and cluster.max_time < cluster.time:
+        raise given["max_time"].refused("at least time")
     if cluster.signal_seconds >= cluster.time * 60:
         raise given.get("signal_seconds", given.get("time", next(iter(given.values())))).error(
             f"signal_seconds is {cluster.signal_seconds}, but the time limit is {cluster.time * 60} seconds"
@@ -233,6 +235,7 @@ KINDS: dict[str, dict[str, Callable[[Node], Any]]] = {
         "time": minutes,
         "memory": _optional(mebibytes),
         "max_memory": _optional(mebibytes),
+        "max_time": _optional(minutes),
         "cpus_per_task": _at_least(1),
         "gpus_per_task": _at_least(0),
         "nodes": _at_least(1),

@@ -24,6 +24,7 @@ def parameters(
     *,
     name: str,
     memory: int | None = None,
+    minutes: int | None = None,
     parallel: int | None = None,
     without: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -31,6 +32,7 @@ def parameters(
 
     Args:
         memory: MiB a node, in place of the config's, for a retry.
+        minutes: the time limit, likewise.
         parallel: elements that may run at once, in place of the config's `array_parallelism`.
         without: nodes that are not wanted, beside those that the config's `sbatch:` excludes.
     """
@@ -47,7 +49,7 @@ def parameters(
             gpus_per_task=cluster.gpus_per_task or None,
             mem=f"{memory}M" if memory else None,
         ),
-        "time": cluster.time,
+        "time": minutes or cluster.time,
         "nodes": cluster.nodes,
         "ntasks_per_node": cluster.tasks_per_node,
         "cpus_per_task": cluster.threads,

@@ -130,7 +130,7 @@ class ToSlurm:
             name = replace(handed, job_id=job_id).slurm_id(index)
             path = JobPaths(self.store.logs, name).submitted_pickle
             if not path.exists():
-                call.set_timeout(self.saved.cluster.time, 0)
+                call.set_timeout(handed.minutes or self.saved.cluster.time, 0)
                 temporary = path.with_suffix(".new")
                 call.dump(temporary)
                 temporary.replace(path)
@@ -184,7 +184,7 @@ class ToSlurm:
             data_root=self.saved.data_root,
             threads=cluster.threads,
             mode=cluster.mode,
-            minutes=cluster.time,
+            minutes=handed.minutes or cluster.time,
             signal_seconds=cluster.signal_seconds,
             checkpoint_minutes=cluster.checkpoint_minutes,
             scratch=cluster.scratch,
@@ -220,7 +220,14 @@ def _parameters(
     if not handed.elements:
         asked = small(cluster, name=handed.name, after=handed.after, begin=None if handed.after else LATER)
         return {**asked, "teardown": list(TEARDOWN)}
-    asked = parameters(cluster, name=handed.name, memory=handed.memory, parallel=parallel, without=without)
+    asked = parameters(
+        cluster,
+        name=handed.name,
+        memory=handed.memory,
+        minutes=handed.minutes,
+        parallel=parallel,
+        without=without,
+    )
     return {**asked, "teardown": list(TEARDOWN), "srun_args": list(SRUN_ARGS)}
 
 

@@ -1,6 +1,7 @@
 """Which unfinished runs are handed over again, and with how much memory. Pure.
 
-Out of memory: again with twice as much, up to `max_memory`. A lost node, preemption, the time limit, a
+Out of memory: again with twice as much, up to `max_memory`; out of time without a checkpoint: the same, up to
+`max_time`. A lost node, preemption, the time limit, a
 killed task, an end of which nothing is known: again, until `MOST_FRUITLESS` attempts in a row
 brought nothing on (those on nodes that are left out do not count). A Python error: not again, nor what was
 cancelled, until a person says so.
@@ -9,7 +10,7 @@ cancelled, until a person says so.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jobs.cluster.cluster_config import Cluster
 from jobs.store.handed import Ending, Handed
@@ -24,10 +25,11 @@ STARVED = "out of memory, and max_memory allows no more"
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Runs that are left out, each with why, and what others need, in MiB a node."""
+    """Runs that are left out, each with why, and what others need: MiB a node, and minutes."""
 
     left_out: Mapping[str, str]
     memory: Mapping[str, int]
+    minutes: Mapping[str, int] = field(default_factory=dict)
 
 
 def judge(journal: Journal, packs: Packs, cluster: Cluster) -> Verdict:
@@ -36,7 +38,7 @@ def judge(journal: Journal, packs: Packs, cluster: Cluster) -> Verdict:
     left_out = _given_up(journal) | starved | _ended_by_others(journal)
     left_out |= dict.fromkeys(failed(journal, packs), "failed")
     left_out |= dict.fromkeys(journal.cancelled, "cancelled")
-    return Verdict(left_out=left_out, memory=memory)
+    return Verdict(left_out=left_out, memory=memory, minutes=_minutes(journal, cluster))
 
 
 def failed(journal: Journal, packs: Packs) -> set[str]:
@@ -89,6 +91,18 @@ def _memory(journal: Journal, cluster: Cluster) -> tuple[dict[str, int], dict[st
         if more <= (handed.memory or 0):
             starved |= dict.fromkeys(_counted(journal, ending, handed.runs(index)), STARVED)
     return needed, starved
+
+
+def _minutes(journal: Journal, cluster: Cluster) -> dict[str, int]:
+    """What runs need that once reached the time limit without having got anywhere."""
+    needed: dict[str, int] = {}
+    for handed, index, ending in endings(journal):
+        if ending.state == "TIMEOUT" and not ending.progress:
+            more = min(2 * (handed.minutes or cluster.time), cluster.max_time or 0)
+            for run_id in handed.runs(index):
+                if more > cluster.time:
+                    needed[run_id] = max(more, needed.get(run_id, 0))
+    return needed
 
 
 def _ended_by_others(journal: Journal) -> dict[str, str]:

@@ -21,7 +21,7 @@ from jobs.submission.continuation import CONTINUES, silence
 from jobs.submission.hand_to_slurm import RefusedError, ToSlurm, array_of, follow_up_of
 from jobs.submission.job_outcomes import Sight
 from jobs.submission.reconcile import reconcile
-from jobs.submission.retries import judge
+from jobs.submission.retries import Verdict, judge
 from regularize.data import Facts
 from regularize.errors import UserError
 
@@ -80,7 +80,7 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
             f"Slurm lets you have {limits.max_submit_jobs} jobs in the queue, and {limits.queued_now} are "
             "there: nothing has been submitted"
         )
-    arrays = list(_arrays(submission, plan, verdict.memory, limits, room)) if room else []
+    arrays = list(_arrays(submission, plan, verdict, limits, room)) if room else []
     unfollowed = "" if cluster.follow_up else "the cluster config says `follow_up: false`"
     if cluster.follow_up and not limits.nodes_submit:
         unfollowed = f"jobs in partition {limits.partition} may submit none (its AllocNodes)"
@@ -109,28 +109,31 @@ def _room(limits: Limits, max_jobs: int | None, sight: Sight) -> int:
 
 
 def _arrays(
-    submission: Submission, plan: Plan, memory: Mapping[str, int], limits: Limits, room: int
+    submission: Submission, plan: Plan, verdict: Verdict, limits: Limits, room: int
 ) -> Iterable[Handed]:
-    """The requests for the plan's packs, those that need more memory apart, in `room` elements at most."""
-    levels = _levels(plan.packs, memory, submission.cluster.memory, room)
-    for number, (level, packs) in enumerate(levels, 1):
+    """The requests for the plan's packs, those that need more memory or time apart, in `room` elements."""
+    levels = _levels(plan.packs, verdict, submission.cluster, room)
+    for number, ((level, minutes), packs) in enumerate(levels, 1):
         elements = make_elements(packs, submission.cluster, room - (len(levels) - number))
         room -= len(elements)
         for array in cut(elements, limits.max_array_size):
-            yield array_of(submission.sweep.name, array, level or None, submission.cluster.time)
+            yield array_of(
+                submission.sweep.name, array, level or None, min(minutes, limits.max_time or minutes)
+            )
 
 
 def _levels(
-    packs: Iterable[Pack], memory: Mapping[str, int], usual: int | None, room: int
-) -> list[tuple[int, list[Pack]]]:
-    """Packs by the memory they need, most first; where there is room for fewer, with more than they need."""
-    found: dict[int, list[Pack]] = defaultdict(list)
+    packs: Iterable[Pack], verdict: Verdict, cluster: Cluster, room: int
+) -> list[tuple[tuple[int, int], list[Pack]]]:
+    """Packs by the memory and minutes they need, most first; where there is room for fewer, with more."""
+    found: dict[tuple[int, int], list[Pack]] = defaultdict(list)
     for pack in packs:
-        found[max(memory.get(run_id, usual or 0) for run_id in pack.runs)].append(pack)
+        memory = max(verdict.memory.get(run_id, cluster.memory or 0) for run_id in pack.runs)
+        found[memory, max(verdict.minutes.get(run_id, cluster.time) for run_id in pack.runs)].append(pack)
     levels = sorted(found.items(), reverse=True)
     while len(levels) > room:
-        (level, most), (_, rest), *others = levels
-        levels = [(level, most + rest), *others]
+        ((memory, minutes), most), ((_, others_minutes), rest), *others = levels
+        levels = [((memory, max(minutes, others_minutes)), most + rest), *others]
     return levels
 
 

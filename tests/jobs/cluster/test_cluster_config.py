@@ -123,6 +123,7 @@ def test_memory_has_a_unit(tmp_path: Path, text: str, mebibytes: int) -> None:
         ),
         (["memory: 4G", "max_memory: 2G"], "mine.yaml:3: max_memory is '2G', but must be at least memory"),
         (["max_memory: 2G"], "max_memory needs memory"),
+        (["time: 60", "max_time: 30"], "mine.yaml:3: max_time is 30, but must be at least time"),
         (["checkpoint_minutes: 0"], "checkpoint_minutes is 0, but must be an integer from 1"),
         (["time: 1"], "signal_seconds is 120, but the time limit is 60 seconds"),
         (["sbatch: {partition: x}"], "partition has a key of its own: partition"),

@@ -69,6 +69,7 @@ def test_a_retry_asks_for_more_memory_and_nothing_caps_an_array() -> None:
     asked = parameters(FULL, name="a", memory=8192)
     assert (asked["mem"], asked["array_parallelism"]) == ("8192M", 1_000_000)
     assert parameters(FULL, name="a", parallel=3)["array_parallelism"] == 3
+    assert [parameters(FULL, name="a", minutes=m)["time"] for m in (None, 180)] == [90, 180]
 
 
 def test_the_small_job_waits_for_the_arrays_and_asks_for_no_gpu(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jobs.cluster.cluster_config import Cluster
@@ -75,3 +77,14 @@ def test_what_someone_ended_with_scancel_waits_until_everything_is_asked_for() -
     assert judged(ended, retried={"a": (9, "")}).left_out == {}
     # Ended by us for the sake of other runs in it: its own go on.
     assert judged(ended, ended_by_us=frozenset({("t5", 0)})).left_out == {}
+
+
+def test_out_of_time_without_a_checkpoint_is_given_twice_as_much_up_to_the_most() -> None:
+    cluster = Cluster(kind="slurm", time=60, max_time=200)
+    first = replace(array("TIMEOUT", line=1), minutes=60)
+    assert judged(first, cluster=cluster).minutes == {"a": 120}
+    second = replace(array("TIMEOUT", line=3), minutes=120)
+    assert judged(first, second, cluster=cluster).minutes == {"a": 200}
+    assert judged(first, cluster=Cluster(kind="slurm", time=60)).minutes == {}
+    assert judged(array("TIMEOUT", True, line=1), cluster=cluster).minutes == {}
+    assert judged(array("NODE_FAIL", line=1), cluster=cluster).minutes == {}
