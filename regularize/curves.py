@@ -85,6 +85,15 @@ class Curves:
         self.objective_steps = 0
         self.measured_step = trainer.step
 
+    def scores(self) -> dict[str, tuple[float, float]]:
+        """By run, the best and the last validation accuracy so far."""
+        found: dict[str, tuple[float, float]] = {}
+        for row in self.rows:
+            if row["split"] == "validation":
+                best, _ = found.get(row["run_id"], (0.0, 0.0))
+                found[row["run_id"]] = (max(best, row["accuracy"]), row["accuracy"])
+        return found
+
     def last_row(self) -> str:
         """The row that was measured last, in words: over the runs that have one, from the least on."""
         rows = [row for row in self.rows if row["step"] == self.measured_step]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from regularize.results import Row, now
 from regularize.stopwatch import Stopwatch
@@ -19,6 +19,7 @@ class Heartbeat:
     def __init__(self, trainer: Trainer, seconds: float, job: str) -> None:
         self.trainer, self.seconds, self.job = trainer, seconds, job
         self.started_at = now()
+        self.scores: Mapping[str, Sequence[float]] = {}
         self._last = time.monotonic()
         self._rows = 0  # written to `curves`
 
@@ -53,6 +54,7 @@ class Heartbeat:
             code="+".join(trainer.codes),
             data=trainer.data,
             evaluation=measured,
+            scores=self.scores,
             diverged=tuple(steps),
             diverged_at=steps,
             did_nothing=_idle(trainer) if state == "done" else (),

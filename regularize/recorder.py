@@ -125,6 +125,7 @@ class Recorder:
         if self.curves.due:
             with self._measuring():
                 self.curves.measure(self.training_time.read() / len(self.trainer.runs))
+            self.heartbeat.scores = self.curves.scores()
             self._tell(f"{self._place}: {self.curves.last_row()}")
 
     @property
@@ -182,6 +183,7 @@ class Recorder:
             self._measure_by(Evaluation.from_json(json.loads(begun)))
         self.curves.rows, self.curves.measured_step = state["rows"], state["measured_step"]
         self.curves.objective_steps = state["objective_steps"]
+        self.heartbeat.scores = self.curves.scores()
         self.heartbeat.started_at, self.snapshots.taken = state["started_at"], state["snapshots"]
         self.training_time.set(state["seconds"])
         self.evaluation_time.set(state["evaluation_seconds"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +87,8 @@ class PackStatus:
     pid: int
     diverged: tuple[str, ...] = ()
     diverged_at: Mapping[str, int] = dataclasses.field(default_factory=dict)  # of these, the step
+    scores: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
+    """By run: the best and the last validation accuracy of its curve, in [0, 1]."""
     did_nothing: tuple[str, ...] = ()  # of a finished pack: runs with a penalty without effect
     evaluation_seconds: float = 0.0  # beside `seconds`
     job: str = ""  # what trains it on a cluster, as its log is named: array, element, process

@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from textual.app import App
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
+from textual.widgets import Input
 
 from jobs.support.readable_numbers import plural
 from jobs.watch.background_calls import in_background
+from jobs.watch.colourless import Colourless
 from jobs.watch.freshness import Freshness
 from jobs.watch.home import Severity
 from jobs.watch.notify import escapes, news, run_hook
@@ -28,6 +31,11 @@ from jobs.watch.state_looks import STATES
 from jobs.watch.watch_source import Source
 
 CANCELLABLE = ("queued", "running", "interrupted", "unknown")
+CONSEQUENCES = {
+    "cancel": "Those in training write a checkpoint and end, the others leave the queue; "
+    "`regularize submit` takes them up again.",
+    "retry": "Their failures are forgotten, and they are trained again, from checkpoints if there are some.",
+}
 RETRIABLE = ("failed", "lost", "unknown", "interrupted")
 
 
@@ -37,7 +45,11 @@ class WatchApp(App[None]):
     TITLE = "regularize watch"
     ENABLE_COMMAND_PALETTE = False
     CSS = "Screen { background: $background; }"
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # Of the interface itself and answered at once: keys of the same write belong to the search already.
+        Binding("slash", "search", "Search", key_display="/", priority=True),
+        Binding("ctrl+z", "suspend_process", show=False, priority=True),
+    ]
 
     def __init__(
         self,
@@ -144,12 +156,22 @@ class WatchApp(App[None]):
             return
         self.push_screen(LogPage(min(runs, key=lambda run: STATES.index(run.state))))
 
-    def action_search(self) -> None:
+    async def action_search(self, words: str = "") -> None:
+        if not isinstance(self.screen, RunsPage):
+            await self.push_screen(RunsPage(ALL, ALL, search=True))
         page = self.screen
-        if isinstance(page, RunsPage):
-            page.start_search()
-        else:
-            self.push_screen(RunsPage(ALL, ALL, search=True))
+        assert isinstance(page, RunsPage)
+        page.start_search(words)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A slash is a character where one writes, and says nothing to a question."""
+        if action == "search":
+            return isinstance(self.screen, Page) and not isinstance(self.focused, Input)
+        return True
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """With NO_COLOR the terminal's own ink and ground, where Textual would paint greys."""
+        return [Colourless()] if self.no_color else super().get_line_filters()
 
     def action_errors(self) -> None:
         if not isinstance(self.screen, FailuresPage):
@@ -174,7 +196,7 @@ class WatchApp(App[None]):
             )
             return
         others = f" ({len(runs) - len(chosen):,} others are left alone)" if len(chosen) < len(runs) else ""
-        question = f"{verb.capitalize()} {plural(len(chosen), 'run')}{others}?"
+        question = f"{verb.capitalize()} {plural(len(chosen), 'run')}{others}? {CONSEQUENCES[verb]}"
 
         def answered(yes: bool | None) -> None:
             if yes:

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from analysis.notation.methods import METHODS
 from jobs.status.overview import Queue
 
 GOING_ON = ("planned", "queued", "running", "interrupted", "unknown")
@@ -31,11 +32,21 @@ class Run(NamedTuple):
     share: float  # of its steps that is done, in [0, 1]
     job: str  # `13_4` on Slurm, else empty
     note: str
+    best: float | None = None  # of its validation accuracies so far, in [0, 1]
+    last: float | None = None
 
     @property
     def text(self) -> str:
         """What a search looks at."""
-        return " ".join(str(value) for value in self).lower()
+        return " ".join(str(value) for value in self[:-2]).lower()
+
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        known = METHODS.get(self.regularizer)
+        sign = f"{known.symbol} = " if known and known.symbol and self.strength else ""
+        words = [self.regularizer, f"{sign}{self.strength}", f"on {self.dataset}"]
+        return f"{' '.join(word for word in words if word)}, seed {self.seed}, {self.state}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +85,16 @@ class Tally:
 
     counts: Counter[str]
     share: float
+    best: float | None = None  # of the runs' best accuracies
+    last: float | None = None  # the mean of their last ones
 
     @classmethod
     def of(cls, runs: Sequence[Run]) -> Tally:
         share = sum(run.share for run in runs) / len(runs) if runs else 0.0
-        return cls(counts=Counter(run.state for run in runs), share=share)
+        best = max((run.best for run in runs if run.best is not None), default=None)
+        last = [run.last for run in runs if run.last is not None]
+        mean = sum(last) / len(last) if last else None
+        return cls(counts=Counter(run.state for run in runs), share=share, best=best, last=mean)
 
     @classmethod
     def sum(cls, tallies: Sequence[Tally]) -> Tally:

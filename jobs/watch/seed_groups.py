@@ -80,6 +80,8 @@ ORDERS: dict[str, Key | None] = {
     "regularizer": lambda group: group.runs[0].regularizer,
     "dataset": lambda group: group.runs[0].dataset,
     "done": lambda group: -group.tally.share,
+    "last": lambda group: -(group.tally.last or 0.0),
+    "best": lambda group: -(group.tally.best or 0.0),
     "job": lambda group: (not group.jobs, _number(group.jobs)),
 }
 """By the heading of the column."""

@@ -28,6 +28,18 @@ LETTERS = {
     "diverged": "X",
     "done": "D",
 }
+GLYPHS = {
+    "failed": "!",
+    "lost": "!",
+    "unknown": "?",
+    "running": "╍",
+    "interrupted": "‖",
+    "queued": "┈",
+    "planned": "┄",
+    "diverged": "×",
+    "done": "━",
+}
+"""In bars, so that they say the same without colours."""
 STATES = tuple(LETTERS)
 """From what most wants a person's eye to what least does: a cell looks like the first one it has."""
 

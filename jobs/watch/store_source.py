@@ -106,6 +106,7 @@ class LocalSource:
     def _runs(self, found: Overview, left_out: Mapping[str, str]) -> list[Run]:
         assert self.sight is not None
         jobs = jobs_of(self.sight, self.packs)
+        scores = {i: each for status in self.packs.statuses.values() for i, each in status.scores.items()}
         messages = {failed.pack_id: failed.message for failed in found.failures}
         return [
             Run(
@@ -118,6 +119,8 @@ class LocalSource:
                 state=(state := found.states.get(row.run_id, "planned")),
                 share=round(found.shares.get(row.run_id, 0.0), 4),
                 job=((job := jobs.get(row.run_id)) and job.job_id) or "",
+                best=(found_scores := scores.get(row.run_id, (None, None)))[0],
+                last=found_scores[1],
                 note=note_of(row.run_id, state, job, messages, left_out.get(row.run_id, ""), found.deaths),
             )
             for row in self.rows

@@ -26,7 +26,7 @@ def watch(args: Namespace, source: Source) -> int:
     dark = args.theme == "dark" if args.theme else ground_is_dark()
     if args.answer:
         print(answer(source, args.answer))
-    elif args.once or not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+    elif args.once or not _full_screen():
         from jobs.watch.watch_once import print_once
 
         picture = source.look()
@@ -39,6 +39,12 @@ def watch(args: Namespace, source: Source) -> int:
         shown = Apart(source) if isinstance(source, LocalSource) else source  # far ones are apart already
         WatchApp(shown, every=args.every, hook=hook, dark=dark).run()
     return 0
+
+
+def _full_screen(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this is a terminal that can be drawn on; one that calls itself dumb cannot."""
+    terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    return terminal and environment.get("TERM", "") not in ("", "dumb")
 
 
 def favour_keys() -> None:

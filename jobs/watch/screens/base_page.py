@@ -8,6 +8,7 @@ from typing import ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import Paste
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
@@ -20,15 +21,14 @@ from jobs.watch.widgets.headline import Headline
 
 class Page(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "app.search", "Search", key_display="/"),
+        Binding("q", "app.quit", "Quit"),
+        Binding("question_mark", "app.help", "Help", key_display="?"),
         Binding("l", "log", "Log"),
         Binding("e", "app.errors", "Errors"),
         Binding("x", "act('cancel')", "Cancel"),
         Binding("R", "act('retry')", "Retry"),
         Binding("r", "app.look", "Refresh", show=False),
         Binding("p", "app.pause", "Pause"),
-        Binding("question_mark", "app.help", "Help", key_display="?"),
-        Binding("q", "app.quit", "Quit"),
         Binding("escape", "back", "Back", show=False),
     ]
 
@@ -74,6 +74,12 @@ class Page(Screen[None]):
     def action_back(self) -> None:
         if len(self.app.screen_stack) > 2:
             self.app.pop_screen()
+
+    async def on_paste(self, event: Paste) -> None:
+        """A search may be pasted with its slash, wherever one is."""
+        if event.text.startswith("/"):
+            event.stop()
+            await self.home.action_search(event.text.splitlines()[0][1:])
 
     def action_log(self) -> None:
         self.home.open_log(self.selected())

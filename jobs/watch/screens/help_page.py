@@ -21,7 +21,7 @@ KEYS = (
     ("Enter", "open: a cell, all seeds of a setting, a run"),
     ("Esc", "back"),
     ("/", "search as you type; all words must be found"),
-    ("s", "sort by the next column; or click a heading"),
+    ("s", "sort by the next column, scores too; or click a heading"),
     ("Space", "mark runs, for x and R"),
     ("l", "log of what is under the cursor; it follows"),
     ("e", "failures by exception"),
@@ -54,5 +54,9 @@ class Help(ModalScreen[None]):
         letters = Text("\n")
         for state, letter in LETTERS.items():
             letters.append(f"{letter} {state}  ", style=palette[state].ink)
-        letters.append("\nA cell has the colour of what most wants to be seen in it; 3! are runs in trouble.")
+        letters.append(
+            "\nA cell has the colour of what most wants to be seen in it; 3! are runs in trouble. "
+            "Bars: ━ done, ╍ running, ┈ queued, ┄ planned, × diverged, ! in trouble. last and best are "
+            "validation accuracies."
+        )
         return Group(keys, letters)

@@ -31,12 +31,14 @@ class MapPage(Page):
     #map.wide { layout: horizontal; }
     #map.wide HeatMap { width: 3fr; height: 1fr; }
     #map.wide Activity { width: 2fr; height: 1fr; border-top: none; border-left: solid $panel; }
+    #cell { height: 1; padding: 0 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
     #nothing { padding: 1 2; color: $text-muted; display: none; }
     """
 
     def body(self) -> Iterable[Widget]:
         yield Static(id="nothing", markup=False)
         yield Container(HeatMap(), Activity(), id="map")
+        yield Static(id="cell", markup=False)
 
     def on_resize(self, event: Resize) -> None:
         self.query_one("#map").set_class(event.size.width >= WIDE, "wide")
@@ -57,6 +59,11 @@ class MapPage(Page):
     def selected(self) -> Sequence[Run]:
         cell = self.query_one(HeatMap).current
         return self.home.picture.of_cell(*cell) if self.home.picture and cell else ()
+
+    def on_rows_moved(self) -> None:
+        """Below the map: the cell under the cursor in words, with its scores."""
+        cells = self.query_one(HeatMap)
+        self.query_one("#cell", Static).update(cells.told(cells.cursor, cells.column) if cells.lines else "")
 
     def on_rows_opened(self, event: Rows.Opened) -> None:
         self.home.open_runs(*cast(tuple[str, str], event.what))

@@ -17,6 +17,7 @@ from jobs.watch.picture import Picture, Run
 from jobs.watch.run_detail import Detail
 from jobs.watch.screens.base_page import Page
 from jobs.watch.widgets.curves import Curves
+from jobs.watch.widgets.run_rows import percent
 
 WIDE = 130
 
@@ -25,8 +26,10 @@ class RunPage(Page):
     """Asks for the run again with every new picture; j and k scroll."""
 
     CSS = """
+    #title { height: 1; padding: 0 1; text-style: bold; text-wrap: nowrap; text-overflow: ellipsis; }
     #run { layout: vertical; }
-    #run Curves { height: 13; padding: 0 1; }
+    #run Curves { height: 11; padding: 0 1; }
+    #run Curves.empty { height: 2; }
     #run VerticalScroll { height: 1fr; padding: 0 1; }
     #run.wide { layout: horizontal; padding: 1 0 0 0; }
     #run.wide Curves { width: 3fr; height: 1fr; }
@@ -39,6 +42,7 @@ class RunPage(Page):
         self.asking = False
 
     def body(self) -> Iterable[Widget]:
+        yield Static(f"run {self.run_id}", id="title", markup=False)
         yield Container(
             Curves(), VerticalScroll(Static(f"asking for run {self.run_id} …", id="facts")), id="run"
         )
@@ -50,6 +54,11 @@ class RunPage(Page):
         self.query_one("#run").set_class(event.size.width >= WIDE, "wide")
 
     def show(self, picture: Picture) -> None:
+        for run in self.selected():
+            scores = f", validation accuracy {percent(run.last)} (best {percent(run.best)})"
+            note = f": {run.note}" if run.note else ""
+            title = f"{run.title}{note}{scores if run.last is not None else ''}"
+            self.query_one("#title", Static).update(title)
         if not self.asking:
             self.asking = True
             in_background(self.app, lambda: self.home.source.detail(self.run_id), self._shown, self._failed)
@@ -61,7 +70,9 @@ class RunPage(Page):
     def _shown(self, detail: Detail) -> None:
         self.asking = False
         if self.is_attached:
-            self.query_one(Curves).show(detail.points)
+            curves = self.query_one(Curves)
+            curves.set_class(not detail.points, "empty")
+            curves.show(detail.points, detail.facts.get("this run", ""))
             self.query_one("#facts", Static).update(facts(detail))
 
     def _failed(self, reason: str) -> None:

@@ -39,7 +39,7 @@ class RunsPage(Page):
 
     def on_mount(self) -> None:
         self.query_one(Input).display = self.search
-        (self.query_one(Input) if self.search else self.query_one(RunRows)).focus()
+        self.set_focus(self.query_one(Input) if self.search else self.query_one(RunRows))
 
     def show(self, picture: Picture) -> None:
         of_cell = [group for group in self.home.groups if group.of_cell(self.regularizer, self.dataset)]
@@ -50,9 +50,12 @@ class RunsPage(Page):
     def selected(self) -> Sequence[Run]:
         return self.query_one(RunRows).selected
 
-    def start_search(self) -> None:
-        self.query_one(Input).display = True
-        self.query_one(Input).focus()
+    def start_search(self, words: str = "") -> None:
+        """All keys are the search's from now on, those that wait to be answered as well."""
+        field = self.query_one(Input)
+        field.display = True
+        self.set_focus(field)
+        field.insert_text_at_cursor(words)
 
     def action_sort(self, order: str | None = None) -> None:
         names = list(ORDERS)
@@ -90,9 +93,13 @@ class RunsPage(Page):
         self._describe()
 
     def _describe(self) -> None:
-        parts = [part for part in (self.regularizer, self.dataset) if part != ALL] or ["all runs"]
+        rows = self.query_one(RunRows)
+        first = rows.groups[0].runs[0] if rows.groups else None
+        dataset = first.dataset if first and "dataset" in rows.constant else self.dataset
+        parts = [part for part in (self.regularizer, dataset) if part != ALL] or ["all runs"]
+        parts[-1] += f" ({first.phase})" if first and "phase" in rows.constant else ""
         count = plural(self.found, "run") + (f" of {self.of_cell:,}" if self.found != self.of_cell else "")
-        marked = len(self.query_one(RunRows).marked)
+        marked = len(rows.marked)
         chosen = f", {marked:,} marked" if marked else ""
         words = f"{' on '.join(parts)}: {count}{chosen}"
         if words != self.described:  # each update lays out the page anew

@@ -21,12 +21,17 @@ class Curves(Widget):
     """One above the other, no taller than is good for curves."""
 
     points: Sequence[Point] = ()
+    ended = ""
 
-    def show(self, points: Sequence[Point]) -> None:
-        self.points = points
+    def show(self, points: Sequence[Point], ended: str = "") -> None:
+        """`ended` is why there are none, where there will be none."""
+        self.points, self.ended = points, ended
         self.refresh()
 
-    def render(self) -> Group:
+    def render(self) -> Group | Text:
+        if not self.points:
+            reason = f"{self.ended}, before anything was measured" if self.ended else "nothing measured yet"
+            return Text(reason, style="dim")
         width, height = self.content_size
         each = min(TALLEST, height // 2)
         return Group(self._plot("accuracy", width, each), self._plot("loss", width, each))

@@ -12,11 +12,13 @@ from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 
 from jobs.watch.picture import Picture, Tally
-from jobs.watch.state_looks import LETTERS, Look, leading, looks, trouble
+from jobs.watch.state_looks import LETTERS, STATES, Look, leading, looks, trouble
+from jobs.watch.widgets.columns import shortened
 from jobs.watch.widgets.rows import Rows
+from jobs.watch.widgets.run_rows import percent
 from jobs.watch.widgets.stacked import stacked
 
-WIDEST, NARROWEST, LABEL = 22, 11, 24
+WIDEST, NARROWEST = 22, 11
 
 
 class HeatMap(Rows):
@@ -57,6 +59,26 @@ class HeatMap(Rows):
     def action_aside(self, by: int) -> None:
         self.column += by
 
+    def told(self, line: int, column: int) -> str:
+        """A cell in words."""
+        tally = self.shown[line][column]
+        if tally is None:
+            return ""
+        counts = ", ".join(f"{tally.counts[s]:,} {s}" for s in reversed(STATES) if tally.counts[s])
+        scores = (
+            f"; validation accuracy {percent(tally.last)} (mean of the last), {percent(tally.best)} at best"
+        )
+        where = " on ".join(dict.fromkeys((self.lines[line], self.columns[column])))
+        return f"{where}: {counts}{scores if tally.last is not None else ''}"
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """The tip is of the cell under the mouse."""
+        width = self.scrollable_content_region.width
+        (label, cell), row = self._widths(width), (event.y - 1 + self.scroll_offset.y) // self.pitch
+        column = self._first(width) + (event.x - label) // (cell + 1)
+        inside = event.y > 0 and event.x >= label and row < self.count and column < len(self.columns)
+        self.tooltip = self.told(row, column) or None if inside else None
+
     def at_click(self, event: events.Click) -> None:
         label, cell = self._widths(self.scrollable_content_region.width)
         if event.x >= label:
@@ -64,7 +86,9 @@ class HeatMap(Rows):
 
     def _widths(self, width: int) -> tuple[int, int]:
         """Of the label and of a cell."""
-        label = min(LABEL, max((len(name) for name in self.lines), default=0) + 2, width // 3)
+        room = width - len(self.columns) * (NARROWEST + 1)  # what cells leave
+        room = room if room >= NARROWEST else width // 3
+        label = min(room, max((len(name) for name in self.lines), default=0) + 2)
         wide = (width - label) // max(1, len(self.columns)) - 1
         return label, max(NARROWEST, min(WIDEST, wide))
 
@@ -81,7 +105,7 @@ class HeatMap(Rows):
         for number, name in enumerate(self.columns[first:], first):
             chosen = self.has_focus and number == self.column
             text.append(
-                f" {_fitting(name, cell - 1)}".ljust(cell), style="underline" if chosen else ""
+                f" {shortened(name, cell - 1)}".ljust(cell), style="underline" if chosen else ""
             ).append(" ")
         return text
 
@@ -100,7 +124,7 @@ class HeatMap(Rows):
         label, cell = self._widths(width)
         first, name = self._first(width), self.lines[index]
         here = index == self.cursor and self.has_focus
-        text = Text(_fitting(name, label - 2) if part == 0 else "")
+        text = Text(shortened(name, label - 2) if part == 0 else "")
         text = Text(" ").append_text(text)
         text.truncate(label, pad=True)
         text.stylize("bold" if here else "")
@@ -136,7 +160,3 @@ def said(tally: Tally, width: int) -> str:
         if len(words) + 1 + len(percent) <= width:
             return words + percent.rjust(width - len(words))
     return (count if len(count) <= width else f"{letter} {percent}").ljust(width)
-
-
-def _fitting(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -74,6 +74,9 @@ class Rows(ScrollView, can_focus=True):
 
     def highlight(self, text: Text) -> None:
         """Show that the cursor is on this line."""
+        if self.app.no_color:
+            text.stylize(Style(reverse=True))
+            return
         text.stylize(Style(bgcolor="#2b4a66" if self.app.current_theme.dark else "#c6def3", bold=True))
 
     def replace(self, shown: Sequence[object]) -> None:

@@ -11,20 +11,26 @@ from textual.binding import Binding, BindingType
 from jobs.watch.picture import Run
 from jobs.watch.seed_groups import Group
 from jobs.watch.state_looks import LETTERS, looks
+from jobs.watch.widgets.columns import Column, fitted, shortened
 from jobs.watch.widgets.rows import Rows
 
 BAR = 8
-# Name, smallest width, and the width of the list from which on it is shown.
+# Name, smallest width, and which goes first where not all fit.
 _COLUMNS = (
-    ("state", 10, 0),
-    ("regularizer", 17, 0),
-    ("strength", 13, 0),
-    ("dataset", 13, 0),
-    ("phase", 6, 110),
-    ("done", BAR + 6, 0),
-    ("job", 16, 130),
-    ("note", 10, 0),
+    ("state", 9, 0),
+    ("regularizer", 11, 0),
+    ("strength", 9, 0),
+    ("dataset", 9, 2),
+    ("phase", 6, 1),
+    ("done", BAR + 5, 4),
+    ("last", 6, 3),
+    ("best", 6, 5),
+    ("job", 6, 7),
+    ("note", 10, 6),
 )
+CONSTANT = ("dataset", "phase", "job", "note")
+"""Left out where all rows have the same: the line above the table says it."""
+SEED_WIDTH = 18  # of a run's id below its setting
 
 
 class RunRows(Rows):
@@ -38,6 +44,8 @@ class RunRows(Rows):
         super().__init__()
         self.open_keys: set[tuple[str, ...]] = set()
         self.marked: set[str] = set()  # run ids
+        self.constant: set[str] = set()  # names of columns
+        self._measure()
 
     def show(self, groups: Sequence[Group], order: str) -> None:
         """The cursor stays on what it was on, wherever that is now."""
@@ -48,6 +56,7 @@ class RunRows(Rows):
         self.cursor = names.get(before, self.cursor) if before else self.cursor
 
     def _lay_out(self) -> None:
+        self._measure()
         self.replace([line for group in self.groups for line in self._lines_of(group)])
 
     def _lines_of(self, group: Group) -> Iterable[tuple[Group, Run | None]]:
@@ -97,15 +106,32 @@ class RunRows(Rows):
         return ""
 
     def _widths(self, width: int) -> list[tuple[str, int]]:
-        shown = [(name, least) for name, least, from_width in _COLUMNS if width >= from_width]
-        spare = max(0, width - 2 - sum(least for _, least in shown))
-        more = {
-            "regularizer": min(10, spare // 6),
-            "strength": min(24, spare // 4),
-            "dataset": min(12, spare // 8),
+        """Of each column that is shown, with the blank after it; what is left over is the last one's."""
+        columns = [
+            Column(name, least, max(least, *self._lengths[name]), rank)
+            for name, least, rank in _COLUMNS
+            if name not in self.constant
+        ]
+        found = fitted(columns, width - 2)
+        name, wide = found[-1]
+        return [*found[:-1], (name, wide + max(0, width - 2 - sum(each for _, each in found)))]
+
+    def _measure(self) -> None:
+        """How long the values of each column are, and which columns say nothing."""
+        firsts = [group.runs[0] for group in self.groups]
+        values = {name: {str(getattr(run, name)) for run in firsts} for name in ("dataset", "phase")}
+        values |= {
+            "job": {group.jobs for group in self.groups},
+            "note": {group.note for group in self.groups},
         }
-        rest = spare - sum(more.values())
-        return [(name, least + more.get(name, rest if name == "note" else 0)) for name, least in shown]
+        self.constant = {name for name in CONSTANT if values[name] <= {""} or len(values[name]) == 1}
+        if values["note"] != {""}:
+            self.constant -= {"note"}
+        values |= {name: {str(getattr(run, name)) for run in firsts} for name in ("regularizer", "strength")}
+        self._lengths = {name: [len(f"{name} ▾")] for name, _, _ in _COLUMNS}
+        for name, found in values.items():
+            self._lengths[name] += [len(value) for value in found]
+        self._lengths["strength"] += [SEED_WIDTH] * bool(self.open_keys)
 
     def heading(self, width: int) -> Text:
         text = Text("  ")
@@ -122,6 +148,8 @@ class RunRows(Rows):
         values = self._of_run(run) if run else self._of_group(group)
         for name, wide in self._widths(width):
             value = values[name]
+            if name in ("regularizer", "strength", "dataset"):
+                value.plain = shortened(value.plain, wide - 1)
             value.truncate(wide - 1, overflow="ellipsis", pad=True)
             text.append_text(value).append(" ")
         return text
@@ -137,6 +165,8 @@ class RunRows(Rows):
             "dataset": Text(first.dataset),
             "phase": Text(first.phase),
             "done": bar(group.tally.share, look.ink),
+            "last": Text(percent(group.tally.last)),
+            "best": Text(percent(group.tally.best)),
             "job": Text(group.jobs, style="dim"),
             "note": Text(group.note, style=look.ink if group.state in ("failed", "lost") else "dim"),
         }
@@ -150,9 +180,19 @@ class RunRows(Rows):
             "dataset": Text(f"  {run.state}", style=look.ink),
             "phase": Text(""),
             "done": bar(run.share, look.ink),
+            "last": Text(percent(run.last)),
+            "best": Text(percent(run.best)),
             "job": Text(run.job, style="dim"),
             "note": Text(run.note, style="dim"),
         }
+
+
+def percent(score: float | None) -> str:
+    """
+    >>> percent(0.9712), percent(None)
+    ('97.1%', '–')
+    """
+    return "–" if score is None else f"{100 * score:.1f}%"
 
 
 def bar(share: float, ink: str) -> Text:

@@ -8,7 +8,7 @@ from rich.style import Style
 from rich.text import Text
 
 from jobs.watch.picture import Tally
-from jobs.watch.state_looks import STATES, Look
+from jobs.watch.state_looks import GLYPHS, STATES, Look
 
 
 def stacked(tally: Tally, width: int, palette: Mapping[str, Look]) -> Text:
@@ -18,6 +18,6 @@ def stacked(tally: Tally, width: int, palette: Mapping[str, Look]) -> Text:
     for number, (state, count) in enumerate(counts):
         after = len(counts) - number - 1
         length = room if not after else max(1, min(room - after, round(room * count / left)))
-        text.append(("┄" if state == "planned" else "━") * length, style=Style(color=palette[state].ink))
+        text.append(GLYPHS[state] * length, style=Style(color=palette[state].ink))
         room, left = room - length, left - count
     return text if counts else text.append("┄" * width, style="dim")

@@ -98,7 +98,15 @@ def _run(number: int, setting: tuple[str, str, str], seed: int, place: float, dr
         share=round(share, 3),
         job=job,
         note=note,
+        last=(last := _accuracy(dataset, share, number) if state in ("done", "running") else None),
+        best=None if last is None else round(last + 0.004, 4),
     )
+
+
+def _accuracy(dataset: str, share: float, number: int) -> float:
+    """As it rises while one trains; what is reached is the data set's."""
+    reached = {"mnist": 0.98, "fashion_mnist": 0.89, "cifar10": 0.66, "cifar100": 0.35}.get(dataset, 0.9)
+    return round(reached * (0.4 + 0.6 * math.sqrt(share)) - 0.001 * (number % 7), 4)
 
 
 def _state(regularizer: str, dataset: str, place: float, luck: float) -> tuple[str, float, str]:

@@ -8,6 +8,9 @@ from dataclasses import replace
 
 import pytest
 from rich.text import Text
+from textual.color import Color
+from textual.events import Key, Paste
+from textual.filter import LineFilter
 from textual.pilot import Pilot
 from textual.widgets import Input, Log
 
@@ -19,6 +22,7 @@ from jobs.watch.screens.log_page import LogPage
 from jobs.watch.screens.map_page import MapPage
 from jobs.watch.screens.run_page import RunPage
 from jobs.watch.screens.runs_page import RunsPage
+from jobs.watch.state_looks import GLYPHS
 from jobs.watch.widgets.heatmap import HeatMap
 from jobs.watch.widgets.run_rows import RunRows
 from tests.jobs.watch.app import text, until, watching
@@ -67,7 +71,7 @@ def test_enter_goes_from_the_cell_to_the_run_and_escape_back() -> None:
         run_id = rows.groups[0].runs[0].run_id
         await until(pilot, lambda: f"run {run_id}" in text(app))
         assert "epochs" in text(app)
-        assert "validation" not in text(app)
+        assert any(line.rstrip().endswith(" valid") for line in text(app).splitlines())
         await pilot.press("G")
         assert "momentum" in text(app)
         await pilot.press("k", "j", "g", "escape")
@@ -99,6 +103,77 @@ def test_search_filters_as_one_types_and_s_sorts() -> None:
         assert names == sorted(names)
 
     play(steps, SyntheticSource(picture(1000)))
+
+
+@pytest.mark.parametrize("begin", [(), ("enter",), ("e",), ("l",), ("enter", "enter", "j", "enter")])
+def test_keys_of_one_write_are_the_searchs_from_the_slash_on(begin: tuple[str, ...]) -> None:
+    source = SyntheticSource(picture(50))
+
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        await pilot.press(*begin)
+        for key in ("slash", *"xqr l?"):  # cancel, quit, look, log, help
+            app.post_message(Key({" ": "space", "?": "question_mark"}.get(key, key), key[-1]))
+        await until(pilot, lambda: bool(app.screen.query(Input)) and app.screen.query_one(Input).value != "")
+        await pilot.pause()
+        assert app.is_running
+        assert app.screen.query_one(Input).value == "xqr l?"
+        await pilot.press("slash", "q", "ctrl+u", "z")
+        assert app.screen.query_one(Input).value == "z"
+
+    play(steps, source)
+    assert {name for name, _ in source.calls} <= {"look", "log", "detail"}
+
+
+def test_a_search_is_pasted_with_its_slash() -> None:
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        app.post_message(Paste("/dropout\n"))
+        await until(pilot, lambda: isinstance(app.screen, RunsPage))
+        await until(pilot, lambda: app.screen.query_one(Input).value == "dropout")
+        assert {group.key[0] for group in app.screen.query_one(RunRows).groups} == {"dropout"}
+
+    play(steps, SyntheticSource(picture(1000)))
+
+
+def test_without_colours_nothing_has_one_and_marks_tell_states_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        await pilot.press("enter")
+        strips = app.screen._compositor.render_strips(app.size)
+        shown = [s for strip in strips for f in [strip.apply_filter(*_filter(app))] for s in f]
+        assert not [s for s in shown if s.style and (s.style.color or s.style.bgcolor)]
+        assert [s for s in shown if s.style and s.style.reverse]  # the row under the cursor
+
+    play(steps, SyntheticSource(picture(50)))
+    assert len({GLYPHS[state] for state in ("done", "running", "diverged", "planned", "queued")}) == 5
+
+
+def _filter(app: WatchApp) -> tuple[LineFilter, Color]:
+    (only,) = app.get_line_filters()
+    return only, Color(0, 0, 0)
+
+
+def test_scores_are_columns_and_in_titles_and_sort() -> None:
+    shown = picture(50)
+    runs = [run._replace(last=number / 100, best=number / 90) for number, run in enumerate(shown.runs)]
+    source = SyntheticSource(replace(shown, runs=tuple(runs)))
+
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        await pilot.press("j")
+        await pilot.pause()
+        assert "validation accuracy" in text(app)  # of the cell under the cursor, in words
+        await pilot.press("enter", *"ssssss")
+        rows = app.screen.query_one(RunRows)
+        assert rows.order == "best"
+        assert "best ▾" in text(app)
+        best = [group.tally.best or 0.0 for group in rows.groups]
+        assert best == sorted(best, reverse=True)
+        await pilot.press("enter", "j", "enter")
+        run = rows.groups[0].runs[0]
+        await until(pilot, lambda: run.title in text(app))
+        assert f"seed {run.seed}, {run.state}" in run.title
+
+    play(steps, source, (110, 30))
 
 
 def test_l_shows_the_end_of_the_log_and_follows_it() -> None:

@@ -56,6 +56,14 @@ def test_a_session_from_the_heat_map_to_the_traceback_and_out(
     tmux("send-keys", "e")
     tmux.until(lambda pane: "Traceback" in pane and "RuntimeError: it broke" in pane)
 
+    tmux("send-keys", "-l", "/dropout x")  # in one write: from the slash on all keys are the search's
+    tmux.until(lambda pane: "dropout x" in pane and "all runs: 0 runs of 9" in pane)
+    tmux("send-keys", "C-u")
+    tmux("send-keys", "-l", "l2")
+    tmux.until(lambda pane: "3 runs of 9" in pane and "Cancel?" not in pane)
+    tmux("send-keys", "Escape", "Escape")
+    tmux.until(lambda pane: "Traceback" in pane)
+
     write_pack(store, planned_ids()[5:], "done")  # while it is being watched
     tmux.until(lambda pane: "7 of 9 runs done" in pane)
     tmux("send-keys", "q")
