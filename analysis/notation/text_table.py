@@ -15,7 +15,8 @@ from analysis.notation.methods import problem_label
 from analysis.notation.number_text import decimals, plus_minus
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console, ConsoleOptions, Group, RenderResult
+    from rich.table import Table
 
 Cells = list[str]
 
@@ -58,22 +59,13 @@ class TextTable:
 
     def _on_terminal(self, groups: list[Rows]) -> Group:
         from rich.console import Group
-        from rich.table import Table
         from rich.text import Text
 
-        parts: list[Table | Text] = []
+        parts: list[_Parts | Text] = []
         for group in groups:
-            table = Table(title=Text(group.title), title_justify="left", box=None, header_style="bold")
-            table.padding, table.pad_edge = (0, 1, 0, 0), False
-            for column in self.columns:
-                if column.words:  # broken between words, never within
-                    words = " ".join([column.header, *column.cells(group.frame)]).split()
-                    table.add_column(column.header, min_width=max(map(len, words), default=0))
-                else:
-                    table.add_column(column.header, justify="right", no_wrap=True)
-            for row in self.rows(group.frame):
-                table.add_row(*(Text(cell, "bold" if bold else "") for cell, bold in row))
-            parts += [table, *(Text(note) for note in own(group, groups)), Text()]
+            cells = self.rows(group.frame)
+            parts += [_Parts(group.title, self.columns, cells), *(Text(note) for note in own(group, groups))]
+            parts.append(Text())
         return Group(*parts[:-1], *(Text(note, "dim") for note in [*shared(groups), self.caption]))
 
     def to_latex(self, groups: Iterable[Rows]) -> str:
@@ -103,6 +95,45 @@ class TextTable:
             latex.escape(cell) if column.words else latex.math(cell, bold=bold)
             for column, (cell, bold) in zip(self.columns, row, strict=True)
         ]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A table for the terminal; where it is too wide, several below each other, all with the first column."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[tuple[str, bool]]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        parts, least = [[0]], [self._least(number) for number in range(len(self.columns))]
+        for number in range(1, len(self.columns)):
+            if parts[-1] != [0] and sum(least[each] + 1 for each in [*parts[-1], number]) > options.max_width:
+                parts.append([0])
+            parts[-1].append(number)
+        for part, numbers in enumerate(parts):
+            yield self._table(f"{self.title}, continued" if part else self.title, numbers, least)
+
+    def _least(self, number: int) -> int:
+        """The width below which something of a column would be lost; words are broken in between."""
+        column = self.columns[number]
+        texts = [column.header, *(row[number][0] for row in self.rows)]
+        return max(len(word) for text in texts for word in (text.split() if column.words else [text]) or [""])
+
+    def _table(self, title: str, numbers: Sequence[int], least: Sequence[int]) -> Table:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=Text(title), title_justify="left", box=None, header_style="bold")
+        table.padding, table.pad_edge = (0, 1, 0, 0), False
+        for column, width in ((self.columns[number], least[number]) for number in numbers):
+            if column.words:
+                table.add_column(column.header, min_width=width)
+            else:
+                table.add_column(column.header, justify="right", no_wrap=True)
+        for row in self.rows:
+            table.add_row(*(Text(row[n][0], "bold" if row[n][1] else "") for n in numbers))
+        return table
 
 
 def noted(groups: Iterable[Rows], note: str) -> list[Rows]:

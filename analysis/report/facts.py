@@ -25,6 +25,8 @@ _SHOWN = (
     "batch_size",
     "epochs",
     "steps",
+    "milestones",
+    "gamma",
     "precision",
 )
 
@@ -39,6 +41,21 @@ def what_was_run(runs: pd.DataFrame, place: Callable[[str], int]) -> Facts:
     facts.append((f"Regularizers ({len(techniques)})", ", ".join(techniques)))
     facts += [(label, text) for label, text in _phases(runs)]
     return facts + [("Training", text) for text in _trainings(runs)]
+
+
+def measured(results: pd.DataFrame) -> Facts:
+    """Of the finished runs: on how many examples, and how long they took in all."""
+    found = []
+    if "train_examples" in results and not results.empty:
+        sizes = results[["dataset", "per_class", "train_examples"]].dropna(subset="train_examples")
+        said = [
+            f"{problem_label(name, None if pd.isna(few) else int(few))}: {int(size):,} to train"
+            for name, few, size in sizes.drop_duplicates().itertuples(index=False)
+        ]
+        found += [("Examples", "; ".join(said))] if said else []
+    seconds = {name: results[name].fillna(0).sum() for name in ("seconds", "evaluation_seconds")}
+    hours = [f"{total / 3600:.1f} h" for total in seconds.values()]
+    return [*found, ("Compute", f"{hours[0]} of training and {hours[1]} of measuring, all runs together")]
 
 
 def _phases(runs: pd.DataFrame) -> Facts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +14,8 @@ from analysis.notation.methods import telling_apart
 from analysis.notation.text_table import Rows, TextTable, by_problem, own, shared
 from analysis.report import facts
 from analysis.report.failures import failures
-from analysis.report.pictures import groups, missing
-from analysis.report.sentences import Conclusions, conclusions
+from analysis.report.pictures import first, groups, missing
+from analysis.report.sentences import Conclusions, conclusions, overall
 from analysis.statistics.scores import DEFAULT, score
 from analysis.statistics.unfinished import unfinished
 from analysis.tables.region import Region
@@ -66,12 +66,15 @@ def _context(tables: Tables, drawn: Drawn) -> dict[str, Any]:
     concluded, results = conclude(tables), results_table(tables)
     submissions = facts.submissions(store)
     finished = set(tables.results["run_id"])
+    figures = groups(drawn, tables.problems)
     return {
         "name": store.folder.name,
         "version": __version__,
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "counts": _counts(tables),
-        "run": facts.what_was_run(tables.runs, tables.place),
+        "overall": overall(records(concluded[0].frame)),
+        "first": first(figures, "forest"),
+        "run": [*facts.what_was_run(tables.runs, tables.place), *facts.measured(tables.results)],
         "sweep": _text(store),
         "conclusions": _conclusions(tables, concluded[0], concluded[2]),
         "comparison": [
@@ -80,7 +83,7 @@ def _context(tables: Tables, drawn: Drawn) -> dict[str, Any]:
             if each.groups
         ],
         "result_tables": _tables(TABLE, result_groups(results)),
-        "figures": groups(drawn, tables.problems),
+        "figures": figures,
         "missing": missing(drawn),
         "failures": failures(store, finished),
         "diverged": _diverged(tables.results),
@@ -116,6 +119,7 @@ def _conclusions(
 
 
 def _tables(text: TextTable, groups: list[Rows]) -> list[Table]:
+    text = _verdict_second(text)
     return [
         Table(
             title=group.title,
@@ -129,12 +133,23 @@ def _tables(text: TextTable, groups: list[Rows]) -> list[Table]:
     ]
 
 
+def _verdict_second(text: TextTable) -> TextTable:
+    """What is concluded stands beside the name: on a narrow screen the rest is outside the picture."""
+    later = [column for column in text.columns if column.header != "Verdict"]
+    verdicts = [column for column in text.columns if column.header == "Verdict"]
+    return replace(text, columns=[*later[:1], *verdicts, *later[1:]])
+
+
 def _diverged(results: pd.DataFrame) -> list[dict[str, Any]]:
     """How many runs of each cell diverged, and when the first did; nothing of cells without any."""
     keys = ["dataset", "per_class", "model", "regularizer", "strength", "phase"]
     bad = results[results["state"] == "diverged"].groupby(keys, dropna=False, sort=False)
     cells = bad["diverged_step"].agg(n="size", step="min").reset_index()
     return [
-        row | {"per_class": "all" if pd.isna(row["per_class"]) else int(row["per_class"])}
+        row
+        | {
+            "per_class": "all" if pd.isna(row["per_class"]) else int(row["per_class"]),
+            "step": int(row["step"]),
+        }
         for row in records(cells)
     ]

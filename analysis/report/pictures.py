@@ -72,6 +72,12 @@ def groups(drawn: Drawn, problems: Sequence[Problem]) -> list[Group]:
     ]
 
 
+def first(found: Sequence[Group], kind: str) -> Picture | None:
+    """The first picture of a kind, if there is one."""
+    pictures = (picture for group in found for _, mine in group.kinds for picture in mine)
+    return next((picture for picture in pictures if _kind(picture.name) == kind), None)
+
+
 def _by_kind(found: Mapping[Path, Picture]) -> list[tuple[str, list[Picture]]]:
     kinds: Mapping[str, list[Picture]] = {kind.shows: [] for kind in FIGURES.values()}
     for path, shown in found.items():

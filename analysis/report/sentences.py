@@ -6,6 +6,7 @@ equivalence. A sentence says which of the two it speaks of.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.notation.intervals import Interval
+from analysis.notation.methods import method
 from analysis.notation.number_text import count, p_value, plus_minus
 from analysis.statistics.contenders import Contender
 from analysis.statistics.scores import Score
@@ -49,6 +51,23 @@ def conclusions(rows: Sequence[Row], score: Score, unfinished: Sequence[str] = (
         findings.append(f"{not_alike(unmeasured)}.")
     findings += [f"{each}." for each in unfinished]
     return Conclusions(headline=_headline(rivals, better, worse, doubtful, same, score), findings=findings)
+
+
+def overall(rows: Sequence[Row]) -> str:
+    """One sentence on all problems: on how many of them an entry is better or worse, as the verdicts say."""
+    problems = {(row["dataset"], row["per_class"], row["model"]) for row in rows}
+    rivals = [row for row in rows if row["regularizer"] != row["baseline"]]
+    parts = []
+    for verdict in ("better", "worse", "equivalent"):
+        counts = Counter(row["regularizer"] for row in rivals if row["verdict"] == verdict)
+        if counts:
+            names = [method(e).label + f" ({n})" * (len(problems) > 1) for e, n in counts.most_common()]
+            parts.append(f"{verdict}: {', '.join(names)}")
+    rest = sum(pd.isna(row["verdict"]) or row["verdict"] == "undecided" for row in rivals)
+    parts += [f"{count(rest, 'comparison')} of {len(rivals)} left open"] if rest else []
+    said = "; ".join(parts) or "there is nothing to compare"
+    several = " (on how many)" if len(problems) > 1 else ""
+    return f"On {count(len(problems), 'problem')}, against the baseline{several}: {said}."
 
 
 def _gain(row: Row, score: Score) -> float:

@@ -98,7 +98,9 @@ class Tally:
 
     @classmethod
     def sum(cls, tallies: Sequence[Tally]) -> Tally:
-        """Of the runs of all of them."""
+        """Of the runs of all of them; scores of several problems have no mean that says anything."""
+        if len(tallies) == 1:
+            return tallies[0]
         counts: Counter[str] = sum((tally.counts for tally in tallies), Counter())
         total = counts.total()
         share = sum(tally.share * tally.counts.total() for tally in tallies) / total if total else 0.0

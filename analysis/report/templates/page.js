@@ -3,6 +3,23 @@
 addEventListener("beforeprint", () => {
   for (const section of document.querySelectorAll("details")) section.open = true;
 });
+// A small picture opens in full size, with its caption.
+const full = document.querySelector("dialog");
+for (const image of document.querySelectorAll(".gallery img")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "open";
+  button.setAttribute("aria-label", `Open ${image.closest("figure").id} in full size`);
+  image.replaceWith(button);
+  button.append(image);
+  button.addEventListener("click", () => {
+    const copy = image.cloneNode();
+    copy.style.width = image.dataset.width;
+    full.querySelector("div").replaceChildren(copy, image.closest("figure").querySelector("figcaption").cloneNode(true));
+    full.showModal();
+  });
+}
+full.querySelector("button").addEventListener("click", () => full.close());
 // Tables sort by the column whose heading is pressed: numbers by value, then the rest by text.
 function keyOf(cell) {
   const text = cell.textContent.trim().replace(/\u2212/g, "-");

@@ -97,7 +97,8 @@ class RunsPage(Page):
         first = rows.groups[0].runs[0] if rows.groups else None
         dataset = first.dataset if first and "dataset" in rows.constant else self.dataset
         parts = [part for part in (self.regularizer, dataset) if part != ALL] or ["all runs"]
-        parts[-1] += f" ({first.phase})" if first and "phase" in rows.constant else ""
+        phased = self.home.picture and len(self.home.picture.phases) > 1
+        parts[-1] += f" ({first.phase})" if phased and first and "phase" in rows.constant else ""
         count = plural(self.found, "run") + (f" of {self.of_cell:,}" if self.found != self.of_cell else "")
         marked = len(rows.marked)
         chosen = f", {marked:,} marked" if marked else ""

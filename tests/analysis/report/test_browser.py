@@ -20,7 +20,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
-WIDTHS = (390, 1280)
+WIDTHS = (390, 800, 1400)
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +109,51 @@ def test_nothing_is_wider_than_the_screen(page: Any, width: int) -> None:
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
 
 
+def test_the_first_screen_answers_and_the_ways_on_stay(page: Any) -> None:
+    page.set_viewport_size({"width": 1400, "height": 900})
+    sentence, picture = page.locator("#conclusions strong").first, page.locator("#conclusions img")
+    assert sentence.text_content().startswith("On 2 problems, against the baseline")
+    assert picture.bounding_box()["y"] < 900
+    page.evaluate("scrollTo({top: document.body.scrollHeight, behavior: 'instant'})")
+    assert page.locator("body > nav").bounding_box()["y"] == 0
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_small_picture_opens_in_full_size(page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    small = page.locator(".gallery button.open").first
+    name = page.locator(".gallery figure").first.get_attribute("id")
+    shown = small.locator("img").bounding_box()["width"]
+    small.click()
+    full = page.get_by_role("dialog").locator("img")
+    assert full.bounding_box()["width"] > shown
+    assert page.get_by_role("dialog").bounding_box()["width"] <= width
+    page.keyboard.press("Escape")
+    assert page.get_by_role("dialog").count() == 0
+    index = page.locator("nav[aria-label=Figures] a")
+    assert index.all_text_contents() == page.locator(".gallery figure").evaluate_all(
+        "all => all.map(f => f.id)"
+    )
+    assert page.locator(f".gallery a[href='figures/{name}.pdf']").count() == 1
+
+
+def test_what_is_concluded_is_in_the_picture_on_a_narrow_screen(page: Any) -> None:
+    page.set_viewport_size({"width": 800, "height": 900})
+    table = page.locator("#comparison table").first
+    headings = [text.strip() for text in table.locator("thead th").all_text_contents()]
+    place = headings.index("Verdict")
+    assert place == 1
+    box = table.locator("thead th").nth(place).bounding_box()
+    assert box["x"] + box["width"] <= 800
+
+
 def test_paper_shows_what_is_folded(page: Any) -> None:
     assert page.locator("details").count() > 0
     assert page.locator("details[open]").count() == 0
+    page.emulate_media(media="print")
+    wide = "[...document.querySelectorAll('pre')].filter(p => p.scrollWidth > p.clientWidth).length"
     page.pdf()
+    assert page.evaluate(wide) == 0  # no line of the sweep file is cut off
     assert page.locator("details:not([open])").count() == 0
 
 

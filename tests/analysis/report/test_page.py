@@ -67,7 +67,7 @@ def test_names_and_messages_are_text_never_markup(page: Reader) -> None:
 
 def test_every_picture_is_inside_and_has_its_words(page: Reader) -> None:
     found = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(found) == 4  # two figures of two problems
+    assert len(found) == 6  # two figures of two problems, the forest, and that on the first screen
     for shown in found:
         assert str(shown["src"]).startswith("data:image/png;base64,")
         assert len(str(shown["alt"])) > 40
@@ -77,7 +77,7 @@ def test_nothing_is_fetched_and_no_link_leads_away(page: Reader, built: tuple[St
     html = built[1].read_text(encoding="utf-8")
     assert not re.search(r"(?:https?:)?//[a-z]|@import|url\(", re.sub(r"base64,[^\"]+", "", html))
     links = [attributes for tag, attributes in page.tags if tag == "a"]
-    assert all(str(link["href"]).startswith(("#", "data:")) for link in links)
+    assert all(str(link["href"]).startswith(("#", "data:", "figures/")) for link in links)
 
 
 def test_the_numbers_of_a_figure_are_in_the_page_unless_they_are_many(

@@ -137,6 +137,17 @@ def test_terminal(tables: Tables) -> None:
     assert f"{row['test_accuracy']:.1f} ± " in line
 
 
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_no_value_is_lost_on_a_narrow_terminal(tables: Tables, width: int) -> None:
+    wide, narrow = io.StringIO(), io.StringIO()
+    for out, columns in ((wide, 500), (narrow, width)):
+        Console(file=out, width=columns).print(to_terminal(results_table(tables)))
+    assert max(len(line) for line in narrow.getvalue().splitlines()) <= width
+    assert ("continued" in narrow.getvalue()) == (width < 80)
+    words = set(wide.getvalue().replace(",", " ").split())
+    assert words <= {*narrow.getvalue().replace(",", " ").split()}
+
+
 def test_strengths_are_contenders_of_their_own_without_tuning(make_store: MakeStore) -> None:
     store = make_store(tune=())
     collect(store)

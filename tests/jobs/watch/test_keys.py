@@ -159,9 +159,8 @@ def test_scores_are_columns_and_in_titles_and_sort() -> None:
     source = SyntheticSource(replace(shown, runs=tuple(runs)))
 
     async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
-        await pilot.press("j")
-        await pilot.pause()
-        assert "validation accuracy" in text(app)  # of the cell under the cursor, in words
+        await pilot.press("j", "right")
+        await until(pilot, lambda: "validation accuracy" in text(app))  # of the cell, in words
         await pilot.press("enter", *"ssssss")
         rows = app.screen.query_one(RunRows)
         assert rows.order == "best"

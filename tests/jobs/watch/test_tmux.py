@@ -60,7 +60,7 @@ def test_a_session_from_the_heat_map_to_the_traceback_and_out(
     tmux.until(lambda pane: "dropout x" in pane and "all runs: 0 runs of 9" in pane)
     tmux("send-keys", "C-u")
     tmux("send-keys", "-l", "l2")
-    tmux.until(lambda pane: "3 runs of 9" in pane and "Cancel?" not in pane)
+    tmux.until(lambda pane: "6 runs of 9" in pane and "Cancel?" not in pane)
     tmux("send-keys", "Escape", "Escape")
     tmux.until(lambda pane: "Traceback" in pane)
 
