@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -120,15 +121,12 @@ class Trial:
         return Trial(folder, self.data, self.own, self.seconds)
 
 
+ENDINGS = (0, 1, 2, 130, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)
+"""Exit codes that say how it went; a signal's, where it comes once Python winds up."""
+
+
 def tracebacks(said: Said) -> bool:
-    return "Traceback (most recent call last)" in said.out + said.err or said.code not in (
-        0,
-        1,
-        2,
-        130,
-        -9,
-        -15,
-    )
+    return "Traceback (most recent call last)" in said.out + said.err or said.code not in ENDINGS
 
 
 def healed(trial: Trial) -> Said:
