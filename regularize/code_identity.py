@@ -18,8 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from regularize import models
 from regularize.model_modules import model_modules
+from regularize.named_objects import is_named
 
 ROOT = Path(__file__).parent
 LIBRARIES = ("torch", "numpy")
@@ -39,11 +39,14 @@ NO_NUMBERS = frozenset(
         "heartbeat.py",
         "memory.py",
         "model_modules.py",
+        "named_objects.py",
         "origin.py",
         "schemas.py",
         "stopwatch.py",
         "store.py",
         "tables.py",
+        "technique_words.py",
+        "testing.py",
         "whole_files.py",
     }
 )
@@ -96,19 +99,25 @@ class Code:
 
 
 @cache
-def code_of(model: str) -> Code:
-    """The code that trains and measures runs of this model, as it is on disk now.
+def code_of(*names: str) -> Code:
+    """The code that trains and measures runs with these models and techniques, as it is on disk now.
 
-    Of a model of one's own, its module (of a package, all of it) and what that imports of one's own. Nothing
-    is imported.
+    Of one that is not the project's, its module (of a package, all of it) and what that imports of one's own.
+    Nothing is imported.
     """
     sources = {path.relative_to(ROOT).as_posix(): _read(path) for path in _files(ROOT)}
     sources = {path: text for path, text in sources.items() if path not in NO_NUMBERS}
-    if not models.packable(model):
-        found = model_modules([model], OURS)
-        sources |= {name: _read(path) for name, path in found.items() if path.suffix == ".py"}
-        sources |= dict(_installed(model.partition(":")[0].partition(".")[0])) if not found else {}
+    for name in filter(is_named, names):
+        sources |= own_sources(name)
     return Code(sources, {name: _version(name) for name in LIBRARIES})
+
+
+def own_sources(name: str) -> dict[str, str]:
+    """What `package.module:name` is made of, by path; nothing where no file is found."""
+    found = model_modules([name], OURS)
+    if not found:
+        return dict(_installed(name.partition(":")[0].partition(".")[0]))
+    return {path: _read(file) for path, file in found.items() if file.suffix == ".py"}
 
 
 def _installed(top: str) -> Iterator[tuple[str, str]]:

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from regularize import models
+from regularize import models, regularizers
 from regularize.data.data_config import DataConfig
-from regularize.errors import UserError, require, unknown
+from regularize.errors import UserError, require
 from regularize.evaluation.settings import Evaluation
 from regularize.models.outline import Outline
-from regularize.regularizers import REGULARIZERS
+from regularize.named_objects import is_named
+from regularize.regularizers import full_name
 from regularize.training_config import APART, Training
 
 
@@ -35,9 +36,8 @@ class Term:
         Raises:
             UserError: unknown technique or parameter, a value that is not valid, or one missing.
         """
-        if technique not in REGULARIZERS:
-            raise UserError(unknown("regularizer", technique, REGULARIZERS))
-        row = REGULARIZERS[technique]
+        technique = full_name(technique)
+        row = regularizers.technique(technique)
         given = {row.canonical(name): row.check(name, value) for name, value in parameters.items()}
         for name, strength in row.strengths.items():
             if given.setdefault(name, strength.default) is None:
@@ -53,7 +53,7 @@ class Term:
 
     def check_fit(self, network: Outline) -> None:
         """Raises `UserError` where the options ask for what such a network does not have."""
-        REGULARIZERS[self.technique].check_fit(dict(self.options), network)
+        regularizers.technique(self.technique).check_fit(dict(self.options), network)
 
 
 def check_fit(model: str, terms: Iterable[Term], shape: models.Shape, classes: int) -> None:
@@ -153,6 +153,11 @@ class RunConfig:
         return fields
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """What `code_identity.code_of` takes: the model, and techniques that are not the project's."""
+        return sources(self.model, (term.technique for term in self.terms))
+
+    @property
     def strength(self) -> str:
         """The strengths as one plain word for tables: `0.01`, or `l1=1e-05 l2=0.0001`; `` if none."""
         return self.strength_with(())
@@ -165,6 +170,11 @@ class RunConfig:
             return _number(pairs[0][2])
         composed = len({technique for technique, _, _ in pairs}) > 1
         return " ".join([*(f"{t + '.' if composed else ''}{n}={_number(v)}" for t, n, v in pairs), *beside])
+
+
+def sources(model: str, techniques: Iterable[str]) -> tuple[str, ...]:
+    """`RunConfig.sources` of a run with these."""
+    return (model, *sorted(filter(is_named, techniques)))
 
 
 def pack_id(run_ids: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The modules that a sweep's own models (`model: package.module:function`) are made of. None is imported.
+"""The modules that models and techniques of one's own (`package.module:name`) are made of. None is imported.
 
 A module is its file, a package all that lies in it, and with them what they import in turn. What is
 installed beside Python is no part of it, nor is a package so large that it must hold more than code.
@@ -28,7 +28,7 @@ def model_modules(
     """Files by their path from the folder that is to be on Python's path.
 
     Args:
-        models: as a sweep names them; those without a colon are the project's.
+        models: and techniques, as a sweep names them; those without a colon are the project's.
         own: names of packages that travel anyway.
         say: is told what is too large.
     """

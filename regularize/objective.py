@@ -20,7 +20,7 @@ from regularize.jacobians import Jacobians
 from regularize.layers import Link
 from regularize.models.chain import Chain
 from regularize.models.network import Hidden, Network
-from regularize.regularizers.hooks import Given, Hooks, Pass
+from regularize.regularizers.hooks import Given, Hooks, Pass, Weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,14 +100,16 @@ class Objective(nn.Module):
         links: list[Link] = []
         noted = {"links": links} if differentiates and isinstance(self.model, Chain) else {}
         arguments = {"hidden": _hidden(terms, draws), **noted}
+        weights = self.model.weights() if any(_penalises(term.hooks) for term in terms) else {}
+        seen = weights if any(term.hooks.differentiates_weights for term in terms) else {}
         logits: Tensor
-        if perturbed := self._perturbed(terms, draws):
-            logits = functional_call(self.model, perturbed, (x,), arguments)
+        if passed := self._instead(terms, draws, seen):
+            logits = functional_call(self.model, passed, (x,), arguments)
         else:
             logits = self.model(x, **arguments)
         logits = logits.to(x.dtype)  # autocast's half precision ends here
         return Pass(
-            weights=self.model.weights() if any(_penalises(term.hooks) for term in terms) else {},
+            weights=weights,
             logits=logits,
             labels=labels,
             share=share,
@@ -115,9 +117,12 @@ class Objective(nn.Module):
             jacobians=Jacobians(inputs=x, logits=logits, basis=self.model.basis(logits), links=links),
         )
 
-    def _perturbed(self, terms: Sequence[BoundTerm], draws: Draws) -> dict[str, Tensor]:
-        """The parameters that this pass runs with instead of the model's own."""
-        perturbed: dict[str, Tensor] = {}
+    def _instead(self, terms: Sequence[BoundTerm], draws: Draws, seen: Weights) -> dict[str, Tensor]:
+        """The parameters that this pass runs with instead of the model's own.
+
+        The `seen` ones are the weights themselves, so that the loss depends on these.
+        """
+        perturbed = {name: w.view_as(self.model.get_parameter(name)) for name, w in seen.items()}
         for term in terms:
             if term.hooks.weight:
                 for name in self.model.weights():

@@ -15,6 +15,7 @@ from regularize.config import RunConfig
 from regularize.errors import UserError
 from regularize.models.network import Network
 from regularize.objective import BoundTerm
+from regularize.regularizers import implementation
 
 
 def network_of(
@@ -24,7 +25,8 @@ def network_of(
     config, seeds = runs[0], [run.seed for run in runs]
     model = models.build(config.model, seeds, shape=batches.shape, classes=classes)
     model = model.to(device, batches.dtype).eval()
-    return model, _fuse(model, config.training.precision, device)
+    twice = any(implementation(term.technique).differentiates_weights for term in config.terms)
+    return model, _fuse(model, config.training.precision, device, twice)
 
 
 def with_twins(state: Any, count: int) -> Any:
@@ -39,12 +41,17 @@ def with_twins(state: Any, count: int) -> Any:
     return [with_twins(value, count) for value in state] if isinstance(state, list) else state
 
 
-def _fuse(model: Network, precision: str, device: torch.device) -> str:
-    """Let the model's stages be computed by compiled kernels where they can be; the path's name."""
+def _fuse(model: Network, precision: str, device: torch.device, twice: bool) -> str:
+    """Let the model's stages be computed by compiled kernels where they can be; the path's name.
+
+    These are differentiated once, not `twice`.
+    """
     if (precision, device.type) == ("bfloat16", "cpu"):
         warnings.warn("on a CPU, bfloat16 takes several times as long as float32", stacklevel=2)
     if (precision, device.type) != ("float32", "cpu"):
         return f"torch: {precision} on {device.type}"
+    if twice:
+        return "torch: a technique differentiates by the weights"
     path = fused.chosen()
     if path.kernels and not model.fuse(path.kernels):
         return "torch: no fused stages for this model"

@@ -253,6 +253,11 @@ class Store:
         return self.folder / "submit.lock"
 
     @property
+    def techniques(self) -> Path:
+        """What people call the techniques that are not the project's, by their names in runs."""
+        return self.folder / "techniques.json"
+
+    @property
     def looks(self) -> Path:
         """When report results were compared, and what the sweep was then."""
         return self.folder / "looks.json"

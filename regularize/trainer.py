@@ -59,7 +59,7 @@ class Trainer:
         self.validation_rows = torch.stack([splits[seed].validation for seed in self.seeds])
         self.classes = dataset.classes
         self.data = dataset.content_hash
-        self.codes = (code_of(config.model).name,)  # that brought it here, the latest last
+        self.codes = (code_of(*config.sources).name,)  # that brought it here, the latest last
         self.timeline = Timeline.of(config.training, self.train_rows.shape[1])
 
         self.parameters = list(self.model.parameters())
@@ -183,6 +183,11 @@ class Trainer:
             self.optimizer.step()
             self._after_step(StepEnd(step=self.step, steps=self.timeline.steps, reach=self._reach))
         self.objective_sum += losses.detach()
+
+    def losses(self) -> Tensor:
+        """What the next step minimises, [R], as a function of the parameters; nothing is moved."""
+        with self._statistics_kept():
+            return self._on_batch(self.objective)
 
     def _measure_penalties(self) -> None:
         """See `effects`; what is kept is the largest ratio so far."""

@@ -1,7 +1,8 @@
 """The table of figures.
 
 Adding one: a file in this folder with `draw(subject: Subject) -> Iterable[Drawing]`, which raises
-`CannotDrawError` with a reason where something is missing, and a row here.
+`CannotDrawError` with a reason where something is missing, and a row here. One's own is no more than a
+function anywhere, named `package.module:function` where figures are asked for (see `parts/own.py`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from regularize.errors import UserError, unknown
+from regularize.named_objects import is_named
 
 if TYPE_CHECKING:
     from analysis.figures.parts.save import Drawing
@@ -70,7 +74,20 @@ FIGURES: dict[str, Kind] = {
     "decision_planes": Kind(shows="decision regions on random planes through images", needs="networks"),
     "decision_triangle": Kind(shows="decision regions on the plane through three images", needs="networks"),
 }
+OWN = Kind(shows="figures of one's own", scope="sweep", one_run=False)
 SHOWN_SCORES = ("test_accuracy", "test_loss", "test_ece")  # where none is asked for
+
+
+def kind_of(name: str) -> Kind:
+    """
+    Raises:
+        UserError: there is no such figure.
+    """
+    if is_named(name):
+        return OWN
+    if name not in FIGURES:
+        raise UserError(unknown("figure", name, FIGURES) + "; or your own, as module:function")
+    return FIGURES[name]
 
 
 @dataclass
@@ -89,7 +106,11 @@ def draw(name: str, subject: Subject, width: float | None = None) -> Iterator[Dr
     Raises:
         CannotDrawError: something is missing.
     """
+    from analysis.figures.parts import own
     from analysis.figures.parts.style import paper
 
     with paper(width):
+        if is_named(name):
+            yield from own.draw(name, subject)
+            return
         yield from import_module(f"analysis.figures.{name}").draw(subject)

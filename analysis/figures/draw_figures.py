@@ -14,7 +14,7 @@ from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
-from analysis.figures.catalogue import FIGURES, SHOWN_SCORES, Drawn, draw
+from analysis.figures.catalogue import FIGURES, SHOWN_SCORES, Drawn, draw, kind_of
 from analysis.figures.parts.interrupts import deaf, ending_children, results
 from analysis.figures.parts.save import Drawing, save
 from analysis.figures.parts.subject import Subject, subjects, together
@@ -24,7 +24,7 @@ from analysis.tables.pooled_inputs import pooled
 from analysis.tables.region import Region
 from analysis.tables.store_tables import Tables
 from regularize.cores import cores, one_thread
-from regularize.errors import UserError, unknown
+from regularize.errors import UserError
 from regularize.store import Store, read_json
 
 Task = tuple[int | None, tuple[str, ...]]  # the number of a problem, None for all; names of figures
@@ -114,7 +114,7 @@ class Request:
         """
         problems = range(len(self.subjects()))
         tasks = list(self._tasks(problems))
-        quick = all(FIGURES[name].needs == "tables" for name in self.names)
+        quick = all(kind_of(name).needs == "tables" for name in self.names)
         workers = min(len(problems) // _PROBLEMS_A_WORKER if quick else len(tasks), cores(), _MOST_WORKERS)
         if workers < 2:
             return self._joined(map(self.part, tasks))
@@ -131,8 +131,8 @@ class Request:
             ) from None
 
     def _tasks(self, problems: range) -> Iterator[Task]:
-        of_problem = [name for name in self.names if FIGURES[name].scope == "problem"]
-        networks = [name for name in of_problem if FIGURES[name].needs == "networks"]
+        of_problem = [name for name in self.names if kind_of(name).scope == "problem"]
+        networks = [name for name in of_problem if kind_of(name).needs == "networks"]
         rest = tuple(name for name in of_problem if name not in networks)
         together = tuple(name for name in self.names if name not in of_problem)
         # That of all problems first, since it takes longest: last, one process would wait for the other.
@@ -147,17 +147,17 @@ class Request:
         order, whatever the machine.
         """
         problem, names = task
-        networks = FIGURES[names[0]].needs == "networks"
+        networks = kind_of(names[0]).needs == "networks"
         # The networks of a problem are loaded once by each process.
         found = _kept_subjects(self) if networks else self.subjects()
         subject = together(found) if problem is None else found[problem]
         tables = found[0].comparison.tables if found else Tables(self.store)
-        with one_thread(torch=networks), telling_apart(tables.entries):
+        with one_thread(torch=networks), telling_apart(tables.entries, tables.words):
             return {name: self._drawn(name, subject) for name in names}
 
     def _drawn(self, name: str, subject: Subject) -> Drawn:
         found, note = Drawn(), _pooled(self.store)
-        for by in self.scores if FIGURES[name].by_score else [DEFAULT]:
+        for by in self.scores if kind_of(name).by_score else [DEFAULT]:
             mine = replace(subject, score=by)
             try:
                 drawings = (_saying(drawing, note) for drawing in draw(name, mine, self.look.width))
@@ -193,8 +193,7 @@ def _kept_subjects(request: Request) -> list[Subject]:
 
 def _check(names: Sequence[str], run_id: str | None) -> None:
     for name in names:
-        if name not in FIGURES:
-            raise UserError(unknown("figure", name, FIGURES))
-        if run_id is not None and not FIGURES[name].one_run:
+        kind = kind_of(name)
+        if run_id is not None and not kind.one_run:
             single = [other for other, kind in FIGURES.items() if kind.one_run]
             raise UserError(f"figure {name!r} compares runs; of one run: {', '.join(single)}")

@@ -11,18 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from regularize.regularizers.table import REGULARIZERS
+from regularize.technique_words import Words
 from regularize.training_config import TUNABLE
 
-_GREY = "#8C8C8C"
-_BLUE, _VERMILLION, _GREEN, _ORANGE, _PURPLE, _INDIGO = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#E69F00",
-    "#CC79A7",
-    "#332288",
-)
+_GREY, _INDIGO = "#8C8C8C", "#332288"
+Line = str | tuple[int, tuple[float, ...]]
+_LINES: tuple[Line, ...] = ("-", "--", ":", "-.", (0, (7, 1.5)), (0, (4, 1, 1, 1, 1, 1)))
+_MARKERS = "osD^v<>PXhd*p"
 
 
 @dataclass(frozen=True)
@@ -31,27 +29,46 @@ class Method:
 
     label: str
     colour: str
-    linestyle: str
+    linestyle: Line
     marker: str
     family: str
     symbol: str = ""
 
 
-METHODS: dict[str, Method] = {
-    "none": Method("None", _GREY, "-", "o", "baseline"),
-    "l1": Method("L1", _BLUE, "-", "s", "weight penalty", "λ"),
-    "l2": Method("L2", _BLUE, "--", "D", "weight penalty", "λ"),
-    "elastic_net": Method("Elastic net", _BLUE, ":", "P", "weight penalty"),
-    "soft_svb": Method("Soft SVB", _VERMILLION, "-", "^", "singular values", "λ"),
-    "hard_svb": Method("Hard SVB", _VERMILLION, "--", "v", "singular values", "ε"),
-    "jacobian": Method("Jacobian", _GREEN, "-", "<", "Jacobian", "λ"),
-    "jacobian_determinant": Method("Jacobian determinant", _GREEN, "--", ">", "Jacobian", "λ"),
-    "dropout": Method("Dropout", _ORANGE, "-", "X", "noise", "p"),
-    "input_noise": Method("Input noise", _ORANGE, "--", "h", "noise", "σ"),
-    "weight_noise": Method("Weight noise", _ORANGE, ":", "*", "noise", "σ"),
-    "confidence_penalty": Method("Confidence penalty", _PURPLE, "-", "d", "output", "β"),
-    "label_smoothing": Method("Label smoothing", _PURPLE, "--", "p", "output", "ε"),
+@dataclass(frozen=True)
+class Family:
+    """Techniques that act alike: a colour, and the markers of its first members."""
+
+    colour: str
+    markers: str
+
+
+FAMILIES: dict[str, Family] = {
+    "baseline": Family(_GREY, "o"),
+    "weight penalty": Family("#0072B2", "sDP"),
+    "singular values": Family("#D55E00", "^v"),
+    "Jacobian": Family("#009E73", "<>"),
+    "noise": Family("#E69F00", "Xh*"),
+    "output": Family("#CC79A7", "dp"),
+    "data": Family("#56B4E9", "PX"),
+    "optimisation": Family("#882255", "hd"),
 }
+
+
+def _methods() -> dict[str, Method]:
+    """The looks of the project's techniques: a row of their table is all that a new one needs."""
+    found: dict[str, Method] = {}
+    members: dict[str, int] = {}
+    for name, row in REGULARIZERS.items():
+        family = FAMILIES[row.family]
+        place = members[row.family] = members.get(row.family, -1) + 1
+        markers = family.markers + "".join(each for each in _MARKERS if each not in family.markers)
+        line, marker = _LINES[place % len(_LINES)], markers[place % len(markers)]
+        found[name] = Method(row.label, family.colour, line, marker, row.family, row.symbol)
+    return found
+
+
+METHODS = _methods()
 DATASETS = {
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
@@ -65,7 +82,6 @@ DATASETS = {
 }
 
 
-_LINES, _MARKERS = ("-", "--", ":", "-."), "osD^v<>PXhd*p"
 _ENTRIES: ContextVar[Mapping[str, Method] | None] = ContextVar("entries", default=None)
 
 
@@ -85,26 +101,35 @@ def method(regularizer: str) -> Method:
 
 
 @contextmanager
-def telling_apart(entries: Mapping[str, Sequence[str]]) -> Iterator[None]:
-    """Inside, `method` knows the entries of a sweep, each with its techniques."""
-    token = _ENTRIES.set(looks(entries))
+def telling_apart(
+    entries: Mapping[str, Sequence[str]], words: Mapping[str, Words] | None = None
+) -> Iterator[None]:
+    """Inside, `method` knows the entries of a sweep, each with its techniques.
+
+    `words` are those of techniques that are not the project's.
+    """
+    token = _ENTRIES.set(looks(entries, words or {}))
     try:
         yield
     finally:
         _ENTRIES.reset(token)
 
 
-def looks(entries: Mapping[str, Sequence[str]]) -> dict[str, Method]:
+def looks(
+    entries: Mapping[str, Sequence[str]], words: Mapping[str, Words] = MappingProxyType({})
+) -> dict[str, Method]:
     """Of the entries that are not called like their technique: each another, whatever their number.
 
-    Those of one technique have its colour and the symbol of its strength.
+    Those of one technique have its colour and the symbol of its strength; one that is not the project's is
+    called as its `words` say, where it has a single entry.
     """
+    single = [each[0] for each in entries.values() if len(each) == 1]
     looks_taken = {(each.colour, each.linestyle, each.marker) for each in METHODS.values()}
     markers_taken = {(each.colour, each.marker) for each in METHODS.values()}
     found: dict[str, Method] = {}
     for name in sorted(set(entries) - METHODS.keys()):
         techniques = entries[name]
-        own = METHODS.get(techniques[0]) if len(techniques) == 1 else None
+        own = _own(techniques[0], words) if len(techniques) == 1 else None
         colour = own.colour if own else _INDIGO if techniques else _GREY
         free = [
             (line, marker)
@@ -114,12 +139,22 @@ def looks(entries: Mapping[str, Sequence[str]]) -> dict[str, Method]:
         ]
         # A marker of its own, as not every figure has lines; a number, once all are taken.
         own_marker = [each for each in free if (colour, each[1]) not in markers_taken]
-        look = (own_marker or [("-", f"${len(found)}$")])[0]
+        look: tuple[Line, str] = (own_marker or [("-", f"${len(found)}$")])[0]
         looks_taken.add((colour, *look))
         markers_taken.add((colour, look[1]))
         symbol, family = (own.symbol, own.family) if own else ("", "other")
-        found[name] = Method(name, colour, *look, family, symbol)
+        alone = own and techniques[0] in words and single.count(techniques[0]) == 1
+        found[name] = Method(own.label if own and alone else name, colour, *look, family, symbol)
     return found
+
+
+def _own(technique: str, words: Mapping[str, Words]) -> Method | None:
+    """What is known of a technique: ours, or by its words; a family that is none of ours has no colour."""
+    if technique not in words:
+        return METHODS.get(technique)
+    own = words[technique]
+    colour = FAMILIES[own.family].colour if own.family in FAMILIES else _INDIGO
+    return Method(own.label, colour, "-", "", own.family, own.symbol)
 
 
 def strength_label(regularizer: str, strength: str) -> str:
@@ -154,4 +189,4 @@ def power_of_ten(text: str) -> str:
 def problem_label(dataset: str, per_class: int | None) -> str:
     """For captions, e.g. `MNIST, 100 per class`."""
     few = f", {per_class} per class" if per_class is not None else ""
-    return DATASETS.get(dataset, dataset) + few
+    return DATASETS.get(dataset, dataset.rpartition(":")[2]) + few

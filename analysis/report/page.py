@@ -49,7 +49,7 @@ def page(store: Store, drawn: Drawn, region: Region | None = None) -> str:
         UserError: there is no finished report run.
     """
     tables = Tables(store, region)
-    with telling_apart(tables.entries):
+    with telling_apart(tables.entries, tables.words):
         context = _context(tables, drawn)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis.report"),

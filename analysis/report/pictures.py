@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.figures.catalogue import FIGURES, Drawn
+from analysis.figures.catalogue import FIGURES, OWN, Drawn
+from analysis.figures.parts.own import PREFIX
 from analysis.report.small_png import shrink
 from analysis.tables.store_tables import Problem
 from analysis.text.caption_phrases import where
@@ -79,14 +80,16 @@ def first(found: Sequence[Group], kind: str) -> Picture | None:
 
 
 def _by_kind(found: Mapping[Path, Picture]) -> list[tuple[str, list[Picture]]]:
-    kinds: Mapping[str, list[Picture]] = {kind.shows: [] for kind in FIGURES.values()}
+    kinds: Mapping[str, list[Picture]] = {kind.shows: [] for kind in (*FIGURES.values(), OWN)}
     for path, shown in found.items():
-        kinds[FIGURES[_kind(path.stem)].shows].append(shown)
+        kinds[FIGURES.get(_kind(path.stem), OWN).shows].append(shown)
     return [(shows, pictures) for shows, pictures in kinds.items() if pictures]
 
 
 def _kind(stem: str) -> str:
-    """The row of FIGURES that a file belongs to."""
+    """The row of FIGURES that a file belongs to; of one's own its stem."""
+    if stem.startswith(PREFIX):
+        return stem
     return max((name for name in FIGURES if stem == name or stem.startswith(f"{name}-")), key=len)
 
 

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import zip_longest
 from statistics import fmean, stdev
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -18,8 +19,8 @@ import pyarrow as pa
 from analysis.statistics import constant_guess as guess
 from analysis.tables.collect import collect, strength_order
 from regularize.errors import UserError, one_of
-from regularize.regularizers import REGULARIZERS
 from regularize.store import Store, read_table, write_table
+from regularize.technique_words import Words, kept_words, larger_is_weaker
 
 SELECTION = pa.schema(
     [
@@ -103,7 +104,7 @@ def select(
     if not tuned:
         return {}
     runs = read_table(store.table("runs"), _PLANNED).to_pylist()
-    rows = choose(with_repetitions(tuned, runs), metric, weakest_first(runs))
+    rows = choose(with_repetitions(tuned, runs), metric, weakest_first(runs, kept_words(store)))
     write_table(store.table("selection"), rows, SELECTION)
     return {Cell.of(row): row["strength"] for row in rows if row["chosen"]}
 
@@ -114,7 +115,9 @@ def with_repetitions(results: Iterable[Row], runs: Iterable[Row]) -> list[Row]:
     return [{**row, "repetition": repetitions[row["run_id"]]} for row in results]
 
 
-def weakest_first(runs: Iterable[Row]) -> Callable[[Cell, str], tuple[float, ...]]:
+def weakest_first(
+    runs: Iterable[Row], words: Mapping[str, Words] = MappingProxyType({})
+) -> Callable[[Cell, str], tuple[float, ...]]:
     """What to sort the strengths of a cell by so that the weakest comes first, then the lowest settings.
 
     By configuration: which way a technique is weaker is its own (for hard SVB the wider band).
@@ -125,7 +128,7 @@ def weakest_first(runs: Iterable[Row]) -> Callable[[Cell, str], tuple[float, ...
         if (cell, strength) not in configs:
             return strength_order(strength)
         signs = [
-            1 if REGULARIZERS[term["technique"]].strengths[name].weaker == "smaller" else -1
+            -1 if larger_is_weaker(term["technique"], name, words) else 1
             for term in json.loads(configs[cell, strength]).get("terms", ())
             for name, _ in term["strengths"]
         ]

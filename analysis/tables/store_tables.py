@@ -19,6 +19,7 @@ from analysis.tables.measured_alike import results_alike
 from analysis.tables.region import Region
 from regularize.errors import UserError
 from regularize.store import Store, open_table, read_table, write_table, write_text
+from regularize.technique_words import Words, kept_words
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,11 @@ class Tables:
         rows = read_table(self.store.runs, ["regularizer", "planned"])
         names = rows.filter(rows["planned"])["regularizer"].to_pylist()
         return {name: place for place, name in enumerate(dict.fromkeys(names))}
+
+    @cached_property
+    def words(self) -> dict[str, Words]:
+        """What people call techniques that are not the project's."""
+        return kept_words(self.store)
 
     @cached_property
     def problems(self) -> list[Problem]:

@@ -22,11 +22,11 @@ from regularize.store import ORIGIN
 from regularize.whole_files import naming_full_disk
 
 
-def copy_for_jobs(root: Path, models: Sequence[str], say: Callable[[str], None]) -> Path:
+def copy_for_jobs(root: Path, named: Sequence[str], say: Callable[[str], None]) -> Path:
     """The copy that jobs are to import from: made below the store root, unless this code is one.
 
     Args:
-        models: those of the sweep, see `model_modules`.
+        named: `package.module:name` of the sweep, see `model_modules`.
 
     Raises:
         UserError: it has no place there.
@@ -40,7 +40,7 @@ def copy_for_jobs(root: Path, models: Sequence[str], say: Callable[[str], None])
             f"store is {str(root)!r}, but Python's path takes no {os.pathsep!r}: take another folder"
         )
     try:
-        copy, new = place(take_importable(models, say), base / SNAPSHOTS)
+        copy, new = place(take_importable(named, say), base / SNAPSHOTS)
         if new:
             tidy(base, Slurm(patience=0))
     except OSError as error:

@@ -87,12 +87,12 @@ def take(root: Path = ROOT) -> Snapshot:
 
 
 def take_importable(
-    models: Sequence[str], say: Callable[[str], None] = lambda _: None, root: Path = ROOT
+    named: Sequence[str], say: Callable[[str], None] = lambda _: None, root: Path = ROOT
 ) -> Snapshot:
-    """As `take`, of the packages alone, and beside them the modules of these models (`model_modules`)."""
+    """As `take`, of the packages alone, and beside them the modules of these names (`model_modules`)."""
     packages = _tracked(root, PACKAGES) or _installed(root)
     places = {path: root / path for path in packages}
-    files, executable = _read(places | model_modules(models, PACKAGES, say))
+    files, executable = _read(places | model_modules(named, PACKAGES, say))
     return Snapshot(dict(sorted((files | _origin()).items())), executable)
 
 

@@ -42,12 +42,17 @@ def add_results(
         metavar="NAME",
         help="what the forest plot compares: a --metric of compare (repeatable; default: three)",
     )
-    figures.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
+    figures.add_argument(
+        "names", nargs="*", metavar="NAME", help="figures to draw (default: all), or your own module:function"
+    )
     _add_look(figures)
     gallery = command("gallery", "write a page with all figures, for documentation", *sweep, data)
     gallery.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to")
     report = command("report", "a sweep as one HTML page", *sweep, data)
     report.add_argument("--tables-only", action="store_true", help="leave out figures that need the weights")
+    report.add_argument(
+        "--figure", action="append", default=[], metavar="NAME", help="also this one of your own (repeatable)"
+    )
     _add_region(report)
     _add_region(figures)
     _add_animate(command("animate", "film the toy problem's trainings", *sweep, data))

@@ -47,7 +47,7 @@ def compare(args: Namespace) -> int:
     store = store_of(args)
     _collect(store, ("runs", "results", *["robustness"] * bool(found.attack)))
     tables = Tables(store, _region(args))
-    with telling_apart(tables.entries):
+    with telling_apart(tables.entries, tables.words):
         for conclusion in conclude(tables, args.metric):
             conclusion.write(store)
             if conclusion.groups:
@@ -132,6 +132,7 @@ def report(args: Namespace) -> int:
     for conclusion in conclude(Tables(store, _region(args))):
         conclusion.write(store)
     names = [name for name, kind in FIGURES.items() if kind.needs == "tables" or not args.tables_only]
+    names += args.figure
     drawn = draw_all(store, names, data_root=args.data_root, region=_region(args))
     _say_drawn(drawn)
     path = write_report(store, drawn, _region(args))

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from regularize.config import RunConfig, Term
 from regularize.data.source import Facts
+from regularize.errors import UserError
 from regularize.evaluation.extent import Extent, Sizes
+from regularize.regularizers import technique
 from regularize.schedule import Timeline
 from regularize.store import PackStatus
 
@@ -27,15 +30,6 @@ PRIOR_SECONDS = 20.0
 WEIGHT_BYTES = 62_000 * 4
 # An evaluation split's row holds identifiers beside the float32 logits.
 ROW_BYTES = 16
-# A step's extra time relative to a plain one, by technique.
-EXTRA = {
-    "label_smoothing": 0.05,
-    "dropout": 0.03,
-    "confidence_penalty": 0.04,
-    "input_noise": 0.11,
-    "weight_noise": 0.06,
-    "soft_svb": 0.13,
-}
 NEVER = 10**9  # epochs
 # What a data set of the user's own is taken for until it is read.
 UNKNOWN = Facts(train=50_000, test=10_000, side=32, channels=3, classes=10)
@@ -162,4 +156,6 @@ def _extra(term: Term, classes: int) -> float:
         return 1 + 1.67 * (classes if projections == "exact" else int(projections))
     if term.technique == "jacobian_determinant":
         return 1 + 1.67 * classes
-    return EXTRA.get(term.technique, 0.02)
+    with suppress(UserError):  # one's own, which is not to be had here
+        return technique(term.technique).cost
+    return 0.0

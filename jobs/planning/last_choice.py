@@ -11,6 +11,7 @@ from jobs.store.runs_table import read_runs
 from jobs.sweep.run_grid import Cell
 from jobs.sweep.sweep_file import Sweep
 from regularize.store import DamagedFileError, Store, read_table
+from regularize.technique_words import kept_words
 
 _COLUMNS = ("run_id", "dataset", "per_class", "model", "regularizer", "strength", "state", "classes")
 
@@ -25,7 +26,8 @@ def last_choice(store: Store, sweep: Sweep) -> Choose:
             rows = [row for row in table.to_pylist() if row["run_id"] in wanted]
             if len(rows) == len(wanted):
                 runs = read_runs(store).to_pylist()
-                chosen = choose(with_repetitions(rows, runs), sweep.metric, weakest_first(runs))
+                order = weakest_first(runs, kept_words(store))
+                chosen = choose(with_repetitions(rows, runs), sweep.metric, order)
                 return {Cell(*cell): strengths for cell, strengths in best(chosen).items()}
         return None
 

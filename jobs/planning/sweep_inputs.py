@@ -13,9 +13,12 @@ from jobs.store.pack_status import Packs
 from jobs.sweep.run_grid import every_run
 from jobs.sweep.sweep_file import Sweep
 from regularize.code_identity import code_of
+from regularize.config import sources
 from regularize.data import Facts, content
 from regularize.errors import UserError
+from regularize.named_objects import is_named
 from regularize.store import Store
+from regularize.technique_words import keep_words
 
 
 def changed_in(
@@ -25,15 +28,17 @@ def changed_in(
     if not any(status.code or status.data for status in packs.statuses.values()):
         return []
     contents = {size: content(size.name, root, size.form) for grid in sweep.datasets for size in grid.sizes}
-    wanted = ((run.run_id, run.model, contents[run.data]) for run in every_run(sweep))
+    wanted = ((run.run_id, run.sources, contents[run.data]) for run in every_run(sweep))
     numbers = {name: _numbers(size.name, facts) for size, name in contents.items()}
     return changed_inputs(store, packs, wanted, numbers)
 
 
 def keep_inputs(sweep: Sweep, store: Store, root: Path | None, facts: Mapping[str, Facts]) -> None:
     """Keep in the store what says later how today's code and data differ from those of then."""
-    for model in sweep.models:
-        keep_code(store, code_of(model))
+    entries = [entry.techniques for grid in sweep.datasets for entry in grid.entries]
+    for names in {sources(model, entry) for model in sweep.models for entry in entries}:
+        keep_code(store, code_of(*names))
+    keep_words(store, {name for entry in entries for name in entry if is_named(name)})
     for size in (grid.sizes[0] for grid in sweep.datasets):
         if name := content(size.name, root, size.form):
             keep_data(store, name, _numbers(size.name, facts))

@@ -21,7 +21,7 @@ from jobs.submission.job_outcomes import unasked
 from regularize.errors import UserError
 from regularize.store import PackPaths, Store
 
-_WHOLE = ("sweep", "provenance", "runs", "submission", "journal", "accepted", "looks")
+_WHOLE = ("sweep", "provenance", "runs", "submission", "journal", "accepted", "looks", "techniques")
 _INPUTS = ("*.diff", "code/*.zip", "data/*.json")
 _STATES = ("status", "error")
 _TABLES = ("metrics", "results", "predictions", "spectra", "robustness", "corruptions")

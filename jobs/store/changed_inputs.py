@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from jobs.store.pack_status import Packs, share
 from jobs.store.runs_table import read_runs
 from jobs.support.readable_numbers import plural
 from regularize.code_identity import Code, code_of
+from regularize.config import sources
 from regularize.store import PackStatus, Store
 
-Wanted = tuple[str, str, str]  # a run_id, its model, the content of its data today: `` where not known
+Wanted = tuple[str, tuple[str, ...], str]  # run_id, `RunConfig.sources`, content of its data: `` unknown
 Numbers = Mapping[str, object]  # of a data set: name, train, test, classes
 _MOST_FILES = 8
 
@@ -60,19 +62,19 @@ def changed_inputs(
     }
     known = {(entry.kind, entry.name, entry.today) for entry in accepted(store)}
     found: dict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
-    models: dict[str, str] = {}
-    for run_id, model, data in wanted:
+    made_of: dict[str, tuple[str, ...]] = {}
+    for run_id, names, data in wanted:
         pack_id, status = told.get(run_id, ("", None))
         if status is None:
             continue
-        for kind, names, today in (
-            ("code", status.code.split("+"), code_of(model).name if status.code else ""),
+        for kind, before, today in (
+            ("code", status.code.split("+"), code_of(*names).name if status.code else ""),
             ("data", [status.data], data if status.data else ""),
         ):
-            for name in names:
+            for name in before:
                 if name and today and name != today and (kind, name, today) not in known:
                     found[kind, name, today][run_id] = pack_id
-                    models[run_id] = model
+                    made_of[run_id] = names
     return [
         Changed(
             kind=kind,
@@ -80,7 +82,7 @@ def changed_inputs(
             today=today,
             runs=frozenset(runs),
             packs=frozenset(runs.values()),
-            differs=_code_differs(store, name, code_of(models[next(iter(runs))]))
+            differs=_code_differs(store, name, code_of(*made_of[next(iter(runs))]))
             if kind == "code"
             else _data_differs(kept_data(store, name), (contents or {}).get(today, {}), today),
         )
@@ -93,8 +95,16 @@ def changed_code(store: Store, packs: Packs) -> list[Changed]:
     codes = {code for status in packs.statuses.values() for code in status.code.split("+") if code}
     if not codes:
         return []
-    table = read_runs(store).select(["run_id", "model", "planned"]).to_pylist()
-    return changed_inputs(store, packs, ((r["run_id"], r["model"], "") for r in table if r["planned"]))
+    table = read_runs(store).select(["run_id", "config", "planned"]).to_pylist()
+    return changed_inputs(
+        store, packs, ((r["run_id"], _sources(r["config"]), "") for r in table if r["planned"])
+    )
+
+
+def _sources(config: str) -> tuple[str, ...]:
+    """`RunConfig.sources` of one in a table of runs."""
+    fields = json.loads(config)
+    return sources(fields["model"], (term["technique"] for term in fields["terms"]))
 
 
 def _counts(status: PackStatus) -> bool:

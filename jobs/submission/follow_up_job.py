@@ -39,9 +39,9 @@ class FollowUp:
             sys.exit(INTERRUPTED)
 
 
-def way_to_slurm(store: Store, saved: Saved, slurm: Slurm, models: Sequence[str] = ()) -> ToSlurm:
+def way_to_slurm(store: Store, saved: Saved, slurm: Slurm, named: Sequence[str] = ()) -> ToSlurm:
     """The way of a store's requests to Slurm, with this follow-up."""
-    return ToSlurm(store, saved, slurm, FollowUp(store.folder), models)
+    return ToSlurm(store, saved, slurm, FollowUp(store.folder), named)
 
 
 def go_on(folder: Path) -> bool:
@@ -57,7 +57,7 @@ def go_on(folder: Path) -> bool:
     try:
         with submit_lock(store.lock):
             slurm = Slurm(say=console.print, patience=PATIENCE)
-            way = way_to_slurm(store, submission.saved, slurm, submission.sweep.models)
+            way = way_to_slurm(store, submission.saved, slurm, submission.sweep.named)
             turn = submit_ready(submission, facts, way)
     except (LockedError, NoRoomError) as error:
         console.print(f"{error}; trying again later")

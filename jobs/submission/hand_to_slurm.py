@@ -74,14 +74,14 @@ def follow_up_of(sweep: str, after: Sequence[str]) -> Handed:
 class ToSlurm:
     """The way of a store's requests to Slurm; `follow_up` is what the job after the arrays runs.
 
-    `models` are the sweep's: the modules of its own are kept for the jobs, as this code is.
+    `named` are the sweep's own models, techniques and data sets, whose modules are kept for the jobs.
     """
 
     store: Store
     saved: Saved
     slurm: Slurm
     follow_up: Callable[[], None]
-    models: Sequence[str] = ()
+    named: Sequence[str] = ()
 
     @property
     def without(self) -> Sequence[str]:
@@ -91,7 +91,7 @@ class ToSlurm:
     @cached_property
     def code(self) -> Path:
         """The copy of the code that jobs import from."""
-        return copy_for_jobs(self.store.folder.parent, self.models, self.slurm.say)
+        return copy_for_jobs(self.store.folder.parent, self.named, self.slurm.say)
 
     def hand_over(self, handed: Handed, parallel: int | None = None) -> str:
         """Ask Slurm for it; the id of the job.

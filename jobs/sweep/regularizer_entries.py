@@ -15,7 +15,8 @@ from jobs.sweep.tuned_settings import Axis, built
 from jobs.sweep.yaml_checks import Node, overlaid
 from regularize.config import Term
 from regularize.errors import UserError, unknown
-from regularize.regularizers import REGULARIZERS
+from regularize.named_objects import is_named
+from regularize.regularizers import REGULARIZERS, Technique, full_name, technique
 from regularize.training_config import STARTS, Training
 
 MOST_CANDIDATES = 10_000  # of one entry: a product grows fast
@@ -49,6 +50,11 @@ class Entry:
     candidates: tuple[Terms, ...]
     start: str | None = None
     drawn: tuple[tuple[Terms, Training], ...] = ()
+
+    @property
+    def techniques(self) -> tuple[str, ...]:
+        """The same at every strength."""
+        return tuple(term.technique for term in self.candidates[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,10 +176,10 @@ def _drawn(name: str, node: Node, budget: Budget) -> list[_Candidate]:
     for point in draw(axes, budget.settings, name):
         numbers = dict(zip(places, point, strict=False))
         terms = []
-        for technique, (strengths, options) in grids.items():
-            own = {strength: numbers[technique, strength] for strength in strengths}
-            with blocks[technique].located():
-                terms.append(Term.build(technique, {**options, **own}))
+        for each, (strengths, options) in grids.items():
+            own = {strength: numbers[each, strength] for strength in strengths}
+            with blocks[each].located():
+                terms.append(Term.build(each, {**options, **own}))
         shared = {
             key: replace(axis.place, key=key, value=value) if isinstance(axis, Range) else value
             for (key, axis), value in zip(budget.axes.items(), point[len(places) :], strict=True)
@@ -187,30 +193,43 @@ def _blocks(name: str, node: Node) -> dict[str, Node]:
     fields = node.mapping()
     kind = fields.get("compose", fields.get("technique"))
     if kind is None:
-        if name not in REGULARIZERS:
-            raise node.error(unknown("regularizer", name, REGULARIZERS))
-        return {name: _without(node, *OF_ENTRY)}
+        if is_named(name):
+            raise node.error(f"{name!r} cannot name an entry; give it one, with `technique: {name}` in it")
+        with node.located():
+            return {full_name(name): _without(node, *OF_ENTRY)}
     if not _NAME.fullmatch(name):
         raise node.error(f"{name!r} cannot name an entry; use up to 64 letters, digits, _, + and -")
     if name in REGULARIZERS and kind.value != name:
         raise node.error(f"{name!r} is a technique; give this entry another name")
     if "compose" not in fields:
-        return {kind.choice("regularizer", REGULARIZERS): _without(node, *OF_ENTRY)}
-    techniques = {item.choice("regularizer", _COMPOSABLE): item for item in kind.distinct()}
+        return {_technique(kind): _without(node, *OF_ENTRY)}
+    techniques = {item.text(): item for item in kind.distinct()}
     node.mapping(["compose", "points", *techniques])
-    return {
-        technique: fields.get(technique, replace(item, key=technique, value=None))
-        for technique, item in techniques.items()
+    blocks = {
+        _technique(item): fields.get(name, replace(item, key=name, value=None))
+        for name, item in techniques.items()
     }
+    if "none" in blocks:
+        raise techniques["none"].error(unknown("regularizer", "none", _COMPOSABLE))
+    if len(blocks) < len(techniques):
+        raise kind.error("compose names one technique twice, once by its short name")
+    return blocks
+
+
+def _technique(node: Node) -> str:
+    """What a technique is called in runs, known by now to be one."""
+    with node.located():
+        technique(node.text())
+        return full_name(node.text())
 
 
 def _without(node: Node, *keys: str) -> Node:
     return replace(node, value={key: child for key, child in node.mapping().items() if key not in keys})
 
 
-def _at_point(technique: str, block: Node, point: Node) -> Node:
+def _at_point(name: str, block: Node, point: Node) -> Node:
     """A technique's parameters at one of the `points`, which set strengths alone."""
-    row = REGULARIZERS[technique]
+    row = technique(name)
     for key, child in point.mapping().items():
         if row.canonical(key) in row.options:
             raise child.error(f"{key} is an option, not a strength; give it once, beside points")
@@ -230,48 +249,48 @@ def _product(blocks: Mapping[str, Node], node: Node) -> list[Terms]:
 
 
 def _terms(
-    technique: str, block: Node, strengths: Mapping[str, list[float]], options: Mapping[str, Any]
+    name: str, block: Node, strengths: Mapping[str, list[float]], options: Mapping[str, Any]
 ) -> list[Term]:
     points = (
         dict(zip(strengths, numbers, strict=True)) for numbers in itertools.product(*strengths.values())
     )
     with block.located():
-        return [Term.build(technique, {**options, **point}) for point in points]
+        return [Term.build(name, {**options, **point}) for point in points]
 
 
-def _grid(technique: str, block: Node) -> tuple[dict[str, list[float]], dict[str, Any]]:
-    strengths, options = _parameters(technique, block)
-    return {name: numbers for name, numbers in strengths.items() if not isinstance(numbers, Range)}, options
+def _grid(name: str, block: Node) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    strengths, options = _parameters(name, block)
+    return {key: numbers for key, numbers in strengths.items() if not isinstance(numbers, Range)}, options
 
 
 def _parameters(
-    technique: str, block: Node, *, drawn: bool = False
+    name: str, block: Node, *, drawn: bool = False
 ) -> tuple[dict[str, list[float] | Range], dict[str, Any]]:
     """The numbers of each strength, or its range where it is `drawn`, and the options, of one technique."""
-    row = REGULARIZERS[technique]
+    row = technique(name)
     strengths: dict[str, list[float] | Range] = {}
     options: dict[str, Any] = {}
     for key, child in block.mapping().items():
-        name = row.canonical(key)
+        parameter = row.canonical(key)
         if not (row.strengths or row.options):
-            raise child.error(f"{technique} has no parameters, so not {key!r} either")
-        if name in strengths:
-            raise child.error(f"{name!r} is given twice, once as 'strength'")
-        if name not in row.strengths:
+            raise child.error(f"{name} has no parameters, so not {key!r} either")
+        if parameter in strengths:
+            raise child.error(f"{parameter!r} is given twice, once as 'strength'")
+        if parameter not in row.strengths:
             with child.located():
-                options[name] = row.check(key, child.plain())
+                options[parameter] = row.check(key, child.plain())
         elif drawn and (between := read_range(child)):
             for end in (between.low, between.high):
-                _checked(technique, name, child, end)
-            strengths[name] = between
+                _checked(row, parameter, child, end)
+            strengths[parameter] = between
         else:
-            strengths[name] = [
-                _checked(technique, name, place, number) for place, number in read_numbers(child)
+            strengths[parameter] = [
+                _checked(row, parameter, place, number) for place, number in read_numbers(child)
             ]
     return strengths, options
 
 
-def _checked(technique: str, name: str, place: Node, number: float) -> float:
+def _checked(row: Technique, name: str, place: Node, number: float) -> float:
     with place.located():
-        checked: float = REGULARIZERS[technique].check(name, number)
+        checked: float = row.check(name, number)
         return checked

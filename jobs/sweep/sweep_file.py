@@ -20,6 +20,7 @@ from regularize import models
 from regularize.data.data_config import DataConfig
 from regularize.data.plain_name import check_name
 from regularize.evaluation.settings import Evaluation
+from regularize.named_objects import is_named
 from regularize.training_config import Training
 
 METRICS = {
@@ -126,6 +127,13 @@ class Sweep:
     @property
     def report_seeds(self) -> tuple[int, ...]:
         return self.seeds.report
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Models, techniques and data sets that are not the project's, as `package.module:name`."""
+        techniques = [name for grid in self.datasets for entry in grid.entries for name in entry.techniques]
+        data = [grid.sizes[0].name for grid in self.datasets]
+        return tuple(dict.fromkeys(filter(is_named, [*self.models, *techniques, *data])))
 
     @property
     def two_phase(self) -> bool:

@@ -111,7 +111,9 @@ def _packs(begun: Mapping[str, RunConfig], ended: Mapping[str, RunConfig], limit
 def _by_jobs(again: Store, known: Saved, packs: Sequence[Pack], console: Console) -> None:
     slurm = Slurm(say=console.print)
     elements = make_elements(packs, known.cluster, len(packs))
-    job = way_to_slurm(again, known, slurm).hand_over(array_of("verify", elements, None))
+    runs = from_table(read_runs(again)).values()
+    named = {name for run in runs for name in (*run.sources, run.data.name)}
+    job = way_to_slurm(again, known, slurm, sorted(named)).hand_over(array_of("verify", elements, None))
     console.print(f"in Slurm's queue: job {job}", highlight=False)
     while look(read_journal(again.journal), slurm).live_arrays():
         time.sleep(QUEUE_SECONDS)

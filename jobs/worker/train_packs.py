@@ -49,8 +49,8 @@ def train_packs(
 
     ranks = Ranks.here()
     configs = _configs(store, packs)
-    for model in {config.model for config in configs.values()}:
-        code_of(model)  # now: what is edited while packs train is not what trains them
+    for sources in {config.sources for config in configs.values()}:
+        code_of(*sources)  # now: what is edited while packs train is not what trains them
     begun = False
     for position, runs in enumerate(packs):
         paths = store.pack(pack_id(runs))
@@ -69,7 +69,7 @@ def train_packs(
                 continue
             if ranks.first:
                 paths.error.unlink(missing_ok=True)
-                keep_code(store, code_of(mine[0].model))  # may have other libraries than who submitted it
+                keep_code(store, code_of(*mine[0].sources))  # may have other libraries than who submitted it
             ranks.wait()
             ends = partial(_any, Fence(held) if held else never, stop, partial(cancelled, runs))
             try:

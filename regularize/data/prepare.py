@@ -13,6 +13,7 @@ import numpy as np
 from regularize.data.brightness import full_range, statistics
 from regularize.data.findings import findings
 from regularize.data.form import Form
+from regularize.data.functions import folder_name
 from regularize.data.looks import first_look, identity, unchanged
 from regularize.data.official import INCLUDED, OFFICIAL
 from regularize.data.plain_name import PREPARED
@@ -20,6 +21,7 @@ from regularize.data.registry import VARIABLE, data_root, locate
 from regularize.data.source import Facts, MissingDataError, Source
 from regularize.data.stored import ARRAYS, Prepared, checksum, read_meta, write_array, write_meta
 from regularize.errors import UserError
+from regularize.named_objects import is_named
 
 AS_IT_IS = Form()
 
@@ -100,7 +102,7 @@ def content(name: str, root: Path | str | None = None, form: Form = AS_IT_IS) ->
 
 
 def _folder(name: str, root: Path, form: Form) -> Path:
-    return root / PREPARED / f"{name}{form.suffix}"
+    return root / PREPARED / f"{folder_name(name) if is_named(name) else name}{form.suffix}"
 
 
 def _current(folder: Path, source: Source | None, root: Path, checked: bool) -> Prepared | None:

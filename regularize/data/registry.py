@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from regularize.data import folders, npz, parquet
+from regularize.data import folders, functions, npz, parquet
 from regularize.data.official import OFFICIAL
 from regularize.data.plain_name import NAME, PREPARED, check_name
 from regularize.data.source import MissingDataError, Source
 from regularize.errors import UserError, one_of
+from regularize.named_objects import is_named
 
 VARIABLE = "REGULARIZE_DATA"
 
@@ -55,7 +56,7 @@ def known(name: str, root: Path | str | None = None) -> bool:
 def check_known(name: str, root: Path | str | None = None) -> None:
     """Raises `UserError` where a sweep may not name it: says what there is, and what own data look like."""
     check_name(name)
-    if not known(name, root):
+    if not known(name, root) and not is_named(name):
         raise _unknown(name, data_root(root))
 
 
@@ -66,6 +67,8 @@ def locate(name: str, root: Path) -> Source:
         MissingDataError: they are not there; says which belong where.
         UserError: not a valid name, or one with two meanings.
     """
+    if is_named(name):
+        return functions.source(name)
     if name in OFFICIAL:
         try:
             return OFFICIAL[name].source(root)

@@ -7,7 +7,6 @@ one's own needs neither: its name in a sweep is `package.module:function` (see `
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from regularize.errors import UserError, unknown
 from regularize.models.outline import Outline
+from regularize.named_objects import is_named
 
 if TYPE_CHECKING:
     from regularize.models.network import Network
 
 Shape = tuple[int, ...]
-_FOREIGN = re.compile(r"([A-Za-z_]\w*\.)*[A-Za-z_]\w*:[A-Za-z_]\w*", re.ASCII)
 
 
 def _lenet_images(shape: Shape, _classes: int) -> bool:
@@ -74,7 +73,7 @@ def check_name(name: str) -> None:
     Raises:
         UserError: it is neither.
     """
-    if name not in MODELS and not _FOREIGN.fullmatch(name):
+    if name not in MODELS and not is_named(name):
         raise UserError(unknown("model", name, MODELS) + "; or your own as module:function")
 
 

@@ -26,7 +26,6 @@ batch: the Jacobian techniques are refused, and several ranks do not train the s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from itertools import chain
 from typing import Any
 
@@ -38,15 +37,16 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from regularize.errors import UserError
 from regularize.models.network import Hidden, Network, unchanged
+from regularize.named_objects import resolve
 from regularize.rng import generator
 
 
 class Foreign(Network):
     """A module as a network with the run axis: its parameters and buffers, each as [1, …].
 
-    They have the names they have in the module and share its memory until they are moved or
-    converted; frozen parameters are buffers here. The module itself stays outside the module
-    tree and is called with these tensors in place of its own.
+    They have the names they have in the module and are copies of its own: a module that is handed out
+    twice, or to somebody else as well, stays as it is. Frozen parameters are buffers here. The module
+    itself stays outside the module tree and is called with these tensors in place of its own.
     """
 
     has_modes = True  # it may have: dropout layers, for instance
@@ -84,7 +84,8 @@ class Foreign(Network):
         return self._module[0].get_submodule(name)
 
     def weights(self) -> dict[str, Tensor]:
-        return {name: self.get_parameter(name).flatten(2) for name in self._weights}
+        found = {name: self.get_parameter(name) for name in self._weights}
+        return {name: weight.view(*weight.shape[:2], -1) for name, weight in found.items()}
 
     def train(self, mode: bool = True) -> Foreign:
         self._module[0].train(mode)
@@ -134,16 +135,21 @@ class Foreign(Network):
 def _mirror(source: nn.Module, target: nn.Module, made: dict[int, nn.Parameter]) -> None:
     """Give `target` the parameters, buffers and children of `source`; tied parameters stay tied."""
     for name, parameter in source.named_parameters(recurse=False):
-        own = parameter.detach().unsqueeze(0)
+        own = _copy(parameter)
         if parameter.requires_grad:
             target.register_parameter(name, made.setdefault(id(parameter), nn.Parameter(own)))
         else:
             target.register_buffer(name, own)
     for name, buffer in source.named_buffers(recurse=False):
-        target.register_buffer(name, buffer.detach().unsqueeze(0))
+        target.register_buffer(name, _copy(buffer))
     for name, child in source.named_children():
         target.add_module(name, nn.Module())
         _mirror(child, target.get_submodule(name), made)
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    """With the run axis, in the order of its axes, whatever the module's: weights are seen as matrices."""
+    return tensor.detach().clone(memory_format=torch.contiguous_format).unsqueeze(0)
 
 
 def _last(name: str) -> str:
@@ -153,7 +159,7 @@ def _last(name: str) -> str:
 def build(name: str, seeds: Sequence[int], shape: tuple[int, ...], classes: int) -> Network:
     """See `regularize.models.build`; torch's own random numbers are seeded while the module is made."""
     (seed,) = seeds
-    factory = _imported(name)
+    factory = resolve("model", name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(generator(seed, "init").initial_seed())
         module = factory(shape, classes)
@@ -165,16 +171,6 @@ def build(name: str, seeds: Sequence[int], shape: tuple[int, ...], classes: int)
         raise UserError(f"model {name} has no weights to train")
     _check_logits(name, network, shape, classes)
     return network
-
-
-def _imported(name: str) -> Callable[[tuple[int, ...], int], Any]:
-    path, _, function = name.partition(":")
-    try:
-        factory: Callable[[tuple[int, ...], int], Any] = getattr(import_module(path), function)
-    except (ImportError, AttributeError) as error:
-        hint = "install its package, or put its folder on PYTHONPATH, where training happens"
-        raise UserError(f"model {name} cannot be imported: {error}; {hint}") from error
-    return factory
 
 
 def _check_weights(name: str, module: nn.Module) -> None:

@@ -76,4 +76,5 @@ class Network(nn.Module):
         They are views: what is written to them reaches the parameters.
         """
         names = [f"{layer}.weight" for layer in self.weight_layers]
-        return {name: self.get_parameter(name).flatten(2) for name in names}
+        found = {name: self.get_parameter(name) for name in names}
+        return {name: weight.view(*weight.shape[:2], -1) for name, weight in found.items()}

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -48,7 +50,8 @@ class Pass:
     """One forward pass of a pack: what penalties are computed from.
 
     Attributes:
-        weights: the clean weights, not the ones that weight noise perturbed.
+        weights: the clean weights, not the ones that weight noise perturbed. The loss can be differentiated
+            by them where hooks say so (`differentiates_weights`), by `weight_gradients`.
         logits: [R, B, K].
         labels: [R, B].
         share: what a local example counts: ranks / global batch.
@@ -71,6 +74,13 @@ class Pass:
     def cross_entropy(self) -> Tensor:
         """[R, B], in nats, against the labels."""
         return -self.log_probabilities.gather(-1, self.labels.unsqueeze(-1)).squeeze(-1)
+
+    def weight_gradients(self) -> dict[str, Tensor]:
+        """∂ mean cross-entropy / ∂ weights by name, [R, out, in·k·k], of the global batch; differentiable."""
+        weights = list(self.weights.values())
+        found = torch.autograd.grad(self.mean(self.cross_entropy).sum(), weights, create_graph=True)
+        whole: list[Tensor] = [_MeanOverRanks.apply(each) for each in found]
+        return dict(zip(self.weights, whole, strict=True))
 
     def mean(self, per_example: Tensor) -> Tensor:
         """[R, B] to [R]: the mean over the global batch, once all ranks' values are averaged."""
@@ -111,6 +121,7 @@ class Hooks:
         after_step: (weights, given, step end), in place.
         project: the same, once all techniques' `after_step` are done.
         differentiates_inputs: whether `penalty` uses the Jacobians.
+        differentiates_weights: whether it uses `weight_gradients`; LeNets then train without fused stages.
     """
 
     start: Callable[[Weights, Given], None] | None = None
@@ -122,6 +133,27 @@ class Hooks:
     after_step: Callable[[Weights, Given, StepEnd], None] | None = None
     project: Callable[[Weights, Given, StepEnd], None] | None = None
     differentiates_inputs: bool = False
+    differentiates_weights: bool = False
+
+
+class _MeanOverRanks(torch.autograd.Function):
+    """Of what each rank has of one and the same quantity; so its gradient is, once DDP has averaged it."""
+
+    @staticmethod
+    def forward(_ctx: Any, value: Tensor) -> Tensor:
+        return _mean_over_ranks(value)
+
+    @staticmethod
+    def backward(_ctx: Any, slope: Tensor) -> Tensor:
+        return _mean_over_ranks(slope)
+
+
+def _mean_over_ranks(value: Tensor) -> Tensor:
+    value = value.clone()
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(value)
+        value /= dist.get_world_size()
+    return value
 
 
 def sum_over_weights(weights: Weights, each: Callable[[Tensor], Tensor]) -> Tensor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from regularize.errors import UserError, one_of, unknown
@@ -112,18 +112,31 @@ def strength_factor(options: Mapping[str, Any], progress: float) -> float:
 class Technique:
     """One row of the table: what a technique is, what it takes, where it is implemented.
 
-    `module` is the file in this folder whose `HOOKS` implement it; `label` is for people. The
-    options that belong to every strength need not be listed. `check_fit` is given the options and a
-    network's outline, and raises `UserError` where these do not go together; `check_options` the same
-    of options alone, where one of them would change nothing beside another.
+    Attributes:
+        label: what people call it.
+        module: the file in this folder whose `HOOKS` implement it; of a plug-in nothing.
+        strengths: what is tuned, by name.
+        options: what is not. Those that belong to every strength need not be listed.
+        check_fit: is given the options and a network's outline, and raises `UserError` where these do not go
+            together.
+        check_options: the same of options alone, where one of them would change nothing beside another.
+        family: of techniques that act alike; they share a colour. One of `FAMILIES`, else another one.
+        symbol: what its only strength is called in formulas.
+        cost: what it adds to a training step, relative to one without a technique, as far as is known.
+        hooks: of a plug-in, its implementation: a `regularize.regularizers.hooks.Hooks`.
     """
 
     label: str
-    module: str
+    module: str = ""
     strengths: Mapping[str, Strength] = field(default_factory=dict)
     options: Mapping[str, Option] = field(default_factory=dict)
     check_fit: Callable[[Mapping[str, Any], Outline], None] = lambda _options, _network: None
     check_options: Callable[[Mapping[str, Any]], None] = lambda _options: None
+    _: KW_ONLY
+    family: str = "other"
+    symbol: str = ""
+    cost: float = 0.02
+    hooks: Any = None
 
     def __post_init__(self) -> None:
         if self.strengths:

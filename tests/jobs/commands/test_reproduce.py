@@ -16,7 +16,6 @@ from jobs.sweep.run_grid import report_count, tune_runs
 from jobs.sweep.sweep_file import Sweep, load_sweep
 from regularize.data.official import OFFICIAL
 from regularize.errors import UserError
-from regularize.regularizers import REGULARIZERS
 from tests.jobs.commands.test_cli import HEAVY, imported
 from tests.regularize.cases import run, trained
 
@@ -25,6 +24,9 @@ REPOSITORY = Path(__file__).parents[3]
 TINY = ["dataset={digits: {per_class: 3}}", "training.batch_size=10", "evaluation.jacobian_examples=9"]
 COMMAND = ["reproduce", "hoffman2019-table", "--scale", "0.00004", "--seeds", "2"]
 COMMAND += [word for setting in TINY for word in ("--set", setting)]
+# Its own: what was added to the project since is in the sweep `broad`.
+PART_TWO = ["none", "l1", "l2", "elastic_net", "soft_svb", "hard_svb", "jacobian", "jacobian_determinant"]
+PART_TWO += ["dropout", "confidence_penalty", "label_smoothing", "input_noise", "weight_noise"]
 DIGITS = Reference(source="digits", columns=(
     Column(title="accuracy", dataset="digits", per_class=3, published={"l2": (9.9, 0.1)}, status=ROUGH),
     Column(title="norm", dataset="digits", per_class=3, measure="jacobian_norm"),
@@ -75,13 +77,13 @@ def test_the_hoffman_table_is_that_of_the_paper() -> None:
     }
 
 
-def test_the_broad_benchmark_has_every_technique_on_three_data_sets() -> None:
+def test_the_broad_benchmark_has_its_techniques_on_three_data_sets() -> None:
     sweep = published("part-two")
     assert {grid.sizes[0].name for grid in sweep.datasets} == {"mnist", "cifar10", "cifar100"}
     for grid in sweep.datasets:
-        assert {entry.name for entry in grid.entries} == set(REGULARIZERS)
+        assert [entry.name for entry in grid.entries] == PART_TWO
         assert all(len(e.candidates) > 1 for e in grid.entries if e.name != "none")
-    assert report_count(sweep) == 3 * len(REGULARIZERS) * 15
+    assert report_count(sweep) == 3 * len(PART_TWO) * 15
 
 
 def test_every_entry_of_the_broad_benchmark_acts_from_the_first_step(tmp_path: Path) -> None:

@@ -1,0 +1,127 @@
+"""Techniques and data of one's own: found, held to the contract, refused in words."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint, EntryPoints
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+from regularize import named_objects, regularizers
+from regularize.config import Term
+from regularize.data import load
+from regularize.errors import UserError
+from regularize.regularizers import Strength, Technique
+from regularize.regularizers.hooks import Hooks, sum_over_weights
+from regularize.testing import check_technique
+from tests.regularize.cases import objective, parameter_gradients, run
+from tests.regularize.model_cases import EXAMPLES
+
+
+@pytest.fixture(autouse=True)
+def _examples(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+
+
+def test_the_example_keeps_the_contract():
+    own, strengths = "own_techniques:GRADIENT_NORM", ({"strength": each} for each in (0.1, 1.0, 0.0))
+    weak, strong, zero = strengths
+    check_technique(own, weak=weak, strong=strong, zero=zero)
+
+
+def test_what_breaks_the_contract_is_named(monkeypatch):
+    """The trap of a penalty that is detached: its strength would change nothing."""
+
+    def penalty(state, given):
+        return given.strengths["strength"] * sum_over_weights(state.weights, torch.square).detach()
+
+    row = Technique("X", strengths={"strength": Strength(meaning="λ")}, hooks=Hooks(penalty=penalty))
+    module = ModuleType("someones")
+    module.X = row
+    monkeypatch.setitem(sys.modules, "someones", module)
+    monkeypatch.setattr("regularize.testing.train_by_ranks", lambda *_: None)
+    monkeypatch.setattr("regularize.testing.two_ranks_are_one", lambda *_: None)
+    checks = {name: c for name, c in sys.modules["regularize.testing"].CHECKS.items() if "ranks" not in name}
+    monkeypatch.setattr("regularize.testing.CHECKS", checks)
+    with pytest.raises(AssertionError, match="someones:X: strengths act, but not here: the technique has no"):
+        check_technique("someones:X", weak={"strength": 0.1}, strong={"strength": 1})
+
+
+@pytest.mark.parametrize("model", ["lenet5_tanh", "lenet_prime", "mlp", "toy_mlp", "toy_rnn"])
+def test_the_loss_is_differentiated_by_the_weights_of_every_model(model):
+    """The penalty's gradient is λ·H·∇L, here by differences of ∇L along itself."""
+    data = "clusters" if model.startswith("toy") else "digits"
+    terms = (Term.build("own_techniques:GRADIENT_NORM", {"strength": 1.0}),)
+    runs = [run(terms, seed, steps=1, model=model, data=data) for seed in (0, 1)]
+    plain = [run((), seed, steps=1, model=model, data=data) for seed in (0, 1)]
+    module, loss, *_ = objective(runs)
+    bare, bare_loss, *_ = objective(plain, model=module.model)
+    slopes = parameter_gradients(bare, bare_loss())
+    found = parameter_gradients(module, loss())
+    named = dict(module.model.named_parameters())
+
+    def along(distance):
+        with torch.no_grad():
+            for name in module.model.weights():
+                named[name] += distance * slopes[name]
+        moved = parameter_gradients(bare, bare_loss())
+        with torch.no_grad():
+            for name in module.model.weights():
+                named[name] -= distance * slopes[name]
+        return moved
+
+    there, back = along(1e-5), along(-1e-5)
+    for name in named:
+        expected = slopes[name] + (there[name] - back[name]) / 2e-5
+        torch.testing.assert_close(found[name], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_package_gives_its_techniques_short_names(monkeypatch):
+    point = EntryPoint("gradient_norm", "own_techniques:GRADIENT_NORM", "regularize.techniques")
+    monkeypatch.setattr(named_objects, "entry_points", lambda group: EntryPoints([point]))
+    named_objects.installed.cache_clear()
+    try:
+        assert Term.build("gradient_norm", {"strength": 1}).technique == "own_techniques:GRADIENT_NORM"
+        with pytest.raises(
+            UserError, match=r"unknown regularizer 'gradient_nrom'.* did you mean 'gradient_norm'"
+        ):
+            regularizers.technique("gradient_nrom")
+    finally:
+        named_objects.installed.cache_clear()
+
+
+def test_data_of_a_function_are_what_it_returned_until_its_source_changes(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    text = (EXAMPLES / "own_data.py").read_text(encoding="utf-8")
+    (tmp_path / "stripes_here.py").write_text(text, encoding="utf-8")
+    found = load("stripes_here:stripes", tmp_path / "data")
+    own = __import__("own_data").stripes()
+    assert np.array_equal(found.train_images[..., 0].numpy(), own[0][0])
+    assert (found.classes, found.shape, found.class_names) == (4, (1, 12, 12), own[2])
+    (tmp_path / "stripes_here.py").write_text(
+        text.replace("RandomState(0)", "RandomState(1)"), encoding="utf-8"
+    )
+    for name in ("stripes_here",):
+        monkeypatch.delitem(sys.modules, name)
+    sys.modules["regularize.data.functions"]._called.cache_clear()
+    assert load("stripes_here:stripes", tmp_path / "data").content_hash != found.content_hash
+
+
+WRONG = [
+    (lambda: 3, "returned int, but must return"),
+    (lambda: (([1.0], [0]), ([1.0], [0])), r"training images are float64 \[1\], but must be uint8"),
+    (lambda: 1 / 0, "cannot be made: ZeroDivisionError"),
+]
+
+
+@pytest.mark.parametrize(("function", "message"), WRONG)
+def test_a_function_that_returns_no_data_is_refused(function, message, tmp_path, monkeypatch):
+    module = ModuleType("someones_data")
+    module.make = function
+    monkeypatch.setitem(sys.modules, "someones_data", module)
+    sys.modules["regularize.data.functions"]._called.cache_clear()
+    with pytest.raises(UserError, match=message):
+        load("someones_data:make", tmp_path)
