@@ -38,6 +38,8 @@ class Curves:
             stop=stop,
         )
         self._last_outputs: tuple[int, final.Outputs] = (-1, {})  # and of which step they are
+        # Whether the last row of the curves shows the networks that the results are of.
+        self._ends_alike = not any(term.hooks.watch for term in trainer.terms)
         self._splits = {
             "train": ("train", trainer.sample_rows(self.evaluation.train_examples)),
             "validation": ("train", trainer.validation_rows),
@@ -57,18 +59,48 @@ class Curves:
     @property
     def due(self) -> bool:
         """Whether a row belongs to this step and is not there; a checkpoint is of before it was measured."""
-        step = self.trainer.step
-        return self.measured_step < step and self.extent.has_row(self.trainer.timeline, step)
+        return self.measured_step < self.trainer.step and (self._whole_row or bool(self._ending))
+
+    @property
+    def _whole_row(self) -> bool:
+        """Whether all runs have a row after this step."""
+        return self.extent.has_row(self.trainer.timeline, self.trainer.step)
+
+    @property
+    def _ending(self) -> list[int]:
+        """The runs that were stopped in this step: there their curves end, by a row of all examples."""
+        return (
+            (self.trainer.stopped_step[: len(self.trainer.runs)] == self.trainer.step)
+            .nonzero()[:, 0]
+            .tolist()
+        )
 
     def measure(self, seconds: float) -> None:
-        """Add rows for all runs that have not diverged: there their curves end. `seconds` is a run's."""
+        """Add rows for all runs that have neither diverged nor stopped: there their curves end.
+
+        `seconds` is a run's.
+        """
+        trainer, ending = self.trainer, self._ending
+        trained_on = trainer.ranks.mean(trainer.objective_sum) / self.objective_steps
+        with trainer.with_evaluated(last=trainer.finished and self._ends_alike):
+            if self._whole_row:
+                found = self._sample_outputs()  # which tells what has blown up
+                gone = (trainer.diverged_step + trainer.stopped_step) > 0
+                going = [run for run in range(len(trainer.runs)) if not gone[run]]
+                self._add_rows(found, going, trained_on, seconds)
+            if ending:
+                self._add_rows(self._of(self._splits), ending, trained_on, seconds)
+        if self._whole_row:
+            trainer.objective_sum.zero_()
+            self.objective_steps = 0
+        self.measured_step = trainer.step
+
+    def _add_rows(self, found: final.Outputs, runs: Sequence[int], objective: Tensor, seconds: float) -> None:
         trainer = self.trainer
-        objective = trainer.ranks.mean(trainer.objective_sum) / self.objective_steps
-        for name, outputs in self._sample_outputs().items():
+        for name, outputs in found.items():
             losses, accuracies = loss_and_accuracy(*outputs)
-            for run, config in enumerate(trainer.runs):
-                if trainer.diverged_step[run]:
-                    continue
+            for run in runs:
+                config = trainer.runs[run]
                 row: Row = {
                     "run_id": config.run_id,
                     "epoch": trainer.epochs_completed,
@@ -81,9 +113,6 @@ class Curves:
                 if name == "train":
                     row |= {"objective": objective[run].item(), "seconds": seconds}
                 self.rows.append(row)
-        trainer.objective_sum.zero_()
-        self.objective_steps = 0
-        self.measured_step = trainer.step
 
     def scores(self) -> dict[str, tuple[float, float]]:
         """By run, the best and the last validation accuracy so far."""
@@ -108,20 +137,22 @@ class Curves:
         return ", ".join([*found, *lost])
 
     def outputs(self) -> final.Outputs:
-        """Logits and labels of all splits, by the networks as they are now."""
+        """Logits and labels of all splits, by the networks as they are now: to be asked where these are those
+        that are evaluated.
+        """
         step, found = self._last_outputs
         if step != self.trainer.step:
             found = self._of(self._splits)
             self._last_outputs = (self.trainer.step, found)
-            if self.trainer.step == self.trainer.timeline.steps:
+            if self.trainer.finished:
                 losses = [loss_and_accuracy(*outputs)[0] for outputs in found.values()]
                 self.trainer.mark_blown_up(torch.stack(losses))
         return found
 
     def _sample_outputs(self) -> final.Outputs:
         """The same of what the curves are measured on: at the end of training all there is."""
-        if self.trainer.step == self.trainer.timeline.steps:
-            return self.outputs()
+        if self.trainer.finished:
+            return self.outputs() if self._ends_alike else self._of(self._splits)
         return self._of(
             {name: (part, rows.gather(1, self.sampled[name])) for name, (part, rows) in self._splits.items()}
         )

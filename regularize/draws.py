@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -31,7 +31,8 @@ class Draws:
     seeds: Sequence[int]
     step: int
     global_batch: int
-    local: slice
+    local: slice | Tensor
+    """Of the global batch; as a tensor of positions [R, B] each run's own part."""
     dtype: torch.dtype = torch.float32
     device: torch.device | str = "cpu"
 
@@ -51,11 +52,31 @@ class Draws:
         """Numbers uniform on [0, 1), [R, B, *shape] with B the local batch."""
         return self._stack(purpose, torch.rand, (self.global_batch, *shape), self.local)
 
+    def uniform(self, purpose: str, shape: Sequence[int] = ()) -> Tensor:
+        """Numbers uniform on [0, 1), [R, *shape], the same for all examples."""
+        return self._stack(purpose, torch.rand, tuple(shape), slice(None))
+
+    def permutation(self, purpose: str) -> Tensor:
+        """Of the global batch: for each example of the local one the position of another, [R, B]."""
+
+        def draw(shape: tuple[int, ...], *, generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+            return torch.randperm(*shape, generator=generator)
+
+        return self._stack(purpose, draw, (self.global_batch,), self.local)
+
+    def at(self, positions: Tensor) -> Draws:
+        """The draws of the examples at `positions` [R, B] of the global batch."""
+        return replace(self, local=positions)
+
     def _stack(
-        self, purpose: str, draw: Callable[..., Tensor], shape: tuple[int, ...], part: slice
+        self, purpose: str, draw: Callable[..., Tensor], shape: tuple[int, ...], part: slice | Tensor
     ) -> Tensor:
         drawn = {
-            seed: draw(shape, generator=generator(seed, purpose, self.step), dtype=self.dtype)[part]
+            seed: draw(shape, generator=generator(seed, purpose, self.step), dtype=self.dtype)
             for seed in dict.fromkeys(self.seeds)
         }
-        return torch.stack([drawn[seed] for seed in self.seeds]).to(self.device)
+        if isinstance(part, Tensor):
+            found = [drawn[seed][rows] for seed, rows in zip(self.seeds, part.cpu(), strict=True)]
+        else:
+            found = [drawn[seed][part] if shape else drawn[seed] for seed in self.seeds]
+        return torch.stack(found).to(self.device)

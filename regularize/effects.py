@@ -15,7 +15,7 @@ from torch import Tensor
 
 from regularize.distributed import Ranks
 from regularize.draws import Draws
-from regularize.objective import Objective
+from regularize.objective import Objective, Take
 
 NOTHING = 1e-6
 """Times the gradient of the cross-entropy: a penalty whose gradient never reached that did nothing."""
@@ -27,14 +27,20 @@ def due(step: int) -> bool:
 
 
 def ratios(
-    objective: Objective, x: Tensor, labels: Tensor, draws: Draws, share: float, ranks: Ranks
+    objective: Objective,
+    x: Tensor,
+    labels: Tensor,
+    draws: Draws,
+    share: float,
+    ranks: Ranks,
+    take: Take | None = None,
 ) -> Tensor:
     """‖∇ penalty‖ / ‖∇ cross-entropy‖ over all parameters: [R, T], NaN for a term without a penalty.
 
     What a proximal step sees to counts with its gradient. All ranks ask together.
     """
     parameters = list(objective.model.parameters())
-    data, penalties = objective.parts(x, labels, draws, share)
+    data, penalties = objective.parts(x, labels, draws, share, take)
     scale = _norm(data, parameters, ranks).clamp(min=torch.finfo(torch.float64).tiny)
     absent = torch.full_like(scale, torch.nan)
     found = [absent if p is None else _norm(p, parameters, ranks) / scale for p in penalties]

@@ -59,13 +59,21 @@ class Jacobians:
         return [vector.expand_as(self.logits) for vector in self.basis]
 
     def of_rows(self, directions: Sequence[Tensor], penalty: OfRuns) -> Tensor:
-        """`penalty` of the rows vᵀJ for directions v [R, B, K], and in the graph its gradient: [R]."""
+        """`penalty` of the rows vᵀJ for directions v [R, B, K], and in the graph its gradient: [R].
+
+        Directions may depend on the logits: with M as above, f(VJ) changes with v by J·m.
+        """
         if not self.links:
             return penalty([self._row(v) for v in directions])
-        pulled = [self._pull(v, self.inputs) for v in directions]
+        pulled = [self._pull(v.detach(), self.inputs) for v in directions]
         value, slopes = _differentiated(penalty, [row for row, *_ in pulled])
         tangents = [self._push(slope) for slope in slopes]
-        return self._stated(value, [at_links for _, *at_links in pulled], tangents)
+        found = self._stated(value, [at_links for _, *at_links in pulled], tangents)
+        for v, pushed in zip(directions, tangents, strict=True):
+            if v.requires_grad:
+                moved = (v * pushed[-1].detach()).flatten(1).sum(1)
+                found = found + (moved - moved.detach())
+        return found
 
     def of_columns(self, directions: Sequence[Tensor], penalty: OfRuns) -> Tensor:
         """`penalty` of the columns Ju for directions u [R, B, …], and in the graph its gradient: [R]."""

@@ -7,20 +7,27 @@ contribute to the gradients is synchronised with the rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from regularize import regularizers
 from regularize.config import RunConfig
 from regularize.draws import Draws
+from regularize.fused.wanted import wanting
 from regularize.jacobians import Jacobians
 from regularize.layers import Link
 from regularize.models.chain import Chain
-from regularize.models.network import Hidden, Network
+from regularize.models.network import Network
+from regularize.regularizers.batch import Batch
 from regularize.regularizers.hooks import Given, Hooks, Pass, Weights
+
+Take = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Positions [R, B] in the global batch of a step to the inputs [R, B, …] and labels [R, B] there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,20 +58,35 @@ def bind(runs: Sequence[RunConfig], device: torch.device | str) -> list[BoundTer
 class Objective(nn.Module):
     """Per-run training loss of R networks on one batch."""
 
-    def __init__(self, model: Network, terms: Sequence[BoundTerm], pixel: Tensor) -> None:
+    def __init__(
+        self,
+        model: Network,
+        terms: Sequence[BoundTerm],
+        pixel: Tensor,
+        bounds: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         self.terms = terms
-        self.pixel = pixel
+        self.pixel, self.bounds = pixel, bounds
 
-    def forward(self, x: Tensor, labels: Tensor, draws: Draws, share: float, progress: float = 0.0) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        labels: Tensor,
+        draws: Draws,
+        share: float,
+        progress: float = 0.0,
+        take: Take | None = None,
+    ) -> Tensor:
         """x [R, B, …] and labels [R, B] to the losses [R], to be averaged over the ranks.
 
         `share` is ranks / global batch: what one local example counts. `progress` is the share of
-        all steps that lies before this one, on which scheduled strengths depend.
+        all steps that lies before this one, on which scheduled strengths depend. `take` finds other examples
+        of the global batch.
         """
         terms = [BoundTerm(hooks=term.hooks, given=term.given.at(progress)) for term in self.terms]
-        state = self._passed(terms, x, labels, draws, share)
+        state = self._passed(terms, x, labels, draws, share, take)
         loss = state.mean(state.cross_entropy)
         for term in terms:
             if term.hooks.penalty:
@@ -76,10 +98,10 @@ class Objective(nn.Module):
         return loss
 
     def parts(
-        self, x: Tensor, labels: Tensor, draws: Draws, share: float
+        self, x: Tensor, labels: Tensor, draws: Draws, share: float, take: Take | None = None
     ) -> tuple[Tensor, list[Tensor | None]]:
         """The cross-entropy [R], and each term's penalty [R] at its full strength if it has one."""
-        state = self._passed(self.terms, x, labels, draws, share)
+        state = self._passed(self.terms, x, labels, draws, share, take)
         penalties: list[Tensor | None] = []
         for term in self.terms:
             both = [penalty for penalty in (term.hooks.penalty, term.hooks.proximal) if penalty]
@@ -88,30 +110,65 @@ class Objective(nn.Module):
         return state.mean(state.cross_entropy), penalties
 
     def _passed(
-        self, terms: Sequence[BoundTerm], x: Tensor, labels: Tensor, draws: Draws, share: float
+        self,
+        terms: Sequence[BoundTerm],
+        x: Tensor,
+        labels: Tensor,
+        draws: Draws,
+        share: float,
+        take: Take | None,
     ) -> Pass:
         """The forward pass of a step."""
-        for term in terms:
-            if term.hooks.inputs:
-                x = term.hooks.inputs(x, self.pixel, term.given, draws)
+        weights = self.model.weights() if any(_penalises(term.hooks) for term in terms) else {}
+        seen = weights if any(term.hooks.differentiates_weights for term in terms) else {}
+        passed, hidden = self._instead(terms, draws, seen), Factors(terms, draws)
+
+        def logits_of(x: Tensor, **more: Any) -> Tensor:
+            arguments = {"hidden": hidden, **more}
+            found: Tensor = (
+                functional_call(self.model, passed, (x,), arguments) if passed else self.model(x, **arguments)
+            )
+            return found.to(x.dtype)  # autocast's half precision ends here
+
+        def slope(batch: Batch) -> Tensor:
+            inputs = batch.x.detach().requires_grad_()
+            with torch.enable_grad():
+                log_p = F.log_softmax(logits_of(inputs), dim=-1)
+                loss = batch.over_labels(lambda own: -log_p.gather(-1, own.unsqueeze(-1)).squeeze(-1))
+                with wanting(weights=False):
+                    (found,) = torch.autograd.grad(loss.sum(), inputs)
+            return found
+
+        def made(x: Tensor, labels: Tensor, draws: Draws, terms: Sequence[BoundTerm]) -> Batch:
+            """The examples as these techniques make them, one after the other."""
+            batch = Batch(
+                x=x, labels=labels, pixel=self.pixel, bounds=self.bounds, mates=_no_mates, slope=slope
+            )
+            for number, term in enumerate(terms):
+                if term.hooks.batch:
+                    before = terms[:number]
+
+                    def mates(positions: Tensor, before: Sequence[BoundTerm] = before) -> Batch:
+                        assert take is not None, "mixing needs the other examples"
+                        return made(*take(positions), draws.at(positions), before)
+
+                    batch = term.hooks.batch(replace(batch, mates=mates), term.given, draws)
+                if term.hooks.inputs:
+                    batch = batch.with_inputs(term.hooks.inputs(batch.x, self.pixel, term.given, draws))
+            return batch
+
+        batch = made(x, labels, draws, terms)
+        x = batch.x
         differentiates = any(term.hooks.differentiates_inputs for term in terms)
         if differentiates:
             x = x.detach().requires_grad_()
         links: list[Link] = []
         noted = {"links": links} if differentiates and isinstance(self.model, Chain) else {}
-        arguments = {"hidden": _hidden(terms, draws), **noted}
-        weights = self.model.weights() if any(_penalises(term.hooks) for term in terms) else {}
-        seen = weights if any(term.hooks.differentiates_weights for term in terms) else {}
-        logits: Tensor
-        if passed := self._instead(terms, draws, seen):
-            logits = functional_call(self.model, passed, (x,), arguments)
-        else:
-            logits = self.model(x, **arguments)
-        logits = logits.to(x.dtype)  # autocast's half precision ends here
+        logits = logits_of(x, **noted)
         return Pass(
             weights=weights,
             logits=logits,
-            labels=labels,
+            batch=batch,
             share=share,
             draws=draws,
             jacobians=Jacobians(inputs=x, logits=logits, basis=self.model.basis(logits), links=links),
@@ -144,17 +201,32 @@ def _in_full_precision(
         return penalty(state, given).to(state.logits.dtype)
 
 
-def _hidden(terms: Sequence[BoundTerm], draws: Draws) -> Hidden:
-    """Multiplies a layer's activations, and later their tangents, with the same factors."""
-    factors: dict[tuple[str, torch.Size], list[Tensor]] = {}
+def _no_mates(_positions: Tensor) -> Batch:
+    raise AssertionError("asked for by nobody")
 
-    def hidden(layer: str, activations: Tensor) -> Tensor:
+
+class Factors:
+    """Multiplies a layer's activations, and later their tangents, with the same factors.
+
+    Of fully connected layers [R, B, units]; where techniques act on them (`of_channels`), of convolutions
+    [R, B, C, pixels].
+    """
+
+    def __init__(self, terms: Sequence[BoundTerm], draws: Draws) -> None:
+        self.terms, self.draws = terms, draws
+        self.of_channels = any(term.hooks.channels for term in terms)
+        self.known: dict[tuple[str, torch.Size], list[Tensor]] = {}
+
+    def __call__(self, layer: str, activations: Tensor) -> Tensor:
         key = layer, activations.shape
-        if key not in factors:
-            given = [t.hooks.hidden(layer, activations, t.given, draws) for t in terms if t.hooks.hidden]
-            factors[key] = [factor for factor in given if factor is not None]
-        for factor in factors[key]:
+        if key not in self.known:
+            self.known[key] = self._drawn(layer, activations)
+        for factor in self.known[key]:
             activations = activations * factor
         return activations
 
-    return hidden
+    def _drawn(self, layer: str, activations: Tensor) -> list[Tensor]:
+        of_image = activations.ndim == 4
+        acts = [(t.hooks.channels if of_image else t.hooks.hidden, t.given) for t in self.terms]
+        found = [act(layer, activations, given, self.draws) for act, given in acts if act]
+        return [factor for factor in found if factor is not None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -171,6 +171,21 @@ def finite_runs(parameters: Sequence[Tensor]) -> Tensor:
     """Which runs have finite gradients, [R] bool; the same on every rank, once gradients are."""
     gradients = [p.grad.flatten(1) for p in parameters if p.grad is not None]
     return torch.cat(gradients, 1).sum(1).isfinite()
+
+
+@contextmanager
+def moved(model: nn.Module, by: Sequence[Mapping[str, Tensor]]) -> Iterator[None]:
+    """Inside, parameters are moved by these, by name; afterwards they are bit by bit as before."""
+    named = dict(model.named_parameters())
+    before = {name: parameter.detach().clone() for name, parameter in named.items()}
+    with torch.no_grad():
+        for each in by:
+            for name, way in each.items():
+                named[name].add_(way)
+    yield
+    with torch.no_grad():
+        for name, parameter in named.items():
+            parameter.copy_(before[name])
 
 
 @contextmanager

@@ -93,15 +93,16 @@ class Recorder:
         """Measure, write the tables and weights, then that the pack is done, then drop the checkpoint."""
         self._write_status("running")
         trainer, curves = self.trainer, self.curves
-        with self._measuring():
-            outputs = curves.outputs()
-            found = final.measure(curves.examined, curves.evaluation, curves.extent, outputs)
-        if trainer.ranks.first:
-            seconds = {"training": self.training_time.read(), "evaluation": self.evaluation_time.read()}
-            ids = [run.run_id for run in trainer.runs]
-            self.snapshots.write(trainer.paths.snapshots, ids, trainer.timeline.per_epoch)
-            measured = Measured(curves.evaluation, curves.extent, outputs, found)
-            write_all(trainer, curves.rows, measured, seconds)
+        with trainer.with_evaluated(last=True):
+            with self._measuring():
+                outputs = curves.outputs()
+                found = final.measure(curves.examined, curves.evaluation, curves.extent, outputs)
+            if trainer.ranks.first:
+                seconds = {"training": self.training_time.read(), "evaluation": self.evaluation_time.read()}
+                ids = [run.run_id for run in trainer.runs]
+                self.snapshots.write(trainer.paths.snapshots, ids, trainer.timeline.per_epoch)
+                measured = Measured(curves.evaluation, curves.extent, outputs, found)
+                write_all(trainer, curves.rows, measured, seconds)
         status = self._write_status("done")
         if trainer.ranks.first:
             checkpoint.drop(trainer.paths)

@@ -78,8 +78,6 @@ def measured_columns(runs: int, measured: Measured) -> list[Row]:
 
 def _results(trainer: Trainer, measured: Measured, seconds: Mapping[str, float]) -> list[Row]:
     shared: Row = {
-        "epochs": trainer.timeline.steps / trainer.timeline.per_epoch,
-        "steps": trainer.timeline.steps,
         "parameters": sum(p[0].numel() for p in trainer.parameters),
         "seconds": seconds["training"] / len(trainer.runs),
         "evaluation_seconds": seconds["evaluation"] / len(trainer.runs),
@@ -104,12 +102,18 @@ def _results(trainer: Trainer, measured: Measured, seconds: Mapping[str, float])
             "run_id": run.run_id,
             "state": "diverged" if step else "done",
             "diverged_step": step or None,
+            "stopped_step": stopped or None,
+            "epochs": last / trainer.timeline.per_epoch,
+            "steps": last,
+            "evaluated": trainer.evaluated.name,
             "penalty_gradient": ratio,
             "did_nothing": ", ".join(idle) or None,
         }
-        for run, step, ratio, idle in zip(
+        for run, step, stopped, last, ratio, idle in zip(
             trainer.runs,
             trainer.diverged_step.tolist(),
+            trainer.stopped_step.tolist(),
+            trainer.last_steps,
             trainer.least_penalty_gradients(),
             trainer.did_nothing(),
             strict=False,

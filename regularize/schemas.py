@@ -46,8 +46,10 @@ RESULTS = pa.schema(
         ("run_id", pa.string()),  # whose row it is
         ("state", pa.string()),  # done | diverged
         ("diverged_step", pa.int64()),  # the last one, where only what came of it was not finite
+        ("stopped_step", pa.int64()),  # the last one of a run that a technique ended before the others
         ("penalty_gradient", pa.float64()),  # see regularize.effects; of several penalties the least
         ("did_nothing", pa.string()),  # techniques whose penalty was nothing against the cross-entropy
+        ("evaluated", pa.string()),  # which weights: the trained ones, or those of a technique, such as ema
         ("epochs", pa.float64()),  # completed
         ("steps", pa.int64()),  # completed
         ("train_loss", pa.float64()),  # mean cross-entropy at the end, in nats, without noise and dropout
@@ -60,6 +62,9 @@ RESULTS = pa.schema(
         ("test_brier", pa.float64()),  # mean Σ_k (p_k − y_k)², in [0, 2]
         ("test_ece", pa.float64()),  # expected calibration error, 15 bins of equal width
         ("test_ece_mass", pa.float64()),  # the same with bins of equal numbers of examples
+        ("temperature", pa.float64()),  # that logits are divided by, fitted on the validation split
+        ("test_ece_scaled", pa.float64()),  # test_ece at that temperature
+        ("test_ece_mass_scaled", pa.float64()),
         ("test_entropy", pa.float64()),  # mean, in nats
         ("test_confidence", pa.float64()),  # mean of the largest probability
         ("jacobian_norm", pa.float64()),  # mean ‖∂z/∂x‖_F over test examples; x as the network gets it

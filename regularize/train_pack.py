@@ -44,7 +44,7 @@ def train_pack(
     trainer.start()
     try:
         recorder.resume()
-        while trainer.step < trainer.timeline.steps:
+        while not trainer.finished:
             trainer.advance()
             recorder.after_step()
         return recorder.finish()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,24 @@ from regularize import effects, models, optimizer
 from regularize.batches import Batches
 from regularize.code_identity import code_of
 from regularize.config import RunConfig
-from regularize.data import load, order, split
+from regularize.data import load, split
 from regularize.distributed import Ranks
 from regularize.draws import Draws
 from regularize.errors import UserError
+from regularize.evaluated_weights import EvaluatedWeights
 from regularize.fused.wanted import wanting
-from regularize.objective import Objective, bind
+from regularize.objective import BoundTerm, Objective, Take, bind
 from regularize.pack_network import check_jacobians, network_of, with_twins
-from regularize.regularizers.hooks import StepEnd
+from regularize.regularizers.hooks import Given, StepEnd
 from regularize.rng import generator
 from regularize.run_by_run import orthogonal
 from regularize.schedule import Timeline, learning_rate
+from regularize.step_batches import StepBatches
+from regularize.stops import Watch
 from regularize.store import PackPaths
+
+Act = Callable[[Tensor, Tensor, Draws, float, float, Take], Tensor]
+"""The objective, or what is called as it is."""
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
@@ -68,15 +75,23 @@ class Trainer:
         for term in config.terms:
             term.check_fit(self.model.outline(self.batches.shape, dataset.classes))
         self.optimizer = optimizer.build(self.trainings, self.model)
-        self.objective = ranks.wrap(Objective(self.model, self.terms, self.batches.pixel))
+        self.objective = ranks.wrap(
+            Objective(self.model, self.terms, self.batches.pixel, self.batches.bounds)
+        )
+        names = [term.technique for term in config.terms]
+        self.evaluated = EvaluatedWeights(self.model, self.terms, names)
+        self.watch = Watch(self.model, self.terms, self.batches, ranks, self.validation_rows, dataset.classes)
+        self.step_batches = StepBatches(
+            self.batches, ranks, self.seeds, self.train_rows, config.training.batch_size
+        )
 
         self.step = 0
         self.diverged_step = torch.zeros(len(beside), dtype=torch.int64)  # 0: has not
+        self.stopped_step = torch.zeros(len(beside), dtype=torch.int64)  # 0: has not; by a technique
         self.objective_sum = torch.zeros(len(beside), dtype=torch.float64, device=ranks.device)
         self._penalties = any(term.hooks.penalty or term.hooks.proximal for term in self.terms)
         self.penalty_ratios = torch.full((len(beside), len(self.terms)), torch.nan, dtype=torch.float64)
         self.penalty_ratios = self.penalty_ratios.to(ranks.device)
-        self._epoch_rows: tuple[int, Tensor] | None = None
 
     @property
     def epoch(self) -> int:
@@ -87,15 +102,31 @@ class Trainer:
     def epochs_completed(self) -> float:
         return self.step / self.timeline.per_epoch
 
+    @property
+    def finished(self) -> bool:
+        """After the last step, or where no run goes on."""
+        stopped = self.stopped_step[: len(self.runs)] > 0
+        ended = stopped | (self.diverged_step[: len(self.runs)] > 0)
+        return self.step == self.timeline.steps or bool(stopped.any() and ended.all())
+
+    @property
+    def last_steps(self) -> list[int]:
+        """Of each run."""
+        steps = self.stopped_step[: len(self.runs)].tolist()
+        return [step or self.timeline.steps for step in steps]
+
     def start(self) -> None:
         """What techniques do to fresh weights, or the training asks for; a checkpoint then replaces them."""
-        self._settle()
         with torch.no_grad():
             if self.training.start == "orthogonal":
                 orthogonal(self.model.weights())
             for term in self.terms if self.training.start is None else ():
                 if term.hooks.start:
                     term.hooks.start(self.model.weights(), term.given)
+            for term in self.terms:
+                if term.hooks.remember:
+                    term.hooks.remember(self.model.weights(), term.given)
+        self._settle()
 
     def _settle(self) -> None:
         """One pass for nothing: DDP lays out its buckets by the order of the first pass's gradients.
@@ -113,7 +144,8 @@ class Trainer:
         before = [buffer.clone() for buffer in self.model.buffers()]
         yield
         for buffer, value in zip(self.model.buffers(), before, strict=True):
-            buffer.copy_(value)
+            if not torch.equal(buffer, value):
+                buffer.copy_(value)
 
     def state(self) -> dict[str, Any]:
         """All that changes from step to step; all ranks ask together."""
@@ -125,6 +157,9 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "diverged_step": self.diverged_step,
+            "stopped_step": self.stopped_step,
+            "kept": self.evaluated.kept,
+            "memories": [term.given.memory for term in self.terms],
             "penalty_ratios": self.penalty_ratios,
             "objective_sums": self.ranks.gather(self.objective_sum),
         }
@@ -144,6 +179,10 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.diverged_step = state["diverged_step"].cpu()
+        self.stopped_step = state.get("stopped_step", self.stopped_step).cpu()
+        self.evaluated.kept = state.get("kept", {})
+        for term, memory in zip(self.terms, state.get("memories", ()), strict=False):
+            term.given.memory.update(memory)
         self.penalty_ratios = state.get("penalty_ratios", self.penalty_ratios)  # earlier versions had none
         sums = state["objective_sums"]
         same = len(sums) == self.ranks.world
@@ -159,6 +198,7 @@ class Trainer:
         alone = len(self.runs) == 1 and models.packable(self.runs[0].model)
         self.model.load_state_dict(with_twins(weights, len(self.seeds)) if alone else weights)
         self.step = self.timeline.steps
+        self.evaluated.trained_already = True
 
     def _check_data(self, before: str) -> None:
         if before and before != self.data:
@@ -174,15 +214,64 @@ class Trainer:
         self.optimizer.zero_grad()
         if self._penalties and effects.due(self.step + 1):
             self._measure_penalties()
+        losses = self._differentiate()
+        self._climb()
+        self._mark_diverged()
+        gradients, draws = self._gradients(), self.step_batches.draws(self.step)
+        with torch.no_grad():
+            for term in self.terms:
+                if term.hooks.gradients:
+                    term.hooks.gradients(gradients, self._given(term), draws)
+        self.step += 1
+        end = self._end(rates)
+        ended = (self.diverged_step + self.stopped_step).nonzero().flatten()
+        with optimizer.frozen(self.parameters, ended.to(self.ranks.device)), torch.no_grad():
+            for term in self.terms:
+                if term.hooks.before_step:
+                    term.hooks.before_step(self.model.weights(), term.given.at(end.progress), end)
+            self.optimizer.step()
+            self._after_step(end)
+            self.evaluated.after_step(end)
+        self.objective_sum += losses.detach()
+        for verdict in self.watch.after_step(end):
+            going = (self.diverged_step + self.stopped_step) == 0
+            self.evaluated.take(verdict.best & going)
+            self.stopped_step[verdict.stop & going] = self.step
+
+    def _differentiate(self) -> Tensor:
+        """One pass forward and backward: the losses [R], and in the parameters their gradients."""
         losses = self._on_batch(self.objective)
         with wanting(images=False):
             torch.autograd.backward(losses.sum(), inputs=self.parameters)
-        self._mark_diverged()
-        self.step += 1
-        with optimizer.frozen(self.parameters, self.diverged_step.nonzero().flatten().to(self.ranks.device)):
-            self.optimizer.step()
-            self._after_step(StepEnd(step=self.step, steps=self.timeline.steps, reach=self._reach))
-        self.objective_sum += losses.detach()
+        return losses
+
+    def _climb(self) -> None:
+        """Where techniques ask for it, the gradient of a second pass from where they move parameters to."""
+        acts = [(term.hooks.ascend, self._given(term)) for term in self.terms if term.hooks.ascend]
+        if rises := [act(self._gradients(), given) for act, given in acts]:
+            with optimizer.moved(self.model, rises), self._statistics_kept():
+                self.optimizer.zero_grad()
+                self._differentiate()
+
+    def _gradients(self) -> dict[str, Tensor]:
+        return {n: p.grad for n, p in self.model.named_parameters() if p.grad is not None}
+
+    def _given(self, term: BoundTerm) -> Given:
+        return term.given.at(self.step / self.timeline.steps)
+
+    def _end(self, rates: Sequence[float]) -> StepEnd:
+        return StepEnd(
+            step=self.step,
+            steps=self.timeline.steps,
+            reach=self._reach,
+            rates=torch.tensor(rates, dtype=torch.float64, device=self.ranks.device),
+            per_epoch=self.timeline.per_epoch,
+        )
+
+    def with_evaluated(self, *, last: bool) -> AbstractContextManager[None]:
+        """Inside, the networks have the weights that are evaluated, at the `last` or for the curves."""
+        end = replace(self._end([]), step=self.timeline.steps)
+        return self.evaluated.inside(end if last else None)
 
     def losses(self) -> Tensor:
         """What the next step minimises, [R], as a function of the parameters; nothing is moved."""
@@ -192,10 +281,12 @@ class Trainer:
     def _measure_penalties(self) -> None:
         """See `effects`; what is kept is the largest ratio so far."""
 
-        def measure(x: Tensor, labels: Tensor, draws: Draws, share: float, _progress: float) -> Tensor:
+        def measure(
+            x: Tensor, labels: Tensor, draws: Draws, share: float, _progress: float, take: Take
+        ) -> Tensor:
             bare = self.objective.module if self.ranks.world > 1 else self.objective
             assert isinstance(bare, Objective)
-            return effects.ratios(bare, x, labels, draws, share, self.ranks)
+            return effects.ratios(bare, x, labels, draws, share, self.ranks, take)
 
         with self._statistics_kept():
             self.penalty_ratios = torch.fmax(self.penalty_ratios, self._on_batch(measure))
@@ -212,42 +303,19 @@ class Trainer:
         least = there.amin(1).tolist() if there.shape[1] else [math.inf] * len(self.runs)
         return [value if math.isfinite(value) else None for value in least]
 
-    def _on_batch(self, act: Callable[[Tensor, Tensor, Draws, float, float], Tensor]) -> Tensor:
+    def _on_batch(self, act: Act) -> Tensor:
         """What `act` makes of this step's batch: the losses, if it is the objective."""
-        rows = self._batch_rows()
-        count = rows.shape[1]
-        local, share = self.ranks.part(count), self.ranks.world / count
-        if local.start == local.stop:  # fewer examples than ranks: layers get one that does not count
-            local, share = slice(0, 1), 0.0
-        x, labels = self.batches.take("train", rows[:, local].to(self.ranks.device))
-        draws = Draws(
-            seeds=self.seeds,
-            step=self.step,
-            global_batch=count,
-            local=local,
-            dtype=self.batches.dtype,
-            device=self.ranks.device,
-        )
+        batch = self.step_batches.at(self.step)
         if self.model.has_modes:
             torch.manual_seed(generator(self.seeds[0], f"module/{self.ranks.rank}", self.step).initial_seed())
             self.model.train()
         half = self.training.precision == "bfloat16"
         with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=half):
             progress = self.step / self.timeline.steps
-            found = act(x, labels, draws, share, progress)
+            found = act(batch.x, batch.labels, batch.draws, batch.share, progress, batch.take)
         if self.model.has_modes:
             self.model.eval()
         return found
-
-    def _batch_rows(self) -> Tensor:
-        """The examples of this step, [R, B] rows of the official training part."""
-        epoch, position = divmod(self.step, self.timeline.per_epoch)
-        if self._epoch_rows is None or self._epoch_rows[0] != epoch:
-            count = self.train_rows.shape[1]
-            orders = torch.stack([order(count, seed, epoch) for seed in self.seeds])
-            self._epoch_rows = (epoch, self.train_rows.gather(1, orders))
-        first = position * self.training.batch_size
-        return self._epoch_rows[1][:, first : first + self.training.batch_size]
 
     def _mark_diverged(self) -> None:
         finite = optimizer.finite_runs(self.parameters).cpu()

@@ -112,6 +112,10 @@ SCORES: dict[str, Score] = {
     "test_brier": Score(what="Brier score", title="Brier", column="test_brier", guess=guess.brier),
     "test_ece": _share("calibration error (equal-width bins)", "ECE (%)", "test_ece"),
     "test_ece_mass": _share("calibration error (equal-mass bins)", "ECE (%)", "test_ece_mass"),
+    "test_ece_scaled": _share("calibration error at a temperature", "ECE, T (%)", "test_ece_scaled"),
+    "test_ece_mass_scaled": _share(
+        "calibration error at a temperature (equal-mass bins)", "ECE, T (%)", "test_ece_mass_scaled"
+    ),
     "jacobian_norm": Score(
         what="Frobenius norm of ∂z/∂x",
         title="Jac. norm",

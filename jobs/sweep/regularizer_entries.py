@@ -213,6 +213,8 @@ def _blocks(name: str, node: Node) -> dict[str, Node]:
         raise techniques["none"].error(unknown("regularizer", "none", _COMPOSABLE))
     if len(blocks) < len(techniques):
         raise kind.error("compose names one technique twice, once by its short name")
+    if len(keeping := [name for name in blocks if technique(name).keeps]) > 1:
+        raise kind.error(f"compose has {' and '.join(keeping)}: each says which weights are evaluated")
     return blocks
 
 

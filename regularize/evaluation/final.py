@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from regularize.evaluation.accuracy import loss_and_accuracy
-from regularize.evaluation.calibration import calibration
+from regularize.evaluation.calibration import calibration, scaled, temperature
 from regularize.evaluation.corruptions import OnCorrupted, on_corrupted
 from regularize.evaluation.examined import Examined
 from regularize.evaluation.extent import Extent
@@ -53,7 +53,9 @@ def measure(examined: Examined, evaluation: Evaluation, extent: Extent, outputs:
         scores["operator_norm_product"] = torch.stack([v[:, 0] for v in operators.values()]).prod(0)
     for split, (logits, labels) in outputs.items():
         scores[f"{split}_loss"], scores[f"{split}_accuracy"] = loss_and_accuracy(logits, labels)
-    scores |= {f"test_{name}": score for name, score in calibration(*outputs["test"]).items()}
+    scores["temperature"] = temperature(*outputs["validation"])
+    calibrated = calibration(*outputs["test"]) | scaled(*outputs["test"], scores["temperature"])
+    scores |= {f"test_{name}": score for name, score in calibrated.items()}
     if extent.jacobian_examples:
         norms = frobenius_norms(examined, examined.sample(extent.jacobian_examples))
         scores["jacobian_norm"] = norms.double().mean(1)

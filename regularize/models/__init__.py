@@ -43,13 +43,30 @@ class Model:
     needs: str = ""
     fits: Callable[[Shape, int], bool] = lambda _shape, _classes: True
     hidden_layers: tuple[str, ...] = ("fc1", "fc2")
+    image_layers: tuple[str, ...] = ()
     plane: bool = False
 
 
+_CONVOLUTIONS = ("conv1", "conv2")
+
 MODELS: dict[str, Model] = {
-    "lenet5": Model("LeNet-5", "lenet", "images of 28×28 or 32×32", _lenet_images),
-    "lenet5_tanh": Model("LeNet-5, tanh form of 1998", "lenet", "images of 28×28 or 32×32", _lenet_images),
-    "lenet_prime": Model("LeNet′ of Hoffman et al.", "lenet", "images of 28×28 or 32×32", _lenet_images),
+    "lenet5": Model(
+        "LeNet-5", "lenet", "images of 28×28 or 32×32", _lenet_images, image_layers=_CONVOLUTIONS
+    ),
+    "lenet5_tanh": Model(
+        "LeNet-5, tanh form of 1998",
+        "lenet",
+        "images of 28×28 or 32×32",
+        _lenet_images,
+        image_layers=_CONVOLUTIONS,
+    ),
+    "lenet_prime": Model(
+        "LeNet′ of Hoffman et al.",
+        "lenet",
+        "images of 28×28 or 32×32",
+        _lenet_images,
+        image_layers=_CONVOLUTIONS,
+    ),
     "mlp": Model("MLP 256–128", "mlp"),
     "toy_mlp": Model("MLP 16–16, tanh", "mlp"),
     "toy_plane": Model("MLP 16–16–2, tanh", "mlp", "points in the plane, 4 classes", _clusters, plane=True),
@@ -92,7 +109,13 @@ def outline(name: str, shape: Shape, classes: int) -> Outline:
     """Of a model of the table, before it is built for examples that it takes."""
     model = MODELS[name]
     outputs = 2 if model.plane else classes
-    return Outline(hidden_layers=model.hidden_layers, outputs=outputs, inputs=math.prod(shape))
+    return Outline(
+        hidden_layers=model.hidden_layers,
+        outputs=outputs,
+        inputs=math.prod(shape),
+        image_layers=model.image_layers,
+        of_images=len(shape) == 3,
+    )
 
 
 def build(name: str, seeds: Sequence[int], *, shape: Shape, classes: int) -> Network:

@@ -36,7 +36,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.parametrize import is_parametrized
 
 from regularize.errors import UserError
-from regularize.models.network import Hidden, Network, unchanged
+from regularize.models.network import Hidden, Network, sees_channels, unchanged
 from regularize.named_objects import resolve
 from regularize.rng import generator
 
@@ -63,6 +63,10 @@ class Foreign(Network):
         self.hidden_layers = tuple(name for name in linear if name not in self.weight_layers[:1])
         for name in linear:
             module.get_submodule(name).register_forward_pre_hook(self._show(name))
+        convolutions = [n for n, layer in module.named_modules() if isinstance(layer, nn.Conv2d)]
+        self.image_layers = tuple(convolutions)
+        for name in convolutions:
+            module.get_submodule(name).register_forward_hook(self._show_channels(name))
         self.mixing_layers = tuple(n for n, layer in module.named_modules() if isinstance(layer, _BatchNorm))
 
     def forward(self, x: Tensor, hidden: Hidden = unchanged) -> Tensor:
@@ -122,6 +126,14 @@ class Foreign(Network):
             for name, layer in self._module[0].named_modules()
             if any("weight" in own and p.ndim > 1 for own, p in layer.named_parameters(recurse=False))
         ]
+
+    def _show_channels(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], Tensor], Tensor]:
+        def hook(_layer: nn.Module, _inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+            if not sees_channels(self._hidden):
+                return output
+            return self._hidden(name, output.flatten(2).unsqueeze(0)).squeeze(0).view_as(output)
+
+        return hook
 
     def _show(self, name: str) -> Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...]]:
         def hook(_layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:

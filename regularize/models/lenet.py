@@ -13,6 +13,7 @@ from functools import partial
 from types import MappingProxyType
 
 import torch
+from torch import Tensor
 
 from regularize.fused.kernels import IMAGE_CHANNELS, Activation, Kernels
 from regularize.fused.linear import fused_linear
@@ -31,7 +32,7 @@ from regularize.layers import (
     unfold,
 )
 from regularize.models.chain import Chain
-from regularize.models.network import Hidden, Network
+from regularize.models.network import Hidden, Network, sees_channels
 from regularize.models.start import Bound, default_bound, glorot_bound, lecun_bound, start_uniform
 
 
@@ -72,6 +73,7 @@ class LeNet(Chain):
 
     weight_layers = ("conv1", "conv2", "fc1", "fc2", "fc3")
     hidden_layers = ("fc1", "fc2")
+    image_layers = ("conv1", "conv2")
     convolved_sides = MappingProxyType({"conv1": 32, "conv2": 14})
 
     def __init__(self, runs: int, *, form: Form, channels: int, side: int, classes: int) -> None:
@@ -94,22 +96,28 @@ class LeNet(Chain):
     def layers(self, hidden: Hidden) -> Iterator[Layer]:
         weight = self.conv1.weight
         kernels = self.kernels if (weight.dtype, weight.device.type) == (torch.float32, "cpu") else None
-        yield from self._stages(kernels)
+        yield from self._stages(kernels, hidden)
         for name, layer in (("fc1", self.fc1), ("fc2", self.fc2)):
             yield fused_linear(kernels, layer) if kernels else layer.link
             yield self.form.activation
             yield linear(partial(hidden, name))
         yield fused_linear(kernels, self.fc3) if kernels else self.fc3.link
 
-    def _stages(self, kernels: Kernels | None) -> Iterator[Layer]:
+    def _stages(self, kernels: Kernels | None, hidden: Hidden) -> Iterator[Layer]:
         """Images [R, B, C, H, W] to [R, B, 400]."""
+        convolutions = {"conv1": self.conv1, "conv2": self.conv2}
+        shown = sees_channels(hidden)
         if kernels and self.form.fused:
-            for conv in (self.conv1, self.conv2):
+            for name, conv in convolutions.items():
                 yield fused_stage(kernels, conv, self.form.fused)
+                if shown:
+                    yield linear(partial(_shown_fused, hidden, name))
             return
         yield linear(fold)
-        for conv in (self.conv1, self.conv2):
+        for name, conv in convolutions.items():
             yield from self._stage(conv)
+            if shown:
+                yield linear(partial(_shown, hidden, name, self.runs))
         yield linear(lambda h: unfold(h, self.runs).flatten(2))
 
     def _stage(self, conv: RunConv2d) -> tuple[Layer, ...]:
@@ -117,6 +125,19 @@ class LeNet(Chain):
         if form.pool_first:  # of the bias, too: its gradient then sums a quarter of the numbers
             return conv.weigh, form.pool, conv.shift, form.activation
         return conv.link, form.activation, form.pool
+
+
+def _shown(hidden: Hidden, name: str, runs: int, h: Tensor) -> Tensor:
+    """What a stage gives, [B, R·C, H, W], as `hidden` sees it, and back."""
+    images = unfold(h, runs)
+    return fold(hidden(name, images.flatten(3)).view_as(images))
+
+
+def _shown_fused(hidden: Hidden, name: str, h: Tensor) -> Tensor:
+    """The same of what a fused stage gives: [R, B, 14, 14, 6], or [R, B, 400] with 16 channels in a row."""
+    if h.ndim == 3:
+        return hidden(name, h.view(*h.shape[:2], 16, 25)).flatten(2)
+    return hidden(name, h.flatten(2, 3).transpose(2, 3)).transpose(2, 3).view_as(h)
 
 
 def build(name: str, seeds: Sequence[int], shape: tuple[int, ...], classes: int) -> Network:

@@ -19,6 +19,11 @@ Hidden = Callable[[str, Tensor], Tensor]
 """Called with a layer's name and its activations [R, B, units]; returns what goes on. Linear in them."""
 
 
+def sees_channels(hidden: Hidden) -> bool:
+    """Whether it is to be shown what convolutions give, too."""
+    return bool(getattr(hidden, "of_channels", False))
+
+
 def unchanged(_name: str, activations: Tensor) -> Tensor:
     return activations
 
@@ -29,6 +34,8 @@ class Network(nn.Module):
     Attributes:
         weight_layers: the names of the layers that have a weight (and a bias).
         hidden_layers: those of them whose activations [R, B, units] are shown to `hidden`.
+        image_layers: convolutions, whose outputs [R, B, C, pixels] are shown to `hidden` where it has
+            `of_channels`.
         folded_layers: those of the hidden ones whose activations have more than examples on their first axis.
         convolved_sides: of the layers that convolve by other means than a module, the side of what they are
             given, with its padding: [R, B, C, side, side].
@@ -40,6 +47,7 @@ class Network(nn.Module):
     weight_layers: tuple[str, ...]
     hidden_layers: tuple[str, ...]
     folded_layers: tuple[str, ...] = ()
+    image_layers: tuple[str, ...] = ()
     convolved_sides: Mapping[str, int] = MappingProxyType({})
     mixing_layers: tuple[str, ...] = ()
     has_modes = False
@@ -64,6 +72,8 @@ class Network(nn.Module):
             outputs=outputs,
             inputs=math.prod(shape),
             folded_layers=self.folded_layers,
+            image_layers=self.image_layers,
+            of_images=len(shape) == 3,
         )
 
     def module(self, name: str) -> nn.Module:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 class Outline:
     """What techniques ask of a network: its hidden layers, and the shape of its Jacobian.
 
+    `image_layers` are its convolutions, `of_images` is whether what it is given are images.
     `outputs` are the dimensions of the space that an example's logits lie in; `folded_layers` are those
     hidden layers whose inputs do not have examples alone on their first axis.
     """
@@ -17,3 +18,5 @@ class Outline:
     outputs: int
     inputs: int
     folded_layers: tuple[str, ...] = ()
+    image_layers: tuple[str, ...] = ()
+    of_images: bool = True

@@ -28,6 +28,18 @@ def has_layers(options: Mapping[str, Any], network: Outline) -> None:
             )
 
 
+def has_convolutions(_options: Mapping[str, Any], network: Outline) -> None:
+    """Raises `UserError` where there are no channels."""
+    if not network.image_layers:
+        raise UserError("spatial_dropout acts on what convolutions give, and the model has none")
+
+
+def of_images(_options: Mapping[str, Any], network: Outline) -> None:
+    """Raises `UserError` where examples are points."""
+    if not network.of_images:
+        raise UserError("augment, cutout and cutmix act on images, not on points")
+
+
 def has_directions(options: Mapping[str, Any]) -> None:
     """Raises `UserError` where an estimator is chosen although nothing is estimated."""
     if options["projections"] == "exact" and options["estimator"] == "input":

@@ -7,9 +7,9 @@ the run axis R first, so that a pack's runs, each with its own strength, read as
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from regularize.draws import Draws
 from regularize.jacobians import Jacobians
+from regularize.regularizers.batch import Batch
 from regularize.regularizers.parameters import strength_factor
 from regularize.run_by_run import total
 
@@ -31,6 +32,8 @@ class Given:
 
     strengths: Mapping[str, Tensor]
     options: Mapping[str, Any]
+    memory: dict[str, Tensor] = field(default_factory=dict)
+    """What a technique keeps from step to step, the run axis first: a part of checkpoints."""
 
     def at(self, progress: float) -> Given:
         """With the strengths of a step, by the share of all steps that lies before it."""
@@ -53,14 +56,14 @@ class Pass:
         weights: the clean weights, not the ones that weight noise perturbed. The loss can be differentiated
             by them where hooks say so (`differentiates_weights`), by `weight_gradients`.
         logits: [R, B, K].
-        labels: [R, B].
+        batch: the examples that were passed, and their labels.
         share: what a local example counts: ranks / global batch.
         jacobians: ∂logits/∂inputs; to be used by techniques that say so in their hooks.
     """
 
     weights: Weights
     logits: Tensor
-    labels: Tensor
+    batch: Batch
     share: float
     draws: Draws
     jacobians: Jacobians
@@ -72,8 +75,12 @@ class Pass:
 
     @cached_property
     def cross_entropy(self) -> Tensor:
-        """[R, B], in nats, against the labels."""
-        return -self.log_probabilities.gather(-1, self.labels.unsqueeze(-1)).squeeze(-1)
+        """[R, B], in nats, against the labels; of a mixed example the mean over both of its labels."""
+        return self.batch.over_labels(lambda labels: -self.log_probability_of(labels))
+
+    def log_probability_of(self, labels: Tensor) -> Tensor:
+        """[R, B]"""
+        return self.log_probabilities.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
 
     def weight_gradients(self) -> dict[str, Tensor]:
         """∂ mean cross-entropy / ∂ weights by name, [R, out, in·k·k], of the global batch; differentiable."""
@@ -92,12 +99,15 @@ class StepEnd:
     """When `after_step` is called: after the optimizer, at this step of so many.
 
     `reach` of a parameter's name is how far this step moves each of its weights, as [R, out, in·k·k] or one
-    number for all, where the gradient has been 1 for long.
+    number for all, where the gradient has been 1 for long. `rates` [R] are learning rates, `per_epoch`
+    the number of steps in an epoch.
     """
 
     step: int  # counted from 1
     steps: int
     reach: Callable[[str], Tensor | float]
+    rates: Tensor = field(default_factory=lambda: torch.zeros(0))
+    per_epoch: int = 1
 
     @property
     def progress(self) -> float:
@@ -105,33 +115,62 @@ class StepEnd:
         return (self.step - 1) / self.steps
 
 
+class Verdict(NamedTuple):
+    """On the weights of each run, [R] bool: whether they are the best so far, and whether to end here."""
+
+    best: Tensor
+    stop: Tensor
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
     """The functions of a technique, in the order of a training step.
 
     Attributes:
-        start: (weights, given), in place, once after initialisation.
+        start: (weights, given), in place, once after initialisation, unless a sweep says how weights start.
+        remember: (weights, given), once after that: what `given.memory` begins with.
+        batch: (batch, given, draws) to the batch that takes its place.
         inputs: (x [R, B, …], pixel, given, draws) to x; x is normalised and `pixel` [C, 1, 1]
             is what a change of one full pixel range amounts to in it.
         weight: (parameter name, w [R, …], given, draws) to the weight that this step runs with.
         hidden: (layer name, h [R, B, units], given, draws) to what h is multiplied with, a constant;
             None where it does not act.
+        channels: (layer name, h [R, B, C, pixels], given, draws) to the same of a convolution's output.
         penalty: (pass, given) to [R], strength included, added to the mean cross-entropy.
         proximal: the same, of what `after_step` sees to: part of the objective, not of its gradient.
+        ascend: (gradients by parameter name, given) to by how much parameters are moved by name: the step's
+            gradient is then that of a second pass from there, of the same batch and draws.
+        gradients: (gradients by parameter name, given, draws), in place, once they are averaged over ranks.
+        before_step: (weights, given, step end), in place, before the optimizer.
         after_step: (weights, given, step end), in place.
         project: the same, once all techniques' `after_step` are done.
+        keep: (given, step end) to how much of the weights after this step, [R] in [0, 1], goes into those
+            that are evaluated; the rest stays as they were.
+        watch: (validation loss and accuracy [R], given) to a `Verdict`, asked every so many steps, the option
+            `every`, or at the ends of epochs. The best weights are evaluated; a run that stops is left
+            as it is.
+        evaluated: (weights, given), in place, on those that are evaluated.
         differentiates_inputs: whether `penalty` uses the Jacobians.
         differentiates_weights: whether it uses `weight_gradients`; LeNets then train without fused stages.
     """
 
     start: Callable[[Weights, Given], None] | None = None
+    remember: Callable[[Weights, Given], None] | None = None
+    batch: Callable[[Batch, Given, Draws], Batch] | None = None
     inputs: Callable[[Tensor, Tensor, Given, Draws], Tensor] | None = None
     weight: Callable[[str, Tensor, Given, Draws], Tensor] | None = None
     hidden: Callable[[str, Tensor, Given, Draws], Tensor | None] | None = None
+    channels: Callable[[str, Tensor, Given, Draws], Tensor | None] | None = None
     penalty: Callable[[Pass, Given], Tensor] | None = None
     proximal: Callable[[Pass, Given], Tensor] | None = None
+    ascend: Callable[[Weights, Given], Mapping[str, Tensor]] | None = None
+    gradients: Callable[[Weights, Given, Draws], None] | None = None
+    before_step: Callable[[Weights, Given, StepEnd], None] | None = None
     after_step: Callable[[Weights, Given, StepEnd], None] | None = None
     project: Callable[[Weights, Given, StepEnd], None] | None = None
+    keep: Callable[[Given, StepEnd], Tensor] | None = None
+    watch: Callable[[Tensor, Tensor, Given], Verdict] | None = None
+    evaluated: Callable[[Weights, Given], None] | None = None
     differentiates_inputs: bool = False
     differentiates_weights: bool = False
 

@@ -123,6 +123,7 @@ class Technique:
         family: of techniques that act alike; they share a colour. One of `FAMILIES`, else another one.
         symbol: what its only strength is called in formulas.
         cost: what it adds to a training step, relative to one without a technique, as far as is known.
+        keeps: whether it says which weights are evaluated, as only one of a combination can.
         hooks: of a plug-in, its implementation: a `regularize.regularizers.hooks.Hooks`.
     """
 
@@ -136,6 +137,7 @@ class Technique:
     family: str = "other"
     symbol: str = ""
     cost: float = 0.02
+    keeps: bool = False
     hooks: Any = None
 
     def __post_init__(self) -> None:

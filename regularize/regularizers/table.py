@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from regularize.regularizers.fits import has_directions, has_form, has_layers
+from regularize.regularizers.fits import (
+    has_convolutions,
+    has_directions,
+    has_form,
+    has_layers,
+    of_images,
+)
 from regularize.regularizers.parameters import Interval, Option, Strength, Technique
 
 _WEIGHTS, _SPECTRA, _JACOBIAN = "weight penalty", "singular values", "Jacobian"
-_NOISE, _OUTPUT = "noise", "output"
+_NOISE, _OUTPUT, _DATA, _OPTIMISATION = "noise", "output", "data", "optimisation"
 
 _DISTRIBUTION = Option(
     meaning="of the noise, with standard deviation σ", default="normal", words=("normal", "uniform")
@@ -24,6 +30,22 @@ REGULARIZERS: dict[str, Technique] = {
         {"l1": Strength(meaning="λ₁ of λ₁ Σ|w|"), "l2": Strength(meaning="λ₂ of (λ₂/2) Σ w²")},
         family=_WEIGHTS,
     ),
+    "max_norm": Technique(
+        "Max norm",
+        "max_norm",
+        {"limit": Strength(meaning="c, a unit's largest norm of weights", above_low=True, weaker="larger")},
+        family=_WEIGHTS,
+        symbol="c",
+        cost=0.05,
+    ),
+    "weight_decay": Technique(
+        "Weight decay",
+        "weight_decay",
+        {"strength": Strength(meaning="λ of w ← w − ηλw in every step of rate η")},
+        family=_WEIGHTS,
+        symbol="λ",
+        cost=0.02,
+    ),
     "soft_svb": Technique(
         "Soft SVB",
         "soft_svb",
@@ -39,6 +61,22 @@ REGULARIZERS: dict[str, Technique] = {
         {"every": Option(meaning="steps between projections", default=100, integers=True)},
         family=_SPECTRA,
         symbol="ε",
+    ),
+    "spectral_penalty": Technique(
+        "Spectral penalty",
+        "spectral_penalty",
+        {"strength": Strength(meaning="λ of (λ/2) Σ σ(W)²")},
+        family=_SPECTRA,
+        symbol="λ",
+        cost=0.15,
+    ),
+    "spectral_norm": Technique(
+        "Spectral norm",
+        "spectral_norm",
+        {"bound": Strength(meaning="c of c·W/σ(W)", above_low=True, weaker="larger")},
+        family=_SPECTRA,
+        symbol="c",
+        cost=0.2,
     ),
     "jacobian": Technique(
         "Jacobian",
@@ -68,6 +106,23 @@ REGULARIZERS: dict[str, Technique] = {
         has_form,
         family=_JACOBIAN,
         symbol="λ",
+    ),
+    "gradient_penalty": Technique(
+        "Gradient penalty",
+        "gradient_penalty",
+        {"strength": Strength(meaning="λ of (λ/2) mean ‖∂L/∂x‖²")},
+        family=_JACOBIAN,
+        symbol="λ",
+        cost=1.7,
+    ),
+    "adversarial": Technique(
+        "Adversarial",
+        "adversarial",
+        {"epsilon": Strength(meaning="ε, the largest change of a pixel of range [0, 1]", high=1.0)},
+        {"steps": Option(meaning="of the attack; 1 is FGSM, more are PGD", default=1, integers=True)},
+        family=_JACOBIAN,
+        symbol="ε",
+        cost=1.0,
     ),
     "dropout": Technique(
         "Dropout",
@@ -111,6 +166,32 @@ REGULARIZERS: dict[str, Technique] = {
         symbol="σ",
         cost=0.06,
     ),
+    "spatial_dropout": Technique(
+        "Spatial dropout",
+        "spatial_dropout",
+        {"p": Strength(meaning="probability of dropping a channel", high=0.999)},
+        {},
+        has_convolutions,
+        family=_NOISE,
+        symbol="p",
+        cost=0.05,
+    ),
+    "input_dropout": Technique(
+        "Input dropout",
+        "input_dropout",
+        {"p": Strength(meaning="probability of dropping an input", high=0.999)},
+        family=_NOISE,
+        symbol="p",
+        cost=0.1,
+    ),
+    "dropconnect": Technique(
+        "DropConnect",
+        "dropconnect",
+        {"p": Strength(meaning="probability of dropping a weight", high=0.999)},
+        family=_NOISE,
+        symbol="p",
+        cost=0.06,
+    ),
     "confidence_penalty": Technique(
         "Confidence penalty",
         "confidence_penalty",
@@ -134,5 +215,109 @@ REGULARIZERS: dict[str, Technique] = {
         family=_OUTPUT,
         symbol="ε",
         cost=0.05,
+    ),
+    "logit_penalty": Technique(
+        "Logit penalty",
+        "logit_penalty",
+        {"strength": Strength(meaning="λ of (λ/2) mean ‖z‖²")},
+        family=_OUTPUT,
+        symbol="λ",
+    ),
+    "focal": Technique(
+        "Focal loss",
+        "focal",
+        {"gamma": Strength(meaning="γ of (1 − p_y)^γ")},
+        family=_OUTPUT,
+        symbol="γ",
+        cost=0.04,
+    ),
+    "mixup": Technique(
+        "Mixup",
+        "mixup",
+        {"alpha": Strength(meaning="α of Beta(α, α), the shares' distribution")},
+        family=_DATA,
+        symbol="α",
+        cost=0.15,
+    ),
+    "cutmix": Technique(
+        "CutMix",
+        "cutmix",
+        {"p": Strength(meaning="probability of mixing a step's examples", high=1.0)},
+        {},
+        of_images,
+        family=_DATA,
+        symbol="p",
+        cost=0.2,
+    ),
+    "cutout": Technique(
+        "Cutout",
+        "cutout",
+        {"side": Strength(meaning="of the square, as a share of the image's", high=1.0)},
+        {},
+        of_images,
+        family=_DATA,
+        symbol="s",
+        cost=0.1,
+    ),
+    "augment": Technique(
+        "Augmentation",
+        "augment",
+        {"shift": Strength(meaning="largest shift in pixels, either way")},
+        {
+            "flip": Option(meaning="half of the images", default="none", words=("none", "horizontal")),
+            "rotation": Option(
+                meaning="largest angle in degrees, either way", default=0.0, numbers=Interval(high=180.0)
+            ),
+        },
+        of_images,
+        family=_DATA,
+        symbol="s",
+        cost=0.2,
+    ),
+    "sam": Technique(
+        "SAM",
+        "sam",
+        {"rho": Strength(meaning="ρ, how far up the gradient it is taken")},
+        family=_OPTIMISATION,
+        symbol="ρ",
+        cost=1.0,
+    ),
+    "gradient_clipping": Technique(
+        "Gradient clipping",
+        "gradient_clipping",
+        {"limit": Strength(meaning="c, a gradient's largest norm", above_low=True, weaker="larger")},
+        family=_OPTIMISATION,
+        symbol="c",
+    ),
+    "ema": Technique(
+        "EMA",
+        "ema",
+        {"decay": Strength(meaning="d of w̄ ← d·w̄ + (1 − d)·w", high=0.99999)},
+        family=_OPTIMISATION,
+        symbol="d",
+        keeps=True,
+    ),
+    "swa": Technique(
+        "SWA",
+        "swa",
+        {"start": Strength(meaning="share of the steps before weights count", high=1.0, weaker="larger")},
+        {"every": Option(meaning="steps between weights", default="epoch", integers=True, words=("epoch",))},
+        family=_OPTIMISATION,
+        symbol="s",
+        keeps=True,
+    ),
+    "early_stopping": Technique(
+        "Early stopping",
+        "early_stopping",
+        {"patience": Strength(meaning="looks without improvement", low=1.0, weaker="larger")},
+        {
+            "every": Option(meaning="steps between looks", default="epoch", integers=True, words=("epoch",)),
+            "measure": Option(meaning="of the validation part", default="loss", words=("loss", "accuracy")),
+            "min_delta": Option(meaning="least improvement", default=0.0, numbers=Interval()),
+        },
+        family=_OPTIMISATION,
+        symbol="k",
+        cost=0.1,
+        keeps=True,
     ),
 }

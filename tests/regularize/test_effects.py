@@ -79,7 +79,7 @@ def test_a_hinge_that_sets_in_later_did_something(tmp_path):
 def test_the_ratio_is_that_of_torchs_own_gradients_and_survives_an_interruption(tmp_path):
     runs = [run((term("l2", strength=0.3),), seed, steps=6, precision="float64") for seed in (0, 1)]
     trainer = Trainer(runs, PackPaths(tmp_path), Ranks.here(), None)
-    x, labels = trainer.batches.take("train", trainer._batch_rows())
+    x, labels = trainer.batches.take("train", trainer.step_batches.rows(trainer.step))
     loss = torch.nn.functional.cross_entropy(trainer.model(x).transpose(1, 2), labels, reduction="none").mean(
         1
     )
@@ -134,8 +134,8 @@ def test_half_precision_ends_at_the_logits():
     config = run((term("confidence_penalty", beta=1.0),), 0, steps=9, precision="bfloat16")
     trainer = Trainer([config], PackPaths("."), Ranks.here(), None)
 
-    def slope(x, labels, draws, share, _progress):
-        state = trainer.objective._passed(trainer.terms, x, labels, draws, share)
+    def slope(x, labels, draws, share, _progress, take):
+        state = trainer.objective._passed(trainer.terms, x, labels, draws, share, take)
         (bound,) = trainer.terms
         (found,) = torch.autograd.grad(bound.hooks.penalty(state, bound.given).sum(), state.logits)
         exact = state.logits.detach().double().requires_grad_()

@@ -93,7 +93,7 @@ def test_training_is_that_of_the_module_itself(module_of, tmp_path):
     optimizer = torch.optim.SGD(module.parameters(), lr=0.02, momentum=0.9)
     for step in range(12):
         trainer.step = step
-        x, labels = trainer.batches.take("train", trainer._batch_rows())
+        x, labels = trainer.batches.take("train", trainer.step_batches.rows(trainer.step))
         optimizer.zero_grad()
         nn.functional.cross_entropy(module(x[0]), labels[0]).backward()
         optimizer.step()

@@ -70,7 +70,7 @@ def test_weight_noise_reaches_every_layer_and_stays_out_of_the_weights(units, di
     term = Term.build("weight_noise", {"sigma": 0.1, "units": units, "distribution": distribution})
     module, loss, *_ = objective([run((term,), 0, steps=1)])
     before = {name: p.detach().clone() for name, p in module.model.named_parameters()}
-    perturbed = module._perturbed(module.terms, draws(4, dtype=torch.float64))
+    perturbed = module._instead(module.terms, draws(4, dtype=torch.float64), {})
     assert set(perturbed) == {f"{layer}.weight" for layer in module.model.weight_layers}
     for name, weight in perturbed.items():
         unit = before[name].square().mean().sqrt().item() if units == "relative" else 1
@@ -81,7 +81,7 @@ def test_weight_noise_reaches_every_layer_and_stays_out_of_the_weights(units, di
 
 def test_weight_noise_steps_with_the_gradient_at_the_noisy_weights():
     module, loss, x, labels = objective([run((Term.build("weight_noise", {"sigma": 0.1}),), 0, steps=1)])
-    noisy = module._perturbed(module.terms, draws(4, dtype=torch.float64))
+    noisy = module._instead(module.terms, draws(4, dtype=torch.float64), {})
     ours = torch.autograd.grad(loss().sum(), module.model.fc2.weight)[0]
     plain, _, *_ = objective([run((), 0, steps=1)])
     with torch.no_grad():

@@ -69,7 +69,7 @@ def test_techniques_data_and_a_figure_of_ones_own_from_submit_to_figures(
     rows = {
         row["run_id"]: row["code"] for path in store.packs.glob("*/results.parquet") for row in read(path)
     }
-    named = {row["run_id"]: own in row["config"] for row in read(store.runs)}
+    named = {row["run_id"]: "own_techniques:" in row["config"] for row in read(store.runs)}
     assert {code for run_id, code in rows.items() if named[run_id]}.isdisjoint(
         code for run_id, code in rows.items() if not named[run_id]
     ), "its source is part of the code"

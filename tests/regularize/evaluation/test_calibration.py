@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy import stats
+from scipy import optimize, stats
 from sklearn import metrics
 
 from regularize.evaluation.accuracy import loss_and_accuracy
-from regularize.evaluation.calibration import BINS, calibration, equal_mass, equal_width
+from regularize.evaluation.calibration import BINS, calibration, equal_mass, equal_width, scaled, temperature
 
 CERTAIN = 200.0  # a lead in logits that makes a probability exactly 1
 
@@ -96,3 +96,24 @@ def test_extreme_logits_have_finite_scores() -> None:
     outputs = torch.tensor([[[1e4, -1e4, 0.0], [-3e38, 3e38, 0.0]]])
     for name, score in calibration(outputs, torch.tensor([[0, 0]])).items():
         assert score.isfinite().all(), name
+
+
+def test_the_temperature_is_the_one_of_least_log_likelihood() -> None:
+    """Against scipy's minimisation; predictions stay, and what is scaled is measured as anything else."""
+    outputs, labels = random_predictions()
+    found = temperature(outputs, labels)
+    for run in range(3):
+
+        def loss(log_t: float, run: int = run) -> float:
+            return torch.nn.functional.cross_entropy(outputs[run] / float(np.exp(log_t)), labels[run]).item()
+
+        best = optimize.minimize_scalar(loss, bounds=(-4, 4), method="bounded", options={"xatol": 1e-9})
+        assert found[run].item() == pytest.approx(np.exp(best.x), rel=1e-5)
+    after = scaled(outputs, labels, found)
+    assert after["ece_scaled"].mean() < calibration(outputs, labels)["ece"].mean()
+    torch.testing.assert_close(
+        after["ece_scaled"], calibration(outputs / found.view(-1, 1, 1), labels)["ece"]
+    )
+    assert temperature(outputs * torch.nan, labels).isnan().all()
+    certain, right = predictions([(1.0, True), (1.0, True)])
+    assert temperature(certain, right).item() == pytest.approx(1 / 64)

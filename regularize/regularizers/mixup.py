@@ -1,0 +1,39 @@
+"""Mixup: examples x = λ·x_i + (1 − λ)·x_j with the loss λ·L(y_i) + (1 − λ)·L(y_j), j a partner in the batch.
+
+λ ~ Beta(α, α), one for a step's batch, as in the authors' code; each example of the global batch is a
+partner once, whichever rank has it. Draws are by inverse distribution functions: runs of one seed have one
+and the same quantile, whatever their α. What other techniques of a combination did before is done to
+partners, too. Does nothing at α = 0.
+
+References:
+    Zhang, Cisse, Dauphin, Lopez-Paz, mixup: beyond empirical risk minimization, 2018 (arXiv 1710.09412).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from regularize.draws import Draws
+from regularize.regularizers.batch import Batch, partners
+from regularize.regularizers.hooks import Given, Hooks
+
+
+def batch(batch: Batch, given: Given, draws: Draws) -> Batch:
+    share = beta(given.strengths["alpha"], draws.uniform("mixup")).to(batch.x)
+    other = partners(batch, draws, "mixup/partners")
+    x = torch.lerp(other.x, batch.x, share.view(-1, *[1] * (batch.x.ndim - 1)))
+    return batch.mixed(x, other.labels, share.unsqueeze(1).expand_as(batch.labels))
+
+
+def beta(alpha: Tensor, quantile: Tensor) -> Tensor:
+    """The quantiles [R] in [0, 1) of Beta(α, α), α [R]; 1 where α is 0."""
+    from scipy.special import betaincinv
+
+    known = alpha.double().cpu()
+    shape = known.clamp(min=1e-3).numpy()
+    found = torch.as_tensor(betaincinv(shape, shape, quantile.double().cpu().numpy()))
+    return torch.where(known > 0, found, 1.0).to(alpha.device)
+
+
+HOOKS = Hooks(batch=batch)
