@@ -64,7 +64,7 @@ RESULTS = pa.schema(
         ("test_ece_mass", pa.float64()),  # the same with bins of equal numbers of examples
         ("temperature", pa.float64()),  # that logits are divided by, fitted on the validation split
         ("test_ece_scaled", pa.float64()),  # test_ece at that temperature
-        ("test_ece_mass_scaled", pa.float64()),
+        ("test_ece_mass_scaled", pa.float64()),  # test_ece_mass at that temperature
         ("test_entropy", pa.float64()),  # mean, in nats
         ("test_confidence", pa.float64()),  # mean of the largest probability
         ("jacobian_norm", pa.float64()),  # mean ‖∂z/∂x‖_F over test examples; x as the network gets it

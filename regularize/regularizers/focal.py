@@ -3,6 +3,9 @@
 Written as what it adds to the cross-entropy, ((1 − p_y)^γ − 1)·(−log p_y), so that it composes with every
 penalty. Of a mixed example it is the mean over both labels. Does nothing at γ = 0.
 
+Cost: 1.16 of a plain step.
+Figures: `reliability`, `confidence_distributions`, `entropy_distributions`.
+
 References:
     Lin, Goyal, Girshick, He, Dollár, Focal loss for dense object detection, 2017 (arXiv 1708.02002).
     As a regularizer of confidence: Mukhoti et al., Calibrating deep neural networks using focal loss, 2020

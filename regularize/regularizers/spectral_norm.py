@@ -5,6 +5,9 @@ Convolution kernels are taken as (out, in·k·k) matrices, as in the paper, whos
 evaluated has σ by its singular value decomposition (`evaluated` says so). The start is as without it, but
 for the scale. There is no strength at which it does nothing.
 
+Cost: 1.22 of a plain step.
+Figures: `spectra`, `robustness_curves`.
+
 References:
     Miyato, Kataoka, Koyama, Yoshida, Spectral normalization for generative adversarial networks, 2018
     (arXiv 1802.05957).

@@ -6,6 +6,9 @@ that lies at or after s·T of T steps, and of the last; until then it is w itsel
 on. Of what layers collect of batches the mean is taken, too; the paper passes the training examples once
 more. Does nothing at s = 1.
 
+Cost: 1.05 of a plain step.
+Figures: `accuracy_curves`, `loss_curves`.
+
 References:
     Izmailov, Podoprikhin, Garipov, Vetrov, Wilson, Averaging weights leads to wider optima and better
     generalization, 2018 (arXiv 1803.05407).

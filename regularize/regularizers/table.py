@@ -36,7 +36,7 @@ REGULARIZERS: dict[str, Technique] = {
         {"limit": Strength(meaning="c, a unit's largest norm of weights", above_low=True, weaker="larger")},
         family=_WEIGHTS,
         symbol="c",
-        cost=0.05,
+        cost=0.06,
     ),
     "weight_decay": Technique(
         "Weight decay",
@@ -44,7 +44,7 @@ REGULARIZERS: dict[str, Technique] = {
         {"strength": Strength(meaning="λ of w ← w − ηλw in every step of rate η")},
         family=_WEIGHTS,
         symbol="λ",
-        cost=0.02,
+        cost=0.04,
     ),
     "soft_svb": Technique(
         "Soft SVB",
@@ -68,7 +68,7 @@ REGULARIZERS: dict[str, Technique] = {
         {"strength": Strength(meaning="λ of (λ/2) Σ σ(W)²")},
         family=_SPECTRA,
         symbol="λ",
-        cost=0.15,
+        cost=0.22,
     ),
     "spectral_norm": Technique(
         "Spectral norm",
@@ -76,7 +76,7 @@ REGULARIZERS: dict[str, Technique] = {
         {"bound": Strength(meaning="c of c·W/σ(W)", above_low=True, weaker="larger")},
         family=_SPECTRA,
         symbol="c",
-        cost=0.2,
+        cost=0.22,
     ),
     "jacobian": Technique(
         "Jacobian",
@@ -113,7 +113,7 @@ REGULARIZERS: dict[str, Technique] = {
         {"strength": Strength(meaning="λ of (λ/2) mean ‖∂L/∂x‖²")},
         family=_JACOBIAN,
         symbol="λ",
-        cost=1.7,
+        cost=1.47,
     ),
     "adversarial": Technique(
         "Adversarial",
@@ -174,7 +174,7 @@ REGULARIZERS: dict[str, Technique] = {
         has_convolutions,
         family=_NOISE,
         symbol="p",
-        cost=0.05,
+        cost=0.18,
     ),
     "input_dropout": Technique(
         "Input dropout",
@@ -182,7 +182,7 @@ REGULARIZERS: dict[str, Technique] = {
         {"p": Strength(meaning="probability of dropping an input", high=0.999)},
         family=_NOISE,
         symbol="p",
-        cost=0.1,
+        cost=0.23,
     ),
     "dropconnect": Technique(
         "DropConnect",
@@ -190,7 +190,7 @@ REGULARIZERS: dict[str, Technique] = {
         {"p": Strength(meaning="probability of dropping a weight", high=0.999)},
         family=_NOISE,
         symbol="p",
-        cost=0.06,
+        cost=0.2,
     ),
     "confidence_penalty": Technique(
         "Confidence penalty",
@@ -222,6 +222,7 @@ REGULARIZERS: dict[str, Technique] = {
         {"strength": Strength(meaning="λ of (λ/2) mean ‖z‖²")},
         family=_OUTPUT,
         symbol="λ",
+        cost=0.15,
     ),
     "focal": Technique(
         "Focal loss",
@@ -229,7 +230,7 @@ REGULARIZERS: dict[str, Technique] = {
         {"gamma": Strength(meaning="γ of (1 − p_y)^γ")},
         family=_OUTPUT,
         symbol="γ",
-        cost=0.04,
+        cost=0.16,
     ),
     "mixup": Technique(
         "Mixup",
@@ -237,7 +238,7 @@ REGULARIZERS: dict[str, Technique] = {
         {"alpha": Strength(meaning="α of Beta(α, α), the shares' distribution")},
         family=_DATA,
         symbol="α",
-        cost=0.15,
+        cost=0.14,
     ),
     "cutmix": Technique(
         "CutMix",
@@ -247,7 +248,7 @@ REGULARIZERS: dict[str, Technique] = {
         of_images,
         family=_DATA,
         symbol="p",
-        cost=0.2,
+        cost=0.3,
     ),
     "cutout": Technique(
         "Cutout",
@@ -257,7 +258,7 @@ REGULARIZERS: dict[str, Technique] = {
         of_images,
         family=_DATA,
         symbol="s",
-        cost=0.1,
+        cost=0.17,
     ),
     "augment": Technique(
         "Augmentation",
@@ -272,7 +273,7 @@ REGULARIZERS: dict[str, Technique] = {
         of_images,
         family=_DATA,
         symbol="s",
-        cost=0.2,
+        cost=0.29,
     ),
     "sam": Technique(
         "SAM",
@@ -280,7 +281,7 @@ REGULARIZERS: dict[str, Technique] = {
         {"rho": Strength(meaning="ρ, how far up the gradient it is taken")},
         family=_OPTIMISATION,
         symbol="ρ",
-        cost=1.0,
+        cost=1.07,
     ),
     "gradient_clipping": Technique(
         "Gradient clipping",
@@ -288,6 +289,7 @@ REGULARIZERS: dict[str, Technique] = {
         {"limit": Strength(meaning="c, a gradient's largest norm", above_low=True, weaker="larger")},
         family=_OPTIMISATION,
         symbol="c",
+        cost=0.08,
     ),
     "ema": Technique(
         "EMA",
@@ -296,6 +298,7 @@ REGULARIZERS: dict[str, Technique] = {
         family=_OPTIMISATION,
         symbol="d",
         keeps=True,
+        cost=0.05,
     ),
     "swa": Technique(
         "SWA",
@@ -305,6 +308,7 @@ REGULARIZERS: dict[str, Technique] = {
         family=_OPTIMISATION,
         symbol="s",
         keeps=True,
+        cost=0.05,
     ),
     "early_stopping": Technique(
         "Early stopping",
@@ -317,7 +321,7 @@ REGULARIZERS: dict[str, Technique] = {
         },
         family=_OPTIMISATION,
         symbol="k",
-        cost=0.1,
         keeps=True,
+        cost=0.05,
     ),
 }
