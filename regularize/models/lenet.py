@@ -130,7 +130,8 @@ class LeNet(Chain):
 def _shown(hidden: Hidden, name: str, runs: int, h: Tensor) -> Tensor:
     """What a stage gives, [B, R·C, H, W], as `hidden` sees it, and back."""
     images = unfold(h, runs)
-    return fold(hidden(name, images.flatten(3)).view_as(images))
+    # In one piece: of what is left of a transposed view, torch has the next weight's gradient wrong.
+    return fold(hidden(name, images.flatten(3)).view_as(images).contiguous())
 
 
 def _shown_fused(hidden: Hidden, name: str, h: Tensor) -> Tensor:

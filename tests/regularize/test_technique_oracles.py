@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -10,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from scipy import stats
 
+from regularize import models
 from regularize.config import Term
 from regularize.distributed import Ranks
 from regularize.draws import Draws
-from regularize.objective import bind
+from regularize.objective import Factors, bind
 from regularize.regularizers import implementation
 from regularize.regularizers.augment import shifted, turned
 from regularize.regularizers.batch import Batch
@@ -378,6 +380,24 @@ def test_what_is_dropped_is_dropped_as_often_as_it_is_said_and_the_rest_is_scale
         assert abs(share - 0.25) < 4 * (0.25 * 0.75 / found.numel()) ** 0.5
     kernel = torch.ones(1, 6, 1, 5, 5)
     assert weight.hooks.weight("conv1.weight", kernel, weight.given, draws()) is kernel
+
+
+def test_what_is_dropped_of_channels_leaves_a_batchs_gradient_the_sum_of_its_parts():
+    """Of torch's layers: there the gradient of the second convolution once hung on how examples lay."""
+    network = models.build("lenet5", [0, 1], shape=(1, 28, 28), classes=10).double()
+    (bound,) = bind([TOY.run(term("spatial_dropout", p=0.4), 0)], "cpu")
+    x = torch.randn(2, 3, 1, 28, 28, dtype=torch.float64)
+
+    def gradients(positions):
+        here = Draws(seeds=[0, 1], step=0, global_batch=3, local=positions, dtype=torch.float64)
+        loss = network(x[:, positions], Factors([replace(bound, given=given)], here)).square().sum()
+        return torch.autograd.grad(loss, list(network.parameters()))
+
+    given = replace(bound.given, strengths={"p": torch.tensor([0.4, 0.4], dtype=torch.float64)})
+    whole = gradients(slice(0, 3))
+    parts = zip(gradients(slice(0, 1)), gradients(slice(1, 3)), strict=True)
+    for one, (first, rest) in zip(whole, parts, strict=True):
+        torch.testing.assert_close(one, first + rest, rtol=0, atol=1e-12)
 
 
 def test_the_power_method_follows_the_largest_singular_value(tmp_path):
