@@ -213,7 +213,10 @@ class OpenedSweep:
             have = [each.comparison.problem.slug for each in found]
             raise UserError(f"no report run of {given} is finished; {one_of('', have)}")
         parts = [together(mine)] if FIGURES[name].scope == "sweep" else mine
-        with one_thread(torch=FIGURES[name].needs == "networks"), telling_apart(self.tables.entries):
+        with (
+            one_thread(torch=FIGURES[name].needs == "networks"),
+            telling_apart(self.tables.entries, self.tables.words),
+        ):
             return [drawing for part in parts for drawing in draw(name, replace(part, score=score))]
 
     def _rows(self, table: str, phase: Phase) -> pd.DataFrame:
