@@ -25,7 +25,7 @@ from regularize.regularizers.hooks import Given, Hooks, StepEnd
 def keep(given: Given, end: StepEnd) -> Tensor:
     every = given.options["every"]
     steps = end.per_epoch if every == "epoch" else every
-    begin = (given.strengths["start"] * end.steps).ceil().clamp(min=1)
+    begin = (given.strengths["begin"] * end.steps).ceil().clamp(min=1)
     # How many were averaged so far: multiples of `steps` from the beginning on, and the last step.
     counted = (end.step // steps) - ((begin - 1) / steps).floor()
     last = float(end.step == end.steps and end.step % steps != 0)

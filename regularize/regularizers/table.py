@@ -303,7 +303,7 @@ REGULARIZERS: dict[str, Technique] = {
     "swa": Technique(
         "SWA",
         "swa",
-        {"start": Strength(meaning="share of the steps before weights count", high=1.0, weaker="larger")},
+        {"begin": Strength(meaning="share of the steps before weights count", high=1.0, weaker="larger")},
         {"every": Option(meaning="steps between weights", default="epoch", integers=True, words=("epoch",))},
         family=_OPTIMISATION,
         symbol="s",

@@ -64,7 +64,7 @@ LIMITS: dict[str, tuple[dict[str, dict[str, object]], float | None]] = {
     "sam": ({"sam": {"rho": 0.05}}, 2.4),
     "gradient_clipping": ({"gradient_clipping": {"limit": 1.0}}, None),
     "ema": ({"ema": {"decay": 0.99}}, None),
-    "swa": ({"swa": {"start": 0.5}}, None),
+    "swa": ({"swa": {"begin": 0.5}}, None),
     "early_stopping": ({"early_stopping": {"patience": 5}}, None),
     "l2 + dropout + jacobian": (
         {"l2": {"strength": 5e-4}, "dropout": {"p": 0.5}, "jacobian": {"strength": 0.01}},

@@ -77,7 +77,7 @@ TABLE: dict[str, Case] = {
     "sam": case("sam", "rho", 0.05, 0.5),
     "gradient_clipping": case("gradient_clipping", "limit", 1.0, 0.3, zero=None),
     "ema": case("ema", "decay", 0.5, 0.9),
-    "swa": case("swa", "start", 0.6, 0.2, zero=1.0),
+    "swa": case("swa", "begin", 0.6, 0.2, zero=1.0),
     "early_stopping": case(
         "early_stopping",
         "patience",

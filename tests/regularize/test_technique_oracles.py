@@ -157,7 +157,7 @@ def test_averages_are_those_of_the_path_of_the_weights(tmp_path):
     ends = [s for s in range(1, 21) if (s % per_epoch == 0 or s == 20) and s >= 8]
     assert len(ends) > 2
     swa = {name: torch.stack([path[s - 1][name] for s in ends]).mean(0) for name in start}
-    assert_same(ours(tmp_path / "swa", term("swa", start=0.4), steps=20), swa)
+    assert_same(ours(tmp_path / "swa", term("swa", begin=0.4), steps=20), swa)
     (row,) = read_table(tmp_path / "swa" / "results.parquet").to_pylist()
     assert row["evaluated"] == "swa"
 
@@ -447,7 +447,7 @@ def test_spectral_norm_trains_what_torchs_own_parametrization_does(tmp_path):
 
 
 def test_two_that_say_which_weights_are_evaluated_are_refused(tmp_path):
-    terms = (*term("ema", decay=0.9), *term("swa", start=0.5))
+    terms = (*term("ema", decay=0.9), *term("swa", begin=0.5))
     with pytest.raises(
         Exception, match="ema and swa cannot be composed: each says which weights are evaluated"
     ):
