@@ -11,14 +11,17 @@ import hashlib
 import io
 import pickle
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from regularize.opened import read_whole
 from regularize.store import DamagedFileError, PackPaths, write_bytes
 from regularize.whole_files import archive_damage
 
+MOST_BYTES = 50_000_000_000  # of a checkpoint
 _DIGEST = hashlib.sha256().digest_size
 
 
@@ -37,7 +40,8 @@ def load(path: Path) -> dict[str, Any]:
     reason = archive_damage(path)  # torch itself would load flipped bits without a word
     if not reason:
         try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings(action="ignore"):  # of torch, on pickles that are not its own
+                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
             return state
         except (ValueError, RuntimeError, LookupError, TypeError, EOFError, pickle.UnpicklingError) as error:
             reason = " ".join(str(error).splitlines()[:2]).strip() or type(error).__name__
@@ -101,6 +105,6 @@ def _encoded(state: dict[str, Any]) -> bytes:
 
 
 def _verified(path: Path) -> bytes | None:
-    whole = path.read_bytes()
+    whole = read_whole(path, MOST_BYTES)
     digest, data = whole[:_DIGEST], whole[_DIGEST:]
     return data if hashlib.sha256(data).digest() == digest else None

@@ -41,6 +41,7 @@ NO_NUMBERS = frozenset(
         "model_modules.py",
         "named_objects.py",
         "origin.py",
+        "own_code.py",
         "schemas.py",
         "stopwatch.py",
         "store.py",

@@ -15,6 +15,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
+from regularize.own_code import search_path
+
 LARGEST = 50e6
 """Bytes of a package beyond which it is no code of somebody's own, but a library, or has data in it."""
 
@@ -69,9 +71,9 @@ def _files(name: str, say: Callable[[str], None]) -> dict[str, Path]:
 
 
 def _spec(name: str) -> ModuleSpec | None:
-    """Where `python -m` in this folder would find it."""
+    """Where `own_code.resolve` in this folder would find it."""
     with suppress(ImportError, ValueError, AttributeError):
-        return PathFinder.find_spec(name, [str(Path.cwd()), *sys.path]) or find_spec(name)
+        return PathFinder.find_spec(name, search_path()) or find_spec(name)
     return None
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from regularize.errors import UserError
+from regularize.own_code import check_trusted
 
 _NAMED = re.compile(r"([A-Za-z_]\w*\.)*[A-Za-z_]\w*:[A-Za-z_]\w*", re.ASCII)
 _HINT = "install its package, or put its folder on PYTHONPATH, here and where training happens"
@@ -45,6 +46,8 @@ def resolve(kind: str, name: str) -> Any:
     Raises:
         UserError: in one line, what kept it from being imported, with the file and line where that is.
     """
+    if name not in installed(kind).values():
+        check_trusted([name], kind)
     module, _, attribute = name.partition(":")
     with _this_folder_too():
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from contextlib import suppress
 from functools import cache
@@ -19,10 +20,19 @@ def git_commit() -> str:
     folder = Path(__file__).parent
     with suppress(OSError, ValueError, KeyError):
         return str(read_json(folder.parent / ORIGIN)["commit"])
-    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    return git("rev-parse", "HEAD").decode().strip()
+
+
+def git(*words: str) -> bytes:
+    """What git says of this package's own checkout; nothing where it is in none.
+
+    A folder of packages may lie in somebody's repository, whose commits and changes are not ours.
+    """
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return b""
+    others = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}  # of a hook
     with suppress(OSError, subprocess.TimeoutExpired):
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=10, check=False
-        )
-        return done.stdout.strip()
-    return ""
+        command = ["git", "-C", str(root), *words]
+        return subprocess.run(command, capture_output=True, timeout=20, check=False, env=others).stdout
+    return b""

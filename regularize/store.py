@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regularize.origin import ORIGIN, git_commit
+from regularize.path_parts import check_parts, path_part
 from regularize.schemas import (
     CORRUPTIONS,
     METRICS,
@@ -31,6 +32,7 @@ from regularize.tables import (
     write_batches,
     write_table,
 )
+from regularize.typed import checked
 from regularize.whole_files import (
     naming_failures,
     read_json,
@@ -107,7 +109,9 @@ class PackStatus:
         value = read_json(path)
         lists = [value["runs"], value["diverged"], value.get("did_nothing", ())]
         names = ("runs", "diverged", "did_nothing")
-        return cls(**value | {name: tuple(each) for name, each in zip(names, lists, strict=True)})
+        status = checked(cls(**value | {name: tuple(each) for name, each in zip(names, lists, strict=True)}))
+        check_parts([*status.runs, *filter(None, (status.job,))])
+        return status
 
 
 @dataclass(frozen=True)
@@ -228,7 +232,7 @@ class Store:
 
     def diff(self, digest: str) -> Path:
         """What differed from the commit in a submission; by its hash."""
-        return self.folder / f"{digest}.diff"
+        return self.folder / f"{path_part(digest)}.diff"
 
     @property
     def runs(self) -> Path:
@@ -272,6 +276,11 @@ class Store:
         return self.folder / "packs"
 
     @property
+    def jobs(self) -> Path:
+        """What jobs and tasks are to run, as submitit keeps it: their submitter's alone."""
+        return self.folder / "jobs"
+
+    @property
     def logs(self) -> Path:
         return self.folder / "logs"
 
@@ -290,11 +299,11 @@ class Store:
 
     def code(self, name: str) -> Path:
         """The sources of that name, by `regularize.code_identity`: an archive."""
-        return self.folder / "code" / f"{name}.zip"
+        return self.folder / "code" / f"{path_part(name)}.zip"
 
     def data(self, name: str) -> Path:
         """What is said of the data set whose content has that hash: plain values."""
-        return self.folder / "data" / f"{name}.json"
+        return self.folder / "data" / f"{path_part(name)}.json"
 
     @property
     def accepted(self) -> Path:
@@ -307,7 +316,7 @@ class Store:
         return self.folder / "replaced"
 
     def pack(self, pack_id: str) -> PackPaths:
-        return PackPaths(self.packs / pack_id)
+        return PackPaths(self.packs / path_part(pack_id))
 
     def table(self, name: str) -> Path:
-        return self.tables / f"{name}.parquet"
+        return self.tables / f"{path_part(name)}.parquet"

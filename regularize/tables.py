@@ -14,11 +14,15 @@ import pyarrow.parquet as pq
 
 from regularize import __version__
 from regularize.errors import UserError
+from regularize.opened import OddFileError
 from regularize.origin import git_commit
 from regularize.schemas import SCHEMA_VERSION
 from regularize.whole_files import CHECKSUM, UNSEALED, fits, seal, set_aside, write_whole
 
 ROW_GROUP = 100_000  # rows
+BYTES_A_VALUE = 16  # in memory, roughly: numbers take 8, short texts 20
+LARGE = 500_000_000  # bytes in memory that any table may take
+MOST_SWOLLEN = 200  # times the size of its file, of a larger one; those of training come to 20
 
 
 class DamagedFileError(UserError):
@@ -81,9 +85,13 @@ def open_table(path: Path) -> Iterator[pq.ParquetFile]:
         if not _fits(path, stat.st_ino, stat.st_size, stat.st_mtime_ns):
             raise DamagedFileError(path, "its checksum does not fit")
         with arrow_file(path) as stored, pq.ParquetFile(stored, page_checksum_verification=True) as file:
+            if swollen(file.metadata, stat.st_size):
+                raise DamagedFileError(path, "it would take far more memory than a table of its size")
             yield file
     except FileNotFoundError:
         raise
+    except OddFileError as error:
+        raise DamagedFileError(path, str(error.strerror)) from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         # Arrow raises OSError for bad bytes too, but only the operating system sets `errno`.
         if isinstance(error, OSError) and error.errno:
@@ -103,6 +111,16 @@ def read_table(path: Path, columns: Sequence[str] | None = None, where: Any = No
 def arrow_file(path: Path, mode: str = "rb") -> pa.OSFile:
     """A file by the bytes of its name: Arrow would take those of UTF-8, whatever the locale says."""
     return pa.OSFile(os.fsencode(path), mode)
+
+
+def swollen(metadata: pq.FileMetaData, size: int) -> bool:
+    """Whether a table of so many bytes is one that was made to fill the memory, by what its head says."""
+    values = sum(
+        metadata.row_group(group).column(column).num_values
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+    )
+    return bool(max(values * BYTES_A_VALUE, metadata.num_rows) > max(LARGE, MOST_SWOLLEN * size))
 
 
 @lru_cache(maxsize=1024)

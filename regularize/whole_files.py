@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from regularize.errors import NoSpaceError, UserError
+from regularize.opened import opened, read_whole
 
 CHECKSUM = "sealed"  # `checksum` is what `meta.json` calls that of its arrays
 """The name of the checksum in a JSON object and in a table's metadata."""
@@ -115,9 +116,22 @@ def read_json(path: Path) -> Any:
     """
     Raises:
         ValueError: the file is not whole.
+        OSError: there is none, or what is there is no file of ours (`opened`).
     """
-    value = unsealed(json.loads(path.read_text(encoding="utf-8")))
+    value = unsealed(parsed(read_whole(path)))
     return value[_LIST] if isinstance(value, dict) and value.keys() == {_LIST} else value
+
+
+def parsed(text: bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is none, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,7 +171,7 @@ def seal(path: Path) -> None:
 
 def fits(path: Path) -> bool:
     """Whether a file is what its checksum is of; True where it has none."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         place, said = _checksum_in(file)
         return place is None or said == _checksum_around(file, place)
 
@@ -188,7 +202,9 @@ def archive_damage(path: Path) -> str:
     torch itself would load flipped bits without a word.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as file, zipfile.ZipFile(file) as archive:
+            if sum(member.file_size for member in archive.infolist()) > 2 * file.seek(0, os.SEEK_END):
+                return "it would unpack to far more than it is"  # torch stores what it saves as it is
             member = archive.testzip()
     except _ERRORS_OF_ARCHIVES as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # a place before the file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
@@ -20,6 +21,14 @@ hypothesis.settings.load_profile("patient")
 def _one_thread() -> None:
     """As in a worker; several threads for small tensors only get in each other's way."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_notes_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests submit is noted in a folder of theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 class _OneClusterScheduling(LoadFileScheduling):  # type: ignore[misc]

@@ -8,14 +8,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from analysis.notation.published_text import HOST_COLUMNS, hides_places
 from analysis.tables.collect import NAMES
-from analysis.tables.store_tables import Tables
+from analysis.tables.store_tables import BREAKS, FORMULA, NUMBER, Tables
 from regularize.store import open_table
 from regularize.tables import arrow_file
 
 
 def write(tables: Tables, folder: Path) -> None:
-    """A list, such as the logits of a prediction, is one field of numbers with spaces between."""
+    """A list, such as the logits of a prediction, is one field of numbers with spaces between.
+
+    Texts are as `inert` makes them, and hosts are left out unless they are asked for.
+    """
     for name in NAMES:
         with open_table(tables.store.table(name)) as file:
             schema = _flat(file.schema_arrow.empty_table()).schema
@@ -28,8 +32,17 @@ def write(tables: Tables, folder: Path) -> None:
 
 
 def _flat(table: pa.Table) -> pa.Table:
+    if hides_places():
+        table = table.drop_columns([name for name in table.column_names if name in HOST_COLUMNS])
     for place, field in enumerate(table.schema):
         if pa.types.is_list(field.type):
             words = table[field.name].cast(pa.list_(pa.string()))
             table = table.set_column(place, field.name, pc.binary_join(words, " "))
+        elif pa.types.is_string(field.type):
+            texts = pc.replace_substring_regex(table[field.name], BREAKS, " ")
+            formula = pc.and_not(
+                pc.match_substring_regex(texts, FORMULA), pc.match_substring_regex(texts, f"^(?:{NUMBER})$")
+            )
+            marked = pc.binary_join_element_wise("'", texts, "")
+            table = table.set_column(place, field.name, pc.if_else(formula, marked, texts))
     return table.replace_schema_metadata()

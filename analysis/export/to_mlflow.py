@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
 from analysis.export.finished_runs import FinishedRun, finished_runs
+from analysis.notation.published_text import hides_places
 from analysis.tables.store_tables import Tables
 
 _AT_ONCE = 1000  # metrics, the most that a client may log in one call
@@ -23,6 +24,9 @@ def write(tables: Tables, folder: Path) -> None:
     experiment = client.create_experiment(tables.store.folder.absolute().name)
     for run in finished_runs(tables):
         _write_run(client, experiment, run)
+    if hides_places():
+        for path in folder.rglob("meta.yaml"):  # artifacts, of which there are none, have their place in it
+            path.write_text(path.read_text(encoding="utf-8").replace(folder.as_uri(), "."), encoding="utf-8")
 
 
 def _write_run(client: MlflowClient, experiment: str, run: FinishedRun) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tensorboardX import SummaryWriter
 
 from analysis.export.finished_runs import finished_runs
+from analysis.notation.published_text import hides_places
 from analysis.tables.store_tables import Tables
 
 
@@ -22,3 +23,6 @@ def write(tables: Tables, folder: Path) -> None:
                 writer.add_scalar(f"final/{name}", value, last, walltime=run.finished)
             settings = "\n".join(f"    {name}: {value}" for name, value in run.parameters.items())
             writer.add_text("run", f"{settings}\n    state: {run.state}", last, walltime=run.finished)
+    if hides_places():
+        for path in folder.rglob("events.out.tfevents.*"):  # … .<seconds>.<host>, of one run each
+            path.rename(path.with_name(".".join(path.name.split(".")[:4])))

@@ -140,12 +140,18 @@ def _slice(path: Path, run_id: str) -> dict[str, Tensor]:
 @lru_cache(maxsize=4)
 def _pack(path: Path, _changed: int, _size: int) -> tuple[list[str], dict[str, Tensor]]:
     """A pack's run ids and stacked state; read again when the file changes."""
+    import torch
+
     from regularize import checkpoint
 
     try:
         saved = checkpoint.load(path)
-        return list(saved["runs"]), dict(saved["model"])
-    except (KeyError, TypeError) as error:
+        runs, model = [str(run_id) for run_id in saved["runs"]], dict(saved["model"])
+        for name, tensor in model.items():
+            if len(tensor) != len(runs) or not isinstance(tensor, torch.Tensor) or tensor.is_sparse:
+                raise ValueError(name)
+        return runs, model
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         damaged = DamagedFileError(path, "it holds no networks")
         damaged.set_aside()
         raise damaged from error

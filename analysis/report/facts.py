@@ -6,13 +6,15 @@ import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
 from analysis.notation.methods import method, problem_label
 from analysis.notation.number_text import count
+from analysis.notation.published_text import hides_places, published
 from regularize.store import Store, read_json
+from regularize.typed import fits
 from regularize.whole_files import warn
 
 Facts = list[tuple[str, str]]
@@ -84,10 +86,30 @@ def _trainings(runs: pd.DataFrame) -> list[str]:
     return list(found)
 
 
+class Submission(TypedDict, total=False):
+    """What is read of one."""
+
+    time: str
+    command: list[str]
+    set: list[str]
+    package: str
+    git_commit: str
+    uncommitted: str
+    python: str
+    platform: str
+    host: str
+    cores: int
+    libraries: dict[str, str]
+    slurm_jobs: list[str]
+
+
 def submissions(store: Store) -> list[dict[str, Any]]:
     """What `provenance.json` says, oldest first; nothing where it cannot be read, which is said."""
     try:
-        return [dict(each) for each in read_json(store.provenance)["submissions"]]
+        found = read_json(store.provenance)["submissions"]
+        if not fits(found, list[Submission]):
+            raise ValueError("it holds something else")
+        return list(found)
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -109,8 +131,10 @@ def provenance(submission: Mapping[str, Any]) -> Facts:
         ),
         ("Python", f"{submission.get('python', '')} on {submission.get('platform', '')}"),
         ("Libraries", libraries),
-        ("Host", f"{submission.get('host', '')}, {submission.get('cores', '')} cores"),
+        ("Machine", f"{submission.get('cores', '')} cores"),
     ]
+    if not hides_places():
+        facts.append(("Host", str(submission.get("host", ""))))
     if jobs := submission.get("slurm_jobs"):
         facts.append(("Slurm jobs", ", ".join(map(str, jobs))))
     return facts
@@ -119,10 +143,11 @@ def provenance(submission: Mapping[str, Any]) -> Facts:
 def command(words: Sequence[str]) -> str:
     """As it would be typed: paths from elsewhere, which mean nothing here, by their last part alone."""
     paths = map(PurePath, words)
-    return shlex.join(
-        path.name if path.is_absolute() or ".." in path.parts else word
+    typed = shlex.join(
+        path.name if (path.is_absolute() and hides_places()) or ".." in path.parts else word
         for word, path in zip(words, paths, strict=True)
     )
+    return published(typed, mark="")
 
 
 def again(store: Store) -> list[str]:
@@ -130,6 +155,6 @@ def again(store: Store) -> list[str]:
     last = submissions(store)[-1:]
     settings = [word for each in last for value in each.get("set", ()) for word in ("--set", str(value))]
     return [
-        shlex.join(["regularize", "submit", "sweep.yaml", *settings]),
+        command(["regularize", "submit", "sweep.yaml", *settings]),
         shlex.join(["regularize", "report", "sweep.yaml"]),
     ]

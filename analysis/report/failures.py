@@ -6,7 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from analysis.notation.number_text import count
+from analysis.notation.published_text import published
+from regularize.opened import read_end
 from regularize.store import PackPaths, PackStatus, Store
+
+MOST_OF_ERROR = 100_000  # bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,6 @@ def failures(store: Store, finished: set[str]) -> list[Failure]:
 
 def _text(paths: PackPaths) -> str:
     with suppress(OSError):
-        if text := paths.error.read_text(encoding="utf-8", errors="replace").strip():
-            return text
+        if text := read_end(paths.error, MOST_OF_ERROR).strip():
+            return published(text)
     return "its results are missing or damaged"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from analysis.figures.catalogue import FIGURES
 from analysis.figures.draw_figures import draw_all
+from analysis.notation.published_text import published
 from analysis.report.small_png import shrink
 from regularize.store import Store, naming_failures, read_json, write_text, write_whole
 
@@ -48,7 +49,7 @@ def _page(store: Store, paths: Sequence[Path], missing: dict[str, str]) -> Itera
             yield f"![{_inline(said['alt'])}](gallery/{path.stem}.png)\n"
             yield f"{_inline(said['caption'])}\n"
     for name, reason in missing.items():
-        yield f"`{name}` is missing: {_inline(reason)}\n"
+        yield f"`{name}` is missing: {_inline(published(reason))}\n"
 
 
 def _inline(text: str) -> str:

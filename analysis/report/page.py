@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from hashlib import sha256
+from importlib import resources
 from typing import Any
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup
 
 from analysis.figures.catalogue import Drawn
 from analysis.notation.methods import telling_apart
+from analysis.notation.published_text import published
 from analysis.notation.text_table import Rows, TextTable, by_problem, own, shared
 from analysis.report import facts
 from analysis.report.failures import failures
@@ -25,8 +32,12 @@ from analysis.text.results_table import results_table
 from analysis.text.results_text import TABLE
 from analysis.text.results_text import groups as result_groups
 from regularize import __version__
+from regularize.opened import read_whole
 from regularize.store import Store
 
+_OWN = resources.files("analysis.report") / "templates"
+_INLINE = {"style": "page.css", "script": "page.js"}
+MOST_OF_SWEEP = 1_000_000  # bytes
 _COMPARED = ("Against no regularizer", "Problems together", "How much the strength matters")
 
 
@@ -51,6 +62,7 @@ def page(store: Store, drawn: Drawn, region: Region | None = None) -> str:
     tables = Tables(store, region)
     with telling_apart(tables.entries, tables.words):
         context = _context(tables, drawn)
+    inline = {name: Markup((_OWN / file).read_text(encoding="utf-8")) for name, file in _INLINE.items()}
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis.report"),
         autoescape=True,
@@ -58,7 +70,16 @@ def page(store: Store, drawn: Drawn, region: Region | None = None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html").render(context)
+    return environment.get_template("page.html").render(context, **inline, policy=_policy(inline))
+
+
+def _policy(inline: Mapping[str, str]) -> str:
+    """Whatever comes to stand on the page, only our own script and style act, and nothing is fetched."""
+    hashes = {name: b64encode(sha256(text.encode()).digest()).decode() for name, text in inline.items()}
+    allowed = [f"{name}-src 'sha256-{digest}'" for name, digest in hashes.items()]
+    return "; ".join(
+        ["default-src 'none'", "img-src data:", *allowed, "base-uri 'none'", "form-action 'none'"]
+    )
 
 
 def _context(tables: Tables, drawn: Drawn) -> dict[str, Any]:
@@ -100,7 +121,9 @@ def _counts(tables: Tables) -> str:
 
 
 def _text(store: Store) -> str:
-    return store.sweep.read_text(encoding="utf-8") if store.sweep.exists() else ""
+    with suppress(OSError):
+        return published(read_whole(store.sweep, MOST_OF_SWEEP).decode(errors="replace"))
+    return ""
 
 
 def _conclusions(

@@ -17,10 +17,12 @@ from pathlib import Path
 
 from analysis.figures.catalogue import FIGURES, OWN, Drawn
 from analysis.figures.parts.own import PREFIX
+from analysis.notation.published_text import published
 from analysis.report.small_png import shrink
 from analysis.tables.store_tables import Problem
 from analysis.text.caption_phrases import where
 from regularize.cores import cores
+from regularize.opened import read_whole
 from regularize.store import read_json
 
 _MOST_NUMBERS = 100_000  # bytes of a figure's CSV that are put into the page
@@ -104,7 +106,7 @@ def missing(drawn: Drawn) -> list[tuple[str, str]]:
     """What was not drawn, in words, and why; figures of one kind with one reason are counted."""
     names: dict[tuple[str, str], list[str]] = {}
     for name, reason in sorted(drawn.missing.items()):
-        names.setdefault((_kind(name), reason), []).append(name)
+        names.setdefault((_kind(name), published(reason)), []).append(name)
     return [
         (f"{kind} of {len(mine)} problems" if len(mine) > 1 else mine[0], reason)
         for (kind, reason), mine in names.items()
@@ -114,7 +116,7 @@ def missing(drawn: Drawn) -> list[tuple[str, str]]:
 def picture(pdf: Path) -> Picture:
     """The figure whose PDF this is, with what stands beside it."""
     words, small = read_json(pdf.with_suffix(".json")), shrink(pdf.with_suffix(".png"))
-    numbers = pdf.with_suffix(".csv").read_bytes()
+    numbers = read_whole(pdf.with_suffix(".csv"))
     return Picture(
         name=pdf.stem,
         source=_data("image/png", small.content),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
@@ -20,7 +20,19 @@ from analysis.tables.collect import strength_order
 from analysis.tables.store_tables import Problem, Tables
 from regularize.errors import UserError
 from regularize.store import Store, read_json, write_json
+from regularize.typed import fits
 from regularize.whole_files import aside, set_aside, warn
+
+
+class Plan(TypedDict):
+    seeds: int
+    strengths: list[str]
+
+
+class Look(TypedDict):
+    time: str
+    problems: dict[str, dict[str, Plan]]
+
 
 Planned = Mapping[str, Mapping[str, Any]]
 """By regularizer: the number of report `seeds`, and the `strengths` that are tried, of one problem."""
@@ -52,7 +64,9 @@ def _read(path: Path) -> list[dict[str, Any]] | None:
     """
     try:
         looks = read_json(path)
-        return [{"time": str(look["time"]), "problems": dict(look["problems"])} for look in looks]
+        if not fits(looks, list[Look]):
+            raise ValueError("it holds something else")
+        return list(looks)
     except FileNotFoundError:
         return []
     except OSError as error:

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from analysis.tables.pack_files import PackFiles, Part, parts
 from regularize import __version__
 from regularize.errors import UserError
+from regularize.path_parts import check_parts
 from regularize.store import (
     CORRUPTIONS,
     METRICS,
@@ -153,7 +154,7 @@ def _collect(store: Store, names: Sequence[str]) -> Collected:
     stale = tuple(name for name in names if fingerprints[name] != _recorded(store.table(name)))
 
     everything = read_table(store.runs)
-    runs = _in_order(everything.filter(everything["planned"]))
+    runs = _in_order(store, everything)
     owners = parts(files.table("results"), {}) if stale else {}
     for name in stale:
         where = {} if name == "runs" else parts(files.table(name), owners)
@@ -194,8 +195,14 @@ def _recorded(table: Path) -> str:
     return metadata.get(b"sources", b"").decode()
 
 
-def _in_order(runs: pa.Table) -> pa.Table:
-    return pa.Table.from_pylist(sorted(runs.to_pylist(), key=run_order), schema=RUNS)
+def _in_order(store: Store, everything: pa.Table) -> pa.Table:
+    """The planned runs."""
+    try:
+        check_parts(everything["run_id"].to_pylist())
+        rows = sorted(everything.filter(everything["planned"]).to_pylist(), key=run_order)
+        return pa.Table.from_pylist(rows, schema=RUNS)
+    except (pa.ArrowException, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise DamagedFileError(store.runs, f"it is no table of runs: {error}") from None
 
 
 def _batches(name: str, runs: pa.Table, where: Mapping[str, Part]) -> Iterator[pa.Table]:

@@ -21,7 +21,7 @@ class PackFiles:
     @classmethod
     def of(cls, store: Store) -> PackFiles:
         try:
-            folders = [entry.path for entry in os.scandir(store.packs) if entry.is_dir()]
+            folders = [entry.path for entry in os.scandir(store.packs) if entry.is_dir(follow_symlinks=False)]
             return cls(tuple(sorted(Path(entry.path) for folder in folders for entry in os.scandir(folder))))
         except FileNotFoundError:
             return cls(())

@@ -21,6 +21,11 @@ from regularize.errors import UserError
 from regularize.store import Store, open_table, read_table, write_table, write_text
 from regularize.technique_words import Words, kept_words
 
+FORMULA = r"^\s*[=+\-@]"
+BREAKS = r"[\t\r\n]+"
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+"""How texts begin that spreadsheets run, what ends a cell or line, and which of the former are numbers."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -169,7 +174,21 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """All digits; numbers of examples stay whole where some rows have none."""
     if "per_class" in frame:
         frame = frame.astype({"per_class": "Int64"})
+    texts = frame.select_dtypes(include=["object", "string"]).columns
+    frame = frame.assign(**{name: frame[name].map(inert) for name in texts})
     write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def inert(cell: object) -> object:
+    """A text on one line that no spreadsheet takes for a formula: an apostrophe in front makes it a text.
+
+    >>> inert("=1+1"), inert("-0.5"), inert("l2")
+    ("'=1+1", '-0.5', 'l2')
+    """
+    if not isinstance(cell, str):
+        return cell
+    text = re.sub(BREAKS, " ", cell)
+    return f"'{text}" if re.match(FORMULA, text) and not re.fullmatch(NUMBER, text) else text
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from regularize.typed import checked
+
 MODES = ("spread", "ddp")
 PATHS = ("store", "scratch", "data_root", "base")
 # How many elements of an array are thought to run at once where nothing limits them.
@@ -172,7 +174,7 @@ def from_json(values: Mapping[str, Any]) -> Cluster:
     if own := values.get("follow_up"):
         paths["follow_up"] = FollowUp(**own)
     lists = {key: tuple(values.get(key, ())) for key in ("setup", "notify", "wished")}
-    return Cluster(**{**values, **paths, **lists})
+    return checked(Cluster(**{**values, **paths, **lists}))
 
 
 def _number(text: str) -> int:

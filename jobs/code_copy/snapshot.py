@@ -128,7 +128,8 @@ def _tracked(root: Path, packages: Iterable[str] = (".",)) -> list[str]:
 
 def _listed(root: Path, *words: str) -> list[str]:
     command = ["git", "-C", str(root), "ls-files", "-z", *words]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    others = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60, env=others)
     paths = (os.fsdecode(path) for path in done.stdout.split(b"\0") if path)
     return [path for path in paths if not path.startswith(PAGES)]
 

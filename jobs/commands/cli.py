@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from jobs.commands.parser import parser
+from jobs.support.plain_text import plain_streams
 from regularize.errors import UserError
+from regularize.own_code import only_trusted
 
 _OF_THE_DISK = frozenset(
     {
@@ -64,6 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run one command, here or on the cluster that it names; returns the exit code."""
+    with only_trusted(), plain_streams():
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         code = _there(args)
         if code is None:

@@ -7,7 +7,6 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -48,7 +47,7 @@ def listing(files: Sequence[Path]) -> Table:
 
 def _check(cluster: Cluster, store: Path, data_root: Path | None, *, wait: float, as_json: bool) -> int:
     """Print each finding as it is made (as JSON, all at the end); 1 if something failed."""
-    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    out, err = console(), console(stderr=True)
 
     def say(message: str) -> None:
         err.print(Text(message, "dim"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.cluster.roots import STORE_VARIABLE
-from jobs.commands.result_arguments import add_results
+from jobs.commands.result_arguments import add_results, add_trust
 from jobs.store.changed_ways import WAYS
 from regularize import __version__
 
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     _add_changed(submit)
     _add_jobs(command)
     verify_text = "train some finished runs again, and compare every number bitwise with the store"
-    _add_verify(command("verify", verify_text, _target(), store))
+    _add_verify(command("verify", verify_text, _target(), store, add_trust(_parent())))
     _add_train(command("train", "train one run of a sweep here and now", sweep, data))
     _add_data(command("data", "list, download or show data sets"))
     add_results(command, (_target(), store), data)
@@ -74,7 +74,7 @@ def _add_jobs(command: Command) -> None:
     logs = command("logs", "show errors and the ends of logs", *parents)
     logs.add_argument("--lines", type=_positive, default=20, metavar="N", help="of each log (default: 20)")
     command("cancel", "take runs out of Slurm's queue, or end their training on this machine", *parents)
-    retry = command("retry", "train again what failed or was given up", *parents)
+    retry = command("retry", "train again what failed or was given up", *parents, add_trust(_parent()))
     retry.add_argument("--lost", action="store_true", help="and what jobs had of which Slurm has no word")
     _add_watch(command("watch", "watch a sweep in the terminal", _target(), _store()))
     sync = command("sync", "bring tables and logs of failures from a cluster", _sync_target(), _store())

@@ -11,6 +11,7 @@ from analysis.published.references import REFERENCES, Reference
 from jobs.cluster.load_config import load_cluster
 from jobs.cluster.roots import store_root
 from jobs.commands import sweep_commands
+from jobs.commands.targets import console
 from jobs.planning.last_choice import last_choice
 from jobs.planning.tuning import wanted_runs
 from jobs.store.pack_status import read_packs
@@ -123,8 +124,6 @@ def _progress(sweep: Sweep, store: Store) -> tuple[int, int]:
 
 
 def _show(store: Store, reference: Reference, notes: list[str]) -> None:
-    from rich.console import Console
-
     from analysis.published import measured_beside
     from analysis.tables.collect import collect
     from analysis.tables.store_tables import Tables
@@ -133,11 +132,11 @@ def _show(store: Store, reference: Reference, notes: list[str]) -> None:
     tables = Tables(store)
     frame = measured_beside.compare(tables, reference)
     notes += measured_beside.notes(frame, reference, tables)
-    console = Console(highlight=False)
-    console.print(*notes, sep="\n", markup=False, soft_wrap=True)
-    console.print(measured_beside.to_terminal(frame))
+    out = console()
+    out.print(*notes, sep="\n", markup=False, soft_wrap=True)
+    out.print(measured_beside.to_terminal(frame))
     if order := measured_beside.order_line(frame, reference):
         notes.append(order)
-        console.print(order, markup=False, soft_wrap=True)
+        out.print(order, markup=False, soft_wrap=True)
     measured_beside.write(frame, notes, store)
     print(f"written to {store.tables / 'reproduction.csv'} and .md")

@@ -27,7 +27,9 @@ def add_results(
     export.add_argument(
         "--out", type=Path, metavar="FOLDER", help="an empty folder (default: exports/FORMAT in the store's)"
     )
+    _add_places(export)
     figures = command("figures", "draw figures and print the table of results", *sweep, data)
+    add_trust(figures)
     figures.add_argument("--run", metavar="RUN_ID", help="of this run alone")
     figures.add_argument(
         "--layer",
@@ -47,8 +49,12 @@ def add_results(
     )
     _add_look(figures)
     gallery = command("gallery", "write a page with all figures, for documentation", *sweep, data)
+    add_trust(gallery)
+    _add_places(gallery)
     gallery.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to")
     report = command("report", "a sweep as one HTML page", *sweep, data)
+    add_trust(report)
+    _add_places(report)
     report.add_argument("--tables-only", action="store_true", help="leave out figures that need the weights")
     report.add_argument(
         "--figure", action="append", default=[], metavar="NAME", help="also this one of your own (repeatable)"
@@ -72,6 +78,21 @@ def _add_look(figures: argparse.ArgumentParser) -> None:
         "inches (default: two-columns)",
     )
     figures.add_argument("--format", choices=("svg",), help="beside PDF and PNG")
+
+
+def add_trust(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    command.add_argument(
+        "--trust-model",
+        action="store_true",
+        help="import models of their own (module:function) also of a sweep that somebody else submitted",
+    )
+    return command
+
+
+def _add_places(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--with-places", action="store_true", help="with paths in full and names of hosts (default: without)"
+    )
 
 
 def _add_region(command: argparse.ArgumentParser) -> None:

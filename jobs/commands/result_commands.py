@@ -27,12 +27,17 @@ def collect(args: Namespace) -> int:
 
 def export(args: Namespace) -> int:
     from analysis.export import export as write
+    from analysis.notation.published_text import with_places
     from analysis.tables.store_tables import Tables
+    from jobs.store.sweep_folder import check_inside
 
     store = store_of(args)
     _collect(store)
     folder = args.out or store.folder / "exports" / args.to
-    write(Tables(store), args.to, folder)
+    if args.out is None:
+        check_inside(store, folder)
+    with with_places(args.with_places):
+        write(Tables(store), args.to, folder)
     print(folder)
     return 0
 
@@ -84,11 +89,13 @@ def figures(args: Namespace) -> int:
 
 
 def gallery(args: Namespace) -> int:
+    from analysis.notation.published_text import with_places
     from analysis.report.gallery import gallery as write
 
     store = store_of(args)
     _collect(store)
-    page, missing = write(store, args.out, args.data_root)
+    with with_places(args.with_places):
+        page, missing = write(store, args.out, args.data_root)
     _looked_at(store)
     print(page)
     _say_missing(missing)
@@ -123,6 +130,7 @@ def _say_missing(figures: Mapping[str, str]) -> None:
 def report(args: Namespace) -> int:
     from analysis.figures.catalogue import FIGURES
     from analysis.figures.draw_figures import draw_all
+    from analysis.notation.published_text import with_places
     from analysis.report import write_report
     from analysis.tables.store_tables import Tables
     from analysis.text.conclusions import conclude
@@ -135,7 +143,8 @@ def report(args: Namespace) -> int:
     names += args.figure
     drawn = draw_all(store, names, data_root=args.data_root, region=_region(args))
     _say_drawn(drawn)
-    path = write_report(store, drawn, _region(args))
+    with with_places(args.with_places):
+        path = write_report(store, drawn, _region(args))
     _looked_at(store)
     print(f"{path}\n  conclusions, tables, figures, failures and provenance on one page")
     return 0

@@ -16,7 +16,7 @@ from jobs.remote.install_script import script
 from jobs.remote.run_there import Remote, remote, run_there
 from jobs.remote.store_files import send
 from jobs.remote.sync import sync as bring
-from jobs.store.sweep_folder import sweep_folder
+from jobs.store.sweep_folder import checked_store, sweep_folder
 from jobs.support.hangup import interrupted_by_hangup
 from jobs.support.readable_numbers import plural
 from jobs.sweep.sweep_file import read_name
@@ -75,7 +75,7 @@ def _store(args: Namespace) -> Store:
     if args.target is None:
         raise UserError(f"which sweep? {which_stores('sync', store_root(args.store, None))}")
     if args.target.is_dir():
-        return Store(args.target.resolve())
+        return checked_store(Store(args.target.resolve()))
     name, text = sweep_text(args.target)
     node = parse_file(text, name).mapping(required=("name",))["name"]
     return sweep_folder(store_root(args.store, None), read_name(node))

@@ -18,6 +18,7 @@ from jobs.store.submit_lock import submit_lock
 from jobs.submission.runs_in_hand import without
 from jobs.support.readable_numbers import plural
 from regularize.errors import UserError
+from regularize.own_code import check_trusted
 
 VERIFIED_RUNS = 3  # of each other code
 
@@ -46,9 +47,11 @@ def settle_changes(submission: Submission) -> None:
     """Do with results of other code and data what was asked for, and keep what today's are.
 
     Raises:
-        UserError: there are some, and nothing was asked for, or they do not prove equal.
+        UserError: there are some, and nothing was asked for, or they do not prove equal; or the sweep, of a
+            store that somebody else made, names code that is not trusted.
     """
     sweep, store, root = submission.sweep, submission.store, submission.data_root
+    check_trusted(submission.own_code)
     facts = prepare_data(sweep, root, lambda _: None)
     changed = changed_in(sweep, store, read_packs(store), root, facts)
     refuse([change for change in changed if change.kind not in submission.changed])

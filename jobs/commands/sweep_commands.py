@@ -59,6 +59,7 @@ def submit(args: Namespace) -> int:
     from jobs.cluster.load_config import load_cluster
     from jobs.commands.submit import submit as run
     from jobs.planning.prepare_submission import Submission
+    from jobs.store import own_stores
 
     cluster = load_cluster(args.cluster, args.max_tasks)
     if args.max_jobs is not None:
@@ -76,6 +77,7 @@ def submit(args: Namespace) -> int:
         console=console(stderr=True),
         changed={kind: way for kind in WAYS if (way := getattr(args, kind, None))},
     )
+    own_stores.note(submission.store, submission.own_code)
     try:
         whole = run(submission)
         if getattr(args, "wait", False) and cluster.kind == "slurm":

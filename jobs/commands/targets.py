@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.cluster.roots import data_folder, store_root
 from regularize.errors import UserError
+from regularize.opened import read_whole
+from regularize.own_code import EVERYTHING, FORM, trust
 from regularize.store import Store
 
 PAPER = 10_000  # columns of what is no terminal
+MOST_OF_SWEEP = 1_000_000  # bytes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,11 +26,15 @@ if TYPE_CHECKING:
 
 
 def sweep_of(args: Namespace, cluster: Cluster | None = None) -> Sweep:
+    from jobs.sweep.own_names import own_names
     from jobs.sweep.sweep_file import load_sweep
+    from jobs.sweep.yaml_text import read_text
     from regularize.data.registry import check_known
 
     if args.sweep is None:
         raise UserError(_which_file())
+    # What the sweep that one plans, submits or trains names is one's own.
+    trust([*own_names(read_text(args.sweep), str(args.sweep)), *_set(args)])
     root = data_folder(args.data_root, cluster)
     return load_sweep(args.sweep, args.overrides, lambda name: check_known(name, root))
 
@@ -41,21 +49,33 @@ def filter_of_runs(args: Namespace, store: Store) -> Filter:
 def store_of(args: Namespace) -> Store:
     """The store of a sweep file, the folder itself, or the one of that name among the stores.
 
+    Of its own code that is trusted which this user has submitted, has in a sweep file, or vouches for.
+
     Raises:
         UserError: none is named, or it is none of these; it says which there are.
     """
+    from jobs.store.own_stores import submitted
+
+    store = _store_of(args)
+    trust([*submitted(store), *[EVERYTHING] * getattr(args, "trust_model", False)])
+    return store
+
+
+def _store_of(args: Namespace) -> Store:
     from jobs.cluster.load_config import load_cluster
-    from jobs.store.sweep_folder import sweep_folder
+    from jobs.store.sweep_folder import checked_store, sweep_folder
 
     if args.target is not None and args.target.is_dir():
-        return Store(args.target)
+        return checked_store(Store(args.target))
     root = store_root(args.store, load_cluster(args.cluster) if args.cluster else None)
     if args.target is None:
         raise UserError(f"which sweep? {which_stores(args.command, root)}")
     if args.target.exists():
-        return sweep_folder(root, name_in(args.target))
+        store = sweep_folder(root, name_in(args.target))
+        _trust_own(args.target)
+        return store
     if (root / args.target).is_dir() and args.target.name == str(args.target):
-        return Store(root / args.target)
+        return checked_store(Store(root / args.target))
     raise UserError(f"{args.target} is not there; {which_stores(args.command, root)}")
 
 
@@ -99,16 +119,31 @@ def _yaml_files() -> list[Path]:
 
 def _is_sweep(path: Path) -> bool:
     try:
-        return "\nregularizers:" in path.read_text(encoding="utf-8")
+        return "\nregularizers:" in read_whole(path, MOST_OF_SWEEP, links=True).decode()
     except (OSError, UnicodeDecodeError):
         return False
 
 
+def _trust_own(sweep: Path) -> None:
+    """Trust what a sweep file names, if it is this user's, and not the copy that a store has of it."""
+    from jobs.sweep.own_names import own_names
+    from jobs.sweep.yaml_text import read_text
+
+    place = sweep.resolve()
+    if place.stat().st_uid == os.getuid() and not Store(place.parent).submission.exists():
+        trust(own_names(read_text(sweep), str(sweep)))
+
+
+def _set(args: Namespace) -> list[str]:
+    values = (setting.partition("=")[2] for setting in args.overrides)
+    return [value for value in values if FORM.fullmatch(value)]
+
+
 def console(stderr: bool = False) -> Console:
     """The terminal; a pipe or a file gets lines as long as they are."""
-    from rich.console import Console
+    from jobs.support.terminal import Terminal
 
-    found = Console(stderr=stderr, highlight=False)
+    found = Terminal(stderr=stderr)
     if not found.is_terminal:
         found.width = PAPER
     return found

@@ -21,6 +21,7 @@ from jobs.store.pack_status import Packs, failure, read_packs
 from jobs.store.runs_table import write_runs
 from jobs.store.submitted_settings import Saved
 from jobs.support.readable_numbers import plural
+from jobs.sweep.own_names import own_names
 from jobs.sweep.run_grid import Cell
 from jobs.sweep.sweep_file import Sweep
 from regularize.data import Facts
@@ -42,6 +43,11 @@ class Submission:
     def say(self, note: str) -> None:
         """Show what had better be known, on one line."""
         self.console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
+
+    @property
+    def own_code(self) -> list[str]:
+        """What the sweep names of its author's code, as `module:name`."""
+        return own_names(self.sweep.text)
 
     @property
     def saved(self) -> Saved:

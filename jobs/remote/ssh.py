@@ -7,19 +7,19 @@ import os
 import re
 import secrets
 import shlex
-import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from jobs.remote.framed_answer import Frame, within
+from jobs.remote.relayed import Relayed
 from jobs.remote.remote_shell import LOGIN, Script
 from jobs.remote.session import Patience, converse
+from jobs.support.own_folder import own_folder
 from regularize.errors import UserError
 
 PERSIST = "10m"
@@ -80,7 +80,7 @@ class Ssh:
         return ["ssh", *_ALWAYS, *silent, *self.session, *self.options]
 
     def run(self, script: Script, sent: bytes = b"") -> int:
-        """Run a script whose answer goes to our stdout, and give it `sent` to read; its exit code.
+        """Run a script and give it `sent` to read; its exit code. What it says goes to our streams, as text.
 
         What reads `sent` sees no end after it before we are gone, or the line is.
 
@@ -88,8 +88,12 @@ class Ssh:
             SilentError: it has not begun in time.
             UserError: there is no connection, or it was lost.
         """
-        frame = Frame(secrets.token_hex(8), _print)
-        return self._code(frame, self._converse(script, frame, sent, held=bool(sent)), "")
+        out = Relayed(sys.stdout)
+        frame = Frame(secrets.token_hex(8), out.feed)
+        with Relayed(sys.stderr).pipe() as err:
+            ended = self._converse(script, frame, sent, held=bool(sent), stderr=err)
+        out.end()
+        return self._code(frame, ended, "")
 
     def ask(
         self,
@@ -130,13 +134,13 @@ class Ssh:
         sent: bytes,
         *,
         held: bool,
-        stderr: IO[bytes] | None = None,
+        stderr: IO[bytes],
         limit: float | None = None,
     ) -> int:
         begin = ASKING_SECONDS if self.prompts else limit or BEGIN_SECONDS
         return converse(
             [*self.command, "--", self.host, LOGIN],
-            script.framed(frame.mark, errors=stderr is not None).encode() + sent,
+            script.framed(frame.mark, errors=limit is not None).encode() + sent,
             frame,
             held=held,
             stderr=stderr,
@@ -231,13 +235,7 @@ def control_folder(folder: Path | None = None) -> Path:
     Raises:
         UserError: somebody else has made it.
     """
-    folder = folder or Path(f"/tmp/regularize-{os.getuid()}")
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise UserError(f"{folder} is not a folder of yours alone (mode 700); remove it")
-    return folder
+    return own_folder(folder or Path(f"/tmp/regularize-{os.getuid()}"))
 
 
 def _terminal() -> bool:
@@ -247,9 +245,3 @@ def _terminal() -> bool:
     except OSError:
         return False
     return True
-
-
-def _print(answer: bytes) -> None:
-    sys.stdout.flush()
-    sys.stdout.buffer.write(answer)
-    sys.stdout.buffer.flush()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -19,7 +20,11 @@ from jobs.status.run_filters import EVERYTHING
 from jobs.store.journal import read_journal
 from jobs.submission.job_outcomes import unasked
 from regularize.errors import UserError
+from regularize.opened import opened
+from regularize.path_parts import PART
 from regularize.store import PackPaths, Store
+from regularize.typed import checked
+from regularize.whole_files import parsed
 
 _WHOLE = ("sweep", "provenance", "runs", "submission", "journal", "accepted", "looks", "techniques")
 _INPUTS = ("*.diff", "code/*.zip", "data/*.json")
@@ -27,6 +32,14 @@ _STATES = ("status", "error")
 _TABLES = ("metrics", "results", "predictions", "spectra", "robustness", "corruptions")
 _WEIGHTS = ("weights", "snapshots")
 _PARTIAL = ".partial"
+_MOST_HEADER = 1 << 16
+# The files that a sweep sends, and no others: what is made of them is made here.
+_OURS = re.compile(
+    r"(sweep\.yaml|provenance\.json|runs\.parquet|submission\.json|journal\.jsonl|accepted\.json"
+    r"|looks\.cluster\.json|[0-9a-f]{16}\.diff|(code/{part}\.zip|data/{part}\.json)"
+    r"|packs/{part}/(status\.json|error\.txt|(metrics|results|predictions|spectra|robustness|corruptions)"
+    r"\.parquet|(weights|snapshots)\.pt)|logs/{part})".replace("{part}", PART)
+)
 _CHUNK = 1 << 20
 # Nanoseconds to which file systems round the time of a change: APFS and ext4, NTFS, old ones, FAT.
 _GRAINS = (1, 100, 1000, 10**9, 2 * 10**9)
@@ -71,7 +84,7 @@ def send(store: Store, had: Mapping[str, Any], out: IO[bytes], *, weights: bool)
 
 
 def _send(path: Path, name: str, had: Mapping[str, Any], out: IO[bytes]) -> None:
-    with path.open("rb") as file:
+    with opened(path) as file:
         found = os.fstat(file.fileno())
         size, time = found.st_size, found.st_mtime_ns
         if _same(had["files"].get(name), size, time):
@@ -106,6 +119,20 @@ def _files(store: Store, *, weights: bool) -> Iterator[Path]:
     yield from (path for path in told if path.parent == store.logs)
 
 
+def _header(line: bytes) -> _Header:
+    """
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        header = checked(_Header(**parsed(line)))
+        if not 0 <= header.begin <= header.size or not 0 <= header.time < 1 << 63:
+            raise ValueError("its numbers make no sense")
+        return header
+    except (ValueError, TypeError) as error:
+        raise UserError(f"the cluster sends what is no file of a sweep: {error}") from None
+
+
 class Receiver:
     """Puts what is sent in its place, each file whole or not at all; `count` says how many have come."""
 
@@ -138,10 +165,10 @@ class Receiver:
             UserError: it names a file outside the store.
         """
         self._data += data
-        while self._coming or b"\n" in self._data:
+        while self._coming or b"\n" in self._data[:_MOST_HEADER]:
             if self._coming is None:
                 line, _, self._data = self._data.partition(b"\n")
-                self._coming = self._begin(_Header(**json.loads(line)))
+                self._coming = self._begin(_header(bytes(line)))
             header, file = self._coming
             left = header.size - file.tell()
             file.write(self._data[:left])
@@ -150,6 +177,8 @@ class Receiver:
                 return
             self._coming = None
             self._put_in_place(header, file)
+        if len(self._data) >= _MOST_HEADER:
+            raise UserError("the cluster sends what is no file of a sweep")
 
     def close(self) -> None:
         """Keep what has come of a file for the next time."""
@@ -157,10 +186,14 @@ class Receiver:
             self._coming[1].close()
 
     def _place(self, header: _Header) -> Path:
-        path = PurePosixPath(header.path)
-        if path.is_absolute() or ".." in path.parts:
-            raise UserError(f"the cluster sends {header.path!r}, which is no file of a sweep")
-        return self._folder / path
+        if not _OURS.fullmatch(header.path):
+            raise UserError(
+                f"the cluster sends {header.path[:80]!r}, which is no file of a sweep that comes home"
+            )
+        place = self._folder / header.path
+        if place.parent.resolve() != self._folder.resolve() / PurePosixPath(header.path).parent:
+            raise UserError(f"{place.parent} is a link to elsewhere: remove it")
+        return place
 
     def _partial(self, header: _Header) -> Path:
         place = self._place(header)
@@ -169,7 +202,11 @@ class Receiver:
     def _begin(self, header: _Header) -> tuple[_Header, IO[bytes]]:
         partial = self._partial(header)
         partial.parent.mkdir(parents=True, exist_ok=True)
-        file = partial.open("r+b" if header.begin else "wb")
+        if header.begin > (partial.lstat().st_size if partial.exists() else 0):
+            raise UserError(f"the cluster goes on with {header.path!r}, of which less has come")
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        file = os.fdopen(os.open(partial, flags, 0o666), "r+b")
+        file.truncate(header.begin)
         file.seek(header.begin)
         return header, file
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.store.pack_status import failure
+from regularize.opened import read_end
 from regularize.store import PackStatus, Store
 
 MOST_TRACEBACK = 20_000  # characters, from its end
@@ -41,7 +42,7 @@ class Group:
         """The whole text of the first one that can be read."""
         for failed in self.failures:
             with suppress(OSError):
-                return Path(failed.path).read_text(encoding="utf-8", errors="replace")[-MOST_TRACEBACK:]
+                return read_end(Path(failed.path))[-MOST_TRACEBACK:]
         return ""
 
     def to_json(self) -> dict[str, Any]:

@@ -25,8 +25,13 @@ from typing import Any, NamedTuple
 
 from jobs.store.handed import Ending, Handed
 from regularize.errors import UserError
+from regularize.opened import read_whole
+from regularize.path_parts import check_parts
 from regularize.store import naming_failures
-from regularize.whole_files import sealed, unsealed, warn
+from regularize.typed import checked
+from regularize.whole_files import parsed, sealed, unsealed, warn
+
+MOST_BYTES = 2_000_000_000
 
 
 class Death(NamedTuple):
@@ -93,7 +98,7 @@ def read_journal(path: Path) -> Journal:
         UserError: the file system does not give it.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_whole(path, MOST_BYTES).split(b"\n")
     except FileNotFoundError:
         return Journal()
     except OSError as error:
@@ -101,7 +106,7 @@ def read_journal(path: Path) -> Journal:
     journal = Journal()
     for number, line in enumerate(lines, 1):
         try:
-            journal = _after(journal, unsealed(json.loads(line)), number) if line else journal
+            journal = _after(journal, unsealed(parsed(line)), number) if line else journal
         except (ValueError, KeyError, TypeError, AttributeError):
             journal = replace(journal, damaged=(*journal.damaged, number))
     return journal
@@ -135,7 +140,8 @@ def append(path: Path, event: str, **values: Any) -> None:
 
 def _add(path: Path, line: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    number = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    with os.fdopen(number, "ab+") as file:
         if file.tell() and not _ends_whole(file):
             line = f"\n{line}"
         file.write(f"{line}\n".encode())
@@ -170,9 +176,9 @@ def _after(journal: Journal, event: Mapping[str, Any], line: int) -> Journal:
         case "submitting":
             return replace(journal, handed=(*journal.handed, _handed(event, line)))
         case "submitted" if all(handed.token != event["token"] for handed in journal.handed):
-            return replace(journal, strays=(*journal.strays, str(event["job_id"])))
+            return replace(journal, strays=(*journal.strays, _job_id(event)))
         case "submitted":
-            return _changed(journal, event["token"], job_id=str(event["job_id"]))
+            return _changed(journal, event["token"], job_id=_job_id(event))
         case "abandoned":
             return _changed(journal, event["token"], abandoned=True)
         case "ended":
@@ -191,7 +197,8 @@ def _after(journal: Journal, event: Mapping[str, Any], line: int) -> Journal:
             return replace(journal, told=journal.told | {str(event["kind"])})
         case "died":
             values = {**event, "runs": tuple(event["runs"])}
-            death = Death(**{name: values[name] for name in Death._fields})
+            death = checked(Death(**{name: values[name] for name in Death._fields}))
+            check_parts([death.log, *death.runs, *filter(None, (death.pack,))])
             return replace(journal, deaths=(*journal.deaths, death))
         case "began":
             return replace(journal, deaths=())
@@ -219,7 +226,7 @@ def _handed(event: Mapping[str, Any], line: int) -> Handed:
         tuple(tuple(tuple(pack) for pack in slice_) for slice_ in element)
         for element in event.get("elements", ())
     )
-    return Handed(
+    handed = Handed(
         token=event["token"],
         name=event["name"],
         time=event["time"],
@@ -231,11 +238,20 @@ def _handed(event: Mapping[str, Any], line: int) -> Handed:
         begun=event.get("begun", {}),
         measures=event.get("measures", {}),
     )
+    check_parts([handed.token, *filter(None, (handed.name,)), *handed.begun])
+    for element in range(len(elements)):
+        check_parts(handed.runs(element))
+    return checked(handed)
+
+
+def _job_id(event: Mapping[str, Any]) -> str:
+    check_parts([job_id := str(event["job_id"])])
+    return job_id
 
 
 def _ended(journal: Journal, event: Mapping[str, Any], line: int) -> Journal:
     new = {
-        int(i): Ending(state, progress, line, *nodes)
+        int(i): checked(Ending(state, progress, line, *nodes))
         for i, (state, progress, *nodes) in event["elements"].items()
     }
     before = next((h.endings for h in journal.handed if h.token == event["token"]), {})

@@ -11,7 +11,9 @@ from typing import Any
 
 from regularize.code_identity import Code
 from regularize.errors import UserError
+from regularize.opened import read_whole
 from regularize.store import Store, read_json, write_bytes, write_json
+from regularize.typed import checked
 from regularize.whole_files import set_aside, warn
 
 KEPT, PROVED = "kept", "proved equal"
@@ -38,7 +40,7 @@ def keep_code(store: Store, code: Code) -> None:
 def kept_code(store: Store, name: str) -> Code | None:
     """The sources of that name; None where they were not kept, or are damaged."""
     with suppress(OSError, ValueError):
-        return Code.from_bytes(store.code(name).read_bytes())
+        return Code.from_bytes(read_whole(store.code(name)))
     return None
 
 
@@ -77,12 +79,7 @@ def _accepted(store: Store) -> list[Accepted] | None:
         UserError: the file system does not give it.
     """
     try:
-        found = [Accepted(**entry) for entry in read_json(store.accepted)]
-        if not all(
-            isinstance(word, str) for entry in found for word in (entry.kind, entry.name, entry.today)
-        ):
-            raise ValueError("names are to be texts")
-        return found
+        return [checked(Accepted(**entry)) for entry in read_json(store.accepted)]
     except FileNotFoundError:
         return []
     except OSError as error:

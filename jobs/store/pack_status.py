@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from regularize.errors import UserError
+from regularize.opened import read_end
 from regularize.store import PackPaths, PackStatus, Store
 
 STATES = ("running", "interrupted", "done", "failed")
@@ -75,7 +76,7 @@ def read_pack(paths: PackPaths) -> PackStatus | None:
 def failure(paths: PackPaths) -> str:
     """In one line, why a failed pack failed."""
     try:
-        lines = paths.error.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        lines = read_end(paths.error).strip().splitlines()
     except OSError:
         missing = list[str]()
         with suppress(OSError, ValueError, TypeError, KeyError):
@@ -104,7 +105,7 @@ def share(status: PackStatus) -> float:
 
 def _folders(packs: Path) -> list[Path]:
     try:
-        return sorted(Path(entry.path) for entry in os.scandir(packs) if entry.is_dir())
+        return sorted(Path(entry.path) for entry in os.scandir(packs) if entry.is_dir(follow_symlinks=False))
     except FileNotFoundError:
         return []
     except OSError as error:  # a file in its place, a link to itself, no permission

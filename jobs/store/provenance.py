@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import platform
 import socket
-import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,11 +14,15 @@ from typing import Any
 
 import regularize
 from regularize.cores import cores
+from regularize.origin import git
 from regularize.store import ORIGIN, Store, git_commit, read_json, write_json, write_whole
 from regularize.whole_files import set_aside, warn
 
 UNCOMMITTED = "uncommitted.diff"
 """Beside `ORIGIN`, where the code was not as committed."""
+
+OWN_FILES = ("analysis", "cluster_configs", "jobs", "regularize", "pyproject.toml", "constraints.txt")
+"""Of a checkout, what is this package; nothing else that lies there is anybody's to know."""
 
 LIBRARIES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "submitit")
 
@@ -78,8 +80,4 @@ def uncommitted() -> bytes:
     root = Path(regularize.__file__).parent.parent
     if (root / ORIGIN).exists():
         return (root / UNCOMMITTED).read_bytes() if (root / UNCOMMITTED).exists() else b""
-    if git_commit():
-        command = ["git", "-C", str(root), "diff", "HEAD"]
-        with suppress(OSError, subprocess.TimeoutExpired):
-            return subprocess.run(command, capture_output=True, timeout=20, check=False).stdout
-    return b""
+    return git("diff", "--no-ext-diff", "--no-textconv", "HEAD", "--", *OWN_FILES)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from regularize.path_parts import check_parts
 from regularize.store import RUNS, DamagedFileError, Store, read_table, write_table
 from regularize.whole_files import warn
 
@@ -45,10 +46,11 @@ def read_runs(store: Store) -> pa.Table:
         for name in set(RUNS.names).difference(table.column_names):  # written by an earlier version
             table = table.append_column(RUNS.field(name), pa.nulls(len(table), RUNS.field(name).type))
         table = table.select(RUNS.names)
+        check_parts(table["run_id"].to_pylist())
         return table if table.schema == RUNS else table.cast(RUNS)  # which imports much
     except FileNotFoundError:
         return RUNS.empty_table()
-    except (pa.ArrowInvalid, KeyError) as error:
+    except (pa.ArrowException, KeyError, ValueError) as error:
         raise DamagedFileError(store.runs, str(error)) from None
 
 

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from regularize.errors import UserError
+from regularize.opened import read_whole
 from regularize.store import naming_failures
-from regularize.whole_files import sealed, unsealed
+from regularize.whole_files import parsed, sealed, unsealed
 
 TOUCH_SECONDS = 15.0
 STALE_SECONDS = 180.0
@@ -104,7 +105,7 @@ def submit_lock(path: Path, kind: Kind = SUBMISSION) -> Iterator[Held]:
 def holder(path: Path) -> int | None:
     """The process that holds the lock, whatever its host; None where nobody does."""
     try:
-        return int(unsealed(json.loads(path.read_bytes()))["pid"])
+        return int(unsealed(parsed(read_whole(path)))["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -208,7 +209,7 @@ def _touch(held: Held, kind: Kind, released: threading.Event) -> None:
 def _remove_if_dead(path: Path, mine: Path, kind: Kind) -> None:
     """Remove the lock of a dead process; raise `LockedError` for any other."""
     try:
-        text = path.read_bytes()
+        text = read_whole(path)
         os.utime(mine)
         silent = mine.stat().st_mtime - path.stat().st_mtime
     except FileNotFoundError:
@@ -218,7 +219,7 @@ def _remove_if_dead(path: Path, mine: Path, kind: Kind) -> None:
     with suppress(FileNotFoundError):
         path.rename(aside)
         # Between reading and renaming, another process may have taken the dead lock's place.
-        if aside.read_bytes() != text:
+        if read_whole(aside) != text:
             with suppress(FileExistsError):
                 _put(aside, path)
         aside.unlink()
@@ -226,7 +227,7 @@ def _remove_if_dead(path: Path, mine: Path, kind: Kind) -> None:
 
 def _check_dead(path: Path, text: bytes, silent: float, kind: Kind) -> None:
     try:
-        holder = unsealed(json.loads(text))
+        holder = unsealed(parsed(text))
         host, pid, since = str(holder["host"]), int(holder["pid"]), str(holder["since"])
         began = holder.get("born")  # earlier versions did not say
     except (ValueError, KeyError, TypeError):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from jobs.cluster.cluster_config import Cluster, from_json
 from jobs.store.planned_runs import nothing_submitted
+from regularize.opened import read_whole
 from regularize.store import DamagedFileError, Store, read_json, write_json, write_text
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def load_saved_sweep(store: Store) -> Sweep:
     from jobs.sweep.sweep_file import load_sweep
 
     with suppress(OSError, ValueError, KeyError, TypeError):  # which loading says, or `load`
-        if read_json(store.submission)["sweep"] != _digest(store.sweep.read_bytes()):
+        if read_json(store.submission)["sweep"] != _digest(read_whole(store.sweep)):
             raise DamagedFileError(store.sweep, "it is not what was submitted last")
     return load_sweep(store.sweep)
 

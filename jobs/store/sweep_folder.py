@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,4 +24,29 @@ def sweep_folder(root: Path, name: str) -> Store:
                 f"{root} has the folder {other}, and its disk takes {name} for the same: "
                 "give one of the sweeps another name"
             )
-    return Store(root / name)
+    return checked_store(Store(root / name))
+
+
+def checked_store(store: Store) -> Store:
+    """A store that is one folder: whoever reads or writes in it stays there.
+
+    Raises:
+        UserError: something in it is a link that leads out of it, or neither a file nor a folder.
+    """
+    with suppress(FileNotFoundError, NotADirectoryError):
+        for entry in os.scandir(store.folder):
+            check_inside(store, Path(entry.path))
+            if not entry.is_file() and not entry.is_dir():
+                raise UserError(f"{entry.path} is neither a file nor a folder: remove it")
+    return store
+
+
+def check_inside(store: Store, path: Path) -> None:
+    """
+    Raises:
+        UserError: it is a link that leads out of the store.
+    """
+    if path.is_symlink() and not path.resolve().is_relative_to(store.folder.resolve()):
+        raise UserError(
+            f"{path} is a link that leads out of its sweep's folder: remove it, or put there what it has"
+        )

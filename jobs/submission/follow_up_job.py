@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from analysis.tables.collect import collect
 from jobs.planning.prepare_submission import as_before
 from jobs.planning.sweep_data import prepare_data
@@ -21,7 +19,9 @@ from jobs.submission.hand_to_slurm import ToSlurm
 from jobs.submission.handed_report import report
 from jobs.submission.messages import notify
 from jobs.submission.submit_ready import NoRoomError, submit_ready
+from jobs.support.terminal import Terminal
 from jobs.worker.slurm_task import INTERRUPTED
+from regularize.own_code import EVERYTHING, trust
 from regularize.store import Store
 
 # How long the follow-up waits for a controller that is away: nobody would try again.
@@ -35,13 +35,15 @@ class FollowUp:
     folder: Path
 
     def __call__(self) -> None:
+        # Submitted by this user, who may have grown the sweep since. What its jobs import is named to them.
+        trust([EVERYTHING])
         if not go_on(self.folder):
             sys.exit(INTERRUPTED)
 
 
-def way_to_slurm(store: Store, saved: Saved, slurm: Slurm, named: Sequence[str] = ()) -> ToSlurm:
+def way_to_slurm(store: Store, saved: Saved, slurm: Slurm, own_code: Sequence[str] | None = None) -> ToSlurm:
     """The way of a store's requests to Slurm, with this follow-up."""
-    return ToSlurm(store, saved, slurm, FollowUp(store.folder), named)
+    return ToSlurm(store, saved, slurm, FollowUp(store.folder), own_code)
 
 
 def go_on(folder: Path) -> bool:
@@ -50,14 +52,14 @@ def go_on(folder: Path) -> bool:
     Raises:
         UserError: something is missing or refused; nothing has been submitted.
     """
-    store, console = Store(folder), Console(highlight=False, soft_wrap=True)
+    store, console = Store(folder), Terminal(soft_wrap=True)
     submission = as_before(store, console)
     facts = prepare_data(submission.sweep, submission.data_root, submission.say)
     refuse(changed_in(submission.sweep, store, read_packs(store), submission.data_root, facts))
     try:
         with submit_lock(store.lock):
             slurm = Slurm(say=console.print, patience=PATIENCE)
-            way = way_to_slurm(store, submission.saved, slurm, submission.sweep.named)
+            way = way_to_slurm(store, submission.saved, slurm, submission.own_code)
             turn = submit_ready(submission, facts, way)
     except (LockedError, NoRoomError) as error:
         console.print(f"{error}; trying again later")

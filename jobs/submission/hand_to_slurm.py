@@ -28,10 +28,11 @@ from jobs.store.handed import Element, Handed
 from jobs.store.journal import Journal, append
 from jobs.store.submitted_settings import Saved
 from jobs.submission.bad_nodes import bad_nodes
+from jobs.support.own_folder import own_folder
 from jobs.worker.slurm_task import SRUN_ARGS, TEARDOWN, Task
 from regularize.errors import UserError
 from regularize.store import Store
-from regularize.whole_files import naming_full_disk
+from regularize.whole_files import naming_failures, naming_full_disk
 
 _PICKLE = re.compile(r"(\d+(?:_\d+)?)(?:_\d+_result|_submitted)\.pkl")
 LATER = "now+10minutes"
@@ -74,14 +75,15 @@ def follow_up_of(sweep: str, after: Sequence[str]) -> Handed:
 class ToSlurm:
     """The way of a store's requests to Slurm; `follow_up` is what the job after the arrays runs.
 
-    `named` are the sweep's own models, techniques and data sets, whose modules are kept for the jobs.
+    `own_code` is what the sweep names as `module:name`: jobs import nothing else of anybody's own, and its
+    modules are kept for them, as this code is. None where nothing new is handed over.
     """
 
     store: Store
     saved: Saved
     slurm: Slurm
     follow_up: Callable[[], None]
-    named: Sequence[str] = ()
+    own_code: Sequence[str] | None = None
 
     @property
     def without(self) -> Sequence[str]:
@@ -91,7 +93,7 @@ class ToSlurm:
     @cached_property
     def code(self) -> Path:
         """The copy of the code that jobs import from."""
-        return copy_for_jobs(self.store.folder.parent, self.named, self.slurm.say)
+        return copy_for_jobs(self.store.folder.parent, self.own_code or (), self.slurm.say)
 
     def hand_over(self, handed: Handed, parallel: int | None = None) -> str:
         """Ask Slurm for it; the id of the job.
@@ -107,12 +109,15 @@ class ToSlurm:
         if not takes_logs(store.folder):
             raise RefusedError(f"store is {str(store.folder)!r}, but {REPLACED}: take another folder")
         try:
+            with naming_failures(store.logs):
+                store.logs.mkdir(parents=True, exist_ok=True)  # Slurm makes no folder
+            own_folder(store.jobs)
             hold(self.code, handed.name)
         except UserError as error:
             raise RefusedError(str(error)) from None
         journal.submitting(store.journal, handed)
         try:
-            with naming_full_disk(store.logs):
+            with naming_full_disk(store.jobs):
                 job_id = self._submitted(handed, parallel)
         except RefusedError as error:
             append(store.journal, "abandoned", token=handed.token, reason=str(error))
@@ -128,7 +133,7 @@ class ToSlurm:
         for index in range(handed.jobs):
             call = DelayedSubmission(function, *handed.elements[index : index + 1])
             name = replace(handed, job_id=job_id).slurm_id(index)
-            path = JobPaths(self.store.logs, name).submitted_pickle
+            path = JobPaths(own_folder(self.store.jobs), name).submitted_pickle
             if not path.exists():
                 call.set_timeout(handed.minutes or self.saved.cluster.time, 0)
                 temporary = path.with_suffix(".new")
@@ -139,9 +144,9 @@ class ToSlurm:
         """The job's id, after as many attempts as it takes while Slurm does not answer."""
         cluster, slurm = self.saved.cluster, self.slurm
         python = cluster.python and shell_words.path(cluster.python)
-        executor = ParsableExecutor(folder=self.store.logs, python=python)
+        executor = ParsableExecutor(folder=self.store.jobs, python=python)
         without = () if handed.after or not handed.elements else self.without
-        asked = _parameters(cluster, handed, parallel, without)
+        asked = _parameters(cluster, handed, parallel, without, self.store.logs)
         executor.update_parameters(**{**asked, "setup": [*asked.get("setup", ()), *lines(self.code)]})
         waited, wait = 0.0, FIRST_WAIT
         while True:
@@ -189,22 +194,23 @@ class ToSlurm:
             checkpoint_minutes=cluster.checkpoint_minutes,
             scratch=cluster.scratch,
             needs_gpu=bool(cluster.gpus_asked) and not cluster.allow_cpu,
+            own_code=None if self.own_code is None else tuple(self.own_code),
         )
 
 
 def clear_stray(store: Store) -> None:
     """Remove submitit's files that belong to no job."""
-    if store.logs.is_dir():
-        for path in store.logs.iterdir():
+    if store.jobs.is_dir():
+        for path in store.jobs.iterdir():
             if _STRAY.fullmatch(path.name):
                 path.unlink(missing_ok=True)
 
 
 def clear_ended(store: Store, known: Journal) -> None:
-    """Remove submitit's pickles of jobs that have ended; their logs stay."""
+    """Remove submitit's pickles of jobs that have ended."""
     ended = {handed.slurm_id(index) for handed in known.handed for index in handed.endings}
-    if ended and store.logs.is_dir():
-        for path in store.logs.iterdir():
+    if ended and store.jobs.is_dir():
+        for path in store.jobs.iterdir():
             job = _PICKLE.fullmatch(path.name)
             if job and job[1] in ended:
                 path.unlink(missing_ok=True)
@@ -215,20 +221,24 @@ def _line(error: Exception) -> str:
 
 
 def _parameters(
-    cluster: Cluster, handed: Handed, parallel: int | None, without: Sequence[str]
+    cluster: Cluster, handed: Handed, parallel: int | None, without: Sequence[str], logs: Path
 ) -> dict[str, Any]:
+    name = "%A_%a" if handed.jobs > 1 else "%j"
     if not handed.elements:
         asked = small(cluster, name=handed.name, after=handed.after, begin=None if handed.after else LATER)
-        return {**asked, "teardown": list(TEARDOWN)}
-    asked = parameters(
-        cluster,
-        name=handed.name,
-        memory=handed.memory,
-        minutes=handed.minutes,
-        parallel=parallel,
-        without=without,
-    )
-    return {**asked, "teardown": list(TEARDOWN), "srun_args": list(SRUN_ARGS)}
+    else:
+        asked = parameters(
+            cluster,
+            name=handed.name,
+            memory=handed.memory,
+            minutes=handed.minutes,
+            parallel=parallel,
+            without=without,
+        )
+        # submitit writes logs beside what it runs; of two outputs, Slurm takes the latter.
+        asked["srun_args"] = [*SRUN_ARGS, "--output", str(logs / f"{name}_%t_log.out")]
+    asked["additional_parameters"] |= {"output": str(logs / f"{name}_0_log.out")}
+    return {**asked, "teardown": list(TEARDOWN)}
 
 
 def _ids(element: Slices) -> Element:

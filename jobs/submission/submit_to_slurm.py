@@ -40,7 +40,7 @@ def _turn(submission: Submission, *, everything: bool) -> Turn:
         if everything:
             append(store.journal, "asked")
         slurm = Slurm(say=console.print)
-        way = way_to_slurm(store, submission.saved, slurm, submission.sweep.named)
+        way = way_to_slurm(store, submission.saved, slurm, submission.own_code)
         turn = submit_ready(submission, facts, way)
     report(submission, turn)
     for note in too_few_seeds(submission.sweep) if turn.jobs else ():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
+
+from regularize.own_code import SAFE_PATH, TRUSTED
 
 HOOK_SECONDS = 60.0
 
@@ -15,4 +18,5 @@ def tell(words: Sequence[str], message: str) -> None:
         OSError, subprocess.SubprocessError: it does not start, fails, or takes too long.
     """
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run([*words, message], check=True, timeout=HOOK_SECONDS, **quiet)  # type: ignore[call-overload]
+    own = {key: value for key, value in os.environ.items() if key not in (SAFE_PATH, TRUSTED)}
+    subprocess.run([*words, message], check=True, timeout=HOOK_SECONDS, env=own, **quiet)  # type: ignore[call-overload]

@@ -31,6 +31,7 @@ from jobs.sweep.run_grid import from_table
 from jobs.verification.differences import difference
 from regularize.config import RunConfig, pack_id
 from regularize.errors import UserError
+from regularize.own_code import check_trusted
 from regularize.store import RUNS, Store, write_table
 
 QUEUE_SECONDS = 10.0
@@ -56,7 +57,7 @@ def verify(store: Store, known: Saved, run_ids: Collection[str], console: Consol
     What was trained again is removed where all is equal, and else stays beside the store's packs.
 
     Raises:
-        UserError: one of them cannot be trained, or Slurm refuses.
+        UserError: one of them cannot be trained, or is of a model that is not trusted, or Slurm refuses.
         KeyboardInterrupt: the training was interrupted.
     """
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
@@ -67,6 +68,7 @@ def verify(store: Store, known: Saved, run_ids: Collection[str], console: Consol
     told = {run_id: status for status in done for run_id in status.runs}
     begun = _measured_by(rows, {run_id: told[run_id].curves or told[run_id].evaluation for run_id in run_ids})
     ended = _measured_by(rows, {run_id: told[run_id].evaluation for run_id in run_ids})
+    check_trusted(_models(from_table(begun)))
     packs = _packs(from_table(begun), from_table(ended), known.cluster.pack_runs)
     console.print(f"training {plural(len(run_ids), 'run')} again in {again.folder}", soft_wrap=True)
     for each in (begun, ended)[: 1 if begun.equals(ended) else 2]:
@@ -81,6 +83,10 @@ def verify(store: Store, known: Saved, run_ids: Collection[str], console: Consol
     if not any(each.differs for each in found):
         shutil.rmtree(again.folder)
     return found
+
+
+def _models(runs: Mapping[str, RunConfig]) -> list[str]:
+    return sorted({run.model for run in runs.values()})
 
 
 def _measured_by(rows: pa.Table, evaluations: Mapping[str, str]) -> pa.Table:
@@ -112,8 +118,9 @@ def _by_jobs(again: Store, known: Saved, packs: Sequence[Pack], console: Console
     slurm = Slurm(say=console.print)
     elements = make_elements(packs, known.cluster, len(packs))
     runs = from_table(read_runs(again)).values()
-    named = {name for run in runs for name in (*run.sources, run.data.name)}
-    job = way_to_slurm(again, known, slurm, sorted(named)).hand_over(array_of("verify", elements, None))
+    named = {name for run in runs for name in (*run.sources, run.data.name) if ":" in name}
+    way = way_to_slurm(again, known, slurm, sorted(named))
+    job = way.hand_over(array_of("verify", elements, None))
     console.print(f"in Slurm's queue: job {job}", highlight=False)
     while look(read_journal(again.journal), slurm).live_arrays():
         time.sleep(QUEUE_SECONDS)

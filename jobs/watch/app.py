@@ -18,6 +18,7 @@ from jobs.watch.freshness import Freshness
 from jobs.watch.home import Severity
 from jobs.watch.notify import escapes, news, run_hook
 from jobs.watch.picture import ALL, Picture, Run
+from jobs.watch.plain_source import PlainSource
 from jobs.watch.screens.base_page import Page
 from jobs.watch.screens.confirm_page import Confirm
 from jobs.watch.screens.failures_page import FailuresPage
@@ -61,7 +62,8 @@ class WatchApp(App[None]):
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__()
-        self.source, self.every, self.hook, self.clock = source, every, hook, clock
+        self.source: Source = PlainSource(source)
+        self.every, self.hook, self.clock = every, hook, clock
         self.theme = "textual-dark" if dark else "textual-light"
         self.picture: Picture | None = None
         self.groups: list[Group] = []  # of its runs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -12,15 +11,6 @@ from jobs.status.overview import Queue
 from jobs.support.readable_numbers import duration, plural
 from jobs.watch.picture import Pack, Picture, Tally
 from jobs.watch.state_looks import LETTERS, Look, trouble
-
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-def plain(text: str) -> str:
-    """A text that can do nothing to a terminal; of a line that was overwritten, what was left."""
-    text = _ESCAPES.sub("", text).replace("\r\n", "\n")
-    return _CONTROLS.sub("", "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")))
 
 
 def counts(tally: Tally, palette: Mapping[str, Look] | None = None, *, short: bool = False) -> Text:

@@ -7,9 +7,10 @@ import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 
+from jobs.support.plain_text import plain
 from jobs.support.readable_numbers import plural
 from jobs.support.told import tell
-from jobs.watch.header_words import done, plain
+from jobs.watch.header_words import done
 from jobs.watch.picture import Picture
 from jobs.watch.state_looks import trouble
 from regularize.errors import UserError

@@ -17,6 +17,7 @@ from jobs.watch.header_words import clock
 from jobs.watch.run_detail import Attempt, Piece, Point
 from jobs.watch.run_notes import Job, jobs_of
 from regularize.errors import UserError
+from regularize.opened import opened
 from regularize.store import Store, read_table
 
 TAIL = 64_000  # bytes of a log that are shown at first
@@ -128,7 +129,7 @@ def piece(path: Path, offset: int | None) -> Piece:
         UserError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             size = file.seek(0, 2)
             start = max(0, size - TAIL) if offset is None else offset if offset <= size else 0
             file.seek(start)

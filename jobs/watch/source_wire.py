@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from jobs.watch.picture import Picture
 from jobs.watch.run_detail import Detail, Piece
 from jobs.watch.watch_source import Source
 from regularize.errors import UserError
+from regularize.typed import checked
 
+T = TypeVar("T")
 Ask = Callable[[Sequence[str]], str]
 """Runs `regularize` with these words on the other machine and returns its output; raises `UserError`."""
 
@@ -40,14 +43,15 @@ class AskingSource:
     def look(self) -> Picture:
         # Of this machine's clock, from before the question: the other's may differ.
         began = datetime.now(UTC)
-        picture = Picture.from_json(self._answer("look"))
+        picture = _read(Picture.from_json, self._answer("look"))
         return replace(picture, time=began, place=self.place)
 
     def detail(self, run_id: str) -> Detail:
-        return Detail.from_json(self._answer("detail", run_id))
+        return _read(Detail.from_json, self._answer("detail", run_id))
 
     def log(self, run_id: str, offset: int | None) -> Piece:
-        return Piece.from_json(self._answer("log", run_id, *(() if offset is None else (str(offset),))))
+        place = () if offset is None else (str(offset),)
+        return _read(Piece.from_json, self._answer("log", run_id, *place))
 
     def cancel(self, run_ids: Sequence[str]) -> str:
         return self._act("cancel", run_ids)
@@ -61,3 +65,11 @@ class AskingSource:
     def _act(self, verb: str, run_ids: Sequence[str]) -> str:
         chosen = [word for run_id in run_ids for word in ("--run", run_id)]
         return "\n".join(self.ask([verb, self.target, *chosen]).strip().splitlines()[-3:])
+
+
+def _read(read: Callable[[str], T], text: str) -> T:
+    """An answer that is what it has to be, whoever gave it."""
+    try:
+        return checked(read(text))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"the answer cannot be read: {type(error).__name__}: {error}") from None

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from jobs.store.submit_lock import holder
 from jobs.watch.watch_source import COMMAND_SECONDS, LEFT_OUT
 from regularize.errors import UserError
+from regularize.opened import read_end
 from regularize.store import Store
 
 MAIN = "import sys; from jobs.commands.cli import main; sys.exit(main())"
@@ -75,7 +76,7 @@ def _new_log(logs: Path, verb: str) -> BinaryIO:
 
 def _last_words(verb: str, code: int, log: Path) -> str:
     """The end of what a command said; raised, where it failed."""
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    lines = read_end(log).strip().splitlines()
     if code not in (0, LEFT_OUT):
         raise UserError(lines[-1].removeprefix("error: ") if lines else f"{verb} failed ({code})")
     return "\n".join(lines[-3:])

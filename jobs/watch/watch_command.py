@@ -8,9 +8,8 @@ import sys
 from argparse import Namespace
 from collections.abc import Mapping
 
-from rich.console import Console
-
 from jobs.store import submitted_settings
+from jobs.support.terminal import Terminal
 from jobs.watch.notify import parse_hook
 from jobs.watch.source_wire import answer
 from jobs.watch.store_source import LocalSource
@@ -30,7 +29,7 @@ def watch(args: Namespace, source: Source) -> int:
         from jobs.watch.watch_once import print_once
 
         picture = source.look()
-        print_once(Console(highlight=False), picture, picture.time, dark=dark)
+        print_once(Terminal(), picture, picture.time, dark=dark)
     else:
         from jobs.watch.app import WatchApp
         from jobs.watch.source_process import Apart

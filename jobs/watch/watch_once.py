@@ -10,7 +10,8 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from jobs.watch.header_words import active, counts, done, pace, phases, plain, waiting
+from jobs.support.plain_text import plain
+from jobs.watch.header_words import active, counts, done, pace, phases, waiting
 from jobs.watch.picture import Picture, Tally
 from jobs.watch.state_looks import Look, leading, looks
 from jobs.watch.widgets.heatmap import said

@@ -27,6 +27,7 @@ from jobs.worker.stopping import Stop
 from jobs.worker.train_packs import train_packs
 from regularize.config import RunConfig, pack_id
 from regularize.errors import UserError
+from regularize.own_code import EVERYTHING, trust_only
 from regularize.store import PackPaths, PackStatus, Store
 
 Pack = Sequence[str]  # run ids
@@ -63,7 +64,8 @@ class Task:
 
     `minutes` is the time limit, `signal_seconds` how long before it Slurm sends USR2. `scratch` is a
     folder of the node that data are read from, None: they are read where they are. `needs_gpu` is whether
-    it is an error that there is none.
+    it is an error that there is none. `own_code` is what may be imported of the sweep's own, whatever else
+    the store names by then.
     """
 
     folder: Path  # of the store
@@ -75,12 +77,14 @@ class Task:
     checkpoint_minutes: int = 5
     scratch: Path | None = None
     needs_gpu: bool = False
+    own_code: tuple[str, ...] | None = None
 
     def __call__(self, element: Element) -> NoReturn:
         """Train this process's slice, then end the process with an exit code; 0 if nothing is left."""
         for number in SIGNALS:  # instead of submitit's handlers: a signal that is repeated changes nothing
             signal.signal(number, signal.SIG_IGN)
         stop, late = Stop(None, *SIGNALS), self._clock()
+        trust_only([EVERYTHING] if self.own_code is None else self.own_code)
         with _plain_errors():
             left = self._left(element, stop, late)
         _end(left)

@@ -17,6 +17,7 @@ from jobs.worker.one_pack import Train, attempt
 from jobs.worker.stopping import never
 from regularize.code_identity import code_of
 from regularize.config import RunConfig, pack_id
+from regularize.errors import UserError
 from regularize.evaluation.measurement import meets
 from regularize.store import PackPaths, Store
 
@@ -60,6 +61,8 @@ def train_packs(
         if ranks.any(stop() or (begun and late())):
             return False
         begun = True
+        if paths.folder.is_symlink():
+            raise UserError(f"{paths.folder} is a link: nothing is written where it leads")
         with lease(paths.lease, stop, _say(paths)) if ranks.first else nullcontext() as held:
             if ranks.any(ranks.first and held is None):
                 if ranks.any(stop()):

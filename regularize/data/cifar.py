@@ -21,6 +21,7 @@ import numpy as np
 from regularize.data import inert
 from regularize.data.form import Form
 from regularize.data.source import (
+    LARGE,
     Arrays,
     Facts,
     Images,
@@ -30,6 +31,7 @@ from regularize.data.source import (
     damaged,
     read_bytes,
 )
+from regularize.opened import unpacked
 
 PIXELS = 3 * 32 * 32
 Batch = tuple[Images, Labels]
@@ -175,8 +177,8 @@ def _read_archive(archive: Path, layout: Layout, form: Form) -> Arrays:
                 folder, _, name = member.name.removeprefix("./").rpartition("/")
                 if folder == layout.folder and name in layout.expected:
                     file = members.extractfile(member)
-                    contents[name] = file.read() if file else b""
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+                    contents[name] = unpacked(file, LARGE) if file else b""
+    except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as error:
         raise damaged(archive, error) from error
     if missing := layout.expected.keys() - contents.keys():
         raise damaged(archive, f"it has no {layout.folder}/{min(missing)}")

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from regularize.data.form import Form
 from regularize.data.source import Facts, Images, Labels, MissingDataError, check_here, damaged
 from regularize.errors import UserError
+from regularize.opened import opened
 
 FOLDERS = {"mnist": "mnist_c", "cifar10": "CIFAR-10-C", "cifar100": "CIFAR-100-C"}
 SEVERITIES = 5  # of a file that has several
@@ -138,7 +139,7 @@ def _count(images: Path, labels: Path) -> int:
 
 def _mapped(path: Path) -> npt.NDArray[Any]:
     try:
-        with path.open("rb") as stored:
+        with opened(path, links=True) as stored:
             check_here(path, stored.read(64))
         found: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

@@ -9,6 +9,7 @@ are not applied.
 from __future__ import annotations
 
 import io
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "JPEG")  # a telephone's JPEG may hide more pictures behind the first, which is the one
 GREY = ("1", "L", "LA", "La")  # how Pillow names what it reads
 COLOURED = ("RGB", "P", "RGBA", "PA", "RGBX")
+MOST_PIXELS = 64_000_000  # of a picture; those of good cameras have 50 million
 ORIENTATION = 0x0112  # the field of EXIF; 1 is upright
 TURNED = "were turned upright, as their EXIF orientation says"
 OPAQUE = "have an opacity that hides nothing, which was left out"
@@ -66,7 +68,11 @@ def _opened(content: bytes, where: object) -> Any:
     check_here(where, content)
     if content.startswith(_PNG) and content[24:25] == b"\x10":  # Pillow would keep the higher eight alone
         raise UserError(f"{where} has 16 bits a channel; save it with 8, having chosen which value is white")
-    image = Image.open(io.BytesIO(content), formats=FORMATS)
+    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):  # as below
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+    if image.width * image.height > MOST_PIXELS:
+        size = f"{image.width} × {image.height} pixels"
+        raise UserError(f"{where} has {size}, more than {MOST_PIXELS:,}: scale it down")
     if image.mode not in GREY + COLOURED:
         why = ", colours of print" if image.mode == "CMYK" else ""
         raise UserError(f"{where} has the mode {image.mode}{why}; save it as grey or RGB, 8 bits a channel")

@@ -19,6 +19,7 @@ from regularize.data.form import Form
 from regularize.data.listing import composed, litter, visible
 from regularize.data.source import Arrays, Facts, Images, Labels, Source, read_bytes
 from regularize.errors import UserError
+from regularize.opened import opened
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 VALIDATION = ("val", "valid", "validation")  # what its folder may be called
@@ -124,7 +125,7 @@ def _look(parts: Parts, form: Form) -> Facts:
 
 def _header(path: Path, form: Form) -> tuple[int, int, int]:
     try:
-        with path.open("rb") as file:
+        with opened(path, links=True) as file:
             return decode.look(file.read(HEADER), path, form)
     except (UserError, OSError):
         return decode.look(read_bytes(path), path, form)

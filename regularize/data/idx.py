@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import math
 import zlib
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ import numpy.typing as npt
 
 from regularize.data.form import Form
 from regularize.data.source import (
+    LARGE,
     Arrays,
     Facts,
     Images,
@@ -35,6 +37,7 @@ from regularize.data.source import (
     damaged,
     read_bytes,
 )
+from regularize.opened import opened, unpacked
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -169,8 +172,8 @@ def _find(folder: Path, name: str) -> Path | None:
 def _content(path: Path) -> bytes:
     stored = read_bytes(path)
     try:
-        return gzip.decompress(stored) if path.suffix == ".gz" else stored
-    except (OSError, EOFError, zlib.error) as error:
+        return unpacked(gzip.open(io.BytesIO(stored)), LARGE) if path.suffix == ".gz" else stored
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise damaged(path, error) from error
 
 
@@ -187,7 +190,8 @@ def _look(files: Mapping[str, Path], layout: Layout, form: Form) -> Facts:
 
 def _header(path: Path, kind: int) -> tuple[int, ...]:
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with opened(path, links=True) as stored:
+            file = gzip.GzipFile(fileobj=stored) if path.suffix == ".gz" else stored
             return _shape(file.read(HEADER), kind)
     except (OSError, EOFError, zlib.error, ValueError) as error:
         raise damaged(path, error) from error

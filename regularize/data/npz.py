@@ -9,6 +9,7 @@ MedMNIST: J. Yang et al., "MedMNIST v2", Scientific Data 10:41, 2023.
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -22,8 +23,9 @@ import numpy.typing as npt
 
 from regularize.data.form import Form
 from regularize.data.labels import checked_labels, count_classes
-from regularize.data.source import Arrays, Facts, Images, Labels, Source, check_here, damaged
+from regularize.data.source import Arrays, Facts, Images, Labels, Source, check_here, check_swollen, damaged
 from regularize.errors import UserError
+from regularize.opened import opened
 
 NEEDED = ("train_images", "train_labels", "test_images", "test_labels")
 VALIDATION = ("val_images", "val_labels")  # MedMNIST's names
@@ -74,7 +76,7 @@ def _read(path: Path, form: Form) -> Arrays:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:
-        with path.open("rb") as stored:
+        with opened(path, links=True) as stored:
             check_here(path, stored.read(64))
             stored.seek(0)
             with np.load(stored, allow_pickle=False) as file:
@@ -113,6 +115,10 @@ def _checked(path: Path, file: Any, form: Form) -> tuple[Shapes, dict[str, Label
         if shape[1:] != shapes["train_images"][1:]:
             what = "validation" if name.startswith("val") else "test"
             raise UserError(f"{path}: training and {what} images differ in size or channels")
+    in_memory = sum(
+        kind.itemsize * math.prod(shape) for kind, shape in (_header(file, name) for name in arrays)
+    )
+    check_swollen(path, in_memory, path.stat().st_size)
     labels = {
         name: checked_labels(f"{path}: {name}", file[name], shapes[name.replace("labels", "images")][0])
         for name in arrays

@@ -9,6 +9,7 @@ classes are called.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,10 +31,12 @@ from regularize.data.source import (
     MissingDataError,
     Source,
     check_here,
+    check_swollen,
     damaged,
 )
 from regularize.errors import UserError
-from regularize.tables import arrow_file
+from regularize.opened import opened
+from regularize.tables import arrow_file, swollen
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -146,6 +149,7 @@ def _images(
     paths: Sequence[Path], column: str, shape: tuple[int, ...], first: str, form: Form, done: Counter[str]
 ) -> Images:
     count = sum(_metadata(path).num_rows for path in paths)
+    check_swollen(first, count * math.prod(shape), sum(path.stat().st_size for path in paths))
     images = np.empty((count, *shape), np.uint8)
     rows = iter(images)
     for path in paths:
@@ -256,9 +260,12 @@ def _metadata(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        with path.open("rb") as stored:
+        with opened(path, links=True) as stored:
             check_here(path, stored.read(64))
         with arrow_file(path) as whole:
-            return pq.read_metadata(whole)
+            found = pq.read_metadata(whole)
+        if swollen(found, path.stat().st_size):
+            raise damaged(path, "its head names far more rows than it can have")
+        return found
     except (OSError, pa.ArrowException) as error:
         raise damaged(path, error) from error

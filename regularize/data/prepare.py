@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -125,11 +126,23 @@ def _current(folder: Path, source: Source | None, root: Path, checked: bool) -> 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """One process works there and the others wait. Where files cannot be locked all do, to no harm."""
+    _check_inside(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    with os.fdopen(os.open(folder / ".lock", flags, 0o666), "wb") as lock:
         with suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _check_inside(folder: Path) -> None:
+    """
+    Raises:
+        UserError: `prepared/`, or the set's folder in it, is a link to elsewhere.
+    """
+    root = folder.parents[1].resolve()
+    if not folder.resolve().is_relative_to(root):
+        raise UserError(f"{folder} leads out of {root}, by a link: remove that; the data may be links")
 
 
 def _prepare(name: str, source: Source, root: Path, form: Form) -> Prepared:

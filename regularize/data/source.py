@@ -15,10 +15,13 @@ import numpy.typing as npt
 
 from regularize.data.form import Form, held_out
 from regularize.errors import UserError, require
+from regularize.opened import read_whole
 
 Images = npt.NDArray[np.uint8]  # [N, H, W, C]
 Features = npt.NDArray[np.uint8] | npt.NDArray[np.float32]  # images, or points [N, D] in their own units
 Labels = npt.NDArray[np.int64]  # [N]
+MOST_BYTES = 4_000_000_000  # of a file that is read as a whole
+LARGE, MOST_SWOLLEN = 1_000_000_000, 200  # bytes in memory, and times the file, that are nobody's mistake
 POINTER = b"version https://git-lfs"  # how the file begins that Git LFS leaves in a file's place
 
 
@@ -133,7 +136,7 @@ class Source:
 def read_bytes(path: Path) -> bytes:
     """The content of a file that has just been found."""
     try:
-        return path.read_bytes()
+        return read_whole(path, MOST_BYTES, links=True)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -143,6 +146,15 @@ def damaged(path: Path, reason: object) -> UserError:
     return UserError(
         f"{path} is damaged or not completely copied: {reason}. Delete it, then copy or fetch it again."
     )
+
+
+def check_swollen(where: object, memory: int, disk: int) -> None:
+    """Refuse what was made to fill the memory: images are hardly ever packed to a twentieth."""
+    if memory > max(LARGE, MOST_SWOLLEN * disk):
+        raise UserError(
+            f"{where} would take {memory / 1e9:,.1f} GB of memory, {memory / max(disk, 1):,.0f} times the "
+            "size of its file: that is no data set"
+        )
 
 
 def check_here(where: object, beginning: bytes) -> None:

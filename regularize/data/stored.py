@@ -27,7 +27,9 @@ import numpy.typing as npt
 
 from regularize.data.looks import Looks
 from regularize.data.source import Facts
+from regularize.opened import opened
 from regularize.store import read_json, write_json, write_whole
+from regularize.typed import checked
 
 FORMAT = 3  # of these files; another one is decoded anew
 TYPES = (np.uint8, np.float32, np.int64)  # of their numbers
@@ -92,7 +94,7 @@ def read_meta(folder: Path) -> Prepared | None:
             return None
         meta["facts"] = Facts(**meta["facts"])
         meta |= {key: tuple(meta[key]) for key in ("class_names", "mean", "std", "notes")}
-        return Prepared(folder=folder, **meta)
+        return checked(Prepared(folder=folder, **meta))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -124,7 +126,8 @@ def _holds(path: Path, array: npt.NDArray[Any]) -> bool:
 def _mapped(path: Path) -> npt.NDArray[Any] | None:
     """The array of a file; None if it is none."""
     with suppress(Exception):  # of many kinds, by which byte of its head is damaged
-        found: npt.NDArray[Any] = np.load(path, mmap_mode="r")
+        with opened(path):  # a regular file
+            found: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         return found
     return None
 

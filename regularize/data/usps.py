@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import hashlib
+import io
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 
 from regularize.data.form import Form
 from regularize.data.source import (
+    LARGE,
     Arrays,
     Facts,
     Images,
@@ -25,6 +27,7 @@ from regularize.data.source import (
     damaged,
     read_bytes,
 )
+from regularize.opened import unpacked
 
 MD5 = {"usps.bz2": "ec16c51db3855ca6c91edd34d0e9b197", "usps.t.bz2": "8ea070ee2aca1ac39742fdd1ef5ed118"}
 SIDE = 16
@@ -64,7 +67,8 @@ def _part(path: Path, md5: str | None = None) -> tuple[Images, Labels]:
     if md5 and found != md5:
         raise damaged(path, f"its MD5 is {found}, the official file's {md5}")
     try:
-        lines = [line.split() for line in bz2.decompress(content).splitlines()]
+        with bz2.open(io.BytesIO(content)) as stream:
+            lines = [line.split() for line in unpacked(stream, LARGE).splitlines()]
         labels = np.array([int(line[0]) - 1 for line in lines])
         values = np.array([[pixel.partition(b":")[2] for pixel in line[1:]] for line in lines], np.float32)
         images = ((values.reshape(-1, SIDE, SIDE, 1) + 1) / 2 * 255).astype(np.uint8)  # torchvision's bytes

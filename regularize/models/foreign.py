@@ -6,9 +6,9 @@ example and the number of classes, and returns the module:
     def function(shape: tuple[int, ...], classes: int) -> torch.nn.Module
 
 The module takes inputs [B, *shape] and returns logits [B, classes]. It has no run axis, so each run
-is a pack of its own. It is imported where training happens and nowhere else, and has to be on
-Python's path there. The name is all of it that enters the `run_id`: give a function that builds
-something else another name.
+is a pack of its own. It is imported where its networks are built and nowhere else, if it is trusted
+(`regularize.own_code`), and has to be on Python's path there, or in the folder that one stands in. The
+name is all of it that enters the `run_id`: give a function that builds something else another name.
 
 What the techniques see of the module:
     weights: every parameter with `weight` in its own name and two axes or more, as (first axis,

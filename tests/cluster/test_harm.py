@@ -129,7 +129,7 @@ def _tasks(store: Store) -> list[int]:
             continue
         if (
             b"submitit.core._submit" in command
-            and str(store.logs).encode() in command
+            and str(store.jobs).encode() in command
             and b"srun" not in command[0]
         ):
             found.append(int(process.name))

@@ -112,7 +112,7 @@ def test_a_crash_between_sbatch_and_the_journal_is_found_by_name(desk: Desk, slu
     assert (found.job_id, follow_up.after) == (before[0], (before[0],))
     assert set(arrays(slurm)) == {before[0], follow_up.job_id}
     # What submitit reads in the job is there too, which the crash kept it from writing.
-    pickles = {path.name for path in desk.store.logs.glob("*.pkl")}
+    pickles = {path.name for path in desk.store.jobs.glob("*.pkl")}
     assert {f"{found.slurm_id(index)}_submitted.pkl" for index in range(found.jobs)} <= pickles
 
 

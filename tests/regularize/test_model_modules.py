@@ -38,10 +38,12 @@ def test_a_module_comes_with_what_it_imports_and_nothing_else_beside_it(path: Pa
     assert found == {name: path / name for name in {"net.py", "other/deep/__init__.py"} | parts}
 
 
-def test_the_working_folder_comes_first_as_it_did_for_the_jobs(path: Path) -> None:
+def test_the_working_folder_comes_last_so_that_nothing_in_it_takes_a_librarys_place(path: Path) -> None:
     for folder in (path, Path.cwd()):
         write(folder / "net.py")
-    assert model_modules(["net:build"], ()) == {"net.py": Path.cwd() / "net.py"}
+    assert model_modules(["net:build"], ()) == {"net.py": path / "net.py"}
+    write(Path.cwd() / "torch.py")
+    assert model_modules(["torch:build"], ()) == {}
 
 
 def test_what_is_installed_or_travels_anyway_or_is_not_there_stays_out(path: Path) -> None:

@@ -9,8 +9,8 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
+from jobs.support.plain_text import plain
 from jobs.support.readable_numbers import plural
-from jobs.watch.header_words import plain
 from jobs.watch.picture import Failures, Picture, Run
 from jobs.watch.screens.base_page import Page
 from jobs.watch.state_looks import looks

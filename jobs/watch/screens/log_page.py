@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Log, Static
 
+from jobs.support.plain_text import plain
 from jobs.watch.background_calls import in_background
-from jobs.watch.header_words import plain
 from jobs.watch.picture import Run
 from jobs.watch.run_detail import Piece
 from jobs.watch.screens.base_page import Page

@@ -103,7 +103,7 @@ def test_what_slurm_may_have_taken_is_found_once_it_answers(
     (handed,) = sight.journal.handed
     assert (handed.job_id, handed.abandoned) == (("13", False) if taken else (None, True))
     assert sight.live_runs() == ({"a", "b"} if taken else set())
-    assert (store.logs / "13_submitted.pkl").exists() == taken
+    assert (store.jobs / "13_submitted.pkl").exists() == taken
 
 
 def test_silence_is_no_answer_to_whether_slurm_has_a_request(store: Store) -> None:
@@ -123,7 +123,7 @@ def test_the_id_is_on_a_line_of_its_own_whatever_a_site_prints_around_it(store: 
     assert way.hand_over(array_of("x", [[[pack]] for pack in packs], None)) == "4711"
     (handed,) = read_journal(store.journal).handed
     assert handed.job_id == "4711"
-    pickles = {path.name for path in store.logs.glob("*_submitted.pkl")}
+    pickles = {path.name for path in store.jobs.glob("*_submitted.pkl")}
     assert pickles == {f"{handed.slurm_id(index)}_submitted.pkl" for index in range(jobs)}
     assert read_journal(store.journal).handed[0].job_id == "4711"
 

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
+from jobs.support.plain_text import plain
 from jobs.watch.braille_plot import plot
-from jobs.watch.header_words import plain
 from jobs.watch.picture import Picture, Tally
 from jobs.watch.run_detail import Detail, Piece
 from jobs.watch.seed_groups import grouped, holding, in_order

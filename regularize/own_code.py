@@ -1,0 +1,72 @@
+"""Code of somebody's own, which a sweep names as `module:name`: what of it may run, and where it is found.
+
+The one door through which such a name becomes a thing. A store says what was trained, and stores travel: of
+what only a store names nothing is imported. Names are trusted by whoever starts a command (docs/security.md),
+and all processes that it starts trust the same ones. Outside the command line everything is: a program that
+calls this package is the user's own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from regularize.errors import UserError
+
+FORM = re.compile(r"([A-Za-z_]\w*\.)*[A-Za-z_]\w*:[A-Za-z_]\w*", re.ASCII)
+EVERYTHING = "*"
+TRUSTED = "REGULARIZE_TRUSTED_CODE"
+"""The names, for the processes that are started: unset is everything."""
+
+SAFE_PATH = "PYTHONSAFEPATH"  # of Python: `-m` and `-c` do not put the folder that one stands in first
+
+
+@contextmanager
+def only_trusted(names: Iterable[str] = ()) -> Iterator[None]:
+    """This process and those that it starts import only these names, and no file that lies in its folder."""
+    before = {key: os.environ.get(key) for key in (TRUSTED, SAFE_PATH)}
+    os.environ[SAFE_PATH] = "1"
+    trust_only(names)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            os.environ.pop(key, None) if value is None else os.environ.update({key: value})
+
+
+def trust_only(names: Iterable[str]) -> None:
+    os.environ[TRUSTED] = " ".join(dict.fromkeys(names))
+
+
+def trust(names: Iterable[str]) -> None:
+    """These, too."""
+    if TRUSTED in os.environ:
+        trust_only([*os.environ[TRUSTED].split(), *names])
+
+
+def of_others(names: Iterable[str]) -> list[str]:
+    """Those of the form `module:name` that are not trusted."""
+    trusted = os.environ.get(TRUSTED, EVERYTHING).split()
+    return [] if EVERYTHING in trusted else [name for name in names if ":" in name and name not in trusted]
+
+
+def check_trusted(names: Iterable[str], what: str = "model") -> None:
+    """
+    Raises:
+        UserError: one of them is not trusted.
+    """
+    for name in of_others(names):
+        raise UserError(
+            f"{what} {name} is code of the store's maker, and to import it would run it: "
+            "--trust-model does; your own sweep file in the folder's place does, too"
+        )
+
+
+def search_path() -> list[str]:
+    """Python's path, and after it the folder that one stands in."""
+    here = str(Path.cwd())
+    return [*sys.path, *[here] * (here not in sys.path)]
