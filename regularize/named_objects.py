@@ -13,8 +13,7 @@ from __future__ import annotations
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from regularize.errors import UserError
-from regularize.own_code import check_trusted
+from regularize.own_code import check_trusted, search_path
 
 _NAMED = re.compile(r"([A-Za-z_]\w*\.)*[A-Za-z_]\w*:[A-Za-z_]\w*", re.ASCII)
 _HINT = "install its package, or put its folder on PYTHONPATH, here and where training happens"
@@ -49,13 +48,13 @@ def resolve(kind: str, name: str) -> Any:
     if name not in installed(kind).values():
         check_trusted([name], kind)
     module, _, attribute = name.partition(":")
-    with _this_folder_too():
-        try:
-            return getattr(import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise UserError(f"{kind} {name} cannot be imported: {_told(error)}; {_HINT}") from error
-        except Exception as error:  # whatever someone else's module raises
-            raise UserError(f"{kind} {name} cannot be imported: {_told(error)}") from error
+    sys.path[:] = search_path()  # for good: what it names may import more as it runs
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"{kind} {name} cannot be imported: {_told(error)}; {_HINT}") from error
+    except Exception as error:  # whatever someone else's module raises
+        raise UserError(f"{kind} {name} cannot be imported: {_told(error)}") from error
 
 
 def place_of(error: BaseException) -> str:
@@ -73,17 +72,3 @@ def _told(error: BaseException) -> str:
     kind = "" if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: "
     message = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
     return f"{kind}{message}{place_of(error)}"
-
-
-@contextmanager
-def _this_folder_too() -> Iterator[None]:
-    """As `python -m` does; not where Python is told to leave it out, as in jobs, which have copies."""
-    here = str(Path.cwd())
-    if sys.flags.safe_path or here in sys.path or "" in sys.path:
-        yield
-        return
-    sys.path.insert(0, here)
-    try:
-        yield
-    finally:
-        sys.path.remove(here)

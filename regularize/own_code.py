@@ -22,6 +22,8 @@ EVERYTHING = "*"
 TRUSTED = "REGULARIZE_TRUSTED_CODE"
 """The names, for the processes that are started: unset is everything."""
 
+COPIED = "REGULARIZE_COPIED_CODE"
+"""Set in jobs, which import from copies of all that their submission named."""
 SAFE_PATH = "PYTHONSAFEPATH"  # of Python: `-m` and `-c` do not put the folder that one stands in first
 
 
@@ -67,6 +69,7 @@ def check_trusted(names: Iterable[str], what: str = "model") -> None:
 
 
 def search_path() -> list[str]:
-    """Python's path, and after it the folder that one stands in."""
+    """Python's path, and after it the folder that one stands in; jobs have copies of what lies there."""
     here = str(Path.cwd())
-    return [*sys.path, *[here] * (here not in sys.path)]
+    there = COPIED in os.environ or here in sys.path or "" in sys.path
+    return [*sys.path, *[here] * (not there)]

@@ -18,6 +18,7 @@ from jobs.code_copy.snapshot import NAME, ROOT, Snapshot, take_importable
 from jobs.code_copy.tidy import SNAPSHOTS, mark_used, tidy
 from jobs.slurm.client import Slurm
 from regularize.errors import UserError
+from regularize.own_code import COPIED, SAFE_PATH
 from regularize.store import ORIGIN
 from regularize.whole_files import naming_full_disk
 
@@ -62,7 +63,7 @@ def lines(copy: Path) -> list[str]:
     """
     ours = quote(os.pathsep.join([str(copy), *_folders_within(copy)]))
     return [
-        "export PYTHONSAFEPATH=1",
+        f"export {SAFE_PATH}=1 {COPIED}=1",
         f'case "${{PYTHONPATH-}}:" in {ours}:*) ;; '
         f'*) export PYTHONPATH={ours}"${{PYTHONPATH:+:$PYTHONPATH}}" ;; esac',
     ]

@@ -193,3 +193,21 @@ def test_whatever_ends_a_submission_the_next_one_goes_on(start: Start, store: St
     assert (code, out) == (0, f"done: 1 run in {store.folder}\n"), err
     assert "(1 begun)" in err
     assert only_pack(store).started_at == interrupted.started_at
+
+
+def test_code_beside_the_sweep_is_found_by_workers_and_what_it_imports_as_it_runs(
+    start: Start, store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "beside.py").write_text(
+        "def build(shape, classes):\n    from further import network\n    return network(shape, classes)\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "further.py").write_text(
+        "import math\nimport torch\n\n\ndef network(shape, classes):\n"
+        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(math.prod(shape), classes))\n",
+        encoding="utf-8",
+    )
+    text = SHORT.replace("model: lenet5", "model: beside:build").replace("{tune: 1, report: 1}", "1")
+    code, _, err = finished(start(text))
+    assert code == 0, err
+    assert {status.state for status in read_packs(store).statuses.values()} == {"done"}
