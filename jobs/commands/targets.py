@@ -49,7 +49,8 @@ def filter_of_runs(args: Namespace, store: Store) -> Filter:
 def store_of(args: Namespace) -> Store:
     """The store of a sweep file, the folder itself, or the one of that name among the stores.
 
-    Of its own code that is trusted which this user has submitted, has in a sweep file, or vouches for.
+    Of its own code that is trusted which this user has submitted, has in a sweep file, asks for by name, or
+    vouches for.
 
     Raises:
         UserError: none is named, or it is none of these; it says which there are.
@@ -57,7 +58,7 @@ def store_of(args: Namespace) -> Store:
     from jobs.store.own_stores import submitted
 
     store = _store_of(args)
-    trust([*submitted(store), *[EVERYTHING] * getattr(args, "trust_model", False)])
+    trust([*submitted(store), *_asked(args), *[EVERYTHING] * getattr(args, "trust_model", False)])
     return store
 
 
@@ -132,6 +133,12 @@ def _trust_own(sweep: Path) -> None:
     place = sweep.resolve()
     if place.stat().st_uid == os.getuid() and not Store(place.parent).submission.exists():
         trust(own_names(read_text(sweep), str(sweep)))
+
+
+def _asked(args: Namespace) -> list[str]:
+    """Figures of one's own that the command names."""
+    names = [*(getattr(args, "names", None) or ()), *(getattr(args, "figure", None) or ())]
+    return [each for name in names for each in str(name).split(",") if FORM.fullmatch(each)]
 
 
 def _set(args: Namespace) -> list[str]:
