@@ -279,7 +279,7 @@ class Trainer:
             return self._on_batch(self.objective)
 
     def _measure_penalties(self) -> None:
-        """See `effects`; what is kept is the largest ratio so far."""
+        """See `effects`; what is kept is the largest ratio while a run went on, so far."""
 
         def measure(
             x: Tensor, labels: Tensor, draws: Draws, share: float, _progress: float, take: Take
@@ -289,7 +289,9 @@ class Trainer:
             return effects.ratios(bare, x, labels, draws, share, self.ranks, take)
 
         with self._statistics_kept():
-            self.penalty_ratios = torch.fmax(self.penalty_ratios, self._on_batch(measure))
+            found = torch.fmax(self.penalty_ratios, self._on_batch(measure))
+        going = ((self.diverged_step + self.stopped_step) == 0).to(self.ranks.device)
+        self.penalty_ratios = torch.where(going.unsqueeze(1), found, self.penalty_ratios)
 
     def did_nothing(self) -> list[list[str]]:
         """Of each run the techniques whose penalties have been nothing against the cross-entropy so far."""

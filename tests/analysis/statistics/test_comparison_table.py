@@ -187,9 +187,16 @@ def test_conclusions(make_store: MakeStore) -> None:
     assert frame["verdict"].dropna().to_dict() == {
         "l2": "equivalent", "dropout": "better", "l1": "worse", "soft_svb": "undecided"
     }  # fmt: skip
-    assert frame["significant"].tolist() == [None, True, False, True, True], "none, l1, l2, soft_svb, dropout"
+    assert frame["significant"].to_dict() == {
+        "none": None, "l2": False, "dropout": True, "l1": True, "soft_svb": True
+    }  # fmt: skip
     assert frame["confirmed"].dropna().to_dict() == {"soft_svb": True, "dropout": True, "l1": True}
-    assert frame["p_improvement"].tolist()[1:] == [0.0, 0.5, 1.0, 1.0]
+    assert frame["p_improvement"].dropna().to_dict() == {
+        "l1": 0.0,
+        "l2": 0.5,
+        "soft_svb": 1.0,
+        "dropout": 1.0,
+    }
     assert frame.loc["dropout", "difference"] == pytest.approx(1.0)
 
 
