@@ -25,6 +25,7 @@ def words(name: str, store: Store, data_root: Path, out: Path) -> Iterator[list[
         "out": str(out / name),
         "to": "csv",
         "names": "evil",
+        "shell": "bash",
     }
     deeper = {"data": (["list"], ["show", "evil"]), "cluster": (["list"],)}.get(name, ([],))
     more = {"report": ["--tables-only"], "watch": ["--once"], "gallery": ["--data-root", str(data_root)]}

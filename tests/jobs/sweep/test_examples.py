@@ -65,7 +65,9 @@ def test_techniques_data_and_a_figure_of_ones_own_from_submit_to_figures(
     assert main(["submit", sweep, "--store", str(tmp_path), *short]) == 0
     assert "done: 27 runs" in capsys.readouterr().out
     own = "own_techniques:GRADIENT_NORM"
-    assert read_json(store.techniques)[own] == {"label": "Gradient norm", "family": "Jacobian", "symbol": "λ"}
+    assert read_json(store.techniques)[own] == {
+        "label": "Gradient norm", "family": "Jacobian", "symbol": "λ", "weaker_larger": []
+    }  # fmt: skip
     rows = {
         row["run_id"]: row["code"] for path in store.packs.glob("*/results.parquet") for row in read(path)
     }
