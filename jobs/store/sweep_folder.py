@@ -33,8 +33,8 @@ def checked_store(store: Store) -> Store:
     Raises:
         UserError: something in it is a link that leads out of it, or neither a file nor a folder.
     """
-    with suppress(FileNotFoundError, NotADirectoryError):
-        for entry in os.scandir(store.folder):
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(store.folder) as entries:
+        for entry in entries:
             check_inside(store, Path(entry.path))
             if not entry.is_file() and not entry.is_dir():
                 raise UserError(f"{entry.path} is neither a file nor a folder: remove it")
