@@ -33,6 +33,7 @@ def store(tmp_path: Path) -> Store:
     first = next(folder for folder in store.packs.iterdir())
     error = f'Traceback:\n  File "/home/{USER}/code/net.py", line 1\nOSError: /scratch/{USER}/x: full\n'
     store.pack(first.name).error.write_text(error, encoding="utf-8")
+    store.pack(first.name).results.unlink()
     change_statuses(store, state="failed")
     return store
 
