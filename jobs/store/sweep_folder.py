@@ -46,7 +46,8 @@ def check_inside(store: Store, path: Path) -> None:
     Raises:
         UserError: it is a link that leads out of the store.
     """
-    if path.is_symlink() and not path.resolve().is_relative_to(store.folder.resolve()):
+    # `realpath` takes a link that leads to itself for what it is, where `resolve` raises.
+    if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(store.folder.resolve()):
         raise UserError(
             f"{path} is a link that leads out of its sweep's folder: remove it, or put there what it has"
         )

@@ -78,7 +78,7 @@ def measured() -> dict[str, torch.Tensor]:
     evaluation = Evaluation(jacobian_examples=CHUNK + 2, robustness=ROBUSTNESS)
     sizes = Sizes(train=1000, validation=100, test=360, classes=10)
     extent = Extent.of(evaluation, Timeline(steps=100, per_epoch=10), sizes)
-    found = measure(subject, evaluation, extent, {"test": outputs})
+    found = measure(subject, evaluation, extent, {"validation": outputs, "test": outputs})
     return {
         "logits": outputs[0],
         **found.scores,
