@@ -88,7 +88,7 @@ def submit(args: Namespace) -> int:
     except KeyboardInterrupt:
         _say_how_to_continue(args)
         raise
-    if not whole:
+    if not whole and cluster.kind == "local":  # on Slurm what is left out names what hands it over again
         _say_how_to_continue(args)
     return 0 if whole else 1
 

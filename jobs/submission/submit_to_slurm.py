@@ -42,7 +42,7 @@ def _turn(submission: Submission, *, everything: bool) -> Turn:
         slurm = Slurm(say=console.print)
         way = way_to_slurm(store, submission.saved, slurm, submission.own_code)
         turn = submit_ready(submission, facts, way)
-    report(submission, turn)
     for note in too_few_seeds(submission.sweep) if turn.jobs else ():
         submission.say(note)
+    report(submission, turn)
     return turn

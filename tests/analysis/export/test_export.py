@@ -88,7 +88,9 @@ def test_csv_has_every_row_of_every_table(store: Store, tmp_path: Path) -> None:
     for name in NAMES:
         table = pq.read_table(store.table(name))
         frame = pd.read_csv(tmp_path / "out" / f"{name}.csv", dtype={"strength": str}, keep_default_na=False)
-        assert list(frame) == [column for column in table.column_names if column != "host"], "see --with-places"
+        assert list(frame) == [column for column in table.column_names if column != "host"], (
+            "see --with-places"
+        )
         assert len(frame) == len(table)
     predictions = pq.read_table(store.table("predictions"))["logits"].to_pylist()
     logits = [list(map(float, text.split())) for text in frame_of(tmp_path, "predictions")["logits"]]

@@ -54,7 +54,7 @@ def runs(
             for strength in strengths(dataset, technique):
                 for seed in seeds:
                     validation, test = scores.of(dataset, technique, strength, seed)
-                    run_id = f"{phase} {dataset} {technique} {strength} {seed}"
+                    run_id = f"{phase}-{dataset}-{technique}-{strength}-{seed}"
                     run = {"dataset": dataset, "model": "m", "regularizer": technique, "strength": strength}
                     run |= {"run_id": run_id, "phase": phase, "seed": seed, "planned": True}
                     yield (

@@ -34,7 +34,7 @@ def rows(phase: str, dataset: int, strength: str, seed: int, repetition: int) ->
     technique = "l2" if strength else "none"
     draws = np.random.default_rng([dataset, ["", *MERITS].index(strength), seed])
     level = 0.9 + MERITS.get(strength, 0.0) + draws.normal(0, NOISE)
-    run_id = f"{phase} {dataset} {strength} {seed}"
+    run_id = f"{phase}-{dataset}-{strength}-{seed}"
     run = {
         "dataset": f"p{dataset}",
         "model": "m",
