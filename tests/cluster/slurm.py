@@ -228,7 +228,7 @@ class TestCluster:
             self._write(f"ssh/sshd-{name}", more + settings.sshd_config(folder, name, port))
         self._write("ssh/pam", settings.pam(folder))
         self._write("ssh/code", settings.CHECK_CODE, 0o755)
-        self._mount(folder / "small", "12m")  # soon full; mounted before the nodes, so that they see it too
+        self._mount(folder / "small", "40m")  # soon full; mounted before the nodes, so that they see it too
 
     def _mount(self, path: Path, size: str) -> None:
         self.run("mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "slurm", str(path))
