@@ -11,7 +11,6 @@ A package that is installed can give its objects shorter names, by entry points:
 from __future__ import annotations
 
 import re
-import sys
 import traceback
 from collections.abc import Mapping
 from functools import cache
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from regularize.errors import UserError
-from regularize.own_code import check_trusted, search_path
+from regularize.own_code import check_trusted, look_here_too
 
 _NAMED = re.compile(r"([A-Za-z_]\w*\.)*[A-Za-z_]\w*:[A-Za-z_]\w*", re.ASCII)
 _HINT = "install its package, or put its folder on PYTHONPATH, here and where training happens"
@@ -48,7 +47,7 @@ def resolve(kind: str, name: str) -> Any:
     if name not in installed(kind).values():
         check_trusted([name], kind)
     module, _, attribute = name.partition(":")
-    sys.path[:] = search_path()  # for good: what it names may import more as it runs
+    look_here_too()
     try:
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:

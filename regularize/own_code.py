@@ -24,6 +24,7 @@ TRUSTED = "REGULARIZE_TRUSTED_CODE"
 
 COPIED = "REGULARIZE_COPIED_CODE"
 """Set in jobs, which import from copies of all that their submission named."""
+_added: list[str] = []  # to Python's path: the folder that one stood in when something was last looked for
 SAFE_PATH = "PYTHONSAFEPATH"  # of Python: `-m` and `-c` do not put the folder that one stands in first
 
 
@@ -66,6 +67,15 @@ def check_trusted(names: Iterable[str], what: str = "model") -> None:
             f"{what} {name} is code of the store's maker, and to import it would run it: "
             "--trust-model does; your own sweep file in the folder's place does, too"
         )
+
+
+def look_here_too() -> None:
+    """Let Python find what `search_path` has, from now on: what is named may import more as it runs."""
+    for folder in _added:
+        if folder in sys.path:
+            sys.path.remove(folder)
+    _added[:] = search_path()[len(sys.path) :]
+    sys.path += _added
 
 
 def search_path() -> list[str]:
