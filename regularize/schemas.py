@@ -132,5 +132,6 @@ CORRUPTIONS = pa.schema(
         ("severity", pa.int64()),  # 0: the same test images as they are
         ("accuracy", pa.float64()),  # share in [0, 1]
         ("examples", pa.int64()),  # how many were classified
+        ("content", pa.int64()),  # a hash of these images and labels, 48 bits; null at severity 0
     ]
 )

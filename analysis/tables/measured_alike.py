@@ -50,9 +50,9 @@ def attacks_alike(rows: pd.DataFrame, results: pd.DataFrame, runs: pd.DataFrame)
 
 
 def corruptions_alike(rows: pd.DataFrame, results: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `corruptions` that can be compared."""
+    """The rows of `corruptions` that can be compared: each copy with the same images in it."""
     good = results.loc[as_wanted(results, runs, "corruptions"), "run_id"]
-    return _by_same(rows[rows["run_id"].isin(good)], ["corruption", "severity"], ["examples"])
+    return _by_same(rows[rows["run_id"].isin(good)], ["corruption", "severity"], ["examples", "content"])
 
 
 def curves_alike(rows: pd.DataFrame) -> pd.DataFrame:
@@ -75,7 +75,7 @@ def _by_same(rows: pd.DataFrame, point: Sequence[str], settings: Sequence[str]) 
     if rows.empty:
         return rows
     how = (
-        rows[[*settings]]
+        rows.reindex(columns=[*settings])  # older tables lack some
         .astype(float)
         .fillna(-1)
         .apply(tuple, axis=1)

@@ -6,6 +6,7 @@ between severities, corruptions and runs is what was done to the images, not whi
 
 from __future__ import annotations
 
+import hashlib
 from typing import NamedTuple
 
 import torch
@@ -20,12 +21,16 @@ PART = "corrupted"
 
 
 class OnCorrupted(NamedTuple):
-    """Accuracy [R] on so many examples; severity 0 is the test split as it is."""
+    """Accuracy [R] on so many examples; severity 0 is the test split as it is.
+
+    `content` is a hash of the copies that were classified: files may be mended, and keep their names.
+    """
 
     corruption: str
     severity: int
     examples: int
     accuracy: Tensor
+    content: int | None = None
 
 
 def on_corrupted(examined: Examined, settings: Corruptions) -> list[OnCorrupted]:
@@ -45,15 +50,16 @@ def on_corrupted(examined: Examined, settings: Corruptions) -> list[OnCorrupted]
             if copy.count not in clean:
                 clean[copy.count] = _accuracy(examined, "test", rows)
             found.append(OnCorrupted(copy.corruption, 0, len(rows), clean[copy.count]))
-        accuracy = _on(examined, copy, rows)
-        found.append(OnCorrupted(copy.corruption, copy.severity, len(rows), accuracy))
+        found.append(_on(examined, copy, rows))
     return found
 
 
-def _on(examined: Examined, copy: Corrupted, rows: Tensor) -> Tensor:
+def _on(examined: Examined, copy: Corrupted, rows: Tensor) -> OnCorrupted:
     images, labels = copy.take(rows.numpy())
+    digest = hashlib.blake2b(images.tobytes() + labels.tobytes(), digest_size=6).digest()
     with examined.batches.holding(PART, torch.from_numpy(images), torch.from_numpy(labels)):
-        return _accuracy(examined, PART, torch.arange(len(rows)))
+        accuracy = _accuracy(examined, PART, torch.arange(len(rows)))
+    return OnCorrupted(copy.corruption, copy.severity, len(rows), accuracy, int.from_bytes(digest, "big"))
 
 
 def _accuracy(examined: Examined, part: str, rows: Tensor) -> Tensor:

@@ -119,6 +119,7 @@ def corruption_rows(ids: Sequence[str], found: Final) -> list[Row]:
             "severity": each.severity,
             "accuracy": each.accuracy[run].item(),
             "examples": each.examples,
+            "content": each.content,
         }
         for run, run_id in enumerate(ids)
         for each in found.corrupted

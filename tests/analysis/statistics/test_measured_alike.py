@@ -17,7 +17,7 @@ from analysis.statistics.comparison_table import compare
 from analysis.statistics.contenders import comparisons
 from analysis.statistics.predicted_probabilities import classes, examples
 from analysis.tables.collect import collect
-from analysis.tables.measured_alike import curves_alike
+from analysis.tables.measured_alike import corruptions_alike, curves_alike
 from analysis.tables.store_tables import Tables, records
 from analysis.text import comparison_text
 from regularize.errors import UserError
@@ -199,3 +199,19 @@ def test_predictions_that_only_some_runs_have(store: Store) -> None:
         told = read_json(path.with_suffix(".json"))
         assert told["n"] == {"no regularizer": 0, "L2 (λ = 0.01)": 4}
         assert "4 runs were not measured" in told["caption"]
+
+
+def test_accuracies_on_other_corrupted_images_are_not_compared() -> None:
+    """Files that were mended between two submissions keep their names."""
+    shared = {"corruption": "fog", "examples": 100}
+    rows = pd.DataFrame(
+        [shared | {"run_id": name, "severity": 1, "content": 1} for name in "abc"]
+        + [shared | {"run_id": "late", "severity": 1, "content": 2}]
+        + [shared | {"run_id": name, "severity": 0, "content": None} for name in ("a", "late")]
+    )
+    runs = pd.DataFrame({"run_id": ["a", "b", "c", "late"], "evaluation": None})
+    kept = corruptions_alike(rows, runs, runs)
+    assert kept[kept["severity"] == 1]["run_id"].tolist() == ["a", "b", "c"]
+    assert kept[kept["severity"] == 0]["run_id"].tolist() == ["a", "late"]
+    older = corruptions_alike(rows.drop(columns="content"), runs, runs)
+    assert len(older) == len(rows), "older tables do not say"

@@ -114,6 +114,22 @@ def test_fewer_examples_are_the_same_of_every_copy(root: Path) -> None:
     assert accuracies(root, Corruptions(examples=50))["fog", 2] == found["brightness", 2]
 
 
+def test_copies_with_other_images_are_told_apart(root: Path) -> None:
+    def contents() -> dict[tuple[str, int], int | None]:
+        batches = Batches(load("digits", root), torch.float64, torch.device("cpu"))
+        network = models.build("lenet5", [0], shape=batches.shape, classes=10).double()
+        found = on_corrupted(examined(network, [0], batches, 10), Corruptions(examples=20))
+        return {(each.corruption, each.severity): each.content for each in found}
+
+    before = contents()
+    assert [key for key, content in before.items() if content is None] == [(name, 0) for name in NAMES]
+    images = np.load(root / "digits-c" / "fog.npy")
+    images[360:720] += 1  # severity 2
+    save(root, "fog.npy", images)
+    after = contents()
+    assert [key for key in before if before[key] != after[key]] == [("fog", 2)]
+
+
 def test_a_pack_writes_a_row_for_each_and_reads_them_from_a_disk_of_its_node(root: Path) -> None:
     evaluation = Evaluation(corruptions=Corruptions(examples=30), jacobian_examples=0)
     assert Evaluation.from_json(evaluation.to_json()) == evaluation
