@@ -40,14 +40,18 @@ NO_NUMBERS = frozenset(
         "memory.py",
         "model_modules.py",
         "named_objects.py",
+        "opened.py",
         "origin.py",
         "own_code.py",
+        "pack_files.py",
+        "path_parts.py",
         "schemas.py",
         "stopwatch.py",
         "store.py",
         "tables.py",
         "technique_words.py",
         "testing.py",
+        "typed.py",
         "whole_files.py",
     }
 )

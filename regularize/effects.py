@@ -8,6 +8,7 @@ hinge, for instance, has no gradient before the network is certain of something.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -24,6 +25,33 @@ NOTHING = 1e-6
 def due(step: int) -> bool:
     """Whether penalties are measured in this step (counted from 1): the powers of 4."""
     return step.bit_count() == 1 and step.bit_length() % 2 == 1
+
+
+class Effects:
+    """What penalties come to against the cross-entropy in R runs, each while it goes on.
+
+    `largest` [R, T] are the largest `ratios` so far, NaN for a technique without a penalty.
+    """
+
+    def __init__(self, runs: int, techniques: Sequence[str], device: torch.device) -> None:
+        self.techniques = techniques
+        self.largest = torch.full((runs, len(techniques)), torch.nan, dtype=torch.float64, device=device)
+
+    def take(self, found: Tensor, going: Tensor) -> None:
+        """Take the ratios of a step, of the runs that are `going` [R]."""
+        larger = torch.fmax(self.largest, found)
+        self.largest = torch.where(going.to(larger.device).unsqueeze(1), larger, self.largest)
+
+    def idle(self) -> list[list[str]]:
+        """Of each run the techniques whose penalties have been nothing so far."""
+        nothing = (self.largest < NOTHING).tolist()
+        return [[name for name, none in zip(self.techniques, run, strict=True) if none] for run in nothing]
+
+    def least(self) -> list[float | None]:
+        """Of each run the least that a penalty's gradient came to."""
+        there = self.largest.nan_to_num(nan=torch.inf)
+        least = there.amin(1).tolist() if there.shape[1] else [math.inf] * len(there)
+        return [value if math.isfinite(value) else None for value in least]
 
 
 def ratios(

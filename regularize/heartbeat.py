@@ -73,4 +73,4 @@ class Heartbeat:
 
 def _idle(trainer: Trainer) -> tuple[str, ...]:
     """The runs with a penalty that was nothing; only at the end, as a hinge may set in late."""
-    return tuple(run.run_id for run, idle in zip(trainer.runs, trainer.did_nothing(), strict=False) if idle)
+    return tuple(run.run_id for run, idle in zip(trainer.runs, trainer.effects.idle(), strict=False) if idle)

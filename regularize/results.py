@@ -114,8 +114,8 @@ def _results(trainer: Trainer, measured: Measured, seconds: Mapping[str, float])
             trainer.diverged_step.tolist(),
             trainer.stopped_step.tolist(),
             trainer.last_steps,
-            trainer.least_penalty_gradients(),
-            trainer.did_nothing(),
+            trainer.effects.least(),
+            trainer.effects.idle(),
             strict=False,
         )
     ]

@@ -1,19 +1,17 @@
 """The sweep's folder on shared storage: every file name, and the one door to its tables.
 
-Free of torch. Schemas are in `schemas.py`; how a file is written whole, and known to be, in `whole_files.py`.
+Free of torch. Schemas are in `schemas.py`, a pack's files in `pack_files.py`; how a file is written whole,
+and known to be, in `whole_files.py`.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from regularize.origin import ORIGIN, git_commit
-from regularize.path_parts import check_parts, path_part
+from regularize.pack_files import VERIFIED, PackPaths, PackStatus
+from regularize.path_parts import path_part
 from regularize.schemas import (
     CORRUPTIONS,
     METRICS,
@@ -32,7 +30,6 @@ from regularize.tables import (
     write_batches,
     write_table,
 )
-from regularize.typed import checked
 from regularize.whole_files import (
     naming_failures,
     read_json,
@@ -53,6 +50,8 @@ __all__ = [
     "SCHEMA_VERSION",
     "SPECTRA",
     "DamagedFileError",
+    "PackPaths",
+    "PackStatus",
     "git_commit",
     "naming_failures",
     "open_table",
@@ -66,154 +65,6 @@ __all__ = [
     "write_text",
     "write_whole",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackStatus:
-    """What `status.json` says of a pack; written at its start, every few seconds, and at its end.
-
-    `state` is running, interrupted (a checkpoint waits to be continued), done or failed; a done
-    pack's runs are done but for those in `diverged`. Times are UTC, ISO 8601.
-    """
-
-    state: str
-    runs: tuple[str, ...]
-    step: int
-    steps: int
-    epoch: int
-    epochs: int
-    seconds: float  # training time so far, over all attempts
-    started_at: str
-    updated_at: str
-    host: str
-    pid: int
-    diverged: tuple[str, ...] = ()
-    diverged_at: Mapping[str, int] = dataclasses.field(default_factory=dict)  # of these, the step
-    scores: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
-    """By run: the best and the last validation accuracy of its curve, in [0, 1]."""
-    did_nothing: tuple[str, ...] = ()  # of a finished pack: runs with a penalty without effect
-    evaluation_seconds: float = 0.0  # beside `seconds`
-    job: str = ""  # what trains it on a cluster, as its log is named: array, element, process
-    files: Mapping[str, int] = dataclasses.field(default_factory=dict)  # of a done pack: bytes by name
-    code: str = ""  # that has trained it (`regularize.code_identity`), joined by + where it is several
-    data: str = ""  # content of its data set (`Dataset.content_hash`)
-    evaluation: str = ""  # of a done pack: the `Evaluation.text` that its tables were measured by
-    curves: str = ""  # the text that its curves are by, where it has been measured again since
-    measuring_failed: bool = False  # measuring it again, by other settings, raised an error
-
-    def write(self, path: Path) -> None:
-        write_json(path, dataclasses.asdict(self))
-
-    @classmethod
-    def read(cls, path: Path) -> PackStatus:
-        value = read_json(path)
-        lists = [value["runs"], value["diverged"], value.get("did_nothing", ())]
-        names = ("runs", "diverged", "did_nothing")
-        status = checked(cls(**value | {name: tuple(each) for name, each in zip(names, lists, strict=True)}))
-        check_parts([*status.runs, *filter(None, (status.job,))])
-        return status
-
-
-@dataclass(frozen=True)
-class PackPaths:
-    """The files of one pack."""
-
-    folder: Path
-
-    @property
-    def status(self) -> Path:
-        return self.folder / "status.json"
-
-    @property
-    def metrics(self) -> Path:
-        return self.folder / "metrics.parquet"
-
-    @property
-    def curves(self) -> Path:
-        """The metrics so far, there only until the pack is done."""
-        return self.folder / "curves.parquet"
-
-    @property
-    def results(self) -> Path:
-        return self.folder / "results.parquet"
-
-    @property
-    def predictions(self) -> Path:
-        return self.folder / "predictions.parquet"
-
-    @property
-    def spectra(self) -> Path:
-        return self.folder / "spectra.parquet"
-
-    @property
-    def robustness(self) -> Path:
-        """There only where the sweep asks for it."""
-        return self.folder / "robustness.parquet"
-
-    @property
-    def corruptions(self) -> Path:
-        """There only where the sweep asks for it."""
-        return self.folder / "corruptions.parquet"
-
-    @property
-    def weights(self) -> Path:
-        return self.folder / "weights.pt"
-
-    @property
-    def snapshots(self) -> Path:
-        """There only where the sweep asks for it."""
-        return self.folder / "snapshots.pt"
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.pt"
-
-    @property
-    def previous_checkpoint(self) -> Path:
-        return self.folder / "checkpoint.previous.pt"
-
-    @property
-    def next_checkpoint(self) -> Path:
-        """There only while checkpoints change places."""
-        return self.folder / "checkpoint.next.pt"
-
-    @property
-    def damaged_checkpoint(self) -> Path:
-        return self.folder / "checkpoint.pt.damaged"
-
-    @property
-    def error(self) -> Path:
-        return self.folder / "error.txt"
-
-    @property
-    def lease(self) -> Path:
-        """Who trains it, there only meanwhile."""
-        return self.folder / "lease"
-
-    def kept(self) -> Iterator[tuple[str, int]]:
-        """What a pack that is done keeps: the names of its tables and networks, and their bytes."""
-        names = ("metrics", "results", "predictions", "spectra", "robustness", "corruptions", "weights")
-        for path in (getattr(self, name) for name in (*names, "snapshots")):
-            with suppress(FileNotFoundError):
-                yield path.name, path.stat().st_size
-
-    def missing(self, status: PackStatus) -> list[str]:
-        """Of a pack that is done, the files that are gone, set aside as damaged, or not of their size.
-
-        Cheap: nothing is read. A store that `sync` brought has networks only where they were asked for.
-        """
-        there: dict[str, int] = {}
-        with suppress(FileNotFoundError):
-            there = {entry.name: entry.stat().st_size for entry in os.scandir(self.folder)}
-        wanted: dict[str, int | None] = dict.fromkeys((self.results.name, self.metrics.name))  # always
-        wanted |= dict.fromkeys(name.removesuffix(".damaged") for name in there if name.endswith(".damaged"))
-        wanted |= status.files
-        if Store(self.folder.parent.parent).verified.exists():
-            wanted = {
-                name: size for name, size in wanted.items() if name in there or not name.endswith(".pt")
-            }
-        sizes = ((name, there.get(name), size) for name, size in wanted.items())
-        return sorted(name for name, found, size in sizes if found is None or size not in (None, found))
 
 
 @dataclass(frozen=True)
@@ -250,7 +101,7 @@ class Store:
     @property
     def verified(self) -> Path:
         """Of a store that `sync` brought: which files were found whole, at which size and time."""
-        return self.folder / "verified.json"
+        return self.folder / VERIFIED
 
     @property
     def lock(self) -> Path:

@@ -90,8 +90,7 @@ class Trainer:
         self.stopped_step = torch.zeros(len(beside), dtype=torch.int64)  # 0: has not; by a technique
         self.objective_sum = torch.zeros(len(beside), dtype=torch.float64, device=ranks.device)
         self._penalties = any(term.hooks.penalty or term.hooks.proximal for term in self.terms)
-        self.penalty_ratios = torch.full((len(beside), len(self.terms)), torch.nan, dtype=torch.float64)
-        self.penalty_ratios = self.penalty_ratios.to(ranks.device)
+        self.effects = effects.Effects(len(beside), names, ranks.device)
 
     @property
     def epoch(self) -> int:
@@ -160,7 +159,7 @@ class Trainer:
             "stopped_step": self.stopped_step,
             "kept": self.evaluated.kept,
             "memories": [term.given.memory for term in self.terms],
-            "penalty_ratios": self.penalty_ratios,
+            "penalty_ratios": self.effects.largest,
             "objective_sums": self.ranks.gather(self.objective_sum),
         }
 
@@ -183,7 +182,7 @@ class Trainer:
         self.evaluated.kept = state.get("kept", {})
         for term, memory in zip(self.terms, state.get("memories", ()), strict=False):
             term.given.memory.update(memory)
-        self.penalty_ratios = state.get("penalty_ratios", self.penalty_ratios)  # earlier versions had none
+        self.effects.largest = state.get("penalty_ratios", self.effects.largest)  # earlier versions had none
         sums = state["objective_sums"]
         same = len(sums) == self.ranks.world
         self.objective_sum = sums[self.ranks.rank].clone() if same else sums.mean(0)
@@ -279,7 +278,7 @@ class Trainer:
             return self._on_batch(self.objective)
 
     def _measure_penalties(self) -> None:
-        """See `effects`; what is kept is the largest ratio while a run went on, so far."""
+        """See `effects`."""
 
         def measure(
             x: Tensor, labels: Tensor, draws: Draws, share: float, _progress: float, take: Take
@@ -289,21 +288,8 @@ class Trainer:
             return effects.ratios(bare, x, labels, draws, share, self.ranks, take)
 
         with self._statistics_kept():
-            found = torch.fmax(self.penalty_ratios, self._on_batch(measure))
-        going = ((self.diverged_step + self.stopped_step) == 0).to(self.ranks.device)
-        self.penalty_ratios = torch.where(going.unsqueeze(1), found, self.penalty_ratios)
-
-    def did_nothing(self) -> list[list[str]]:
-        """Of each run the techniques whose penalties have been nothing against the cross-entropy so far."""
-        idle = (self.penalty_ratios < effects.NOTHING).tolist()
-        names = [term.technique for term in self.runs[0].terms]
-        return [[name for name, nothing in zip(names, run, strict=True) if nothing] for run in idle]
-
-    def least_penalty_gradients(self) -> list[float | None]:
-        """Of each run the least that a penalty's gradient came to against the cross-entropy's."""
-        there = self.penalty_ratios.nan_to_num(nan=torch.inf)
-        least = there.amin(1).tolist() if there.shape[1] else [math.inf] * len(self.runs)
-        return [value if math.isfinite(value) else None for value in least]
+            found = self._on_batch(measure)
+        self.effects.take(found, (self.diverged_step + self.stopped_step) == 0)
 
     def _on_batch(self, act: Act) -> Tensor:
         """What `act` makes of this step's batch: the losses, if it is the objective."""

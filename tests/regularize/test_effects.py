@@ -88,7 +88,7 @@ def test_the_ratio_is_that_of_torchs_own_gradients_and_survives_an_interruption(
     below = torch.cat([slope.flatten(1) for slope in slopes], 1).norm(dim=1)
     above = 0.3 * torch.cat([weight.flatten(1) for weight in weights], 1).norm(dim=1)
     trainer.advance()
-    torch.testing.assert_close(trainer.penalty_ratios[:, 0], above / below)
+    torch.testing.assert_close(trainer.effects.largest[:, 0], above / below)
     train_pack(runs, PackPaths(tmp_path / "whole"))
     steps = count(1)
     train_pack(runs, PackPaths(tmp_path / "parts"), stop=lambda: next(steps) == 3)
