@@ -136,7 +136,7 @@ def _notes(rows: pd.DataFrame) -> Iterator[str]:
     first = rows.iloc[0]
     yield f"{first['test'].capitalize()}. {first['correction']}. Strengths: {first['rule']}."
     yield from _tried(rows)
-    yield _covered(str(first["over"]))
+    yield f"{_covered(str(first['over']))}."
     if pd.notna(rope := rows["rope"].dropna().max()):
         unit = f" {first['difference_unit']}" * bool(first["difference_unit"])
         yield f"Region of practical equivalence: ±{rope:.2g}{unit}."
