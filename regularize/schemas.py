@@ -89,6 +89,9 @@ RESULTS = pa.schema(
         ("torch", pa.string()),  # its version
         ("numpy", pa.string()),  # its version
         ("classes", pa.int64()),  # of the data set
+        ("training_size", pa.int64()),  # how many examples it learned from
+        ("validation_size", pa.int64()),  # how many were held out to choose strengths by
+        ("test_size", pa.int64()),  # how many conclusions are drawn from
         ("precision", pa.string()),  # of the training
         ("kernels", pa.string()),  # of LeNet's stages: "fused <instructions>", or "torch: <why>"
         ("host", pa.string()),  # name of the machine

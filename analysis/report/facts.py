@@ -31,6 +31,7 @@ _SHOWN = (
     "gamma",
     "precision",
 )
+_SIZES = {"training_size": "to train", "validation_size": "to validate", "test_size": "to test"}
 
 
 def what_was_run(runs: pd.DataFrame, place: Callable[[str], int]) -> Facts:
@@ -46,18 +47,28 @@ def what_was_run(runs: pd.DataFrame, place: Callable[[str], int]) -> Facts:
 
 
 def measured(results: pd.DataFrame) -> Facts:
-    """Of the finished runs: on how many examples, and how long they took in all."""
-    found = []
-    if "train_examples" in results and not results.empty:
-        sizes = results[["dataset", "per_class", "train_examples"]].dropna(subset="train_examples")
-        said = [
-            f"{problem_label(name, None if pd.isna(few) else int(few))}: {int(size):,} to train"
-            for name, few, size in sizes.drop_duplicates().itertuples(index=False)
-        ]
-        found += [("Examples", "; ".join(said))] if said else []
-    seconds = {name: results[name].fillna(0).sum() for name in ("seconds", "evaluation_seconds")}
-    hours = [f"{total / 3600:.1f} h" for total in seconds.values()]
-    return [*found, ("Compute", f"{hours[0]} of training and {hours[1]} of measuring, all runs together")]
+    """Of the finished runs: on how many examples, and how long their processes took in all."""
+    sizes = results[["dataset", "per_class", *_SIZES]].dropna(subset=list(_SIZES)).drop_duplicates()
+    said = [
+        f"{problem_label(name, None if pd.isna(few) else int(few))}: "
+        + ", ".join(f"{int(size):,} {use}" for use, size in zip(_SIZES.values(), counts, strict=True))
+        for name, few, *counts in sizes.itertuples(index=False)
+    ]
+    spent = results[["seconds", "evaluation_seconds"]].fillna(0).mul(results["world_size"].fillna(1), axis=0)
+    training, measuring = spent.sum() / 3600
+    hours = f"{_hours(training + measuring)} hours in all processes: {_hours(training)} of training"
+    return [
+        *([("Examples", "; ".join(said))] if said else []),
+        ("Compute", f"{hours}, {_hours(measuring)} of measuring"),
+    ]
+
+
+def _hours(hours: float) -> str:
+    """
+    >>> _hours(1234.56), _hours(1.25), _hours(0.0123)
+    ('1,235', '1.2', '0.012')
+    """
+    return f"{hours:,.{0 if hours >= 100 else 1 if hours >= 1 else 3}f}"
 
 
 def _phases(runs: pd.DataFrame) -> Facts:
@@ -80,10 +91,14 @@ def _trainings(runs: pd.DataFrame) -> list[str]:
     found: dict[str, None] = {}
     for config in runs["config"].drop_duplicates():
         settings: Mapping[str, Any] = json.loads(config).get("training", {})
-        words = [f"{key.replace('_', ' ')} {settings[key]}" for key in _SHOWN if settings.get(key)]
+        words = [f"{key.replace('_', ' ')} {_value(settings[key])}" for key in _SHOWN if settings.get(key)]
         if words:
             found[", ".join(words)] = None
     return list(found)
+
+
+def _value(setting: Any) -> str:
+    return " and ".join(f"{each:.3g}" for each in setting) if isinstance(setting, list) else str(setting)
 
 
 class Submission(TypedDict, total=False):

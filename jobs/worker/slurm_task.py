@@ -23,6 +23,7 @@ from typing import NoReturn
 
 from jobs.store.pack_status import read_pack
 from jobs.worker.one_pack import Train, training
+from jobs.worker.progress_log import log_to_stdout
 from jobs.worker.stopping import Stop
 from jobs.worker.train_packs import train_packs
 from regularize.config import RunConfig, pack_id
@@ -83,6 +84,7 @@ class Task:
         """Train this process's slice, then end the process with an exit code; 0 if nothing is left."""
         for number in SIGNALS:  # instead of submitit's handlers: a signal that is repeated changes nothing
             signal.signal(number, signal.SIG_IGN)
+        log_to_stdout()
         stop, late = Stop(None, *SIGNALS), self._clock()
         trust_only([EVERYTHING] if self.own_code is None else self.own_code)
         with _plain_errors():

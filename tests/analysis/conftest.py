@@ -158,6 +158,9 @@ def result(run: dict[str, Any], rows: list[dict[str, Any]], diverged: bool, pack
         "device": "cpu",
         "precision": "float32",
         "classes": 10,
+        "training_size": 1234,
+        "validation_size": 100,
+        "test_size": 500,
         "host": "node1",
         "finished_at": "2024-01-01T00:00:00+00:00",
     }

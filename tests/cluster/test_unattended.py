@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from jobs.store.journal import read_journal
+from regularize.config import pack_id
 from tests.cluster.processes import wait_for
 from tests.cluster.slurm import TestCluster
 from tests.cluster.trial import Trial
@@ -50,6 +52,14 @@ def test_waiting_ends_when_both_phases_are_done(slurm: TestCluster, tmp_path: Pa
     assert heard == ["$(touch pwned)", f"small is over: {TUNE + REPORT} of {TUNE + REPORT} runs done"]
     assert said.err.splitlines()[-1] == DONE
     assert trial.store.table("selection").exists()
+    logs = trial.regularize(
+        "logs", "--state", "done", "--lines", "200"
+    ).out  # of tasks of Slurm, as of workers here
+    for pack in trial.packs():
+        told = re.findall(rf"^\d\S+ \S+  pack {pack_id(pack)}: (.*)", logs, re.MULTILINE)
+        assert told[0] == f"{len(pack)} runs, from epoch 0 of 2, step 0 of 20"
+        assert re.match(r"epoch 1 of 2, step \d+ of 20: train loss \d.*validation accuracy \d", told[1]), told
+        assert told[-1].startswith("done after ")
 
 
 def test_a_grid_goes_on_by_itself_before_anything_is_reported(

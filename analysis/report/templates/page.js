@@ -3,21 +3,27 @@
 addEventListener("beforeprint", () => {
   for (const section of document.querySelectorAll("details")) section.open = true;
 });
-// A small picture opens in full size, with its caption.
+// A small picture opens in full size, with its caption; that of the index is the same one, smaller still.
 const full = document.querySelector("dialog");
-for (const image of document.querySelectorAll(".gallery img")) {
+function opener(figure, image) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "open";
-  button.setAttribute("aria-label", `Open ${image.closest("figure").id} in full size`);
-  image.replaceWith(button);
+  button.setAttribute("aria-label", `Open ${figure.id} in full size`);
   button.append(image);
   button.addEventListener("click", () => {
     const copy = image.cloneNode();
     copy.style.width = image.dataset.width;
-    full.querySelector("div").replaceChildren(copy, image.closest("figure").querySelector("figcaption").cloneNode(true));
+    full.querySelector("div").replaceChildren(copy, figure.querySelector("figcaption").cloneNode(true));
     full.showModal();
   });
+  return button;
+}
+for (const image of document.querySelectorAll(".gallery img")) {
+  const figure = image.closest("figure");
+  const entry = document.querySelector(`.index a[href="#${CSS.escape(figure.id)}"]`);
+  entry.before(opener(figure, image.cloneNode()));
+  figure.prepend(opener(figure, image));
 }
 full.querySelector("button").addEventListener("click", () => full.close());
 // Tables sort by the column whose heading is pressed: numbers by value, then the rest by text.

@@ -121,16 +121,21 @@ def test_the_first_screen_answers_and_the_ways_on_stay(page: Any) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_small_picture_opens_in_full_size(page: Any, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    small = page.locator(".gallery button.open").first
     name = page.locator(".gallery figure").first.get_attribute("id")
-    shown = small.locator("img").bounding_box()["width"]
-    small.click()
-    full = page.get_by_role("dialog").locator("img")
-    assert full.bounding_box()["width"] > shown
-    assert page.get_by_role("dialog").bounding_box()["width"] <= width
-    page.keyboard.press("Escape")
-    assert page.get_by_role("dialog").count() == 0
+    widths = []
+    for place in (".index", ".gallery"):  # the index has every picture, and opens it, too
+        small = page.locator(f"{place} button.open").first
+        widths.append(small.locator("img").bounding_box()["width"])
+        small.click()
+        full = page.get_by_role("dialog").locator("img")
+        widths.append(full.bounding_box()["width"])
+        assert full.get_attribute("alt") == page.locator(f"[id='{name}'] img").get_attribute("alt")
+        assert page.get_by_role("dialog").bounding_box()["width"] <= width
+        page.keyboard.press("Escape")
+        assert page.get_by_role("dialog").count() == 0
+    assert widths[0] < widths[2] < widths[1] == widths[3]
     index = page.locator("nav[aria-label=Figures] a")
+    assert page.locator(".index img").count() == index.count()
     assert index.all_text_contents() == page.locator(".gallery figure").evaluate_all(
         "all => all.map(f => f.id)"
     )

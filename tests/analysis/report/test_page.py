@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.figures.catalogue import Drawn
 from analysis.figures.draw_figures import draw_all
 from analysis.report import pictures, write_report
-from analysis.report.facts import command
+from analysis.report.facts import command, measured, what_was_run
 from analysis.tables.collect import collect
 from jobs.commands.cli import main
+from regularize.config import RunConfig
 from regularize.errors import UserError
 from regularize.store import Store
+from regularize.training_config import Training
 from tests.analysis.report.pages import HOSTILE
 
 
@@ -55,8 +61,38 @@ def test_it_says_what_was_run_and_how_again(page: Reader) -> None:
         "Holm over 3 comparisons",
         "3 runs in 1 pack failed: ValueError",
         "feature_maps-mnist",
+        "CIFAR-10: 1,234 to train, 100 to validate, 500 to test; MNIST: 1,234 to train",
+        "hours in all processes: ",
     ):
         assert words in page.text, words
+
+
+def test_settings_of_a_training_are_said_where_they_count(make_store: Callable[..., Store]) -> None:
+    runs = pq.read_table(make_store(strengths={"none": [""]}).runs).to_pandas()
+    for schedule, said in {
+        "cosine": "schedule cosine, ",
+        "step": "schedule step, batch size 128, epochs 5, milestones 0.333 and 0.667, gamma 0.1, ",
+    }.items():
+        training = Training(epochs=5, batch_size=128, schedule=schedule)
+        config = RunConfig.from_json(json.loads(runs["config"][0]))
+        runs["config"] = json.dumps(replace(config, training=training).to_json())
+        (text,) = [text for label, text in what_was_run(runs, len) if label == "Training"]
+        assert said in text
+        assert ("gamma" in text) == (schedule == "step")
+
+
+def test_compute_is_of_all_processes() -> None:
+    rows = pd.DataFrame(
+        {"dataset": ["mnist"] * 2, "per_class": None, "training_size": None, "validation_size": None}
+        | {
+            "test_size": None,
+            "seconds": [3600.0, 1800],
+            "evaluation_seconds": [900, None],
+            "world_size": [2, 1],
+        }
+    )
+    (said,) = measured(rows)
+    assert said == ("Compute", "3.0 hours in all processes: 2.5 of training, 0.500 of measuring")
 
 
 def test_names_and_messages_are_text_never_markup(page: Reader) -> None:
