@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -162,19 +162,33 @@ class OpenedSweep:
         per_class: int | None = None,
         model: str | None = None,
         run_id: str | None = None,
+        techniques: str | Sequence[str] = (),
+        datasets: str | Sequence[str] = (),
+        width: str | float | None = None,
         layer: str = "penultimate",
         score: str = DEFAULT,
     ) -> Figure:
         """A figure of `regularize figures` as matplotlib's; one's own lines can be drawn into its axes.
 
         `dataset`, `per_class` and `model` say of which problem, where the sweep has several; `run_id` asks
-        for that run alone. `layer` and `score` are as on the command line.
+        for that run alone. The rest is as on the command line: `techniques`, entries of the sweep, are shown
+        alone beside the baseline, and `datasets` alone; `width` is that of the page's text, in inches or by
+        a name such as `"neurips"`; `layer` is whose activations are shown, `score` what a forest compares.
 
         Raises:
             UserError: no such figure, several problems or pages, or it cannot be drawn.
         """
         found = self.drawings(
-            name, dataset=dataset, per_class=per_class, model=model, run_id=run_id, layer=layer, score=score
+            name,
+            dataset=dataset,
+            per_class=per_class,
+            model=model,
+            run_id=run_id,
+            techniques=techniques,
+            datasets=datasets,
+            width=width,
+            layer=layer,
+            score=score,
         )
         if len(found) > 1:
             names = ", ".join(each.name for each in found)
@@ -189,6 +203,9 @@ class OpenedSweep:
         per_class: int | None = None,
         model: str | None = None,
         run_id: str | None = None,
+        techniques: str | Sequence[str] = (),
+        datasets: str | Sequence[str] = (),
+        width: str | float | None = None,
         layer: str = "penultimate",
         score: str = DEFAULT,
     ) -> list[Drawing]:
@@ -197,6 +214,7 @@ class OpenedSweep:
         Each has its `figure`, its numbers (`data`), `caption` and `alt` text.
         """
         from analysis.figures.catalogue import FIGURES, draw
+        from analysis.figures.parts.style import read_width
         from analysis.figures.parts.subject import subjects, together
         from analysis.notation.methods import telling_apart
         from analysis.statistics.scores import score as known
@@ -205,7 +223,15 @@ class OpenedSweep:
         if name not in FIGURES:
             raise UserError(unknown("figure", name, FIGURES))
         known(score)
-        found = subjects(self.tables, run_id, self.data_root, layer)
+        inches = None if width is None else read_width(str(width))
+        found = subjects(
+            self.tables,
+            run_id,
+            self.data_root,
+            layer,
+            techniques=_names(techniques),
+            datasets=_names(datasets),
+        )
         wanted = {"dataset": dataset, "per_class": per_class, "model": model}
         given = {key: value for key, value in wanted.items() if value is not None}
         mine = [each for each in found if given.items() <= vars(each.comparison.problem).items()]
@@ -217,7 +243,7 @@ class OpenedSweep:
             one_thread(torch=FIGURES[name].needs == "networks"),
             telling_apart(self.tables.entries, self.tables.words),
         ):
-            return [drawing for part in parts for drawing in draw(name, replace(part, score=score))]
+            return [each for part in parts for each in draw(name, replace(part, score=score), inches)]
 
     def _rows(self, table: str, phase: Phase) -> pd.DataFrame:
         return pd.concat([part.rows(table) for part in self._parts(phase)], ignore_index=True)
@@ -237,3 +263,8 @@ class OpenedSweep:
         rows = self.tables.results[self.tables.results["phase"] == "tune"]
         for _, mine in rows.groupby(_PROBLEM, dropna=False, sort=False):
             yield Comparison(problem_of(mine), self.tables, mine.reset_index(drop=True))
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Several, or a single one."""
+    return (given,) if isinstance(given, str) else tuple(given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -14,13 +15,14 @@ from matplotlib.figure import Figure
 
 import analysis
 from analysis.figures.catalogue import FIGURES
+from analysis.figures.draw_figures import Look, draw_all
 from analysis.statistics import looks
 from analysis.statistics.comparison_table import compare
 from analysis.statistics.strength_selection import select
 from analysis.tables.collect import collect
 from analysis.tables.store_tables import Tables
 from regularize.errors import UserError
-from regularize.store import Store
+from regularize.store import Store, read_json
 from tests.analysis.trained import runs_of, store_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "python-api.md").read_text()
@@ -56,6 +58,7 @@ def test_the_page_runs_as_a_notebook(
     pd.testing.assert_series_equal(means["digits"], table.sort_index(), check_names=False, rtol=1e-12)
     assert (tmp_path / "mine.pdf").stat().st_size > 5000
     assert (tmp_path / "by-epoch.pdf").stat().st_size > 5000
+    assert (tmp_path / "few.pdf").stat().st_size > 5000
     assert isinstance(names["accuracy"], pd.Series)
 
 
@@ -111,6 +114,28 @@ def test_every_figure_is_matplotlibs(name: str, store: Store) -> None:
     figure = analysis.open(store.folder).figure(name, dataset="mnist")
     assert isinstance(figure, Figure)
     assert figure.axes
+
+
+def test_a_figure_shows_what_it_is_asked_for_as_the_command_does(store: Store) -> None:
+    sweep = analysis.open(store.folder)
+    two: dict[str, Any] = {"techniques": ["l2", "dropout"], "datasets": "mnist"}  # a single name, or several
+    few = sweep.figure("spectra", **two, width="neurips")
+    look = Look(techniques=("l2", "dropout"), datasets=("mnist",), width=5.5)
+    draw_all(store, ["spectra"], look=look)
+    caption = read_json(store.figures / "spectra-mnist-lenet5.json")["caption"]
+    (drawn,) = sweep.drawings("spectra", **two, width=5.5)
+    assert drawn.caption == caption
+    assert (few.get_figwidth(), drawn.figure.get_figwidth()) == (5.5, 5.5)
+    assert len(few.axes) < len(sweep.figure("spectra", dataset="mnist").axes)
+    one, both = (sweep.drawings("forest", datasets=names)[0].data for names in (["digits"], ()))
+    assert set(one["dataset"]) < set(both["dataset"])
+    for options, said in {
+        "techniques": "unknown entry 'x'; one of: dropout, elastic_net, l2, none",
+        "datasets": "unknown data set 'x'; one of: digits, mnist",
+        "width": "unknown width 'x'; one of: one-column, ",
+    }.items():
+        with pytest.raises(UserError, match=said):
+            sweep.figure("forest", **{options: "x"})  # type: ignore[arg-type]
 
 
 def test_a_figure_of_networks_is_one_too(tmp_path: Path) -> None:
