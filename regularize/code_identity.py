@@ -24,6 +24,7 @@ from regularize.named_objects import is_named
 ROOT = Path(__file__).parent
 LIBRARIES = ("torch", "numpy")
 OURS = ("regularize", "jobs", "analysis", "cluster_configs")
+MOST_OF_CODE = 100_000_000  # bytes of all sources; an archive may say that it has more
 COMPILED = (".cpp", ".h")
 # Files of this package that change no number: how files are found, written, fetched and spoken of.
 NO_NUMBERS = frozenset(
@@ -79,6 +80,16 @@ class Code:
         """16 hex digits: equal names compute equal results on equal processors."""
         return _hash(json.dumps([self.digests, dict(self.libraries)], sort_keys=True))
 
+    def contradicts(self, other: Code) -> bool:
+        """Whether a file that both have does something else in one, or a library is another."""
+        if self.libraries != other.libraries:
+            return True
+        shared = self.sources.keys() & other.sources.keys()
+        return any(
+            self.sources[path] != other.sources[path] and self.bare[path] != other.bare[path]
+            for path in shared
+        )
+
     def to_bytes(self) -> bytes:
         """As a small archive, which `from_bytes` reads."""
         buffer = io.BytesIO()
@@ -96,6 +107,8 @@ class Code:
         """
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                if sum(each.file_size for each in archive.infolist()) > MOST_OF_CODE:
+                    raise ValueError(f"no code: more than {MOST_OF_CODE / 1e6:,.0f} MB")
                 files = {name: archive.read(name).decode() for name in sorted(archive.namelist())}
             libraries = json.loads(files.pop("libraries.json"))
             return cls(files, {str(name): str(version) for name, version in libraries.items()})

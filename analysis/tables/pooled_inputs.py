@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import combinations
 
 from analysis.tables.store_tables import Tables
-from regularize.store import read_json
+from regularize.code_identity import Code
+from regularize.errors import UserError
+from regularize.opened import read_whole
+from regularize.store import Store, read_json
 
 _UNKNOWN = "code that was not recorded"
 
@@ -21,9 +25,21 @@ def _of_code(tables: Tables) -> Iterator[str]:
         return
     found = Counter(code or _UNKNOWN for code in tables.results["code"].fillna(""))
     codes = {code for several in found for code in several.split("+")}
-    if len(codes) > 1:
+    if len(codes) > 1 and not _differ_by_own_modules_alone(tables.store, codes):
         parts = ", ".join(f"{runs:,} by {code}" for code, runs in found.most_common())
         yield f"Results of {len(codes)} codes are pooled: {parts}{_how(tables, 'code', found)}."
+
+
+def _differ_by_own_modules_alone(store: Store, names: Iterable[str]) -> bool:
+    """Whether every file that several of these codes have does the same in all: entries of one sweep that use
+    modules of one's own are trained by more code than the rest, not by other code."""
+    if _UNKNOWN in names:
+        return False
+    try:
+        codes = [Code.from_bytes(read_whole(store.code(name))) for name in sorted(names)]
+    except (OSError, ValueError, UserError):
+        return False  # not kept, or damaged: by their names they differ
+    return not any(one.contradicts(other) for one, other in combinations(codes, 2))
 
 
 def _of_data(tables: Tables) -> Iterator[str]:

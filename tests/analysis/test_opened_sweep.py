@@ -132,7 +132,7 @@ def test_a_figure_shows_what_it_is_asked_for_as_the_command_does(store: Store) -
     for options, said in {
         "techniques": "unknown entry 'x'; one of: dropout, elastic_net, l2, none",
         "datasets": "unknown data set 'x'; one of: digits, mnist",
-        "width": "unknown width 'x'; one of: one-column, ",
+        "width": "unknown width 'x'; one of: .*; or inches from 3 to 12",
     }.items():
         with pytest.raises(UserError, match=said):
             sweep.figure("forest", **{options: "x"})  # type: ignore[arg-type]

@@ -54,6 +54,19 @@ def test_a_module_of_ones_own_is_part_of_it(tmp_path: Path, monkeypatch: pytest.
     assert code_identity.code_of.__wrapped__("mine.network:build").name != before.name
 
 
+def test_more_code_contradicts_nothing_and_other_code_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    base, libraries = {"a.py": BEFORE}, {"torch": "2.14.1"}
+    code = Code(base, libraries)
+    assert not code.contradicts(Code({**base, "mine.py": OTHER}, libraries))
+    assert not code.contradicts(Code({"a.py": SAME}, libraries))
+    assert code.contradicts(Code({"a.py": OTHER, "mine.py": OTHER}, libraries))
+    assert code.contradicts(Code(base, {"torch": "2.15.0"}))
+    kept = code.to_bytes()
+    monkeypatch.setattr(code_identity, "MOST_OF_CODE", 50)
+    with pytest.raises(ValueError, match="no code: more than 0 MB"):
+        Code.from_bytes(kept)
+
+
 @pytest.fixture
 def begun(tmp_path: Path) -> PackPaths:
     """A pack that was interrupted after some steps."""
