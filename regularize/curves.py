@@ -45,6 +45,8 @@ class Curves:
             "validation": ("train", trainer.validation_rows),
             "test": ("test", test),
         }
+        if evaluation.for_choice:
+            self._splits = {"validation": self._splits["validation"]}
         # Which of them the rows of the curves but the last are measured on: each seed's own, so that
         # means over seeds are of more examples than one run's.
         self.sampled = {

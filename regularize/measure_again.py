@@ -81,6 +81,7 @@ def _with_what_stays(wanted: Evaluation, before: PackStatus) -> Evaluation:
     return replace(
         known,
         train_examples=wanted.train_examples,
+        for_choice=wanted.for_choice and known.for_choice,
         predictions=wanted.predictions or known.predictions,
         jacobian_examples=known.jacobian_examples
         if wanted.jacobian_examples == 0

@@ -59,7 +59,8 @@ def write_measured(paths: PackPaths, ids: Sequence[str], measured: Measured) -> 
     """The tables beside `results` of what was measured of the final weights."""
     if measured.evaluation.predictions:
         write_table(paths.predictions, final.predictions_table(ids, *measured.outputs["test"]), PREDICTIONS)
-    write_table(paths.spectra, final.spectra_rows(ids, measured.found), SPECTRA)
+    if measured.found.spectra:
+        write_table(paths.spectra, final.spectra_rows(ids, measured.found), SPECTRA)
     if measured.found.attacks:
         write_table(paths.robustness, final.robustness_rows(ids, measured.found), ROBUSTNESS)
     if measured.found.corrupted:
@@ -69,7 +70,7 @@ def write_measured(paths: PackPaths, ids: Sequence[str], measured: Measured) -> 
 def measured_columns(runs: int, measured: Measured) -> list[Row]:
     """The columns of `results` that say what was measured and how, a row for each of the `runs`."""
     shared: Row = {
-        "train_examples": measured.outputs["train"][1].shape[1],
+        "train_examples": measured.outputs["train"][1].shape[1] if "train" in measured.outputs else None,
         "jacobian_examples": measured.extent.jacobian_examples or None,
         "evaluation": measured.evaluation.text,
     }

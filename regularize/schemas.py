@@ -56,7 +56,7 @@ RESULTS = pa.schema(
         ("train_accuracy", pa.float64()),  # share in [0, 1]
         ("validation_loss", pa.float64()),  # the same of the validation part
         ("validation_accuracy", pa.float64()),  # strengths are chosen by its mean, unless told otherwise
-        ("test_loss", pa.float64()),  # the same of the test part
+        ("test_loss", pa.float64()),  # the same of the test part; null in runs measured for a choice alone
         ("test_accuracy", pa.float64()),  # what conclusions are drawn by unless a metric is named
         ("train_examples", pa.int64()),  # that the training loss and accuracy are measured on
         ("test_brier", pa.float64()),  # mean Σ_k (p_k − y_k)², in [0, 2]

@@ -1,4 +1,4 @@
-"""What tuning buys: the expected test accuracy of the best of k strengths, against the runs that it takes."""
+"""What tuning buys: the expected accuracy of the best of k strengths, against the runs that it takes."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         if comparison.tables.repetitions > 1
         else "every seed scores what the others chose"
     )
-    n = f"n = {data['n'].max()}"
+    n, part = f"n = {data['n'].max()}", data["split"].iloc[0]
     for suffix, page in pages(comparison, panels=panels):
         yield Drawing(
             name=subject.name("best_of_k") + suffix,
             figure=_figure(comparison, page, data),
             data=data,
             caption=(
-                f"{of(comparison)}: expected test accuracy of the best of k strengths, drawn at random from "
-                f"those that were tried and chosen on tune seeds ({rule}, {n}). Bands hold with 95% for a "
-                f"technique's whole curve (Bonferroni over k); {SHARES}. A caret at the bottom: a score "
+                f"{of(comparison)}: expected {part} accuracy of the best of k strengths, drawn at random "
+                f"from those that were tried and chosen on tune seeds ({rule}, {n}). Bands hold with 95% for "
+                f"a technique's whole curve (Bonferroni over k); {SHARES}. A caret at the bottom: a score "
                 "below the axis. Diverged runs count as constant guesses."
             ),
             alt=(
-                f"{len(page)} small panels, one for each regularizer, with test accuracy by the number of "
+                f"{len(page)} small panels, one for each regularizer, with {part} accuracy by the number of "
                 f"strengths to choose from, the baseline's as a grey line; {n}. {_said(data, panels)}."
             ),
             summary=f"{of(comparison)}, best of one strength and of all: {_said(data, panels)}",
@@ -90,7 +90,7 @@ def _figure(comparison: Comparison, panels: list[Contender], data: pd.DataFrame)
         panels,
         one,
         "Runs that the choice takes",
-        "Test accuracy (%)",
+        f"{str(data['split'].iloc[0]).capitalize()} accuracy (%)",
         [Patch(facecolor=style.INK, alpha=0.2, label="95%, whole curve")],
     )
     margin = 0.05 * (top - bottom)

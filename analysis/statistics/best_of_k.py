@@ -1,4 +1,4 @@
-"""What tuning buys: the test accuracy to expect of the best of k strengths, drawn from those that were tried.
+"""What tuning buys: the accuracy to expect of the best of k strengths, drawn from those that were tried.
 
 For a split of the tune seeds into some that choose and others that score, the expectation over all subsets of
 k of m strengths needs no drawing: the strength that validates r-th best (from 0) is the best of a subset with
@@ -72,7 +72,8 @@ def next_scores(seeds: int, repetitions: int) -> list[Split]:
 def best_of_k(comparison: Comparison) -> pd.DataFrame:
     """A row for each regularizer and k: `k`, `settings`, `runs` and `seconds` of the tuning, n, mean, half.
 
-    `runs` are those that choosing among k takes; accuracies are in %. Empty without tune seeds, or of fewer
+    `runs` are those that choosing among k takes; accuracies are in %, on the part that `split` says: test,
+    where the tune runs were measured on it, else validation. Empty without tune seeds, or of fewer
     than two splits; regularizers whose runs are not all finished are left out.
     """
     tables = comparison.tables
@@ -82,15 +83,17 @@ def best_of_k(comparison: Comparison) -> pd.DataFrame:
     tuned = tables.results[
         (tables.results["phase"] == "tune") & of_problem(tables.results, comparison.problem)
     ]
+    tested = tuned.loc[tuned["state"] != "diverged", "test_accuracy"].notna().all()
+    split = "test" if tested else "validation"
     rows = [
-        {"regularizer": str(name), "strength": f"best of {row['k']}", **row}
+        {"regularizer": str(name), "strength": f"best of {row['k']}", "split": split, **row}
         for name, mine in tuned.groupby("regularizer", sort=False)
-        for row in _rows(mine, metric, tables)
+        for row in _rows(mine, metric, f"{split}_accuracy", tables)
     ]
     return pd.DataFrame(rows)
 
 
-def _rows(runs: pd.DataFrame, metric: str, tables: Tables) -> Iterator[dict[str, Any]]:
+def _rows(runs: pd.DataFrame, metric: str, score: str, tables: Tables) -> Iterator[dict[str, Any]]:
     by_strength: dict[str, dict[int, Mapping[str, Any]]] = {}
     for run in records(runs):
         by_strength.setdefault(run["strength"], {})[run["seed"]] = run
@@ -104,7 +107,7 @@ def _rows(runs: pd.DataFrame, metric: str, tables: Tables) -> Iterator[dict[str,
     sign = -1 if metric.endswith("loss") else 1
     table = [[by_strength[strength][seed] for seed in seeds] for strength in strengths]
     merits = np.array([[sign * counted(run, metric) for run in row] for row in table])
-    scores = np.array([[100 * _accuracy(run) for run in row] for row in table])
+    scores = np.array([[100 * _accuracy(run, score) for run in row] for row in table])
     seconds = runs["seconds"].mean()
     for k, found in enumerate(curve(merits, scores, splits), 1):
         chosen_by = k * len(splits[0][0])
@@ -119,7 +122,7 @@ def _rows(runs: pd.DataFrame, metric: str, tables: Tables) -> Iterator[dict[str,
         }
 
 
-def _accuracy(run: Mapping[str, Any]) -> float:
-    value = run["test_accuracy"]
+def _accuracy(run: Mapping[str, Any], score: str) -> float:
+    value = run[score]
     sound = run["state"] != "diverged" and not pd.isna(value)
     return float(value) if sound else guess.accuracy(run.get("classes") or math.inf)

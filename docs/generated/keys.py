@@ -116,6 +116,8 @@ def _of_class(path: tuple[str, ...], cls: type) -> Iterator[Key]:
     docs, hints = attribute_docs(cls), get_type_hints(cls)
     inside = []
     for field in dataclasses.fields(cls):
+        if field.metadata.get("internal"):
+            continue
         meaning, example = _parted(docs.get(field.name, ""))
         hint = _without_none(hints[field.name])
         nested = isinstance(hint, type) and dataclasses.is_dataclass(hint)

@@ -8,6 +8,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def choose(sweep: Sweep, args: Namespace) -> RunConfig:
         UserError: there is none.
     """
     runs = [run.config for run in (tune_runs(sweep) if sweep.two_phase else report_runs(sweep))]
+    runs = [replace(run, evaluation=sweep.evaluation.of_phase("report")) for run in runs]
     runs = _matching(runs, "dataset", args.dataset, lambda run: run.data.name)
     runs = _matching(runs, "regularizer", args.regularizer, lambda run: run.regularizer)
     runs = _matching(runs, "strength", _canonical(args.strength), lambda run: run.strength)

@@ -59,8 +59,9 @@ def evaluation_guess(config: RunConfig, facts: Facts) -> float:
 def measuring(runs: Collection[Run], facts: Mapping[str, Facts]) -> float:
     """The share of the runs' time that goes into measuring them."""
     training = evaluation = 0.0
-    numbers = Counter(run.key for run in runs)
-    for key, config in {run.key: run.config for run in runs}.items():  # a pack key's runs cost the same
+    numbers = Counter((run.key, run.phase) for run in runs)
+    # A pack key's runs of one phase cost the same.
+    for key, config in {(run.key, run.phase): run.config for run in runs}.items():
         known = facts.get(config.data.name, UNKNOWN)
         training += numbers[key] * training_guess(config, known)
         evaluation += numbers[key] * evaluation_guess(config, known)

@@ -77,11 +77,11 @@ def make_packs(
     alone = _seconds_alone(runs, clock)
     resumed = _resumed(runs, statuses, alone)
     begun = {run_id for pack in resumed for run_id in pack.runs}
-    groups: dict[str, list[str]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for run in sorted(runs, key=_order):
         if run.run_id not in begun:
-            groups[run.key].append(run.run_id)
-    cuts = (_cut_all(groups, alone, size) for size in (range(limit, 0, -1) if groups else [limit]))
+            groups[run.key, run.phase].append(run.run_id)  # a pack is measured alike
+    cuts = (_cut_all(groups.values(), alone, size) for size in (range(limit, 0, -1) if groups else [limit]))
     candidates = [[*resumed, *cut, *beside] for cut in cuts]
     return min(candidates, key=lambda packs: longest(make_slices(packs, tasks)))
 
@@ -121,12 +121,12 @@ def _order(run: Run) -> tuple[bool, int, str, str]:
 
 
 def _seconds_alone(runs: Sequence[Run], clock: Clock) -> dict[str, float]:
-    """Seconds of one core by run id; the same for all runs of a pack key."""
-    by_key: dict[str, float] = {}
+    """Seconds of one core by run id; the same for all runs of a pack key and phase."""
+    by_key: dict[tuple[str, str], float] = {}
     for run in runs:
-        if run.key not in by_key:
-            by_key[run.key] = clock.seconds(run)
-    return {run.run_id: by_key[run.key] for run in runs}
+        if (run.key, run.phase) not in by_key:
+            by_key[run.key, run.phase] = clock.seconds(run)
+    return {run.run_id: by_key[run.key, run.phase] for run in runs}
 
 
 def _resumed(runs: Sequence[Run], statuses: Iterable[PackStatus], alone: Mapping[str, float]) -> list[Pack]:
@@ -146,9 +146,9 @@ def whole_seconds(runs: int, alone: float) -> float:
     return PACK_SECONDS + alone * side_by_side(runs)
 
 
-def _cut_all(groups: Mapping[str, Sequence[str]], alone: Mapping[str, float], limit: int) -> list[Pack]:
+def _cut_all(groups: Iterable[Sequence[str]], alone: Mapping[str, float], limit: int) -> list[Pack]:
     return [
         Pack(runs=runs, whole=whole_seconds(len(runs), alone[runs[0]]))
-        for group in groups.values()
+        for group in groups
         for runs in balanced(group, limit)
     ]

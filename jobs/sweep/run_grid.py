@@ -140,9 +140,10 @@ def candidates_of(sweep: Sweep, widened: Widened | None = None) -> dict[Cell, li
 
 def _planned(candidates: Sequence[Candidate], sweep: Sweep, phase: str, repetition: int) -> list[PlannedRun]:
     """All candidates on the seeds of a repetition."""
+    evaluation = sweep.evaluation.of_phase(phase)
     return [
         PlannedRun(
-            config=replace(config, seed=seed),
+            config=replace(config, seed=seed, evaluation=evaluation),
             phase=phase,
             strength=strength,
             repetition=repetition,

@@ -142,10 +142,11 @@ class Node:
             UserError: an unknown, missing or wrong field, or what the dataclass itself refuses.
         """
         assert dataclasses.is_dataclass(cls)
-        hints = get_type_hints(cls)
+        given = [field for field in dataclasses.fields(cls) if not field.metadata.get("internal")]
+        hints = {field.name: get_type_hints(cls)[field.name] for field in given}
         required = [
             field.name
-            for field in dataclasses.fields(cls)
+            for field in given
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         ]
         fields = self.mapping(hints, required)

@@ -5,7 +5,8 @@ are as many steps. They cost at most a tenth of the training, on samples of as m
 for; the Jacobian's norm costs at most a tenth, too, and robustness a quarter. There are limits below
 which a number says too little, and above which more examples tell nothing new: of a training on few
 examples, 80 of each split at every row can come to a quarter. What is left is the last row and the final
-numbers, of whole splits, one forward pass. All runs of a pack key are measured on as many examples,
+numbers, of whole splits, one forward pass. Runs that only a choice is made by have at most 20 rows, of the
+validation part, and its final numbers. All runs of a pack key are measured on as many examples,
 whatever their techniques cost. Free of torch.
 """
 
@@ -24,6 +25,7 @@ FORWARD, GRADIENT = 1 / 3, 1.0
 # What may be spent at most, in shares of what training costs.
 ON_CURVES, ON_JACOBIANS, ON_ATTACKS = 0.1, 0.1, 0.25
 _ROWS = (20, 50)
+_ROWS_FOR_CHOICE = 20  # at most: what chooses is the last one
 _LEAST_CURVE = 80  # examples of each split
 _COPIES = 75  # corrupted ones of the test split, as CIFAR-10-C has of those that count
 _JACOBIANS, _ATTACKED = (100, 1000), (80, 500)  # examples
@@ -53,7 +55,9 @@ class Extent:
     def of(cls, evaluation: Evaluation, timeline: Timeline, sizes: Sizes) -> Extent:
         """Of what is asked for; where it leaves that open, of what the training can pay for."""
         trained = sizes.train * timeline.steps / timeline.per_epoch
-        splits = (min(sizes.train, evaluation.train_examples), sizes.validation, sizes.test)
+        splits: tuple[int, ...] = (min(sizes.train, evaluation.train_examples), sizes.validation, sizes.test)
+        if evaluation.for_choice:
+            splits = (sizes.validation,)
 
         def row(examples: int) -> int:
             return sum(min(examples, size) for size in splits)
@@ -95,6 +99,9 @@ def _interval(evaluation: Evaluation, timeline: Timeline) -> int:
     least, most = _ROWS
     if evaluation.every:
         return evaluation.every * timeline.per_epoch
+    if evaluation.for_choice:
+        unit = timeline.per_epoch if timeline.epochs >= _ROWS_FOR_CHOICE else 1
+        return math.ceil(timeline.steps / unit / _ROWS_FOR_CHOICE) * unit
     if timeline.epochs >= least:
         return math.ceil(timeline.epochs / most) * timeline.per_epoch
     return max(1, timeline.steps // least)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -34,25 +34,25 @@ class Final:
     """
 
     scores: Mapping[str, Tensor]
-    spectra: Mapping[str, Tensor]
-    operators: Mapping[str, Tensor]
-    attacks: Sequence[Attacked]
+    spectra: Mapping[str, Tensor] = field(default_factory=dict)
+    operators: Mapping[str, Tensor] = field(default_factory=dict)
+    attacks: Sequence[Attacked] = ()
     corrupted: Sequence[OnCorrupted] = ()
 
 
 def measure(examined: Examined, evaluation: Evaluation, extent: Extent, outputs: Outputs) -> Final:
-    """Measure everything; all ranks call this together.
+    """Measure everything, or what a choice needs; all ranks call this together.
 
     Points have no range of pixels to be attacked in and no corrupted copies: neither is measured of them.
     """
+    if evaluation.for_choice:
+        return Final(scores=_losses_and_accuracies(outputs))
     weights = examined.model.weights()
     spectra = singular_values(weights)
-    scores = summary(weights, spectra)
+    scores = summary(weights, spectra) | _losses_and_accuracies(outputs)
     operators = operator_values(examined, spectra) if evaluation.operator_norms else {}
     if operators:
         scores["operator_norm_product"] = torch.stack([v[:, 0] for v in operators.values()]).prod(0)
-    for split, (logits, labels) in outputs.items():
-        scores[f"{split}_loss"], scores[f"{split}_accuracy"] = loss_and_accuracy(logits, labels)
     scores["temperature"] = temperature(*outputs["validation"])
     calibrated = calibration(*outputs["test"]) | scaled(*outputs["test"], scores["temperature"])
     scores |= {f"test_{name}": score for name, score in calibrated.items()}
@@ -67,6 +67,14 @@ def measure(examined: Examined, evaluation: Evaluation, extent: Extent, outputs:
     if evaluation.corruptions and examined.batches.bounds:
         corrupted = on_corrupted(examined, evaluation.corruptions)
     return Final(scores=scores, spectra=spectra, operators=operators, attacks=attacks, corrupted=corrupted)
+
+
+def _losses_and_accuracies(outputs: Outputs) -> dict[str, Tensor]:
+    return {
+        f"{split}_{name}": score
+        for split, each in outputs.items()
+        for name, score in zip(("loss", "accuracy"), loss_and_accuracy(*each), strict=True)
+    }
 
 
 def score_rows(runs: int, found: Final) -> list[Row]:

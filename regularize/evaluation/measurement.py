@@ -41,13 +41,23 @@ def alike(measured: str, wanted: str, setting: str) -> bool:
 @cache
 def meets(measured: str, wanted: str) -> bool:
     """Whether nothing has to be measured again from the final weights; so it is if nothing is wanted."""
-    return not wanted or all(alike(measured, wanted, setting) for setting in FINAL)
+    if not wanted or _for_choice(wanted):  # which every measurement is good for
+        return not wanted or bool(measured)
+    return not _for_choice(measured) and all(alike(measured, wanted, setting) for setting in FINAL)
 
 
 @cache
 def kept(measured: str, wanted: str) -> bool:
     """Whether curves or snapshots are not as wanted, and stay as they are: training alone makes them."""
-    return any(_of(measured, setting) != _of(wanted, setting) for setting in ALONG)
+    if _for_choice(measured) and not _for_choice(wanted):
+        return True
+    along = [setting for setting in ALONG if setting != "snapshots" or not _for_choice(wanted)]
+    return any(_of(measured, setting) != _of(wanted, setting) for setting in along)
+
+
+def _for_choice(text: str) -> bool:
+    """Whether only the validation part is measured."""
+    return bool(_settings(text).get("for_choice"))
 
 
 def _of(measured: str, setting: str) -> Any:

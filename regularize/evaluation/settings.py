@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from regularize.errors import require
 
 ATTACKS = ("noise", "fgsm", "pgd")
+CHOICE, ALL = "choice", "all"
+INTERNAL = {"internal": True}
+"""Metadata of a field that no sweep sets."""
 _STEPS = 10
 _FURTHER = 1.25  # times the size is what the steps of PGD come to: enough for every corner of the cube
 
@@ -121,8 +124,14 @@ class Evaluation:
     operator_norms: bool = False
     """Whether singular values of convolutions as operators on images are measured, beside those of their
     kernels. Example: `operator_norms: true`."""
+    tune: str = CHOICE
+    """What runs on tune seeds are measured on: `choice`, only the validation part, by which strengths are
+    chosen, so that nobody sees test scores before, or `all`, what the others are. Example: `tune: all`."""
+    for_choice: bool = field(default=False, metadata=INTERNAL)
+    """Of the evaluation of a run: that it is one on a tune seed and is measured for the choice alone."""
 
     def __post_init__(self) -> None:
+        require(self.tune in (CHOICE, ALL), "tune", self.tune, f"{CHOICE} or {ALL}")
         require(self.every is None or self.every >= 1, "every", self.every, "at least 1")
         curves, jacobians = self.curve_examples, self.jacobian_examples
         require(curves is None or curves >= 1, "curve_examples", curves, "at least 1")
@@ -138,8 +147,24 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, from which `from_json` builds an equal configuration."""
         value = dict(vars(self)) | {"robustness": dict(vars(self.robustness)) if self.robustness else None}
-        del value["corruptions"]
-        return value | ({"corruptions": dict(vars(self.corruptions))} if self.corruptions else {})
+        del value["corruptions"], value["tune"], value["for_choice"]
+        return (
+            value
+            | ({"corruptions": dict(vars(self.corruptions))} if self.corruptions else {})
+            | ({"for_choice": True} if self.for_choice else {})
+        )
+
+    def of_phase(self, phase: str) -> Evaluation:
+        """What a run of that phase, tune or report, is measured by."""
+        if phase != "tune" or self.tune == ALL:
+            return replace(self, tune=CHOICE)
+        return Evaluation(
+            every=self.every,
+            curve_examples=self.curve_examples,
+            predictions=False,
+            jacobian_examples=0,
+            for_choice=True,
+        )
 
     @property
     def text(self) -> str:

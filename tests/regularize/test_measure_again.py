@@ -79,6 +79,30 @@ def test_it_is_the_same_bits_as_if_it_had_been_measured_so_at_once(trained, tmp_
     assert {row["steps"] for row in pq.read_table(poor.robustness).to_pylist()} == {None, 3}
 
 
+def test_what_a_choice_needs_is_the_validation_part_and_the_rest_can_be_measured_later(trained, tmp_path):
+    rich = trained[1]
+    paths, choice = PackPaths(tmp_path), POOR.of_phase("tune")
+    assert train_pack(runs(choice), paths).evaluation == choice.text
+    metrics = pq.read_table(paths.metrics).to_pylist()
+    assert {row["split"] for row in metrics} == {"validation"}
+    assert not any(getattr(paths, name).exists() for name in ("predictions", "spectra", "robustness"))
+    found, every = (pq.read_table(each.results).to_pylist() for each in (paths, rich))
+    for row, whole in zip(found, every, strict=True):
+        for name in ("validation_loss", "validation_accuracy", "state", "diverged_step"):
+            assert str(row[name]) == str(whole[name])
+        unseen = [name for name in row if name.startswith(("test_", "train_")) or name == "jacobian_norm"]
+        assert {row[name] for name in unseen} == {None}
+    assert not meets(choice.text, RICH.text)
+    assert meets(RICH.text, choice.text)
+    assert kept(choice.text, RICH.text)  # its curves are of the validation part alone
+    assert not kept(replace(RICH, snapshots=2).text, choice.text)
+
+    measure_pack(runs(RICH), paths)
+    after, expected = content(paths), content(rich)
+    del after["metrics"], expected["metrics"]
+    assert after == expected
+
+
 def test_what_is_not_wanted_any_more_stays_and_says_how_it_was_measured(trained, tmp_path):
     rich = copied(trained[1], tmp_path)
     before = content(rich)

@@ -44,6 +44,11 @@ def test_a_grid_goes_on_by_itself_and_what_it_finds_is_reported_on(
     tables = submitted(WIDENED, tmp_path, monkeypatch)
     results = pq.read_table(tables / "results.parquet").to_pylist()
     report = [row for row in results if row["phase"] == "report"]
+    # Nobody sees test scores before the choice.
+    seen = {
+        (row["phase"], row["test_accuracy"] is None, row["validation_accuracy"] is None) for row in results
+    }
+    assert seen == {("tune", True, False), ("report", False, False)}
     assert {row["strength"].rpartition(" ")[2] for row in report} == {"lr=0.009"}
     assert Counter(row["regularizer"] for row in report) == {"none": 2, "l2": 2}
     capsys.readouterr()

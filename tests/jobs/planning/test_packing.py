@@ -109,3 +109,11 @@ def test_tune_runs_come_before_report_runs_and_low_seeds_before_high_ones() -> N
     runs = [run(1, phase="report"), run(7), run(0, phase="report"), run(3)]
     packs = make_packs(runs, [], CLOCK, limit=1, tasks=1)
     assert [pack.runs[0] for pack in packs] == [runs[k].run_id for k in (3, 1, 2, 0)]
+
+
+def test_a_pack_is_of_one_phase_as_the_phases_are_measured_differently() -> None:
+    runs = [run(seed, phase=phase) for seed, phase in enumerate(("tune", "report", "tune", "report"))]
+    packs = make_packs(runs, [], CLOCK, limit=8, tasks=1)
+    assert sorted(pack.runs for pack in packs) == sorted(
+        tuple(each.run_id for each in runs if each.phase == phase) for phase in ("tune", "report")
+    )

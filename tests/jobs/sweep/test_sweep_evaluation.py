@@ -16,6 +16,7 @@ from regularize.evaluation.settings import Evaluation, Robustness
 from tests.jobs.sweeps import BASE, load
 
 ROBUSTNESS = [field.name for field in fields(Robustness)]
+KEYS = [field.name for field in fields(Evaluation) if field.name != "for_choice"]
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +46,18 @@ def test_robustness_is_on_off_or_a_mapping(text: str, expected: Robustness | Non
     assert sweep(text).evaluation == Evaluation(robustness=expected)
 
 
+def test_tune_runs_are_measured_for_the_choice_unless_all_is_asked_for() -> None:
+    text = "\n  snapshots: 3\n  every: 2\n  robustness: true"
+    for_choice, full = sweep(text), sweep(f"{text}\n  tune: all")
+    chosen_by = {run.config.evaluation for run in tune_runs(for_choice)}
+    assert chosen_by == {Evaluation(every=2, predictions=False, jacobian_examples=0, for_choice=True)}
+    assert Evaluation.from_json(json.loads(next(iter(chosen_by)).text)) == next(iter(chosen_by))
+    asked = Evaluation(every=2, snapshots=3, robustness=Robustness())
+    assert {run.config.evaluation for run in tune_runs(full)} == {asked}
+    # How tune runs are measured is no setting of report runs: these are not measured again for it.
+    assert {each.evaluation.of_phase("report").text for each in (for_choice, full)} == {asked.text}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -57,6 +70,8 @@ def test_robustness_is_on_off_or_a_mapping(text: str, expected: Robustness | Non
         ("robustness:\n    examples: 10\n    pgd_steps: 0", "12: pgd_steps is 0, but must be at least 1"),
         ("robustness: {examples: 0}", "10: examples is 0, but must be at least 1"),
         ("robustness: {pgd_step_size: 2}", "10: pgd_step_size is 2.0, but must be above 0 and at most 1"),
+        ("every: 2\n  tune: none", "11: tune is 'none', but must be choice or all"),
+        ("for_choice: true", f"10: unknown key 'for_choice'; {one_of('for_choice', KEYS)}"),
         ("jacobian_examples: -1", "10: jacobian_examples is -1, but must be at least 0"),
     ],
 )  # fmt: skip
