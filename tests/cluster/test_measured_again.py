@@ -19,7 +19,7 @@ name: small
 dataset: {digits: {per_class: 20}}
 model: mlp
 training: {steps: 20, batch_size: 16}
-evaluation: {predictions: false, jacobian_examples: 5}
+evaluation: {predictions: false, jacobian_examples: 5, tune: all}
 regularizers:
   none:
   l2: {strength: [1e-3, 1e-2]}
@@ -27,7 +27,8 @@ seeds: {tune: 1, report: 1}
 """
 RUNS = 5
 WANTED = (
-    "{jacobian_examples: 40, robustness: {noise: [0.1], fgsm: [], pgd: [0.1], pgd_steps: 2, examples: 20}}"
+    "{jacobian_examples: 40, tune: all, robustness: "
+    "{noise: [0.1], fgsm: [], pgd: [0.1], pgd_steps: 2, examples: 20}}"
 )
 
 
@@ -40,7 +41,7 @@ def test_evaluation_changed_is_measured_from_the_weights(
     trained = table(trial.store, "results")
     weights = {path: path.read_bytes() for path in trial.store.packs.glob("*/weights.pt")}
 
-    trial.sweep.write_text(SWEEP.replace("{predictions: false, jacobian_examples: 5}", WANTED))
+    trial.sweep.write_text(SWEEP.replace("{predictions: false, jacobian_examples: 5, tune: all}", WANTED))
     told = json.loads(trial.regularize("plan", *trial.submit_options, "--json").out)
     assert (told["done"], told["to_do"], told["to_measure"]) == (RUNS, 0, RUNS)
     # Cancelled, they are left out until everything is asked for again.

@@ -158,11 +158,11 @@ def test_failures_and_damage_are_mended_then_both_phases_then_nothing(
     assert (code, out, err) == (0, f"nothing to do: 4 runs done in {store.folder}\n", "")
     assert len(read_json(store.provenance)["submissions"]) == 2
 
-    done.predictions.unlink()
+    done.weights.unlink()
     code, out, err = finished(start(SHORT))
     assert (code, out) == (0, f"done: 4 runs in {store.folder}\n"), err
-    assert f"{done.folder}: predictions.parquet is missing or damaged; its runs are trained again" in err
-    assert done.predictions.exists()
+    assert f"{done.folder}: weights.pt is missing or damaged; its runs are trained again" in err
+    assert done.weights.exists()
     assert not store.lock.exists()
 
 

@@ -47,7 +47,7 @@ def _signals() -> Iterator[None]:
 def store(tmp_path: Path) -> Store:
     """With six planned runs."""
     path = tmp_path / "sweep.yaml"
-    path.write_text(BASE, encoding="utf-8")
+    path.write_text(f"{BASE}evaluation: {{tune: all}}\n", encoding="utf-8")
     store = Store(tmp_path / "store")
     write_runs(store, tune_runs(load_sweep(path)), complete=True)
     return store
