@@ -21,6 +21,7 @@ from analysis.statistics.seeds_needed import ALPHA
 
 _EXACT_TO = 16  # differences, of which all 2^15 sign patterns are tried; above, as many random ones
 _RANDOM_PATTERNS = 2**16 - 1
+_ROWS = 2**12  # patterns at a time
 _ROUNDING = 1e-9  # relative; what sums may differ by and still be the same number
 
 Values = NDArray[np.float64]
@@ -50,18 +51,22 @@ def sign_flip_test(differences: ArrayLike) -> float:
     if not len(d):
         return math.nan
     far = abs(d.sum()) - _ROUNDING * np.abs(d).sum()
-    at_least = np.abs(_patterns(len(d)) @ d) >= far
+    patterns = _patterns(len(d))
+    blocks = (patterns[start : start + _ROWS] for start in range(0, len(patterns), _ROWS))
+    at_least = np.concatenate([np.abs(block @ d) >= far for block in blocks])
     if len(d) <= _EXACT_TO:
         return float(at_least.mean())
     return float((1 + at_least.sum()) / (1 + len(at_least)))
 
 
 @lru_cache(maxsize=4)
-def _patterns(n: int) -> Values:
+def _patterns(n: int) -> NDArray[np.int8]:
     """Rows of signs; half of all will do, as a pattern and its opposite are equally far from 0."""
     if n <= _EXACT_TO:
-        return np.array([(1.0, *signs) for signs in itertools.product((1.0, -1.0), repeat=n - 1)])
-    return np.random.default_rng(0).choice((1.0, -1.0), size=(_RANDOM_PATTERNS, n))
+        return np.array([(1, *signs) for signs in itertools.product((1, -1), repeat=n - 1)], np.int8)
+    drawn, signs = np.random.default_rng(0), np.array((1, -1), np.int8)
+    sizes = [min(_ROWS, _RANDOM_PATTERNS - start) for start in range(0, _RANDOM_PATTERNS, _ROWS)]
+    return np.concatenate([drawn.choice(signs, size=(size, n)) for size in sizes])
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -104,12 +104,13 @@ def read_journal(path: Path) -> Journal:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     journal = Journal()
+    handed: dict[str, Handed] = {}  # by token
     for number, line in enumerate(lines, 1):
         try:
-            journal = _after(journal, unsealed(parsed(line)), number) if line else journal
+            journal = _after(journal, handed, unsealed(parsed(line)), number) if line else journal
         except (ValueError, KeyError, TypeError, AttributeError):
             journal = replace(journal, damaged=(*journal.damaged, number))
-    return journal
+    return replace(journal, handed=tuple(handed.values()))
 
 
 def say_damaged(path: Path) -> None:
@@ -171,18 +172,19 @@ def ended(path: Path, token: str, endings: Mapping[int, Ending]) -> None:
     )
 
 
-def _after(journal: Journal, event: Mapping[str, Any], line: int) -> Journal:
+def _after(journal: Journal, handed: dict[str, Handed], event: Mapping[str, Any], line: int) -> Journal:
+    """The journal after one line more; what it says of something handed over is entered into `handed`."""
     match event["event"]:
         case "submitting":
-            return replace(journal, handed=(*journal.handed, _handed(event, line)))
-        case "submitted" if all(handed.token != event["token"] for handed in journal.handed):
+            new = _handed(event, line)
+            handed[new.token] = new
+            return journal
+        case "submitted" if event["token"] not in handed:
             return replace(journal, strays=(*journal.strays, _job_id(event)))
-        case "submitted":
-            return _changed(journal, event["token"], job_id=_job_id(event))
-        case "abandoned":
-            return _changed(journal, event["token"], abandoned=True)
-        case "ended":
-            return _ended(journal, event, line)
+        case "submitted" | "abandoned" | "ended" as kind:
+            if before := handed.get(event["token"]):
+                handed[before.token] = replace(before, **_changes(kind, before, event, line))
+            return journal
         case "asked":
             return replace(journal, asked=line, cancelled=frozenset(), told=frozenset())
         case "cancelled":
@@ -249,18 +251,16 @@ def _job_id(event: Mapping[str, Any]) -> str:
     return job_id
 
 
-def _ended(journal: Journal, event: Mapping[str, Any], line: int) -> Journal:
+def _changes(kind: str, before: Handed, event: Mapping[str, Any], line: int) -> dict[str, Any]:
+    if kind == "submitted":
+        return {"job_id": _job_id(event)}
+    if kind == "abandoned":
+        return {"abandoned": True}
     new = {
         int(i): checked(Ending(state, progress, line, *nodes))
         for i, (state, progress, *nodes) in event["elements"].items()
     }
-    before = next((h.endings for h in journal.handed if h.token == event["token"]), {})
-    return _changed(journal, event["token"], endings={**before, **new})
-
-
-def _changed(journal: Journal, token: str, **changes: Any) -> Journal:
-    handed = tuple(replace(h, **changes) if h.token == token else h for h in journal.handed)
-    return replace(journal, handed=handed)
+    return {"endings": {**before.endings, **new}}
 
 
 def _ends_whole(file: Any) -> bool:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from jobs.store import pack_status
 from jobs.store.pack_status import failure, read_pack, read_packs
 from regularize.config import pack_id
 from regularize.errors import UserError
-from regularize.store import Store
+from regularize.store import PackPaths, PackStatus, Store
 from tests.jobs.stores import write_pack
 
 
@@ -97,3 +100,32 @@ def test_the_last_line_of_an_error_says_why(store: Store) -> None:
 
 def test_a_pack_that_was_not_begun_has_no_status(store: Store) -> None:
     assert read_pack(store.pack("none")) is None
+
+
+def test_many_packs_are_read_side_by_side_and_told_in_order(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a network file system reading is waiting: a barrier that one reader alone would never pass."""
+    for number in range(40):
+        write_pack(store, [f"run{number}"], "done" if number % 2 else "running")
+    damaged = store.pack(pack_id(["run3"]))
+    damaged.status.write_text("{", encoding="utf-8")
+    barrier = threading.Barrier(2, timeout=60)
+
+    def slow(paths: PackPaths) -> PackStatus | None:
+        with suppress(KeyError):
+            waiting.remove(paths.folder.name)
+            barrier.wait()
+        return read_pack(paths)
+
+    names = sorted(path.name for path in store.packs.iterdir())
+    waiting = {names[16], names[32]}  # of two parts, after the one that tells how long it takes
+    monkeypatch.setattr(pack_status, "_WAITING", 0)
+    monkeypatch.setattr(pack_status, "read_pack", slow)
+    found = read_packs(store)
+    assert not waiting
+    assert list(found.statuses) == [name for name in names if name != damaged.folder.name]
+    assert list(found.broken) == [damaged.folder.name]
+    done = {name for name, status in found.statuses.items() if status.state == "done"}
+    assert read_packs(store, found).statuses == found.statuses
+    assert len(done) == 19
