@@ -95,7 +95,7 @@ def _results(trainer: Trainer, measured: Measured, seconds: Mapping[str, float])
         "classes": trainer.classes,
         "training_size": trainer.train_rows.shape[1],
         "validation_size": trainer.validation_rows.shape[1],
-        "test_size": measured.outputs["test"][1].shape[1],
+        "test_size": len(trainer.batches.labels["test"]),
         "precision": trainer.training.precision,
         "kernels": "+".join(trainer.kernels),
         "host": platform.node(),

@@ -90,7 +90,9 @@ def test_what_a_choice_needs_is_the_validation_part_and_the_rest_can_be_measured
     for row, whole in zip(found, every, strict=True):
         for name in ("validation_loss", "validation_accuracy", "state", "diverged_step"):
             assert str(row[name]) == str(whole[name])
+        assert row["test_size"] == whole["test_size"]
         unseen = [name for name in row if name.startswith(("test_", "train_")) or name == "jacobian_norm"]
+        unseen.remove("test_size")
         assert {row[name] for name in unseen} == {None}
     assert not meets(choice.text, RICH.text)
     assert meets(RICH.text, choice.text)
