@@ -3,7 +3,6 @@ PYTHON ?= python3
 DATASET ?= digits
 STORE ?= results
 DEMO := $(if $(filter digits,$(DATASET)),demo,demo-$(DATASET))
-FROM ?= $(STORE)/$(DEMO)
 BIN := .venv/bin
 # Without compiling: Python compiles what it imports, which is a tenth of what is installed.
 INSTALL := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt
@@ -36,9 +35,11 @@ demo: .venv/ready
 docs: .venv/ready-dev
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky -b html -d $(SITE)/.doctrees docs $(SITE)
 
-# docs/gallery.md: every figure of the sweep whose folder is FROM.
+# docs/gallery.md: every figure of the sweep whose folder is FROM; unless given, that of examples/gallery.yaml is trained.
 gallery: .venv/ready
-	$(BIN)/regularize gallery $(FROM) --out docs
+	$(if $(FROM),,$(BIN)/regularize submit examples/gallery.yaml --store $(STORE))
+	rm -rf docs/gallery
+	$(BIN)/regularize gallery $(or $(FROM),$(STORE)/gallery) --out docs
 
 test: check
 	$(BIN)/pytest -n auto --dist loadfile
