@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 from textual.widgets import Input
@@ -16,6 +15,7 @@ from jobs.watch.background_calls import in_background
 from jobs.watch.colourless import Colourless
 from jobs.watch.freshness import Freshness
 from jobs.watch.home import Severity
+from jobs.watch.keys_in_turn import KeysInTurn
 from jobs.watch.notify import escapes, news, run_hook
 from jobs.watch.picture import ALL, Picture, Run
 from jobs.watch.plain_source import PlainSource
@@ -40,14 +40,13 @@ CONSEQUENCES = {
 RETRIABLE = ("failed", "lost", "unknown", "interrupted")
 
 
-class WatchApp(App[None]):
+class WatchApp(KeysInTurn):
     """`every` is the number of seconds between looks, `hook` a command that gets told of news."""
 
     TITLE = "regularize watch"
     ENABLE_COMMAND_PALETTE = False
     CSS = "Screen { background: $background; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        # Of the interface itself and answered at once: keys of the same write belong to the search already.
         Binding("slash", "search", "Search", key_display="/", priority=True),
         Binding("ctrl+z", "suspend_process", show=False, priority=True),
     ]
@@ -72,8 +71,8 @@ class WatchApp(App[None]):
         self.trouble = ""
         self.paused = False
 
-    def on_mount(self) -> None:
-        self.push_screen(MapPage())
+    async def on_mount(self) -> None:
+        await self.push_screen(MapPage())
         self.set_interval(1.0, self.tick)
         self.action_look()
 
@@ -145,18 +144,18 @@ class WatchApp(App[None]):
     def say(self, message: str, severity: Severity = "information") -> None:
         self.notify(message, severity=severity, markup=False, timeout=8)
 
-    def open_runs(self, regularizer: str, dataset: str) -> None:
-        self.push_screen(RunsPage(regularizer, dataset, search=False))
+    async def open_runs(self, regularizer: str, dataset: str) -> None:
+        await self.push_screen(RunsPage(regularizer, dataset, search=False))
 
-    def open_run(self, run_id: str) -> None:
-        self.push_screen(RunPage(run_id))
+    async def open_run(self, run_id: str) -> None:
+        await self.push_screen(RunPage(run_id))
 
-    def open_log(self, runs: Sequence[Run]) -> None:
+    async def open_log(self, runs: Sequence[Run]) -> None:
         """The log of the run that tells most of these."""
         if not runs:
             self.say("no run is under the cursor", "warning")
             return
-        self.push_screen(LogPage(min(runs, key=lambda run: STATES.index(run.state))))
+        await self.push_screen(LogPage(min(runs, key=lambda run: STATES.index(run.state))))
 
     async def action_search(self, words: str = "") -> None:
         if not isinstance(self.screen, RunsPage):
@@ -164,6 +163,11 @@ class WatchApp(App[None]):
         page = self.screen
         assert isinstance(page, RunsPage)
         page.start_search(words)
+
+    async def pasted(self, line: str) -> None:
+        """A search may be pasted with its slash, wherever one is."""
+        if line.startswith("/") and isinstance(self.screen, Page):
+            await self.action_search(line[1:])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A slash is a character where one writes, and says nothing to a question."""
@@ -175,18 +179,18 @@ class WatchApp(App[None]):
         """With NO_COLOR the terminal's own ink and ground, where Textual would paint greys."""
         return [Colourless()] if self.no_color else super().get_line_filters()
 
-    def action_errors(self) -> None:
+    async def action_errors(self) -> None:
         if not isinstance(self.screen, FailuresPage):
-            self.push_screen(FailuresPage())
+            await self.push_screen(FailuresPage())
 
-    def action_help(self) -> None:
-        self.push_screen(Help())
+    async def action_help(self) -> None:
+        await self.push_screen(Help())
 
     def action_pause(self) -> None:
         self.paused = not self.paused
         self.tick()
 
-    def ask(self, verb: str, runs: Sequence[Run]) -> None:
+    async def ask(self, verb: str, runs: Sequence[Run]) -> None:
         """Cancel or retry those of the runs that this can be done to, once a person says yes."""
         states = CANCELLABLE if verb == "cancel" else RETRIABLE
         held = verb == "retry"  # a planned run with a note was cancelled, or given up
@@ -205,7 +209,7 @@ class WatchApp(App[None]):
                 call = self.source.cancel if verb == "cancel" else self.source.retry
                 in_background(self, lambda: call(chosen), self._done, self._failed)
 
-        self.push_screen(Confirm(question, verb.capitalize()), answered)
+        await self.push_screen(Confirm(question, verb.capitalize()), answered)
 
     def _done(self, message: str) -> None:
         self.say(message)

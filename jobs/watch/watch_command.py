@@ -18,6 +18,8 @@ from regularize.errors import UserError
 from regularize.store import Store
 
 SWITCH_SECONDS = 0.0005
+ESCAPE_MILLISECONDS = "25"
+"""A key this long after Escape is not Alt and the key; usually 100, which is soon typed."""
 
 
 def watch(args: Namespace, source: Source) -> int:
@@ -25,12 +27,17 @@ def watch(args: Namespace, source: Source) -> int:
     dark = args.theme == "dark" if args.theme else ground_is_dark()
     if args.answer:
         print(answer(source, args.answer))
-    elif args.once or not _full_screen():
+    elif args.once or not (_terminal() and _full_screen()):
         from jobs.watch.watch_once import print_once
 
         picture = source.look()
         print_once(Terminal(), picture, picture.time, dark=dark)
+        if _terminal() and not args.once:
+            kind = os.environ.get("TERM") or "not set"
+            words = f"no full screen on this terminal (TERM is {kind}): this was `watch --once`"
+            print(f"\n{words}", file=sys.stderr)
     else:
+        os.environ.setdefault("ESCDELAY", ESCAPE_MILLISECONDS)
         from jobs.watch.app import WatchApp
         from jobs.watch.source_process import Apart
 
@@ -40,10 +47,13 @@ def watch(args: Namespace, source: Source) -> int:
     return 0
 
 
+def _terminal() -> bool:
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
 def _full_screen(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this is a terminal that can be drawn on; one that calls itself dumb cannot."""
-    terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
-    return terminal and environment.get("TERM", "") not in ("", "dumb")
+    """Whether the terminal can be drawn on; one that calls itself dumb cannot."""
+    return environment.get("TERM", "") not in ("", "dumb")
 
 
 def favour_keys() -> None:

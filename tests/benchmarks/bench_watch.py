@@ -94,7 +94,7 @@ async def press_keys(store: Store) -> dict[str, list[Times]]:
         app.set_interval(0.01, app.action_look)
         for name, keys in (("heat map", "jk"), ("table", "jkGg"), ("sort", "s")):
             if name == "table":
-                app.open_runs("all", "all")
+                await app.open_runs("all", "all")
                 await asyncio.sleep(2.0)
             pressed = itertools.islice(itertools.cycle(keys), KEYS)
             found[name] = [await answered(app, key) for key in pressed]

@@ -8,7 +8,6 @@ from typing import ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.events import Paste
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
@@ -75,14 +74,11 @@ class Page(Screen[None]):
         if len(self.app.screen_stack) > 2:
             self.app.pop_screen()
 
-    async def on_paste(self, event: Paste) -> None:
-        """A search may be pasted with its slash, wherever one is."""
-        if event.text.startswith("/"):
-            event.stop()
-            await self.home.action_search(event.text.splitlines()[0][1:])
+    async def action_open(self) -> None:
+        """What is under the cursor of its rows."""
 
-    def action_log(self) -> None:
-        self.home.open_log(self.selected())
+    async def action_log(self) -> None:
+        await self.home.open_log(self.selected())
 
-    def action_act(self, verb: str) -> None:
-        self.home.ask(verb, self.selected())
+    async def action_act(self, verb: str) -> None:
+        await self.home.ask(verb, self.selected())

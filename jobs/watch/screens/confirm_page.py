@@ -24,6 +24,7 @@ class Confirm(ModalScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "yes"),
         Binding("n,escape,q", "answer(False)", "no"),
+        Binding("enter,space", "choose", show=False, priority=True),
         Binding("left,right,h", "app.focus_next", "other", show=False),
     ]
 
@@ -43,6 +44,10 @@ class Confirm(ModalScreen[bool]):
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
+
+    def action_choose(self) -> None:
+        """The button under the cursor, at once: the next key is for another page."""
+        self.dismiss(self.focused is not None and self.focused.id == "yes")
 
     def action_answer(self, yes: bool) -> None:
         self.dismiss(yes)

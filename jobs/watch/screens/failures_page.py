@@ -68,7 +68,7 @@ class FailuresPage(Page):
             text.append(f"{count}; this one in {group.path}\n\n", style="dim").append(plain(group.traceback))
         self.query_one("#traceback Static", Static).update(text)
 
-    def on_rows_opened(self) -> None:
+    async def action_open(self) -> None:
         self.query_one("#traceback").focus()
 
     def _current(self) -> Failures | None:

@@ -103,5 +103,5 @@ class LogPage(Page):
         log.scroll_end(animate=False)
         self._describe()
 
-    def action_log(self) -> None:
+    async def action_log(self) -> None:
         """It is this page."""

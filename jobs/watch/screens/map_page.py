@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import cast
 
 from textual.containers import Container
 from textual.events import Resize
@@ -16,7 +15,6 @@ from jobs.watch.picture import Picture, Run
 from jobs.watch.screens.base_page import Page
 from jobs.watch.widgets.activity import Activity
 from jobs.watch.widgets.heatmap import HeatMap
-from jobs.watch.widgets.rows import Rows
 
 NO_RUNS = "No runs are planned yet: `regularize submit` plans them."
 WIDE, TALL = 130, 36
@@ -65,5 +63,6 @@ class MapPage(Page):
         cells = self.query_one(HeatMap)
         self.query_one("#cell", Static).update(cells.told(cells.cursor, cells.column) if cells.lines else "")
 
-    def on_rows_opened(self, event: Rows.Opened) -> None:
-        self.home.open_runs(*cast(tuple[str, str], event.what))
+    async def action_open(self) -> None:
+        if cell := self.query_one(HeatMap).current:
+            await self.home.open_runs(*cell)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
 
 from rich.table import Table
 from rich.text import Text
+from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.events import Resize
 from textual.widget import Widget
@@ -35,6 +37,13 @@ class RunPage(Page):
     #run.wide Curves { width: 3fr; height: 1fr; }
     #run.wide VerticalScroll { width: 2fr; height: 1fr; border-left: solid $panel; }
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "scroll(1)", "down", show=False),
+        Binding("k,up", "scroll(-1)", "up", show=False),
+        Binding("g,home", "top", "top", show=False),
+        Binding("G,end", "bottom", "bottom", show=False),
+    ]
 
     def __init__(self, run_id: str) -> None:
         super().__init__()
@@ -80,16 +89,13 @@ class RunPage(Page):
         if self.is_attached:
             self.home.say(f"run {self.run_id}: {reason}", severity="warning")
 
-    def key_j(self) -> None:
-        self.query_one(VerticalScroll).scroll_down(animate=False)
+    def action_scroll(self, by: int) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
-    def key_k(self) -> None:
-        self.query_one(VerticalScroll).scroll_up(animate=False)
-
-    def key_g(self) -> None:
+    def action_top(self) -> None:
         self.query_one(VerticalScroll).scroll_home(animate=False)
 
-    def key_upper_g(self) -> None:
+    def action_bottom(self) -> None:
         self.query_one(VerticalScroll).scroll_end(animate=False)
 
 

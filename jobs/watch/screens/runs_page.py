@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
@@ -12,9 +12,13 @@ from textual.widgets import Input, Static
 from jobs.support.readable_numbers import plural
 from jobs.watch.picture import ALL, Picture, Run
 from jobs.watch.screens.base_page import Page
-from jobs.watch.seed_groups import ORDERS, Group, holding, in_order
+from jobs.watch.seed_groups import ORDERS, holding, in_order
 from jobs.watch.widgets.rows import Rows
 from jobs.watch.widgets.run_rows import RunRows
+
+
+class Search(Input):
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.found", "Found")]
 
 
 class RunsPage(Page):
@@ -34,7 +38,10 @@ class RunsPage(Page):
 
     def body(self) -> Iterable[Widget]:
         yield Static(id="what", markup=False)
-        yield Input(placeholder="words that a run has: regularizer, strength, state, node, error …")
+        yield Search(
+            placeholder="words that a run has: regularizer, strength, state, node, error …",
+            select_on_focus=False,  # which comes late: letters that were typed by then would be chosen
+        )
         yield RunRows()
 
     def on_mount(self) -> None:
@@ -55,7 +62,9 @@ class RunsPage(Page):
         field = self.query_one(Input)
         field.display = True
         self.set_focus(field)
-        field.insert_text_at_cursor(words)
+        field.select_all()  # another search takes the place of the last
+        if words:
+            field.replace(words, *field.selection)
 
     def action_sort(self, order: str | None = None) -> None:
         names = list(ORDERS)
@@ -67,27 +76,30 @@ class RunsPage(Page):
         field = self.query_one(Input)
         if field.display:
             field.value, field.display = "", False
-            self.query_one(RunRows).focus()
+            self.action_found()
         else:
             super().action_back()
 
     def on_input_changed(self) -> None:
         self._again()
 
-    def on_input_submitted(self) -> None:
-        self.query_one(RunRows).focus()
+    def action_found(self) -> None:
+        """Go on in the table: the next key is for what the search found."""
+        self._again()
+        self.set_focus(self.query_one(RunRows))
 
     def on_rows_headed(self, event: Rows.Headed) -> None:
         name = self.query_one(RunRows).column_at(event.x)
         if name in ORDERS:
             self.action_sort("" if name == self.order else name)
 
-    def on_rows_opened(self, event: Rows.Opened) -> None:
-        group, run = cast(tuple[Group, Run | None], event.what)
-        if run or len(group.runs) == 1:
-            self.home.open_run((run or group.runs[0]).run_id)
-        else:
-            self.query_one(RunRows).toggle(group)
+    async def action_open(self) -> None:
+        rows = self.query_one(RunRows)
+        group, run = rows.current or (None, None)
+        if group and (run or len(group.runs) == 1):
+            await self.home.open_run((run or group.runs[0]).run_id)
+        elif group:
+            rows.toggle(group)
 
     def on_rows_moved(self) -> None:
         self._describe()

@@ -18,7 +18,7 @@ from textual.strip import Strip
 
 
 class Rows(ScrollView, can_focus=True):
-    """Below a heading that stays, a row of `pitch` lines for each of `shown`; `Opened`: one is wanted.
+    """Below a heading that stays, a row of `pitch` lines for each of `shown`; `open` is their page's.
 
     A row is drawn by `line`, from what `shown` has for it: where that stays equal, so does the row.
     """
@@ -32,19 +32,12 @@ class Rows(ScrollView, can_focus=True):
         Binding("G,end", "bottom", "bottom", show=False),
         Binding("pagedown,ctrl+d", "page(1)", "page down", show=False),
         Binding("pageup,ctrl+u", "page(-1)", "page up", show=False),
-        Binding("enter", "open", "Open"),
+        Binding("enter", "screen.open", "Open"),
     ]
 
     cursor: reactive[int] = reactive(0, repaint=False)  # two rows change with it, not all
     shown: Sequence[object] = ()
     pitch = 1
-
-    class Opened(Message):
-        """Enter, or a double click, on what was under the cursor then."""
-
-        def __init__(self, what: object) -> None:
-            super().__init__()
-            self.what = what
 
     class Moved(Message):
         """The cursor is elsewhere, or on something else."""
@@ -133,7 +126,7 @@ class Rows(ScrollView, can_focus=True):
     def on_blur(self) -> None:
         self.refresh()
 
-    def on_click(self, event: events.Click) -> None:
+    async def on_click(self, event: events.Click) -> None:
         if event.y == 0:
             self.post_message(self.Headed(event.x))
             return
@@ -142,7 +135,7 @@ class Rows(ScrollView, can_focus=True):
             self.cursor = index
             self.at_click(event)
             if event.chain == 2:
-                self.action_open()
+                await self.run_action("screen.open")
 
     def at_click(self, event: events.Click) -> None:
         """Where in its line it was."""
@@ -158,7 +151,3 @@ class Rows(ScrollView, can_focus=True):
 
     def action_page(self, by: int) -> None:
         self.cursor += by * max(1, (self.size.height - 2) // self.pitch)
-
-    def action_open(self) -> None:
-        if self.count:
-            self.post_message(self.Opened(self.current))

@@ -22,6 +22,7 @@ from jobs.watch.screens.log_page import LogPage
 from jobs.watch.screens.map_page import MapPage
 from jobs.watch.screens.run_page import RunPage
 from jobs.watch.screens.runs_page import RunsPage
+from jobs.watch.seed_groups import holding
 from jobs.watch.state_looks import GLYPHS
 from jobs.watch.widgets.heatmap import HeatMap
 from jobs.watch.widgets.run_rows import RunRows
@@ -122,6 +123,68 @@ def test_keys_of_one_write_are_the_searchs_from_the_slash_on(begin: tuple[str, .
 
     play(steps, source)
     assert {name for name, _ in source.calls} <= {"look", "log", "detail"}
+
+
+# Keys of one write, and what the search says then; what nobody is to see happen is done by none of them.
+BURSTS = {
+    "abc|ctrl+u|l2": "l2",
+    "abc|backspace|d": "abd",
+    "l2|left|x": "lx2",
+    "x l2|home|q": "qx l2",
+    "l1|escape|/|l2": "l2",
+    "l1|enter|/|l2": "l2",  # another search in the place of the last
+    "l1|enter|escape|/|q": "q",
+}
+
+
+@pytest.mark.parametrize("burst", BURSTS)
+def test_no_key_of_one_write_overtakes_another(burst: str) -> None:
+    source = SyntheticSource(picture(50))
+
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        type_at_once(app, f"/|{burst}")
+        await until(pilot, lambda: bool(app.screen.query(Input)))
+        await pilot.pause()
+        field = app.screen.query_one(Input)
+        assert field.value == BURSTS[burst]
+        assert field.has_focus
+        assert app.screen.query_one(RunRows).groups == holding(app.groups, field.value)
+
+    play(steps, source)
+    assert {name for name, _ in source.calls} <= {"look"}
+
+
+def test_keys_of_one_write_are_for_the_page_that_is_seen_then() -> None:
+    source = SyntheticSource(picture(1000))
+
+    async def steps(app: WatchApp, pilot: Pilot[None]) -> None:
+        # The search is taken, what it found marked, and the question is of nothing else.
+        type_at_once(app, "/|dropout mnist 0.1 queued|enter|space|x")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        type_at_once(app, "enter|x|n|l|escape")  # no; asked again, no; the log, and back
+        await pilot.pause()
+        assert isinstance(app.screen, RunsPage)
+        rows = app.screen.query_one(RunRows)
+        assert rows.marked
+        assert rows.marked <= {run.run_id for run in source.shown.of_cell("dropout", "mnist")}
+        type_at_once(app, "escape|escape|j|j|right|enter|j|enter|j|enter|j|G|?|q|e|j")
+        await until(pilot, lambda: isinstance(app.screen, FailuresPage))
+        names = [type(page) for page in app.screen_stack[1:]]
+        assert names == [MapPage, RunsPage, RunPage, FailuresPage]
+        app.post_message(Key("alt+q", "q"))  # Escape and q in one write look like Alt+q
+        await until(pilot, lambda: not app.is_running)
+
+    play(steps, source)
+    assert {name for name, _ in source.calls} <= {"look", "log", "detail"}
+
+
+def type_at_once(app: WatchApp, keys: str) -> None:
+    """Names of keys and words, parted by |, without a pause between them."""
+    names = {"escape", "enter", "space", "left", "right", "home", "backspace", "ctrl+u"}
+    for word in keys.split("|"):
+        for key in [word] if word in names else word:
+            name = {" ": "space", "?": "question_mark", "/": "slash"}.get(key, key)
+            app.post_message(Key(name, key if len(key) == 1 else " " if name == "space" else None))
 
 
 def test_a_search_is_pasted_with_its_slash() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,8 +59,7 @@ def test_a_session_from_the_heat_map_to_the_traceback_and_out(
 
     tmux("send-keys", "-l", "/dropout x")  # in one write: from the slash on all keys are the search's
     tmux.until(lambda pane: "dropout x" in pane and "all runs: 0 runs of 9" in pane)
-    tmux("send-keys", "C-u")
-    tmux("send-keys", "-l", "l2")
+    tmux("send-keys", "-l", "\x15l2")  # Ctrl-U, and at once what takes the place
     tmux.until(lambda pane: "6 runs of 9" in pane and "Cancel?" not in pane)
     tmux("send-keys", "Escape", "Escape")
     tmux.until(lambda pane: "Traceback" in pane)
@@ -68,6 +68,29 @@ def test_a_session_from_the_heat_map_to_the_traceback_and_out(
     tmux.until(lambda pane: "7 of 9 runs done" in pane)
     tmux("send-keys", "q")
     tmux.ends()
+
+
+def test_ctrl_z_stops_it_and_fg_draws_it_again(tmux: Tmux, store: Store) -> None:
+    tmux.begin(["bash", "--norc", "-i"], 80, 24)
+    watch = shlex.join([sys.executable, "-c", MAIN, "watch", str(store.folder)])
+    tmux("send-keys", "-l", f"PS1='shell> '; {watch}\n")
+    tmux.until(lambda pane: "Quit" in pane and "needs you" in pane)
+    tmux("send-keys", "C-z")
+    pane = tmux.until(lambda pane: "Stopped" in pane)
+    assert "needs you" not in pane  # the shell's own screen is back
+    tmux("send-keys", "-l", "fg\n")
+    tmux.until(lambda pane: "Quit" in pane and "needs you" in pane and "shell>" not in pane)
+    tmux("send-keys", "-l", "/l2")  # and takes keys
+    tmux.until(lambda pane: "6 runs of 9" in pane)
+    tmux("send-keys", "C-u", "Escape", "Escape", "q")
+    tmux.until(lambda pane: "shell>" in pane and "Quit" not in pane)
+
+    tmux("send-keys", "-l", f"clear; TERM=dumb {watch}\n")  # where nothing can be drawn on
+    pane = tmux.until(lambda pane: "watch --once" in pane)
+    lines = pane.splitlines()
+    assert "small on this machine: 3 of 9 runs done, 44% of all steps" in pane
+    assert "no full screen on this terminal (TERM is dumb): this was `watch --once`" in lines
+    assert "Quit" not in pane
 
 
 def planned_ids() -> list[str]:
