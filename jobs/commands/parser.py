@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,11 +107,24 @@ def _filters() -> argparse.ArgumentParser:
         ("regularizer", "of this entry"),
         ("dataset", "of this data set"),
         ("state", "in this state"),
-        ("run", "whose id begins so"),
+        ("run", "whose id begins so, - for ids from standard input, one a line"),
     ):
         text = f"only runs {what} (repeatable)"
-        parent.add_argument(f"--{name}", action="append", default=[], metavar="NAME", help=text)
+        action = _Runs if name == "run" else "append"
+        parent.add_argument(f"--{name}", action=action, default=[], metavar="NAME", help=text)
     return parent
+
+
+class _Runs(argparse.Action):
+    """Appends a value, or the lines of standard input for `-`: here, before anything goes to a cluster."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: Any = None
+    ) -> None:
+        new = sys.stdin.read().split() if values == "-" else [values]
+        if not new:  # which must not mean all of them
+            parser.error("argument --run: standard input names no run")
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), *new])
 
 
 def _parent() -> argparse.ArgumentParser:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from jobs.status.run_states import RUN_STATES
 from jobs.store.planned_runs import Row
@@ -20,12 +23,20 @@ class Filter:
     states: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
 
+    @cached_property
+    def _beginnings(self) -> Mapping[int, set[str]]:
+        """By their length: watch names tens of thousands of runs."""
+        found: dict[int, set[str]] = defaultdict(set)
+        for run in self.runs:
+            found[len(run)].add(run)
+        return found
+
     def matches(self, row: Row, state: str) -> bool:
         return (
             _named(row.regularizer, self.regularizers)
             and _named(row.dataset, self.datasets)
             and (not self.states or state in self.states)
-            and (not self.runs or row.run_id.startswith(self.runs))
+            and (not self.runs or any(row.run_id[:n] in some for n, some in self._beginnings.items()))
         )
 
 
@@ -46,8 +57,9 @@ def filter_of(args: Namespace, rows: Sequence[Row]) -> Filter:
     _check("regularizer", args.regularizer, {_plain(row.regularizer) for row in rows})
     _check("dataset", args.dataset, {_plain(row.dataset) for row in rows})
     _check("state", args.state, RUN_STATES)
+    ids = sorted(row.run_id for row in rows)
     for run in args.run:
-        if not any(row.run_id.startswith(run) for row in rows):
+        if not "".join(ids[(place := bisect_left(ids, run)) : place + 1]).startswith(run):
             raise UserError(f"--run {run}: no run of the sweep has an id that begins so")
     return Filter(
         regularizers=tuple(args.regularizer),

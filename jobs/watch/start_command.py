@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -52,11 +53,13 @@ def _start(store: Store, verb: str, run_ids: Sequence[str]) -> tuple[subprocess.
 
     A process of its own also because submitting brings what is too heavy to be kept open all day.
     """
-    chosen = [word for run_id in run_ids for word in ("--run", run_id)]
-    with _new_log(store.logs, verb) as file:
+    chosen = ("--run", "-") if run_ids else ()  # more than an argument list holds
+    with _new_log(store.logs, verb) as file, tempfile.TemporaryFile() as ids:
+        ids.write("\n".join(run_ids).encode())
+        ids.seek(0)
         process = subprocess.Popen(
             [sys.executable, "-c", MAIN, verb, str(store.folder.absolute()), *chosen],
-            stdin=subprocess.DEVNULL,
+            stdin=ids,
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,

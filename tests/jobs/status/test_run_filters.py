@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 
 from jobs.commands.cli import main
+from jobs.watch.start_command import run_command
 from regularize.store import RUNS, Store, write_table
 from tests.jobs.stores import write_pack
 
@@ -109,3 +111,24 @@ def test_what_no_run_has_is_refused(
 ) -> None:
     assert main([command, str(STORE.folder), *options]) == 2
     assert capsys.readouterr() == ("", f"error: {words}\n")
+
+
+def test_more_runs_than_an_argument_list_holds_come_by_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("aa02\nab04\n"))
+    assert main(["logs", str(STORE.folder), "--run", "-", "--run", "ac06"]) == 0
+    said = capsys.readouterr().out
+    assert [run for run in TABLE if f"error of {run}" in said] == ["aa02", "ab04", "ac06"]
+    # As the interface starts it: three megabytes of ids.
+    assert "error of aa02" in run_command(STORE, "logs", ["aa02"] * 200_000)
+
+
+def test_no_run_from_standard_input_is_not_every_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    with pytest.raises(SystemExit) as ended:
+        main(["cancel", str(STORE.folder), "--run", "-"])
+    assert ended.value.code == 2
+    assert "argument --run: standard input names no run" in capsys.readouterr().err
