@@ -6,6 +6,7 @@ Each completer looks at the arguments so far; where something is wrong with them
 from __future__ import annotations
 
 import argparse
+import os
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from jobs.cluster.load_config import CONFIGS
 from jobs.cluster.roots import store_root
+from jobs.commands.parser import Parser
 from jobs.commands.targets import store_of, stores, sweep_files
 from regularize.errors import UserError
 
@@ -32,10 +34,19 @@ def complete(parser: argparse.ArgumentParser) -> None:
     import argcomplete
 
     for command, each in _commands(parser):
+        if isinstance(each, Parser):
+            each.anywhere = not _completes_a_value()
         for action in each._actions:
             if found := _completer(command, action):
                 action.completer = found  # type: ignore[attr-defined]
     argcomplete.autocomplete(parser, always_complete_options=False)
+
+
+def _completes_a_value() -> bool:
+    """Whether what is completed belongs to the option before it. Names that stand anywhere are looked for once
+    all options are read, which such a line ends: the sweep would not be known."""
+    words = os.environ.get("COMP_LINE", "")[: int(os.environ.get("COMP_POINT", 0))].split(" ")
+    return words[-2:-1] != [] and words[-2].startswith("-")
 
 
 def _commands(
@@ -97,6 +108,26 @@ def entries(parsed_args: Namespace, **_: Any) -> Iterable[str]:
 
 def datasets_of_sweep(parsed_args: Namespace, **_: Any) -> Iterable[str]:
     return _of_runs(parsed_args, "dataset") or _of_file(parsed_args, "dataset") or datasets(parsed_args)
+
+
+def techniques(parsed_args: Namespace, prefix: str = "", **_: Any) -> Iterable[str]:
+    return _another(prefix, entries(parsed_args))
+
+
+def shown_datasets(parsed_args: Namespace, prefix: str = "", **_: Any) -> Iterable[str]:
+    return _another(prefix, datasets_of_sweep(parsed_args))
+
+
+def _another(prefix: str, names: Iterable[str]) -> list[str]:
+    """One more of a list with commas."""
+    given, comma, _ = prefix.rpartition(",")
+    return [f"{given}{comma}{name}" for name in names]
+
+
+def widths(**_: Any) -> Iterable[str]:
+    from analysis.figures.parts.style import WIDTHS
+
+    return WIDTHS
 
 
 def run_ids(parsed_args: Namespace, **_: Any) -> Iterable[str]:
@@ -171,7 +202,10 @@ _OF_ALL: dict[str, Completer] = {
     "sweep": sweeps,
     "cluster": clusters,
     "regularizer": entries,
+    "techniques": techniques,
     "dataset": datasets_of_sweep,
+    "datasets": shown_datasets,
+    "width": widths,
     "state": states,
     "run": run_ids,
     "metric": scores,

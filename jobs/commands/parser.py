@@ -16,14 +16,15 @@ from regularize import __version__
 Command = Callable[..., argparse.ArgumentParser]
 
 
-class _Parser(argparse.ArgumentParser):
-    """Takes several names wherever they stand, before, between and after options."""
+class Parser(argparse.ArgumentParser):
+    """Takes several names wherever they stand, before, between and after options; unless `anywhere` is not."""
 
+    anywhere = True
     _inside = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         several = any(each.nargs in ("*", "+") and not each.option_strings for each in self._actions)
-        if self._inside or not several:
+        if self._inside or not self.anywhere or not several:
             return super().parse_known_args(args, namespace)
         self._inside = True  # what follows calls this for each kind of arguments
         try:
@@ -33,7 +34,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    top = _Parser(
+    top = Parser(
         prog="regularize",
         description="Compare regularization techniques: one YAML file, many runs, statistics, figures.",
     )

@@ -33,6 +33,7 @@ def with_entries(text: str) -> str:
 def load(text: str, *overrides: str) -> Sweep:
     """The sweep of a file `sweep.yaml` in the working directory, which is written."""
     path = Path("sweep.yaml")
+    assert not Path("pyproject.toml").exists(), "the test is to work in a folder of its own"
     path.write_text(text, encoding="utf-8")
     return load_sweep(path, overrides)
 

@@ -119,6 +119,11 @@ LINES = {
     "regularize retry results/second --state fa": "failed",
     "regularize plan sweep.yaml --cluster whole": "whole-node-cluster",
     "regularize compare results/second --metric test_b": "test_brier",
+    "regularize figures results/second --techniques l": "l2",
+    "regularize figures results/second --techniques l2,n": "l2,none",
+    "regularize figures results/second forest --datasets ": "digits",
+    "regularize figures --width neu": "neurips",
+    "regularize figures results/second --width neurips loss_c": "loss_curves",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -14,6 +15,11 @@ from jobs.sweep.sweep_file import Sweep
 from regularize.data.registry import OFFICIAL
 from regularize.errors import UserError
 from tests.jobs.sweeps import BASE, load
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 def said(sweep: Sweep) -> list[str]:
