@@ -43,8 +43,8 @@ def complete(parser: argparse.ArgumentParser) -> None:
 
 
 def _completes_a_value() -> bool:
-    """Whether what is completed belongs to the option before it. Names that stand anywhere are looked for once
-    all options are read, which such a line ends: the sweep would not be known."""
+    """Whether what is completed belongs to the option before it. Names that stand anywhere are looked for
+    once all options are read, which such a line ends: the sweep would not be known."""
     words = os.environ.get("COMP_LINE", "")[: int(os.environ.get("COMP_POINT", 0))].split(" ")
     return words[-2:-1] != [] and words[-2].startswith("-")
 

@@ -17,7 +17,7 @@ Command = Callable[..., argparse.ArgumentParser]
 
 
 class Parser(argparse.ArgumentParser):
-    """Takes several names wherever they stand, before, between and after options; unless `anywhere` is not."""
+    """Takes several names wherever they stand, before, between and after options; if `anywhere`."""
 
     anywhere = True
     _inside = False
