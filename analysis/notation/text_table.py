@@ -25,7 +25,7 @@ Cells = list[str]
 class Column:
     """A column: `cells` are its texts for the rows of a group, `tex` is its header in LaTeX.
 
-    `best` says which of the rows are set in bold. A `wide` one is left out of the terminal.
+    `best` says which of the rows are set in bold. A `wide` one is left out where there is no room for all.
     """
 
     header: str
@@ -53,20 +53,18 @@ class TextTable:
     caption: str
 
     def to_terminal(self, groups: Iterable[Rows]) -> Group:
-        """One table a group, for `rich.print`; words are broken where the terminal is narrow."""
-        narrow = replace(self, columns=[column for column in self.columns if not column.wide])
-        return narrow._on_terminal(list(groups))
-
-    def _on_terminal(self, groups: list[Rows]) -> Group:
+        """One table a group, for `rich.print`; where the terminal is narrow, words are broken and `wide`
+        columns left out, which is said."""
         from rich.console import Group
         from rich.text import Text
 
+        groups = list(groups)
+        tables = [_Parts(group.title, self.columns, self.rows(group.frame)) for group in groups]
         parts: list[_Parts | Text] = []
-        for group in groups:
-            cells = self.rows(group.frame)
-            parts += [_Parts(group.title, self.columns, cells), *(Text(note) for note in own(group, groups))]
-            parts.append(Text())
-        return Group(*parts[:-1], *(Text(note, "dim") for note in [*shared(groups), self.caption]))
+        for table, group in zip(tables, groups, strict=True):
+            parts += [table, *(Text(note) for note in own(group, groups)), Text()]
+        notes = [Text(note, "dim") for note in [*shared(groups), self.caption]]
+        return Group(*parts[:-1], _LeftOut(tables), *notes)
 
     def to_latex(self, groups: Iterable[Rows]) -> str:
         """A booktabs tabular; what explains it stands above it as comments, for the caption."""
@@ -107,12 +105,20 @@ class _Parts:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         parts, least = [[0]], [self._least(number) for number in range(len(self.columns))]
+        hidden = self.left_out(options.max_width)
         for number in range(1, len(self.columns)):
+            if self.columns[number].header in hidden:
+                continue
             if parts[-1] != [0] and sum(least[each] + 1 for each in [*parts[-1], number]) > options.max_width:
                 parts.append([0])
             parts[-1].append(number)
         for part, numbers in enumerate(parts):
             yield self._table(f"{self.title}, continued" if part else self.title, numbers, least)
+
+    def left_out(self, width: int) -> list[str]:
+        """The headers of columns that have no room."""
+        whole = sum(self._least(number) + 1 for number in range(len(self.columns)))
+        return [column.header for column in self.columns if column.wide and whole > width]
 
     def _least(self, number: int) -> int:
         """The width below which something of a column would be lost; words are broken in between."""
@@ -134,6 +140,20 @@ class _Parts:
         for row in self.rows:
             table.add_row(*(Text(row[n][0], "bold" if row[n][1] else "") for n in numbers))
         return table
+
+
+@dataclass(frozen=True)
+class _LeftOut:
+    """Below the tables: what a wider terminal would show."""
+
+    tables: Sequence[_Parts]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        found = dict.fromkeys(name for table in self.tables for name in table.left_out(options.max_width))
+        if found:
+            yield Text(f"A wider terminal, a pipe and the files have {', '.join(found)}, too.", "dim")
 
 
 def noted(groups: Iterable[Rows], note: str) -> list[Rows]:
