@@ -14,6 +14,7 @@ from regularize.regularizers.parameters import OF_EVERY_STRENGTH, Interval, Opti
 
 SECTIONS = ("Cost", "Figures", "References")
 """What a docstring has below its text, each under its own word."""
+EXAMPLE = Path(__file__).parents[2] / "examples" / "broad.yaml"
 _SECTION = re.compile(rf"^({'|'.join(SECTIONS)}):[ \n]", re.MULTILINE)
 
 
@@ -31,6 +32,13 @@ def parted(text: str) -> dict[str, str]:
     return {"": first.strip()} | {
         name: body.strip() for name, body in zip(rest[::2], rest[1::2], strict=True)
     }
+
+
+def examples() -> dict[str, str]:
+    """Each technique as a sweep has it: its line in the example that has them all."""
+    lines = EXAMPLE.read_text(encoding="utf-8").partition("\nregularizers:\n")[2].splitlines()
+    entries = [line.strip() for line in lines if line.startswith("  ")]
+    return {entry.partition(":")[0]: entry for entry in entries}
 
 
 def technique_cards() -> str:
@@ -57,6 +65,7 @@ def _card(name: str, row: Technique) -> str:
     ]
     if rows:
         lines.append(table(("parameter", "", "valid values", "default", "meaning"), rows))
+    lines.append(f"**Example:** `{examples()[name]}`")
     lines += [f"**{title}:** {_inline(parts[key])}" for key, title in _TITLES.items() if key in parts]
     if "References" in parts:
         lines.append(

@@ -20,8 +20,9 @@ from docs.generated.keys import (
     read_sweep,
     valid,
 )
-from docs.generated.techniques import docstring, parted
+from docs.generated.techniques import docstring, examples, parted
 from jobs.commands.parser import parser
+from jobs.sweep.yaml_text import parse_file
 from regularize.errors import UserError
 from regularize.regularizers import REGULARIZERS
 
@@ -82,6 +83,10 @@ def test_every_technique_has_a_card(technique: str) -> None:
         named = set(re.findall(r"`(\w+)`", parts["Figures"]))
         assert named & FIGURES.keys(), f"the figures are {', '.join(FIGURES)}"
     assert f"## `{technique}`" in part("technique_cards")
+    entry = parse_file(examples().get(technique, ""), "examples/broad.yaml").mapping()
+    assert list(entry) == [technique], (
+        "examples/broad.yaml, which is planned as all examples are, has them all"
+    )
 
 
 @pytest.mark.parametrize("schema", schemas(), ids=lambda each: each.name)
