@@ -27,6 +27,8 @@ POLL_SECONDS = 0.25
 # Time for the workers to write their checkpoints; those that need longer finish alone.
 GRACE_SECONDS = 60.0
 PROGRAM = ("-m", "jobs.worker.local_task")
+# The kernel counts whom it ends before that one has let go of its memory, and with it of its life.
+DYING_SECONDS = 10.0
 MOST_DEATHS = 3  # while one and the same pack is trained, or between packs
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -79,6 +81,7 @@ class _Crew:
         self._later: deque[Sequence[Pack]] = deque()  # where memory was short
         self._deaths = Counter[str]()  # by the pack in training, `` between them
         self._kills = kernel_kills()
+        self._short_until = time.monotonic()  # the kernel has ended somebody for lack of memory just then
 
     def begin(self, packs: Sequence[Pack]) -> None:
         """A worker of its own session: the terminal's signals are for this process alone."""
@@ -107,14 +110,15 @@ class _Crew:
 
     def see(self) -> None:
         """Who has ended, and who goes on with what that one leaves."""
-        kills = kernel_kills()
-        for worker in [worker for worker in self.at_work if worker.process.poll() is not None]:
+        ended = [worker for worker in self.at_work if worker.process.poll() is not None]
+        if (kills := kernel_kills()) > self._kills:
+            self._kills, self._short_until = kills, time.monotonic() + DYING_SECONDS
+        for worker in ended:
             self.at_work.remove(worker)
             if left := self._left(worker.packs):
-                self._bury(worker, left, out_of_memory=kills > self._kills)
+                self._bury(worker, left, out_of_memory=time.monotonic() < self._short_until)
             if self._later:
                 self.begin(self._later.popleft())
-        self._kills = kills
 
     def end(self) -> None:
         """Tell them to checkpoint and end, and wait a while. A second interrupt ends the waiting."""

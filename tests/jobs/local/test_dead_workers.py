@@ -87,6 +87,20 @@ def test_where_memory_ran_out_the_rest_waits_until_another_worker_has_ended(
     assert "out of memory" in said[0]
 
 
+def test_the_kernel_has_counted_before_a_worker_has_died(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = iter([3])  # before it began; all looks after that one find one more
+    monkeypatch.setattr(worker_processes, "kernel_kills", lambda: next(counted, 4))
+    monkeypatch.setattr(worker_processes, "POLL_SECONDS", 0.01)  # many looks before it has died
+    _, deaths = trained(store, [[A]], a1="die once")
+    assert "out of memory" in deaths[0].how
+    monkeypatch.setattr(worker_processes, "DYING_SECONDS", 0.0)  # what was long ago has nothing to do with it
+    counted = iter([3])
+    _, deaths = trained(store, [[B]], b1="die once")
+    assert deaths[-1].how == "was killed by signal 9 (SIGKILL)"
+
+
 @pytest.mark.parametrize(
     ("code", "short", "words"),
     [

@@ -1,0 +1,28 @@
+"""A network that, in the middle of training, takes all memory of a control group, as `model: …:build`.
+
+As often as the file `$HUNGRY` has characters; `$CGROUP` is the group's folder.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+
+class Hungry(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        hungry = Path(os.environ["HUNGRY"])
+        if self.training and (times := len(hungry.read_bytes())):
+            hungry.write_bytes(b"x" * (times - 1))
+            (Path(os.environ["CGROUP"]) / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
+            taken = []
+            while True:
+                taken.append(torch.ones(2**22))
+        return super().forward(x.flatten(1))
+
+
+def build(shape: tuple[int, ...], classes: int) -> nn.Module:
+    return Hungry(shape[0] * shape[1] * shape[2], classes)
