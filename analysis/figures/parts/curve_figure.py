@@ -48,6 +48,11 @@ class CurveFigure:
         comparison = subject.comparison
         if comparison.metrics.empty:
             raise CannotDrawError("every run diverged")
+        if "test" not in set(comparison.metrics["split"]):
+            raise CannotDrawError(
+                "of runs on tune seeds only the validation part is measured, unless the sweep has "
+                "`evaluation: {tune: all}`"
+            )
         plot = self.plot(comparison)
         what = f"{of(comparison)}: {self.what} by epoch{self._basis(comparison)}"
         for suffix, panels in pages(comparison):
