@@ -145,7 +145,7 @@ def collect(store: Store, names: Sequence[str] = NAMES) -> Collected:
 
 def _collect(store: Store, names: Sequence[str]) -> Collected:
     if not store.runs.exists():
-        raise UserError(f"{store.folder} holds no {store.runs.name}: nothing has been planned there")
+        raise UserError(f"{store.folder} holds no {store.runs.name}: nothing has been submitted to it")
     files = PackFiles.of(store)
     sources = {name: [store.runs, *files.table("results")] for name in NAMES} | {"runs": [store.runs]}
     for name in _PACK_SCHEMAS.keys() - {"results"}:

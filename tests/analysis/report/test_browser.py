@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,6 +161,27 @@ def test_paper_shows_what_is_folded(page: Any) -> None:
     page.pdf()
     assert page.evaluate(wide) == 0  # no line of the sweep file is cut off
     assert page.locator("details:not([open])").count() == 0
+
+
+AS_LARGE_AS_THE_STUDY = """
+const grow = (parent, least) => {
+  const mine = [...parent.children];
+  for (let i = 0; parent.children.length < least; i++) parent.append(mine[i % mine.length].cloneNode(true));
+};
+for (const body of document.querySelectorAll("tbody")) grow(body, 13);
+for (const list of document.querySelectorAll("#conclusions ul")) grow(list, 12);
+const galleries = document.querySelectorAll(".gallery");
+for (const each of galleries) grow(each, 60 / galleries.length);
+"""
+
+
+def test_thirteen_techniques_on_two_data_sets_take_few_sheets(page: Any) -> None:
+    """Of a page with as many rows and figures as those have."""
+    page.evaluate(AS_LARGE_AS_THE_STUDY)
+    assert page.locator(".gallery figure").count() >= 60
+    page.emulate_media(media="print")
+    sheets = len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4")))
+    assert 5 < sheets <= 25
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
