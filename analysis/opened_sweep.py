@@ -18,7 +18,10 @@ from analysis.tables.region import read_region
 from analysis.tables.store_tables import Problem, Tables, problem_of
 from analysis.text import results_table
 from regularize.errors import UserError, one_of, unknown
+from regularize.own_code import EVERYTHING, only_trusted
+from regularize.own_stores import submitted
 from regularize.store import Store
+from regularize.store_links import checked_store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,12 +33,12 @@ _PHASES = ("report", "tune")
 _PROBLEM = ["dataset", "per_class", "model"]
 
 
-def open_sweep(folder: Path, region: str | None, data_root: Path | None) -> OpenedSweep:
+def open_sweep(folder: Path, region: str | None, data_root: Path | None, *, trust_model: bool) -> OpenedSweep:
     """See `analysis.open`."""
     if not folder.is_dir():
         there = "is a file" if folder.exists() else "is not there"
         raise UserError(f"{folder} {there}: name the sweep's folder, such as results/my-sweep")
-    store = Store(folder)
+    store = checked_store(Store(folder))
     found = collect(store)
     for path in (*found.damaged, *found.gone):
         state = "is damaged" if path in found.damaged else "is gone"
@@ -45,7 +48,7 @@ def open_sweep(folder: Path, region: str | None, data_root: Path | None) -> Open
         looks.record(tables)
     except OSError as error:
         warnings.warn(f"{store.looks}: {error.strerror}; this look is not noted", stacklevel=3)
-    return OpenedSweep(tables, data_root)
+    return OpenedSweep(tables, data_root, (EVERYTHING,) if trust_model else tuple(submitted(store)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +57,13 @@ class OpenedSweep:
 
     Of report runs those at the strengths that were chosen; values that were measured otherwise than the
     sweep asks for now are missing (NaN). Accuracies are shares in [0, 1] in the frames of runs, percent in
-    those of statistics; losses are in nats. `docs/tables.md` says what every column is.
+    those of statistics; losses are in nats. `docs/tables.md` says what every column is. Of code of
+    their author's own what is `trusted` is imported.
     """
 
     tables: Tables
     data_root: Path | None = None
+    trusted: Sequence[str] = ()
 
     def __repr__(self) -> str:
         done = len(self.tables.results)
@@ -240,6 +245,7 @@ class OpenedSweep:
             raise UserError(f"no report run of {given} is finished; {one_of('', have)}")
         parts = [together(mine)] if FIGURES[name].scope == "sweep" else mine
         with (
+            only_trusted(self.trusted),
             one_thread(torch=FIGURES[name].needs == "networks"),
             telling_apart(self.tables.entries, self.tables.words),
         ):

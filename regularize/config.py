@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from regularize import models, regularizers
+from regularize.config_text import config_values, no_config
 from regularize.data.data_config import DataConfig
 from regularize.errors import UserError, require
 from regularize.evaluation.settings import Evaluation
@@ -101,6 +102,18 @@ class RunConfig:
             "evaluation": self.evaluation.to_json(),
             "seed": self.seed,
         }
+
+    @classmethod
+    def read(cls, text: str) -> RunConfig:
+        """That of a row in a table of runs.
+
+        Raises:
+            UserError: it is none, or asks for what is not there any more.
+        """
+        try:
+            return cls.from_json(config_values(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise no_config(text, error) from None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RunConfig:

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
-MOST = 256_000_000  # bytes of a file that is read as a whole
+MOST = 64_000_000  # bytes of a file that is read as a whole
 MOST_OF_END = 8_000_000  # of a text of which the end matters
 
 

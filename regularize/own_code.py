@@ -2,8 +2,8 @@
 
 The one door through which such a name becomes a thing. A store says what was trained, and stores travel: of
 what only a store names nothing is imported. Names are trusted by whoever starts a command (docs/security.md),
-and all processes that it starts trust the same ones. Outside the command line everything is: a program that
-calls this package is the user's own.
+and all processes that it starts trust the same ones. Outside the command line everything is, as a program
+that calls this package is the user's own, but for what `analysis.open` draws.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def check_trusted(names: Iterable[str], what: str = "model") -> None:
     for name in of_others(names):
         raise UserError(
             f"{what} {name} is code of the store's maker, and to import it would run it: "
-            "--trust-model does; your own sweep file in the folder's place does, too"
+            "--trust-model (trust_model=True of `analysis.open`) does; your own sweep file in the folder's "
+            "place does, too"
         )
 
 

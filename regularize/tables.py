@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from regularize import __version__
@@ -81,12 +83,10 @@ def open_table(path: Path) -> Iterator[pq.ParquetFile]:
         FileNotFoundError: there is no such file.
     """
     try:
-        stat = path.stat()
-        if not _fits(path, stat.st_ino, stat.st_size, stat.st_mtime_ns):
-            raise DamagedFileError(path, "its checksum does not fit")
+        stat = path.lstat()  # a link is refused
+        if reason := _wrong(path, stat.st_ino, stat.st_size, stat.st_mtime_ns):
+            raise DamagedFileError(path, reason)
         with arrow_file(path) as stored, pq.ParquetFile(stored, page_checksum_verification=True) as file:
-            if swollen(file.metadata, stat.st_size):
-                raise DamagedFileError(path, "it would take far more memory than a table of its size")
             yield file
     except FileNotFoundError:
         raise
@@ -115,18 +115,56 @@ def arrow_file(path: Path, mode: str = "rb") -> pa.OSFile:
 
 def swollen(metadata: pq.FileMetaData, size: int) -> bool:
     """Whether a table of so many bytes is one that was made to fill the memory, by what its head says."""
-    values = sum(
-        metadata.row_group(group).column(column).num_values
-        for group in range(metadata.num_row_groups)
-        for column in range(metadata.num_columns)
+    memory = sum(
+        max(part.num_values * BYTES_A_VALUE, part.total_uncompressed_size) for part in _parts(metadata)
     )
-    return bool(max(values * BYTES_A_VALUE, metadata.num_rows) > max(LARGE, MOST_SWOLLEN * size))
+    return bool(max(memory, metadata.num_rows) > _most(size))
+
+
+def _most(size: int) -> int:
+    """Bytes of memory that a table of so many bytes may take."""
+    return max(LARGE, MOST_SWOLLEN * size)
+
+
+def _parts(metadata: pq.FileMetaData) -> Iterator[Any]:
+    """The columns of all row groups."""
+    for group in range(metadata.num_row_groups):
+        row_group = metadata.row_group(group)
+        yield from (row_group.column(column) for column in range(metadata.num_columns))
 
 
 @lru_cache(maxsize=1024)
-def _fits(path: Path, *_stamp: int) -> bool:
-    """Read from end to end once a process, as long as the file stays the same."""
-    return fits(path)
+def _wrong(path: Path, _inode: int, size: int, _time: int) -> str:
+    """Why a table is not to be read; looked at from end to end once a process, while the file is the same."""
+    if not fits(path):
+        return "its checksum does not fit"
+    with arrow_file(path) as stored, pq.ParquetFile(stored) as file:
+        if swollen(file.metadata, size) or _text_bytes(path, file.metadata) > _most(size):
+            return "it would take far more memory than a table of its size"
+    return ""
+
+
+def _text_bytes(path: Path, metadata: pq.FileMetaData) -> int:
+    """How long the texts are of columns in which one that is stored once may stand in every row."""
+    most: Counter[str] = Counter()
+    for part in _parts(metadata):
+        if part.physical_type == "BYTE_ARRAY":
+            most[part.path_in_schema] += part.num_values * part.total_uncompressed_size
+    doubtful = [name for name, size in most.items() if size > LARGE]
+    if not doubtful:
+        return 0
+    with (
+        arrow_file(path) as stored,
+        pq.ParquetFile(stored, read_dictionary=doubtful, page_checksum_verification=True) as file,
+    ):
+        return sum(map(_length, file.read(columns=doubtful).columns))
+
+
+def _length(column: pa.ChunkedArray) -> int:
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    lengths = (pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in column.chunks)
+    return sum(pc.sum(each.cast(pa.int64())).as_py() or 0 for each in lengths)
 
 
 def table_metadata() -> dict[str, str]:

@@ -31,6 +31,7 @@ UNSEALED = f"blake2b:{'0' * 32}"
 """What stands in a file in the place of its checksum before that is known."""
 
 _LIST = "list"
+MOST_VALUES = 2_000_000  # of a JSON text: a list of nothing takes twenty times the memory of its text
 _SEAL = re.compile(rb"blake2b:[0-9a-f]{32}")
 _TAIL = 65_536  # bytes at a file's end in which its checksum is looked for
 _CHUNK = 1 << 20
@@ -126,8 +127,10 @@ def parsed(text: bytes) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: it is none, or nested too deeply.
+        ValueError: it is none, nested too deeply, or of more values than `MOST_VALUES`.
     """
+    if sum(map(text.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise ValueError(f"it holds more than {MOST_VALUES:,} values")
     try:
         return json.loads(text)
     except RecursionError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,7 +43,8 @@ class FinishedRun:
 
 
 def _word(text: str) -> str:
-    return "".join(c if c.isalnum() or c in "._=+-" else "-" for c in text)
+    word = "".join(c if c.isalnum() or c in "._=+-" else "-" for c in text)
+    return word if word.strip(".") else "-"  # a part of a path for TensorBoard
 
 
 def finished_runs(tables: Tables) -> Iterator[FinishedRun]:
@@ -67,8 +69,14 @@ def _run(row: dict[Any, Any], metrics: pd.DataFrame) -> FinishedRun:
             for name, value in row.items()
             if name not in _NOT_NUMBERS and isinstance(value, int | float) and math.isfinite(value)
         },
-        finished=datetime.fromisoformat(row["finished_at"]).timestamp(),
+        finished=_seconds(row["finished_at"]),
     )
+
+
+def _seconds(time: object) -> float:
+    with suppress(ValueError, OverflowError):
+        return datetime.fromisoformat(str(time)).timestamp()
+    return 0.0
 
 
 def _curves(metrics: pd.DataFrame) -> Iterator[tuple[int, dict[str, float]]]:

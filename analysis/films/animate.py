@@ -5,7 +5,6 @@ Drawn from the weights that a sweep kept (`evaluation: {snapshots: …}`), so no
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +105,7 @@ def _runs(store: Store, regularizers: Sequence[str]) -> dict[str, RunConfig]:
         raise UserError("strengths are not chosen yet: finish the sweep first")
     seed = min(row["seed"] for row in rows)
     rows = [row for row in rows if row["seed"] == seed]
-    return {row["run_id"]: RunConfig.from_json(json.loads(row["config"])) for row in rows}
+    return {row["run_id"]: RunConfig.read(row["config"]) for row in rows}
 
 
 def _problems(runs: Mapping[str, RunConfig]) -> dict[Problem, list[str]]:

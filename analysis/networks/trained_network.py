@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -58,7 +57,7 @@ def load(store: Store, run_id: str, data_root: Path | None = None) -> Trained:
     """
     weights = _weights(store, run_id)
     state = _slice(weights, run_id)
-    config = RunConfig.from_json(json.loads(_row(store, "runs", run_id, "config")))
+    config = RunConfig.read(_row(store, "runs", run_id, "config"))
     trained = untrained(config, data_root)
     try:
         trained.network.load_state_dict(state)
@@ -149,6 +148,8 @@ def _pack(path: Path, _changed: int, _size: int) -> tuple[list[str], dict[str, T
         runs, model = [str(run_id) for run_id in saved["runs"]], dict(saved["model"])
         for name, tensor in model.items():
             if len(tensor) != len(runs) or not isinstance(tensor, torch.Tensor) or tensor.is_sparse:
+                raise ValueError(name)
+            if tensor.nbytes > tensor.untyped_storage().nbytes():  # far more numbers than are stored
                 raise ValueError(name)
         return runs, model
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
@@ -13,6 +12,7 @@ import pandas as pd
 from analysis.notation.methods import method, problem_label
 from analysis.notation.number_text import count
 from analysis.notation.published_text import hides_places, published
+from regularize.config_text import config_values
 from regularize.store import Store, read_json
 from regularize.typed import fits
 from regularize.whole_files import warn
@@ -90,7 +90,7 @@ def _trainings(runs: pd.DataFrame) -> list[str]:
     """The different training settings, in words; none where the configurations do not say."""
     found: dict[str, None] = {}
     for config in runs["config"].drop_duplicates():
-        settings: Mapping[str, Any] = json.loads(config).get("training", {})
+        settings = config_values(config).get("training", {})
         words = [f"{key.replace('_', ' ')} {_value(settings[key])}" for key in _SHOWN if settings.get(key)]
         if words:
             found[", ".join(words)] = None

@@ -5,7 +5,6 @@ The report seeds take no part in the choice, so their test scores stay free of s
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ import pyarrow as pa
 
 from analysis.statistics import constant_guess as guess
 from analysis.tables.collect import collect, strength_order
+from regularize.config_text import config_values
 from regularize.errors import UserError, one_of
 from regularize.store import Store, read_table, write_table
 from regularize.technique_words import Words, kept_words, larger_is_weaker
@@ -129,7 +129,7 @@ def weakest_first(
             return strength_order(strength)
         signs = [
             -1 if larger_is_weaker(term["technique"], name, words) else 1
-            for term in json.loads(configs[cell, strength]).get("terms", ())
+            for term in config_values(configs[cell, strength]).get("terms", ())
             for name, _ in term["strengths"]
         ]
         numbers = strength_order(strength)

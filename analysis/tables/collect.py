@@ -176,7 +176,7 @@ def _fingerprint(schema: pa.Schema, paths: Sequence[Path]) -> str:
     """Changes with the columns, and when any file is replaced; whole-file writes make the inode a witness."""
     digest = hashlib.blake2b(f"{SCHEMA_VERSION} {__version__} {schema}\n".encode(), digest_size=16)
     for path in paths:
-        stat = path.stat()
+        stat = path.lstat()  # a link is one that reading refuses
         stamp = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
         digest.update(f"{path.parent.name}/{path.name} {stamp}\n".encode())
     return digest.hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 
 from analysis.tables.measured_alike import results_alike
 from analysis.tables.region import Region
+from regularize.config_text import config_values
 from regularize.errors import UserError
 from regularize.store import Store, open_table, read_table, write_table, write_text
 from regularize.technique_words import Words, kept_words
@@ -103,7 +103,7 @@ class Tables:
         """The entries of the sweep, each with its techniques."""
         firsts = self.runs.drop_duplicates("regularizer")
         return {
-            name: tuple(term["technique"] for term in json.loads(config).get("terms", ()))
+            name: tuple(term["technique"] for term in config_values(config).get("terms", ()))
             for name, config in zip(firsts["regularizer"], firsts["config"], strict=True)
         }
 

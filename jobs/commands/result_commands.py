@@ -29,7 +29,7 @@ def export(args: Namespace) -> int:
     from analysis.export import export as write
     from analysis.notation.published_text import with_places
     from analysis.tables.store_tables import Tables
-    from jobs.store.sweep_folder import check_inside
+    from regularize.store_links import check_inside
 
     store = store_of(args)
     _collect(store)

@@ -16,13 +16,14 @@ from jobs.remote.install_script import script
 from jobs.remote.run_there import Remote, remote, run_there
 from jobs.remote.store_files import send
 from jobs.remote.sync import sync as bring
-from jobs.store.sweep_folder import checked_store, sweep_folder
+from jobs.store.sweep_folder import sweep_folder
 from jobs.support.hangup import interrupted_by_hangup
 from jobs.support.readable_numbers import plural
 from jobs.sweep.sweep_file import read_name
 from jobs.sweep.yaml_text import parse_file
 from regularize.errors import UserError
 from regularize.store import Store
+from regularize.store_links import checked_store
 
 
 def sync(args: Namespace) -> int:

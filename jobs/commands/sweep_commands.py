@@ -59,7 +59,7 @@ def submit(args: Namespace) -> int:
     from jobs.cluster.load_config import load_cluster
     from jobs.commands.submit import submit as run
     from jobs.planning.prepare_submission import Submission
-    from jobs.store import own_stores
+    from regularize import own_stores
 
     cluster = load_cluster(args.cluster, args.max_tasks)
     if args.max_jobs is not None:

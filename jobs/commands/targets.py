@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.cluster.roots import data_folder, store_root
 from regularize.errors import UserError
-from regularize.opened import read_whole
 from regularize.own_code import EVERYTHING, FORM, trust
 from regularize.store import Store
 
 PAPER = 10_000  # columns of what is no terminal
-MOST_OF_SWEEP = 1_000_000  # bytes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +53,7 @@ def store_of(args: Namespace) -> Store:
     Raises:
         UserError: none is named, or it is none of these; it says which there are.
     """
-    from jobs.store.own_stores import submitted
+    from regularize.own_stores import submitted
 
     store = _store_of(args)
     trust([*submitted(store), *_asked(args), *[EVERYTHING] * getattr(args, "trust_model", False)])
@@ -64,7 +62,8 @@ def store_of(args: Namespace) -> Store:
 
 def _store_of(args: Namespace) -> Store:
     from jobs.cluster.load_config import load_cluster
-    from jobs.store.sweep_folder import checked_store, sweep_folder
+    from jobs.store.sweep_folder import sweep_folder
+    from regularize.store_links import checked_store
 
     if args.target is not None and args.target.is_dir():
         return checked_store(Store(args.target))
@@ -100,7 +99,7 @@ def which_stores(command: str, root: Path) -> str:
 def stores(root: Path) -> list[Path]:
     """The folders of sweeps that were submitted to a store, the newest first."""
     runs = root.glob("*/runs.parquet")
-    return [path.parent for path in sorted(runs, key=lambda path: -path.stat().st_mtime)]
+    return [path.parent for path in sorted(runs, key=lambda path: -path.lstat().st_mtime)]
 
 
 def sweep_files() -> list[Path]:
@@ -119,9 +118,11 @@ def _yaml_files() -> list[Path]:
 
 
 def _is_sweep(path: Path) -> bool:
+    from jobs.sweep.yaml_text import read_text
+
     try:
-        return "\nregularizers:" in read_whole(path, MOST_OF_SWEEP, links=True).decode()
-    except (OSError, UnicodeDecodeError):
+        return "\nregularizers:" in read_text(path)
+    except UserError:
         return False
 
 

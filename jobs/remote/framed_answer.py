@@ -6,9 +6,15 @@ code. So what is around them is noise, and an answer without its end was cut sho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 SEPARATOR = b"\x1e"
+_CODE = re.compile(rb"[0-9]{1,3}")
+_MOST_CODE = 64  # bytes in which the exit code has ended
+NONSENSE = 1
+"""Stands for an exit code that is none."""
+
 _NOISE_BYTES = 1 << 16  # of what came before the answer, for an error
 
 
@@ -34,7 +40,8 @@ class Frame:
         payload, found, rest = self._held.partition(self._end)
         if found:
             code, newline, _ = rest.partition(b"\n")
-            self.code = int(code) if newline else None
+            if newline or len(rest) > _MOST_CODE:
+                self.code = int(code) if _CODE.fullmatch(code) else NONSENSE
             self._pass_on(payload, found + rest)
         else:
             at = payload.rfind(SEPARATOR)

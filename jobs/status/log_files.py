@@ -15,6 +15,7 @@ from jobs.store.pack_status import Packs, diverged, diverged_at, failure, read_p
 from jobs.store.planned_runs import Row, read_rows
 from jobs.submission.job_outcomes import Sight
 from jobs.support.readable_numbers import plural
+from regularize.opened import read_end
 from regularize.store import PackPaths, PackStatus, Store
 
 SILENT = "(not there: it ended without a word, as on a full disk, a used up quota or when killed)"
@@ -26,8 +27,8 @@ def logs(store: Store, wanted: Filter, lines: int, sight: Sight) -> Iterator[str
     yield from _told(store, wanted, sight)
     found = log_files(store, wanted, sight)
     for path, runs in found.items():
-        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else _instead(path)
-        shown = text.splitlines() if path.name == "error.txt" else text.splitlines()[-lines:]
+        shown = _text(path).splitlines()
+        shown = shown if path.name == "error.txt" else shown[-lines:]
         yield "\n".join((f"==> {path} ({plural(runs, 'run')})", *shown, ""))
     if not found and wanted != EVERYTHING:
         yield "these runs have no logs"
@@ -45,7 +46,7 @@ def log_files(store: Store, wanted: Filter, sight: Sight) -> dict[Path, int]:
 
 def worker_log(store: Store, pid: int) -> Path | None:
     """The log of the worker of this machine that has, or had last, that number."""
-    return max(store.logs.glob(f"worker-*-{pid}.log"), key=lambda path: path.stat().st_mtime, default=None)
+    return max(store.logs.glob(f"worker-*-{pid}.log"), key=lambda path: path.lstat().st_mtime, default=None)
 
 
 def _told(store: Store, wanted: Filter, sight: Sight) -> Iterator[str]:
@@ -95,6 +96,15 @@ def _log_files(
     return found
 
 
+def _text(path: Path) -> str:
+    try:
+        return read_end(path)
+    except FileNotFoundError:
+        return _instead(path)
+    except OSError as error:
+        return f"(not shown: {error.strerror})"
+
+
 def _instead(path: Path) -> str:
     """What to say where a file that should tell most is not there."""
     paths = PackPaths(path.parent)
@@ -106,8 +116,8 @@ def _instead(path: Path) -> str:
 
 def _since(store: Store, status: PackStatus) -> list[Path]:
     """What tasks of this machine said last, since a pack that one of them trained said nothing more."""
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         last = datetime.fromisoformat(status.updated_at).timestamp()
         logs = sorted(store.logs.glob("*_log.err"))
-        return [path for path in logs if path.stat().st_mtime >= last and path.stat().st_size]
+        return [path for path in logs if path.lstat().st_mtime >= last and path.lstat().st_size]
     return []

@@ -102,7 +102,7 @@ def age(status: PackStatus, now: datetime) -> float:
     """Seconds since a pack last said something."""
     try:
         return max(0.0, (now - datetime.fromisoformat(status.updated_at)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return float("inf")
 
 
@@ -136,5 +136,5 @@ def _since(status: PackStatus, start: datetime | None) -> bool:
     """Whether a pack said something after its job was started."""
     try:
         return start is None or datetime.fromisoformat(status.updated_at) >= start.astimezone(UTC)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return False

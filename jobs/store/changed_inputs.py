@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from jobs.store.runs_table import read_runs
 from jobs.support.readable_numbers import plural
 from regularize.code_identity import Code, code_of
 from regularize.config import sources
+from regularize.config_text import config_values
 from regularize.store import PackStatus, Store
 
 Wanted = tuple[str, tuple[str, ...], str]  # run_id, `RunConfig.sources`, content of its data: `` unknown
@@ -103,8 +103,8 @@ def changed_code(store: Store, packs: Packs) -> list[Changed]:
 
 def _sources(config: str) -> tuple[str, ...]:
     """`RunConfig.sources` of one in a table of runs."""
-    fields = json.loads(config)
-    return sources(fields["model"], (term["technique"] for term in fields["terms"]))
+    fields = config_values(config)
+    return sources(fields.get("model", ""), (term["technique"] for term in fields.get("terms", ())))
 
 
 def _counts(status: PackStatus) -> bool:

@@ -66,7 +66,7 @@ class Held:
 
     def lost(self) -> bool:
         try:
-            return self.path.read_bytes() != self.text
+            return read_whole(self.path) != self.text
         except FileNotFoundError:
             return True
         except OSError:
@@ -113,7 +113,7 @@ def holder(path: Path) -> int | None:
 def held(path: Path) -> bool:
     """Whether a process that lives, as far as can be told, holds the lock."""
     try:
-        text, silent = path.read_bytes(), time.time() - path.stat().st_mtime
+        text, silent = read_whole(path), time.time() - path.stat().st_mtime
         _check_dead(path, text, silent, SUBMISSION)
     except LockedError:
         return True

@@ -108,7 +108,7 @@ def from_table(table: pa.Table) -> dict[str, RunConfig]:
     """The configurations of a table of runs, by `run_id`."""
     columns = table.select(["run_id", "config"]).to_pydict()
     return {
-        run_id: RunConfig.from_json(json.loads(config))
+        run_id: RunConfig.read(config)
         for run_id, config in zip(columns["run_id"], columns["config"], strict=True)
     }
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import yaml
 from yaml.composer import Composer
@@ -21,7 +22,9 @@ from yaml.scanner import Scanner
 
 from jobs.sweep.yaml_checks import Node, Scalar
 from regularize.errors import UserError
+from regularize.opened import read_whole
 
+MOST_BYTES = 1_000_000
 MOST_VALUES = 100_000  # after anchors are written out, so that a small file cannot fill the memory
 MOST_LEVELS = 50
 _TAG = "tag:yaml.org,2002:"
@@ -32,6 +35,10 @@ _SIGNS_AND_DIGITS = list("-+0123456789")
 Place = Callable[[int], str]
 
 
+class _ManyValuesError(Exception):
+    pass
+
+
 class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
     """Text to PyYAML's nodes; no constructor, so nothing in a file can run code."""
 
@@ -39,6 +46,13 @@ class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
         Reader.__init__(self, text)
         for part in (Scanner, Parser, Composer, BaseResolver):
             part.__init__(self)
+        self.nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.nodes += 1
+        if self.nodes > MOST_VALUES:
+            raise _ManyValuesError
+        return super().compose_node(parent, index)
 
 
 _Loader.add_implicit_resolver(f"{_TAG}null", re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
@@ -60,7 +74,7 @@ _Dumper.add_implicit_resolver(f"{_TAG}float", _FLOAT, [*_SIGNS_AND_DIGITS, "."])
 def read_text(path: Path) -> str:
     """The text of a file, or `UserError` where there is none."""
     try:
-        return path.read_text(encoding="utf-8")
+        return read_whole(path, MOST_BYTES, links=True).decode()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -102,6 +116,8 @@ def _parse(text: str, place: Place, key: str) -> Node:
         raise _syntax_error(error, place) from None
     except RecursionError:
         raise UserError(f"{place(loader.line + 1)}: nested too deeply") from None
+    except _ManyValuesError:
+        raise UserError(f"{place(loader.line + 1)}: more than {MOST_VALUES} values") from None
     except (ValueError, OverflowError):  # "\UFFFFFFFF" is beyond Unicode's last character
         raise UserError(f"{place(loader.line + 1)}: not valid YAML: an escape that is no character") from None
     return Node(where=place(1), key=key, value=None) if root is None else _Tree(place).node(root, key)

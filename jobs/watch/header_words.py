@@ -65,4 +65,7 @@ def waiting(queue: Queue) -> str:
 
 
 def clock(time: str) -> str:
-    return f"{datetime.fromisoformat(time).astimezone():%b %d %H:%M}"
+    try:
+        return f"{datetime.fromisoformat(time).astimezone():%b %d %H:%M}"
+    except (ValueError, OverflowError):  # another machine's or a store's
+        return time

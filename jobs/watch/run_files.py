@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from jobs.support.readable_numbers import duration
 from jobs.watch.header_words import clock
 from jobs.watch.run_detail import Attempt, Piece, Point
 from jobs.watch.run_notes import Job, jobs_of
+from regularize.config_text import config_values, no_config
 from regularize.errors import UserError
 from regularize.opened import opened
 from regularize.store import Store, read_table
@@ -65,7 +65,10 @@ def attempts(run_id: str, packs: Packs, sight: Sight) -> tuple[Attempt, ...]:
 
 def configuration(config: str) -> dict[str, str]:
     """A run's configuration, its nested names joined by dots, without what is null."""
-    return {name: value for name, value in _flat("", json.loads(config)) if value}
+    try:
+        return {name: value for name, value in _flat("", config_values(config)) if value}
+    except (TypeError, KeyError, ValueError) as error:
+        raise no_config(config, error) from None
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -115,7 +118,7 @@ def log_of(store: Store, packs: Packs, sight: Sight, run_id: str) -> Path:
     else:
         own = worker_log(store, job.pack.pid) if job.pack else None
         logs = [*store.logs.glob("worker-*.log"), *store.logs.glob("*_log.out")]
-        exact, ours = [own] if own else [], sorted(logs, key=lambda path: -path.stat().st_mtime)
+        exact, ours = [own] if own else [], sorted(logs, key=lambda path: -path.lstat().st_mtime)
     for path in (*exact, *ours):
         if path.exists():
             return path

@@ -9,6 +9,7 @@ MedMNIST: J. Yang et al., "MedMNIST v2", Scientific Data 10:41, 2023.
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
 import zlib
@@ -28,6 +29,7 @@ from regularize.errors import UserError
 from regularize.opened import opened
 
 NEEDED = ("train_images", "train_labels", "test_images", "test_labels")
+MOST_OF_HEAD = 10_000  # bytes, as numpy takes
 VALIDATION = ("val_images", "val_labels")  # MedMNIST's names
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -130,11 +132,10 @@ def _checked(path: Path, file: Any, form: Form) -> tuple[Shapes, dict[str, Label
 def _header(file: Any, name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """Type and shape of an array, which is not read."""
     with file.zip.open(f"{name}.npy") as member:
-        version = np.lib.format.read_magic(member)
-        read = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        shape, _, kind = read(member)
+        head = io.BytesIO(member.read(MOST_OF_HEAD))
+    version = np.lib.format.read_magic(head)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, kind = read(head)
     return kind, shape
 
 

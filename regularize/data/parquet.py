@@ -8,7 +8,6 @@ classes are called.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -37,6 +36,7 @@ from regularize.data.source import (
 from regularize.errors import UserError
 from regularize.opened import opened
 from regularize.tables import arrow_file, swollen
+from regularize.whole_files import parsed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -234,7 +234,8 @@ def _columns(path: Path) -> Columns:
     labels = labels or [field.name for field in schema if pa.types.is_integer(field.type)]
     image = _only(path, images, "of images", ("image", "img"))
     label = _only(path, labels, "of class labels", LABELS)
-    names = features.get(label, {}).get("names") or ()
+    names = features.get(label, {}).get("names")
+    names = names if isinstance(names, list) else ()
     others = tuple(name for name in labels if name != label)
     return Columns(image=image, label=label, classes=tuple(map(str, names)), others=others)
 
@@ -249,7 +250,7 @@ def _only(path: Path, names: Sequence[str], what: str, preferred: Sequence[str])
 def _features(schema: pa.Schema) -> dict[str, Any]:
     """Hugging Face's own description of the columns, by name; empty where there is none."""
     try:
-        described = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        described = parsed((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return {name: feature for name, feature in described.items() if isinstance(feature, dict)}
     except (KeyError, ValueError, TypeError, AttributeError):
         return {}

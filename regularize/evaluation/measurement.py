@@ -10,10 +10,12 @@ that the text does not have differs from every other: a later version measures i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
+
+from regularize.whole_files import parsed
 
 # What each of the settings is when nothing of the kind is asked for.
 FINAL: Mapping[str, object] = {
@@ -66,5 +68,7 @@ def _of(measured: str, setting: str) -> Any:
 
 @cache
 def _settings(text: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = json.loads(text) if text else {}
-    return found
+    found: Any = {}
+    with suppress(ValueError):  # of a store that says nothing that makes sense
+        found = parsed(text.encode()) if text else {}
+    return found if isinstance(found, dict) else {}

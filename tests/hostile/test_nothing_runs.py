@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
+import analysis
 from analysis.figures.catalogue import FIGURES
 from jobs.commands.cli import main
-from jobs.store import own_stores
 from jobs.support.own_folder import own_folder
+from regularize import own_stores
 from regularize.errors import UserError
 from regularize.models import build
 from regularize.named_objects import resolve
@@ -179,3 +180,25 @@ def test_what_jobs_run_lies_in_a_folder_of_ours_alone(tmp_path: Path, kind: str)
             folder.touch(0o600)
     with pytest.raises(UserError, match="not a folder of yours alone"):
         own_folder(folder)
+
+
+def test_a_store_that_is_opened_in_python_runs_and_writes_nothing_of_its_maker(
+    store: Store, canary: Canary, tmp_path: Path
+) -> None:
+    opened = analysis.open(store.folder)
+    for name in ("evil_net:make", "subprocess:Popen", "os.path:join"):
+        change_runs(store, change_config(model=name))
+        with pytest.raises(UserError, match="trust_model=True"):
+            analysis.open(store.folder).figure("weight_distributions")
+    canary.check()
+    change_runs(store, change_config(model="evil_net:make"))
+    with pytest.raises(UserError, match=r"returned 9"):
+        analysis.open(store.folder, trust_model=True).figure("weight_distributions")
+    assert "PYTHONSAFEPATH" not in os.environ  # of the program that opened it
+    assert opened.runs["model"].tolist()
+    for part in ("tables", "packs", "looks.json"):
+        other = Store(tmp_path / part)
+        other.folder.mkdir()
+        (other.folder / part).symlink_to(canary.folder)
+        with pytest.raises(UserError, match="leads out of its sweep's folder"):
+            analysis.open(other.folder)
