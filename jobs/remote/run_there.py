@@ -80,6 +80,8 @@ class Remote:
                 f"the command was killed on {self.ssh.host} (signal {code - _KILLED}); "
                 "the same command goes on where it stopped"
             )
+        if code == remote_shell.NO_SNAPSHOT:
+            raise UserError(f"{self.ssh.host} has lost the code that it was sent; try the same again")
 
 
 def remote(config: str, cluster: Cluster) -> Remote:

@@ -25,6 +25,7 @@ from regularize.errors import UserError
 PERSIST = "10m"
 CONFIG_SECONDS = 60.0  # `Match exec` may run programs
 ANSWER_SECONDS = 120.0
+MOST_ANSWER, MOST_WORDS = 64_000_000, 1_000_000  # bytes; of words on stderr, the last
 # Startup files and `setup` may load modules from a slow disk; a person looks for a phone first.
 BEGIN_SECONDS, ASKING_SECONDS = 300.0, 600.0
 FAILED = 255
@@ -115,11 +116,17 @@ class Ssh:
             UserError: there is no connection, or it was lost.
         """
         out = io.BytesIO()
-        frame = Frame(secrets.token_hex(8), sink or out.write)
+
+        def keep(data: bytes) -> None:
+            if out.tell() + len(data) > MOST_ANSWER:
+                raise UserError(f"{self.host} answers with more than {MOST_ANSWER / 1e6:,.0f} MB")
+            out.write(data)
+
+        frame = Frame(secrets.token_hex(8), sink or keep)
         # Not a pipe: a master that ssh leaves behind may hold it open.
         with tempfile.TemporaryFile() as err:
             ended = self._converse(script, frame, sent, held=held and bool(sent), stderr=err, limit=limit)
-            err.seek(0)
+            err.seek(max(0, err.seek(0, os.SEEK_END) - MOST_WORDS))
             said = within(frame.mark, err.read()).decode(errors="replace").strip()
         return Answer(self._code(frame, ended, said), out.getvalue(), said)
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from analysis.notation.methods import METHODS
 from jobs.status.overview import Queue
+from regularize.whole_files import parsed
 
 GOING_ON = ("planned", "queued", "running", "interrupted", "unknown")
 """States in which something may still come of a run by itself."""
@@ -199,7 +200,7 @@ class Picture:
 
     @classmethod
     def from_json(cls, text: str) -> Picture:
-        value = json.loads(text)
+        value = parsed(text.encode())
         parts: dict[str, Any] = {
             name: tuple(kind(**each) for each in value[name]) for name, kind in _PARTS.items()
         }

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
+from regularize.whole_files import parsed
+
 
 class Point(NamedTuple):
     """A row of the metrics: `accuracy` in [0, 1], `loss` in nats."""
@@ -40,7 +42,7 @@ class Detail:
 
     @classmethod
     def from_json(cls, text: str) -> Detail:
-        value = json.loads(text)
+        value = parsed(text.encode())
         value["points"] = tuple(Point(*each) for each in value["points"])
         value["attempts"] = tuple(Attempt(*each) for each in value["attempts"])
         return cls(**value)
@@ -59,4 +61,4 @@ class Piece:
 
     @classmethod
     def from_json(cls, text: str) -> Piece:
-        return cls(**json.loads(text))
+        return cls(**parsed(text.encode()))

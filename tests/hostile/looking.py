@@ -41,3 +41,20 @@ def words(name: str, store: Store, data_root: Path, out: Path) -> Iterator[list[
 def _commands() -> dict[str, argparse.ArgumentParser]:
     actions = parser()._actions
     return dict(next(a for a in actions if isinstance(a, argparse._SubParsersAction)).choices)
+
+
+def far_words(sweep: str, cluster: str) -> Iterator[list[str]]:
+    """What to type to have each command that takes a cluster do what it does there; without waiting."""
+    values = {"target": sweep, "sweep": sweep, "to": "csv", "name": "part-two", "out": "out"}
+    for name, command in _commands().items():
+        if any("--cluster" in action.option_strings and action.nargs != 0 for action in command._actions):
+            needed = (a for a in command._actions if a.required or a.dest in ("target", "sweep"))
+            kept = [a for a in needed if a.dest in values and a.nargs != "*"]
+            typed = [word for a in kept for word in (*a.option_strings[:1], values[a.dest])]
+            yield [name, *typed, f"--cluster={cluster}", *(["--once"] if name == "watch" else [])]
+    for words in (["list"], ["show", "digits"], ["fetch", "mnist"]):
+        yield ["data", *words, f"--cluster={cluster}"]
+    for action in ("check", "setup"):
+        yield ["cluster", action, cluster]
+    yield ["watch", sweep, f"--cluster={cluster}", "--answer", "log", "a1"]
+    yield ["sync", sweep, f"--cluster={cluster}", "--weights"]

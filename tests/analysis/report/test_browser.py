@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +203,76 @@ def test_no_serious_accessibility_problem(page: Any, scheme: str, width: int) ->
     assert serious == []
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
     assert dark == (scheme == "dark")
+
+
+ATTACKS = {
+    "an inline handler": "<img src='data:,' onerror=\"window.ran = 'handler'\">",
+    "a script of its own": "<script>window.ran = 'script'</script>",
+    "a script from elsewhere": "<script src='{place}/evil.js'></script>",
+    "a link that is a script": "<a id='attack' href=\"javascript:window.ran = 'link'\">x</a>",
+    "a picture from elsewhere": "<img src='{place}/seen.png'>",
+    "a style from elsewhere": "<link rel='stylesheet' href='{place}/evil.css'>",
+    "a style of its own": "<style>h1 {{ display: none }}</style>",
+    "a frame": "<iframe src='{place}/frame.html'></iframe>",
+    "a form": "<form action='{place}/told'><input name='a' value='b'><button id='attack'>x</button></form>",
+    "another base": "<base href='{place}/'>",
+    "a frame with a script in it": "<iframe srcdoc=\"<script>parent.ran = 'frame'</script>\"></iframe>",
+    "a thing that is embedded": "<object data='{place}/evil.svg'></object>",
+}
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[tuple[str, list[str]]]:
+    """Another server, and what it was asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"window.ran = 'elsewhere'")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+
+
+def test_whatever_came_onto_the_page_nothing_of_it_acts_or_is_fetched(
+    browser: Any, built: tuple[Store, Path], elsewhere: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    """As if a name had not been escaped: the policy is a second wall behind the first."""
+    place, asked = elsewhere
+    text = built[1].read_text(encoding="utf-8")
+    context = browser.new_context()
+    bare = tmp_path / "bare.html"
+    for name, attack in ATTACKS.items():
+        attacked = text.replace("</h1>", f"</h1>{attack.format(place=place)}", 1)
+        policies = {True: attacked, False: re.sub(r'<meta http-equiv="Content-Sec[^>]*>', "", attacked)}
+        assert policies[True] != policies[False]
+        harm = {}
+        for kept, content in policies.items():
+            bare.write_text(content, encoding="utf-8")
+            page = context.new_page()
+            asked.clear()
+            page.goto(bare.as_uri())
+            if page.locator("#attack").count():
+                page.locator("#attack").dispatch_event("click")
+            page.wait_for_timeout(150)
+            ran = None if asked else page.evaluate("window.ran")
+            shown = None if asked else page.locator("h1").is_visible()
+            based = page.evaluate("document.baseURI")
+            harm[kept] = bool(asked or ran or not shown or based != page.url)
+            if kept:  # the page's own script and style act
+                assert page.locator("#results table th button").count(), name
+                assert (
+                    page.evaluate("getComputedStyle(document.querySelector('td:not(.words)')).textAlign")
+                    == "right"
+                ), name
+            page.close()
+        assert harm == {True: False, False: True}, name
+    context.close()
