@@ -18,9 +18,8 @@ class Hungry(nn.Linear):
         if self.training and (times := len(hungry.read_bytes())):
             hungry.write_bytes(b"x" * (times - 1))
             (Path(os.environ["CGROUP"]) / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
-            taken = []
-            while True:
-                taken.append(torch.ones(2**22))
+            taken = [torch.ones(2**22) for _ in range(64)]  # a gibibyte at most, whatever the group is like
+            raise AssertionError(f"{len(taken)} × 16 MiB were to be had")
         return super().forward(x.flatten(1))
 
 
