@@ -107,8 +107,9 @@ class RunsPage(Page):
     def _describe(self) -> None:
         rows = self.query_one(RunRows)
         first = rows.groups[0].runs[0] if rows.groups else None
-        dataset = first.dataset if first and "dataset" in rows.constant else self.dataset
-        parts = [part for part in (self.regularizer, dataset) if part != ALL] or ["all runs"]
+        names = {"regularizer": self.regularizer, "dataset": self.dataset}
+        names |= {name: getattr(first, name) for name in names if first and name in rows.constant}
+        parts = [name for name in names.values() if name != ALL] or ["all runs"]
         phased = self.home.picture and len(self.home.picture.phases) > 1
         parts[-1] += f" ({first.phase})" if phased and first and "phase" in rows.constant else ""
         count = plural(self.found, "run") + (f" of {self.of_cell:,}" if self.found != self.of_cell else "")

@@ -33,10 +33,11 @@ class Headline(Widget):
         if self.picture is None or self.now is None:
             return _apart(Text("regularize watch", style="bold"), age, width)
         picture, palette = self.picture, looks(self.app.current_theme.dark)
-        title = Text(picture.sweep, style="bold").append(f" on {picture.place}", style="not bold dim")
-        title.append(f"   {done(picture)}", style="not bold")
-        if words := phases(picture):
-            title.append(f"   {words}", style="not bold")
+        title, place = Text(picture.sweep, style="bold"), f" on {picture.place}"
+        words = "".join(f"   {part}" for part in (done(picture), phases(picture)) if part)
+        if title.cell_len + len(place) + len(words) + age.cell_len < width:  # or it would cut what is done
+            title.append(place, style="not bold dim")
+        title.append(words, style="not bold")
         words = f" {int(100 * picture.share):>3}%  {pace(picture, self.now)}"
         progress = stacked(picture.all, max(10, width - len(words)), palette)
         states = counts(picture.total, palette)

@@ -28,7 +28,7 @@ _COLUMNS = (
     ("job", 6, 7),
     ("note", 10, 6),
 )
-CONSTANT = ("dataset", "phase", "job", "note")
+CONSTANT = ("regularizer", "dataset", "phase", "job", "note")
 """Left out where all rows have the same: the line above the table says it."""
 SEED_WIDTH = 18  # of a run's id below its setting
 
@@ -119,7 +119,9 @@ class RunRows(Rows):
     def _measure(self) -> None:
         """How long the values of each column are, and which columns say nothing."""
         firsts = [group.runs[0] for group in self.groups]
-        values = {name: {str(getattr(run, name)) for run in firsts} for name in ("dataset", "phase")}
+        values = {
+            name: {str(getattr(run, name)) for run in firsts} for name in ("regularizer", "dataset", "phase")
+        }
         values |= {
             "job": {group.jobs for group in self.groups},
             "note": {group.note for group in self.groups},
@@ -127,7 +129,7 @@ class RunRows(Rows):
         self.constant = {name for name in CONSTANT if values[name] <= {""} or len(values[name]) == 1}
         if values["note"] != {""}:
             self.constant -= {"note"}
-        values |= {name: {str(getattr(run, name)) for run in firsts} for name in ("regularizer", "strength")}
+        values |= {"strength": {run.strength for run in firsts}}
         self._lengths = {name: [len(f"{name} ▾")] for name, _, _ in _COLUMNS}
         for name, found in values.items():
             self._lengths[name] += [len(value) for value in found]
@@ -172,11 +174,11 @@ class RunRows(Rows):
         }
 
     def _of_run(self, run: Run) -> dict[str, Text]:
-        look = looks(self.app.current_theme.dark)[run.state]
+        look, seed = looks(self.app.current_theme.dark)[run.state], Text(f"  seed {run.seed}")
         return {
             "state": Text(f"    {LETTERS[run.state]}", style=look.ink),
-            "regularizer": Text(f"  seed {run.seed}"),
-            "strength": Text(f"  {run.run_id}", style="dim"),
+            "regularizer": seed,
+            "strength": seed if "regularizer" in self.constant else Text(f"  {run.run_id}", style="dim"),
             "dataset": Text(f"  {run.state}", style=look.ink),
             "phase": Text(""),
             "done": bar(run.share, look.ink),
