@@ -99,6 +99,11 @@ class Store:
         return self.folder / "journal.jsonl"
 
     @property
+    def stopped(self) -> Path:
+        """Why no further pack is begun, where a worker has found that all fail alike."""
+        return self.folder / "stopped.json"
+
+    @property
     def verified(self) -> Path:
         """Of a store that `sync` brought: which files were found whole, at which size and time."""
         return self.folder / VERIFIED

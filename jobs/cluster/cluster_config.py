@@ -66,11 +66,14 @@ class Cluster:
     data_root: Path | None = None
     """The folder of data sets. Example: `data_root: $HOME/regularize/data`."""
     partition: str | None = None
-    """As `sinfo -s` shows it. Example: `partition: cpu`."""
+    """As `sinfo -s` shows it; of several, Slurm takes the one in which a job begins first.
+    Example: `partition: [cpu, long]`."""
     account: str | None = None
-    """Whom the time is charged to. Example: `account: my-project`."""
+    """Whom the time is charged to; of several, the first that lets one submit, anew each time.
+    Example: `account: [my-project, spare]`."""
     qos: str | None = None
-    """A quality of service, where the cluster has some. Example: `qos: normal`."""
+    """A quality of service, where the cluster has some; several where its Slurm takes a list of them.
+    Example: `qos: normal`."""
     constraint: str | None = None
     """Features of nodes, as `sinfo -o '%P %f'` shows them. Example: `constraint: a100`."""
     gres: str | None = None
@@ -104,6 +107,9 @@ class Cluster:
     max_jobs: int | None = None
     """Elements of all arrays together in the queue, at most; each then has more to do.
     Example: `max_jobs: 500`."""
+    max_failures: int | None = None
+    """When so many runs on end have failed with the same Python error, no further one is begun until
+    `regularize retry`. Example: `max_failures: 20`."""
     sbatch: Mapping[str, str | int | bool] | None = None
     """Further options of sbatch, by name without dashes. Example: `sbatch: {mail-type: FAIL}`."""
     follow_up: FollowUp | None = FollowUp()

@@ -124,6 +124,15 @@ def _word(node: Node) -> str:
     return word
 
 
+def _words(node: Node) -> str:
+    """Words as Slurm takes several: with commas between them; or a YAML list of them."""
+    items = node.items() if isinstance(node.value, list | tuple) else [node]
+    words = ",".join(_word(item) for item in items)
+    if "" in words.split(","):
+        raise node.refused("one word or several, with commas between them")
+    return words
+
+
 def literal(text: str) -> bool:
     """Whether sbatch takes it as it is: it drops backslashes, and what is not printed may end a value."""
     return text.isprintable() and "\\" not in text
@@ -207,9 +216,9 @@ def _follow_up(node: Node) -> FollowUp | None:
 
 
 OF_FOLLOW_UP: dict[str, Callable[[Node], Any]] = {
-    "partition": _optional(_word),
+    "partition": _optional(_words),
     "account": _optional(_word),
-    "qos": _optional(_word),
+    "qos": _optional(_words),
     "memory": _optional(mebibytes),
     "cpus": _at_least(1),
     "gpus": _at_least(0),
@@ -227,9 +236,9 @@ _BOTH: dict[str, Callable[[Node], Any]] = {
 KINDS: dict[str, dict[str, Callable[[Node], Any]]] = {
     "local": {"tasks": _tasks, "threads": _at_least(1), "gpus": _at_least(0), **_BOTH},
     "slurm": {
-        "partition": _optional(_word),
-        "account": _optional(_word),
-        "qos": _optional(_word),
+        "partition": _optional(_words),
+        "account": _optional(_words),
+        "qos": _optional(_words),
         "constraint": _optional(_word),
         "gres": _optional(_word),
         "time": minutes,
@@ -244,6 +253,7 @@ KINDS: dict[str, dict[str, Callable[[Node], Any]]] = {
         "setup": _lines,
         "array_parallelism": _optional(_at_least(1)),
         "max_jobs": _optional(_at_least(1)),
+        "max_failures": _optional(_at_least(1)),
         "sbatch": _optional(_sbatch),
         "follow_up": _follow_up,
         "notify": _optional(_command),

@@ -12,6 +12,7 @@ from jobs.cluster.cluster_config import Cluster
 from jobs.cluster_check import config_findings, node_findings, probe_job
 from jobs.cluster_check.finding import Finding, failed, passed, skipped
 from jobs.cluster_check.node_probe import HERE, Probe, facts
+from jobs.slurm.accounts import with_one_account
 from jobs.slurm.client import Slurm
 from jobs.slurm.refusals import hint
 from jobs.slurm.sbatch_request import REPLACED, parameters, script, small, takes_logs
@@ -53,9 +54,10 @@ class Check:
 
     def _requested(self) -> Iterator[Finding]:
         """What Slurm says before anything is submitted."""
-        cluster, slurm = self.cluster, Slurm(say=self.say, patience=30)
+        slurm = Slurm(say=self.say, patience=30)
         try:
             config, partitions = slurm.config(), slurm.partitions()
+            cluster = with_one_account(self.cluster, slurm)
             limits = slurm.limits(cluster)
         except UserError as error:
             yield failed("Slurm", str(error), "run this on a host that can submit jobs")
@@ -66,20 +68,20 @@ class Check:
         yield config_findings.array_size(limits)
         yield config_findings.submitted_jobs(limits)
         enforced = config.get("AccountingStorageEnforce", "").split(",")
-        yield config_findings.account(cluster, enforced, slurm.associations())
+        yield config_findings.account(self.cluster, enforced, slurm.associations())
         yield config_findings.history(slurm.accounting(["1"]) is not None)
         if not takes_logs(self.store):
             yield failed("store", f"it is {str(self.store)!r}, but {REPLACED}", "take another folder")
         tried = slurm.test_only(script("true", str(self.store), parameters(cluster, name="rs-check")))
         yield config_findings.request(tried.code, tried.said)
         if self.cluster.follow_up:
-            tried = slurm.test_only(self._follow_up())
-            yield config_findings.follow_up(self.cluster, limits, tried.code, tried.said)
+            tried = slurm.test_only(self._follow_up(cluster))
+            yield config_findings.follow_up(cluster, limits, tried.code, tried.said)
 
-    def _follow_up(self) -> str:
+    def _follow_up(self, cluster: Cluster) -> str:
         """The script of a job that goes on after others; empty where the config wants none."""
-        asked = small(self.cluster, name="rs-check")
-        return script("true", str(self.store), asked) if self.cluster.follow_up else ""
+        asked = small(cluster, name="rs-check")
+        return script("true", str(self.store), asked) if cluster.follow_up else ""
 
     def _node(self) -> Iterator[Finding]:
         """What a small job finds on a compute node."""
@@ -87,14 +89,16 @@ class Check:
         yield finding
         if not folder:
             return
+        slurm = Slurm(say=self.say)
         try:
+            cluster = with_one_account(self.cluster, slurm)
             probe = Probe(
                 folder=folder,
                 data_root=self.data_root,
                 scratch=str(self.cluster.scratch or ""),
-                follow_up=self._follow_up(),
+                follow_up=self._follow_up(cluster),
             )
-            report = probe_job.run(Slurm(say=self.say), self.cluster, probe, self.patience)
+            report = probe_job.run(slurm, cluster, probe, self.patience)
         except UserError as error:
             yield failed("compute node", str(error), hint(str(error)) or "mend what it names")
             return

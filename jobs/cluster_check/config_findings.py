@@ -63,11 +63,12 @@ def _partition(
 
 def time_limit(cluster: Cluster, limits: Limits) -> Finding:
     if limits.max_time is None or cluster.time <= limits.max_time:
-        most = "sets no limit" if limits.max_time is None else f"allows {limits.max_time} min"
-        return passed("time", f"{cluster.time} min a job; the cluster {most}")
+        sets = f"{limits.time_of} allows {limits.max_time} min" if limits.max_time else "Slurm sets no limit"
+        return passed("time", f"{cluster.time} min a job; {sets}")
     return failed(
         "time",
-        f"{cluster.time} min a job, but at most {limits.max_time} min are allowed: it would never start",
+        f"{cluster.time} min a job, but at most {limits.max_time} min are allowed ({limits.time_of}): "
+        "it would never start",
         f"`time: {limits.max_time}` or less (work that is cut short goes on), or another partition or qos",
     )
 
@@ -104,21 +105,24 @@ def account(
     if not associations:
         return complain("account", "you have no account on this cluster", "ask its administrators for one")
     accounts = sorted({row["Account"] for row in associations})
-    wanted = (cluster.account or "").lower()  # as Slurm keeps them
-    mine = [row for row in associations if wanted in ("", row["Account"].lower())]
-    if not mine:
-        return complain(
-            "account",
-            f"{cluster.account!r} is none of your accounts",
-            f"set `account:` to {one_of(cluster.account, accounts)}",
-        )
+    wanted = [name for name in (cluster.account or "").split(",") if name]
+    for name in wanted:
+        if name.lower() not in {other.lower() for other in accounts}:  # as Slurm keeps them
+            return complain(
+                "account",
+                f"{name!r} is none of your accounts",
+                f"set `account:` to {one_of(name, accounts)}",
+            )
+    lower = {name.lower() for name in wanted}
+    mine = [row for row in associations if not lower or row["Account"].lower() in lower]
     qualities = sorted({name for row in mine for name in row["QOS"].split(",") if name})
-    if cluster.qos and cluster.qos.lower() not in [name.lower() for name in qualities]:
-        return complain(
-            "account",
-            f"qos {cluster.qos!r} is not open to you",
-            f"set `qos:` to {one_of(cluster.qos, qualities)}",
-        )
+    for name in (cluster.qos or "").split(","):
+        if name and name.lower() not in {other.lower() for other in qualities}:
+            return complain(
+                "account",
+                f"qos {name!r} is not open to you",
+                f"set `qos:` to {one_of(name, qualities)}",
+            )
     return passed(
         "account", f"{cluster.account or ', '.join(accounts)}; qos {', '.join(qualities) or 'default'}"
     )

@@ -101,6 +101,7 @@ def retry(store: Store, wanted: Filter, console: Console, *, lost: bool = False)
         }
         runs = [row.run_id for row in matching(read_rows(store), wanted, states) if row.run_id in again]
         append(store.journal, "retried", runs=runs)
+        store.stopped.unlink(missing_ok=True)
     console.print(f"{plural(len(runs), 'run')} to try again")
     return submit_by_hand(submission, everything=False)
 

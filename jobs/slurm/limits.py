@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from jobs.cluster.cluster_config import Cluster
 
@@ -24,9 +25,9 @@ class Limits:
 
     `max_submit_jobs` is how many jobs (an array's elements count each) one may have in the queue, None
     without such a limit; `queued_now` how many one has there. `max_time` is in minutes, None if unlimited;
-    `sure` is whether it is a partition's, which is the same for whoever submits. `partition` is the one
-    that is meant. `least` is what a job's quality of service wants it to ask for at least, by resource.
-    `nodes_submit` is whether jobs there may submit jobs, as far as the partition says.
+    `time_of` is what sets it, `sure` whether that is a partition, the same for whoever submits. `partition`
+    is the one that is meant. `least` is what a job's quality of service wants it to ask for at least, by
+    resource. `nodes_submit` is whether jobs there may submit jobs, as far as the partition says.
     """
 
     max_array_size: int
@@ -34,6 +35,7 @@ class Limits:
     max_time: int | None
     queued_now: int
     sure: bool = True
+    time_of: str = ""
     partition: str = ""
     least: Mapping[str, int] = field(default_factory=dict)
     nodes_submit: bool = True
@@ -91,16 +93,16 @@ def limits_of(
     default_account: str = "",
     accounts: Sequence[Mapping[str, str]] = (),
 ) -> Limits:
-    """What holds for the cluster config's jobs: of several partitions, the strictest."""
+    """What holds for the cluster config's jobs: the strictest of several partitions, and of qualities."""
     names = (cluster.partition or default_partition(partitions)).split(",")
     account = (cluster.account or default_account).lower()
     found = [
-        _Effective.of(name, partitions.get(name, {}), account, cluster.qos or "", associations, qualities)
-        for name in names
+        _Effective.of(name, partitions.get(name, {}), account, qos, associations, qualities)
+        for name, qos in product(names, (cluster.qos or "").split(","))
     ]
     above = list(_above(account, accounts))
-    times = [(minutes_, not own, each.name) for each in found for minutes_, own in each.times()]
-    longest, sure, name = min(times, default=(None, True, ",".join(names)))
+    times = [(minutes_, not own, of, each.name) for each in found for minutes_, own, of in each.times()]
+    longest, sure, of, name = min(times, default=(None, True, "", ",".join(names)))
     size = config.get("MaxArraySize", "")
     return Limits(
         max_array_size=int(size) if size.isdigit() else 1001,
@@ -108,6 +110,7 @@ def limits_of(
         max_time=longest,
         queued_now=queued,
         sure=sure,
+        time_of=of,
         partition=name,
         least=_most(least(each.qualities) for each in found),
         nodes_submit=all(_may_submit(partitions.get(name, {})) for name in names),
@@ -145,15 +148,17 @@ class _Effective:
             name=name, partition=partition, association=association, qualities=[row for row in order if row]
         )
 
-    def times(self) -> Iterator[tuple[int, bool]]:
-        """Limits in minutes, each with whether it depends on who submits."""
-        walls = [row.get("MaxWall", "") for row in (*self.qualities, self.association)]
-        if wall := next((found for each in walls if (found := minutes(each)) is not None), None):
-            yield wall, True
+    def times(self) -> Iterator[tuple[int, bool, str]]:
+        """Limits in minutes, each with whether it depends on who submits, and with what sets it."""
+        rows = [(row, f"qos {row['Name']}") for row in self.qualities]
+        rows.append((self.association, f"account {self.association.get('Account', '')}"))
+        walls = ((minutes(row.get("MaxWall", "")), of) for row, of in rows)
+        if wall := next(((found, of) for found, of in walls if found), None):
+            yield wall[0], True, wall[1]
         flags = ",".join(row.get("Flags", "") for row in self.qualities)
         ours = minutes(self.partition.get("MaxTime", ""))
         if ours is not None and "PartitionTimeLimit" not in flags:
-            yield ours, False
+            yield ours, False, f"partition {self.name}"
 
     def submits(self, above: Sequence[str]) -> Iterator[str]:
         """Limits on submitted jobs: of a user, and of groups that the user is in."""

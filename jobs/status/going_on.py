@@ -13,6 +13,7 @@ from jobs.store import submitted_settings
 from jobs.store.journal import Journal, read_journal
 from jobs.store.pack_status import Packs
 from jobs.store.planned_runs import Row
+from jobs.store.stopped import stopped as stopped_by_failures
 from jobs.store.submit_lock import held
 from jobs.store.unmeasured import settled
 from jobs.submission.continuation import halted, silence
@@ -39,7 +40,9 @@ def given_up(store: Store, rows: Sequence[Row], sight: Sight, packs: Packs) -> d
         cluster = submitted_settings.load(store).cluster
         if cluster.kind == "slurm":
             done, live = settled(rows, packs), sight.live_runs()
-            verdict = judge(sight.journal, packs, cluster).left_out
+            verdict = {**judge(sight.journal, packs, cluster).left_out}
+            if why := stopped_by_failures(store):
+                verdict = dict.fromkeys((row.run_id for row in rows), why.reason) | verdict
             return {i: why for i, why in verdict.items() if i not in done and i not in live}
     return {}
 

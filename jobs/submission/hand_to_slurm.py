@@ -194,6 +194,7 @@ class ToSlurm:
             checkpoint_minutes=cluster.checkpoint_minutes,
             scratch=cluster.scratch,
             needs_gpu=bool(cluster.gpus_asked) and not cluster.allow_cpu,
+            max_failures=cluster.max_failures,
             own_code=None if self.own_code is None else tuple(self.own_code),
         )
 

@@ -7,6 +7,8 @@ from jobs.planning.plan import IN_HAND
 from jobs.slurm.client import Slurm
 from jobs.store.journal import read_journal
 from jobs.store.pack_status import Packs
+from jobs.store.planned_runs import read_rows
+from jobs.store.stopped import stopped
 from jobs.submission.job_outcomes import look
 from jobs.submission.retries import judge
 from regularize.store import Store
@@ -19,5 +21,9 @@ def without(store: Store, packs: Packs, cluster: Cluster) -> dict[str, str]:
         UserError: Slurm has jobs of the sweep and does not answer.
     """
     journal = read_journal(store.journal)
-    held = judge(journal, packs, cluster).left_out if cluster.kind == "slurm" else {}
+    held: dict[str, str] = {}
+    if cluster.kind == "slurm":
+        held = {**judge(journal, packs, cluster).left_out}
+        if why := stopped(store):
+            held = dict.fromkeys((row.run_id for row in read_rows(store)), why.reason) | held
     return {**held, **dict.fromkeys(look(journal, Slurm()).live_runs(), IN_HAND)}

@@ -11,12 +11,14 @@ from jobs.planning.job_arrays import cut, make_elements, parallelism
 from jobs.planning.packing import Pack
 from jobs.planning.plan import IN_HAND, Plan
 from jobs.planning.prepare_submission import Submission, next_plan, warn
+from jobs.slurm.accounts import with_one_account
 from jobs.slurm.client import Slurm
 from jobs.slurm.limits import Limits
 from jobs.slurm.sbatch_request import parameters, script
 from jobs.store import provenance
 from jobs.store.handed import Handed
 from jobs.store.journal import append
+from jobs.store.stopped import stopped
 from jobs.submission.continuation import CONTINUES, silence
 from jobs.submission.hand_to_slurm import RefusedError, ToSlurm, array_of, follow_up_of
 from jobs.submission.job_outcomes import Sight
@@ -63,7 +65,9 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
         UserError: Slurm refuses, and then none of it is in the queue; or it does not answer, and then the
             next turn finds what it has taken.
     """
-    cluster, slurm = submission.cluster, way.slurm
+    slurm = way.slurm
+    cluster = with_one_account(submission.cluster, slurm)
+    way = replace(way, saved=replace(way.saved, cluster=cluster))
     sight, packs = reconcile(way)
     warn(submission, packs)
     verdict = judge(sight.journal, packs, cluster)
@@ -74,7 +78,11 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
     without = {**verdict.left_out, **dict.fromkeys(sight.live_runs(), IN_HAND)}
     if room < UNLIMITED:  # packs are cut for the jobs that there will be
         cluster = replace(cluster, max_jobs=max(1, room))
-    plan = next_plan(replace(submission, cluster=cluster), packs, facts, without)
+    submission_now = replace(submission, cluster=cluster)
+    plan = next_plan(submission_now, packs, facts, without)
+    if why := stopped(submission.store):  # a sweep that has grown, too
+        without = dict.fromkeys((run.run_id for run in plan.runs), why.reason) | without
+        plan = next_plan(submission_now, packs, facts, without)
     if plan.slices and limits.room == 0:
         raise NoRoomError(
             f"Slurm lets you have {limits.max_submit_jobs} jobs in the queue, and {limits.queued_now} are "
@@ -95,7 +103,7 @@ def _refuse_time(cluster: Cluster, limits: Limits, slurm: Slurm) -> None:
     request = parameters(cluster, name="rs-check")
     if limits.sure or slurm.test_only(script("true", "logs", request)).code:
         raise UserError(
-            f"time is {cluster.time} minutes, but {limits.partition or 'this Slurm'} allows {limits.max_time}"
+            f"time is {cluster.time} minutes, but {limits.time_of or 'this Slurm'} allows {limits.max_time}"
         )
 
 

@@ -65,8 +65,8 @@ class Task:
 
     `minutes` is the time limit, `signal_seconds` how long before it Slurm sends USR2. `scratch` is a
     folder of the node that data are read from, None: they are read where they are. `needs_gpu` is whether
-    it is an error that there is none. `own_code` is what may be imported of the sweep's own, whatever else
-    the store names by then.
+    it is an error that there is none; `max_failures` is as the cluster config has it. `own_code` is what may
+    be imported of the sweep's own, whatever else the store names by then.
     """
 
     folder: Path  # of the store
@@ -78,6 +78,7 @@ class Task:
     checkpoint_minutes: int = 5
     scratch: Path | None = None
     needs_gpu: bool = False
+    max_failures: int | None = None
     own_code: tuple[str, ...] | None = None
 
     def __call__(self, element: Element) -> NoReturn:
@@ -109,7 +110,16 @@ class Task:
         store, slice_ = Store(self.folder), self._slice(element, here.global_rank)
         before = _progress(store, slice_)
         with self._ranks():
-            whole = train_packs(store, slice_, train, data_root=self.data_root, stop=stop, late=late, job=job)
+            whole = train_packs(
+                store,
+                slice_,
+                train,
+                data_root=self.data_root,
+                stop=stop,
+                late=late,
+                job=job,
+                max_failures=self.max_failures,
+            )
         requeues = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
         if not whole and requeues >= FRUITLESS and _progress(store, slice_) == before:
             return f"error: nothing was achieved after {requeues} requeues; does it need a longer time limit?"

@@ -8,11 +8,13 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jobs.store.kept_inputs import keep_code
 from jobs.store.lease import Fence, LeaseLostError, lease
 from jobs.store.pack_status import read_pack
 from jobs.store.runs_table import read_runs
+from jobs.store.stopped import stop_if_alike, stopped
 from jobs.worker.one_pack import Train, attempt
 from jobs.worker.stopping import never
 from regularize.code_identity import code_of
@@ -20,6 +22,9 @@ from regularize.config import RunConfig, pack_id
 from regularize.errors import UserError
 from regularize.evaluation.measurement import meets
 from regularize.store import PackPaths, Store
+
+if TYPE_CHECKING:
+    from regularize.distributed import Ranks
 
 
 def train_packs(
@@ -32,6 +37,7 @@ def train_packs(
     late: Callable[[], bool] = never,
     cancelled: Callable[[Sequence[str]], bool] = never,
     job: str = "",
+    max_failures: int | None = None,
 ) -> bool:
     """Train packs (lists of run ids); False if some are left, but for those `cancelled`.
 
@@ -40,6 +46,7 @@ def train_packs(
     they are. A pack that another worker has in hand is left to it. Once it is `late` no further pack is
     begun. Packs that failed in this `job` before it was requeued are not tried again. Within a pack runs are
     in the order of their ids, whoever planned it: the run axis of a checkpoint has no names.
+    Once `max_failures` runs on end have failed alike, whoever trained them, no further pack is begun.
 
     Raises:
         LeaseLostError: another worker has taken over a pack of ranks that train together.
@@ -60,6 +67,9 @@ def train_packs(
             continue
         if ranks.any(stop() or (begun and late())):
             return False
+        if why := _given_up(store, ranks, max_failures):
+            print(f"no further pack is begun: {why}", file=sys.stderr, flush=True)
+            return True
         begun = True
         if paths.folder.is_symlink():
             raise UserError(f"{paths.folder} is a link: nothing is written where it leads")
@@ -77,6 +87,8 @@ def train_packs(
             ends = partial(_any, Fence(held) if held else never, stop, partial(cancelled, runs))
             try:
                 whole = attempt(train, mine, paths, data_root, ends, job)
+                if ranks.first and not whole and max_failures:
+                    stop_if_alike(store, max_failures)
             except LeaseLostError as error:
                 if ranks.world > 1:
                     raise
@@ -88,6 +100,12 @@ def train_packs(
                 for left in packs[position:]
             )
     return True
+
+
+def _given_up(store: Store, ranks: Ranks, max_failures: int | None) -> str:
+    """Why no further pack is to be begun; empty where one is."""
+    why = stopped(store) if max_failures and ranks.first else None
+    return (why.reason if why else "another rank has found why") if ranks.any(why is not None) else ""
 
 
 def _any(*questions: Callable[[], bool]) -> bool:

@@ -15,6 +15,7 @@ from jobs.cluster.load_config import load_cluster
 from jobs.cluster_check import Check
 from jobs.commands.cli import main
 from tests.cluster.slurm import TestCluster
+from tests.cluster.trial import SMALL, Trial
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def test_the_config_that_ships_for_this_cluster(slurm: TestCluster, tmp_path: Pa
     ("keys", "name", "words"),
     [
         ({"partition": "mian"}, "partition", "did you mean 'main'"),
-        ({"partition": "short"}, "time", "30 min a job, but at most 1 min are allowed: it would never start"),
+        ({"partition": "short"}, "time", "30 min a job, but at most 1 min are allowed (partition short)"),
         ({"account": "reserch"}, "account", "did you mean 'research'"),
         ({"qos": "gold"}, "account", "qos 'gold' is not open to you"),
         ({"nodes": 5}, "partition", "main has 4 nodes, nodes is 5"),
@@ -141,8 +142,22 @@ def test_a_follow_up_that_could_not_be_submitted(check: Run, keys: dict[str, obj
     assert words in checked.findings["follow-up"][1]
 
 
-def test_an_account_is_slurms_in_lower_case(check: Run) -> None:
-    assert check(account="RESEARCH", follow_up="false", sbatch="{export: NONE}").code == 0
+def test_accounts_are_slurms_in_lower_case_and_the_first_that_takes_jobs_is_used(
+    check: Run, slurm: TestCluster, tmp_path: Path, data_root: Path
+) -> None:
+    slurm.run("sacctmgr", "-i", "add", "account", "full")
+    slurm.run("sacctmgr", "-i", "add", "user", "root", "account=full", "MaxSubmitJobs=0")
+    try:
+        checked = check(account="[full, RESEARCH]", follow_up="false", sbatch="{export: NONE}")
+        trial = Trial(tmp_path, data_root, SMALL, account=["full", "research"], sbatch={"hold": True})
+        said = trial.submit()
+        asked = set(slurm.run("squeue", "--noheader", "--format=%a").split())
+    finally:
+        slurm.run("sacctmgr", "-i", "delete", "user", "root", "account=full")
+        slurm.run("sacctmgr", "-i", "delete", "account", "full")
+    assert checked.code == 0, checked
+    assert (said.code, asked) == (0, {"research"})
+    assert "account full is left out: " in said.out + said.err
 
 
 def test_all_nodes_drained(check: Run, slurm: TestCluster) -> None:
@@ -153,6 +168,14 @@ def test_all_nodes_drained(check: Run, slurm: TestCluster) -> None:
         slurm.run("scontrol", "update", "nodename=n[1-4]", "state=resume")
     assert "partition" in checked.failures()
     assert "no node of main takes jobs now: 4 drained" in checked.findings["partition"][1]
+
+
+def test_nodes_that_differ(check: Run, slurm: TestCluster) -> None:
+    slurm.set_config(n3="CPUs=1 RealMemory=1000", n4="CPUs=4 RealMemory=2000")
+    assert check(memory="1800M", nodes=3, cpus_per_task=2).code == 0
+    checked = check(memory="1800M", nodes=4)
+    assert checked.failures() == {"request"}
+    assert "no node has that much, or too few have" in checked.findings["request"][1]
 
 
 def test_limits_on_submitted_jobs(check: Run, slurm: TestCluster) -> None:

@@ -46,6 +46,18 @@ def test_arrays_are_cut_at_the_largest_index(slurm: TestCluster, trial: Trial) -
     assert len(slurm.queued()) == 8  # with the follow-up
 
 
+def test_without_arrays_and_accounting_both_phases_complete_unattended(
+    slurm: TestCluster, trial: Trial
+) -> None:
+    none = {"AccountingStorageType": "accounting_storage/none", "AccountingStorageEnforce": "none"}
+    slurm.set_config(MaxArraySize=0, **none)
+    assert trial.submit("--max-jobs", "2").code == 0
+    assert elements(trial) == [1, 1]
+    slurm.wait_until_idle()
+    assert trial.states() == {"done": TUNE + REPORT}
+    assert {*elements(trial)} == {1}
+
+
 def test_max_jobs_makes_fewer_elements_with_more_to_do(slurm: TestCluster, trial: Trial) -> None:
     assert trial.submit("--max-jobs", "3").code == 0
     assert elements(trial) == [3]

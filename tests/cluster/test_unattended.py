@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.store.journal import read_journal
+from jobs.support.readable_numbers import plural
 from regularize.config import pack_id
 from tests.cluster.processes import wait_for
 from tests.cluster.slurm import TestCluster
@@ -79,21 +80,30 @@ def test_an_error_waits_for_retry_and_the_first_phase_for_it(
 ) -> None:
     permit = tmp_path / "permit"
     monkeypatch.setenv("PERMIT", str(permit))
-    trial = Trial(tmp_path, data_root, PICKY)
+    trial = Trial(tmp_path, data_root, PICKY, max_jobs=1, max_failures=1)
     waited = trial.submit("--wait")
     assert waited.code == 1
-    held_back = f"{TUNE} runs left out: failed; `regularize retry` hands them over again"
-    assert waited.err.splitlines()[-1] == held_back
+    (first,) = trial.packs()  # as it failed, the other of the same job was not begun
+    failed, others = len(first), TUNE - len(first)
+    error = f"RuntimeError: not yet permitted (packs/{pack_id(first)}/error.txt)"
+    alike = f"the last {plural(failed, 'run')} to end failed alike: {error}"
+    held_back = {f"{plural(failed, 'run')} left out: failed", f"{plural(others, 'run')} left out: {alike}"}
+    retry = "; `regularize retry` hands them over again"
+    assert {line.removesuffix(retry) for line in waited.err.splitlines()[-2:]} == held_back
     assert "RuntimeError: not yet permitted" in waited.err
-    assert "Traceback" in trial.regularize("logs").out
+    logs = trial.regularize("logs").out
+    assert "Traceback" in logs
+    assert any("no further pack is begun" in path.read_text() for path in trial.store.logs.iterdir())
+    status = " ".join(trial.regularize("status").out.split())
+    assert all(line in status for line in held_back)
 
     # A further submission changes nothing.
     again = trial.submit()
     assert (again.code, slurm.queued()) == (1, [])
-    assert held_back in again.err
+    assert all(line in again.err for line in held_back)
 
     permit.touch()
-    assert "3 runs to try again" in trial.regularize("retry").err
+    assert f"{plural(failed, 'run')} to try again" in trial.regularize("retry").err
     local = trial.regularize("submit", "--data-root", str(data_root))
     assert (local.code, "this sweep is in Slurm's queue" in local.err) == (2, True)
     slurm.wait_until_idle()

@@ -28,6 +28,7 @@ QUALITIES = {row["Name"]: row for row in ROWS}
         ({"partition": "main", "account": "research", "qos": "tight"}, 20, 1440),
         ({"partition": "short", "account": "research", "qos": "tight"}, 20, 1),
         ({"qos": "tight"}, 20, 1440),
+        ({"partition": "main,short", "account": "research", "qos": "normal,tight"}, 20, 1),
     ],
 )
 def test_the_limit_that_applies_holds(asked: dict[str, str], jobs: int | None, minutes: int | None) -> None:
@@ -117,7 +118,7 @@ def test_what_stands_before_what(
         default_account="a",
     )
     assert (found.max_time, found.max_submit_jobs) == (minutes, jobs)
-    assert found.sure == (minutes == 60)
+    assert found.sure == (minutes == 60) == found.time_of.startswith("partition main")
 
 
 def test_what_an_account_above_ones_own_lets_all_its_users_submit() -> None:

@@ -21,14 +21,17 @@ from jobs.commands.cancel_and_retry import cancel
 from jobs.status.overview import overview
 from jobs.status.run_filters import Filter
 from jobs.store import lease as leases
+from jobs.store.journal import append
 from jobs.store.pack_status import read_packs
 from jobs.store.planned_runs import read_rows
 from jobs.store.runs_table import read_runs, write_runs
+from jobs.store.stopped import Stopped, stopped
 from jobs.store.submitted_settings import Saved, save
 from jobs.sweep.run_grid import tune_runs
 from jobs.sweep.sweep_file import load_sweep
 from jobs.worker.local_task import work
-from jobs.worker.stopping import Stop
+from jobs.worker.stopping import Stop, never
+from jobs.worker.train_packs import train_packs
 from regularize.config import RunConfig, pack_id
 from regularize.evaluation.settings import Evaluation
 from regularize.store import RUNS, PackPaths, PackStatus, Store, write_table
@@ -114,6 +117,41 @@ def test_a_failure_is_recorded_and_the_next_pack_begun(store: Store, ids: list[s
     paths = store.pack(pack_id(ids[:2]))
     assert paths.error.read_text(encoding="utf-8").endswith("ValueError: cannot be trained\n")
     assert PackStatus.read(paths.status).step == 50  # where it was
+
+
+def test_once_all_fail_alike_no_further_pack_is_begun_until_a_retry(
+    store: Store, ids: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = Training(bad=ids)
+
+    def work_on(packs: list[list[str]]) -> int:
+        """How many of them were begun."""
+        train.packs.clear()
+        assert train_packs(store, packs, train, data_root=None, stop=never, max_failures=2)
+        return len(train.packs)
+
+    singly = [[run_id] for run_id in ids]
+    assert work_on(singly[:1]) == 1
+    assert stopped(store) is None, "one is not enough"
+    assert work_on(singly[1:]) == 1
+    assert work_on(singly[3:]) == 0, "whoever comes later"
+    assert stopped(store) == Stopped(runs=2, message="ValueError: cannot be trained", pack=pack_id(ids[1:2]))
+    assert "no further pack is begun: the last 2 runs to end failed alike: " in capsys.readouterr().err
+
+    store.stopped.write_text("{", encoding="utf-8")
+    assert work_on(singly[3:4]) == 1, "a damaged note says nothing, and is written anew"
+    assert stopped(store)
+
+    store.stopped.unlink()
+    time.sleep(1.1)  # statuses have no fractions of seconds
+    append(store.journal, "retried", runs=ids)
+    assert work_on(singly[:1]) == 1
+    assert stopped(store) is None, "what was before a retry does not count"
+    train.bad = ids[:1]
+    assert work_on(singly[1:3]) == 2
+    train.bad = ids
+    assert work_on(singly[3:4]) == 1
+    assert stopped(store) is None, "some did well in between"
 
 
 def test_a_failure_before_the_first_status_is_recorded_too(store: Store, ids: list[str]) -> None:
