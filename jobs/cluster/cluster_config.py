@@ -124,9 +124,12 @@ class Cluster:
     allow_cpu: bool = False
     """Whether workers that asked for a GPU and see none train on the CPU instead of ending with an error.
     Example: `allow_cpu: true`."""
-    python: str | None = None
-    """Path or name of Python after the lines of `setup`; the one that submits unless given.
-    Example: `python: python`."""
+    python: tuple[str, ...] = ()
+    """Path or name of Python after the lines of `setup`, or a list: a command and its arguments. The one that
+    submits unless given; in a container its `python3`. Example: `python: [conda, run, -n, torch, python]`."""
+    container: str | None = None
+    """An image that tasks are run in, by `apptainer exec` with store, data and scratch bound and `--nv` for
+    GPUs. The follow-up runs outside. Example: `container: $HOME/images/torch.sif`."""
     signal_seconds: int = 120
     """How long before the time limit tasks are told to write their checkpoints.
     Example: `signal_seconds: 300`."""
@@ -180,6 +183,8 @@ def from_json(values: Mapping[str, Any]) -> Cluster:
     if own := values.get("follow_up"):
         paths["follow_up"] = FollowUp(**own)
     lists = {key: tuple(values.get(key, ())) for key in ("setup", "notify", "wished")}
+    python = values.get("python") or ()
+    lists["python"] = (python,) if isinstance(python, str) else tuple(python)  # of earlier versions
     return checked(Cluster(**{**values, **paths, **lists}))
 
 

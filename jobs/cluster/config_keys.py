@@ -208,6 +208,22 @@ def _command(node: Node) -> tuple[str, ...]:
     return tuple(words)
 
 
+def _python(node: Node) -> tuple[str, ...]:
+    """A path, or a list of words: neither is split at its spaces."""
+    if node.value is None:
+        return ()
+    words = tuple(item.text() for item in node.items())
+    if not all(word and word.isprintable() for word in words):
+        raise node.refused("a path or name, or a list: a command and its arguments")
+    return words
+
+
+def _image(node: Node) -> str:
+    if not re.match(r"[a-z]+://.", node.text()):
+        return str(_folder(node))
+    return _word(node)
+
+
 def _follow_up(node: Node) -> FollowUp | None:
     if node.value is False:
         return None
@@ -258,7 +274,8 @@ KINDS: dict[str, dict[str, Callable[[Node], Any]]] = {
         "follow_up": _follow_up,
         "notify": _optional(_command),
         "allow_cpu": _yes_or_no,
-        "python": _optional(Node.text),
+        "python": _python,
+        "container": _optional(_image),
         "signal_seconds": _at_least(10),
         "scratch": _optional(_folder),
         "host": _optional(_host),

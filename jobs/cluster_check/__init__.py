@@ -96,7 +96,7 @@ class Check:
                 folder=folder,
                 data_root=self.data_root,
                 scratch=str(self.cluster.scratch or ""),
-                follow_up=self._follow_up(cluster),
+                follow_up="" if cluster.container else self._follow_up(cluster),  # which runs outside
             )
             report = probe_job.run(slurm, cluster, probe, self.patience)
         except UserError as error:
@@ -111,7 +111,7 @@ class Check:
                 "not checked; try again with a larger --wait, or when the cluster is less busy",
             )
         elif report.there is None:
-            yield node_findings.ended(str(self.store), report.past, report.log)
+            yield node_findings.ended(str(self.store), report.past, report.log, self.cluster.container)
         else:
             yield passed("store there", f"written by {report.there['host']}, seen from here")
             yield from node_findings.findings(

@@ -13,6 +13,11 @@ from jobs.slurm.sacct import PastTask
 
 _INSTALL = "install the same environment there, or set `python:` and `setup:` so that the job finds it"
 
+_INSTALL_IN = (
+    "`apptainer` must be found after the lines of `setup:`, and {} must have `python:` (python3 unless "
+    "given) with torch and what else `pip install regularize-sweeps` brings"
+)
+
 
 def findings(
     cluster: Cluster, here: Mapping[str, Any], there: Mapping[str, Any], asked: bool
@@ -36,7 +41,7 @@ def findings(
         yield _kernels(there["kernels"])
 
 
-def ended(store: str, past: PastTask | None, log: str | None) -> Finding:
+def ended(store: str, past: PastTask | None, log: str | None, container: str | None = None) -> Finding:
     """Why the probe has not reported, from how its job ended and the end of its log (None without one)."""
     node = past.nodes if past and past.nodes else "the compute node"
     code = past.exit_code if past else 0
@@ -51,6 +56,8 @@ def ended(store: str, past: PastTask | None, log: str | None) -> Finding:
     if not log:
         return failed("python", f"{how}, with an empty log", "look at what `setup:` does")
     known = any(words in log for words in ("No module named", "not found", "No such file"))
+    if known and container:
+        return failed("python", f"{how}: {log}", _INSTALL_IN.format(container))
     return failed("python", f"{how}: {log}", _INSTALL if known else "mend what it names")
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.cluster import shell_words
 from jobs.cluster.cluster_config import Cluster
 from jobs.cluster_check import node_probe
+from jobs.slurm import interpreter
 from jobs.slurm.client import Slurm
 from jobs.slurm.environment import submitting
 from jobs.slurm.sacct import PastTask
@@ -81,7 +81,7 @@ def _submit(cluster: Cluster, probe: node_probe.Probe) -> str:
 
     asked = parameters(cluster, name="rs-check")
     asked |= {"nodes": 1, "ntasks_per_node": 1, "time": min(MINUTES, cluster.time), "signal_delay_s": 0}
-    python = shell_words.path(cluster.python) if cluster.python else None
+    python = interpreter.of_tasks(cluster, probe.folder, probe.data_root)
     executor = ParsableExecutor(folder=probe.folder, python=python)
     executor.update_parameters(**asked, srun_args=list(SRUN_ARGS))
     try:

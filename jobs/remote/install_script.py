@@ -44,8 +44,9 @@ def script(cluster: Cluster, snapshot: str, index: str | None) -> remote_shell.S
         [
             f'code="$base/snapshots/{snapshot}"',
             f'test -d "$code" || exit {remote_shell.NO_SNAPSHOT}',
-            *(remote_shell.python(cluster) if cluster.python else _build(index)),
-            f'"$python" -c {quote(_NEW_ENOUGH + _COMPLETE)} "$code/{REQUIREMENTS}" >&3 || exit 1',
+            *(remote_shell.python(cluster) if remote_shell.own_python(cluster) else _build(index)),
+            f"{remote_shell.command(cluster)} -c {quote(_NEW_ENOUGH + _COMPLETE)} "
+            f'"$code/{REQUIREMENTS}" >&3 || exit 1',
         ],
     )
 

@@ -64,12 +64,22 @@ def place(cluster: Cluster) -> tuple[str]:
 
 def python(cluster: Cluster) -> list[str]:
     """Lines that set `$python`: the config's own, or that of the environment that `cluster setup` builds."""
-    if cluster.python:
+    if words := own_python(cluster):
         return [
-            f"python={shell_words.path(cluster.python)}",
+            f"python={shell_words.path(words[0])}",
             f'command -v "$python" >/dev/null || exit {NO_PYTHON}',
         ]
     return ['python="$base/venv/bin/python"', f'test -x "$python" || exit {NO_PYTHON}']
+
+
+def own_python(cluster: Cluster) -> tuple[str, ...]:
+    """The config's own; what it says of a container is for jobs alone."""
+    return () if cluster.container else cluster.python
+
+
+def command(cluster: Cluster) -> str:
+    """`$python` with the arguments that the config gives it."""
+    return " ".join(['"$python"', *map(shell_words.path, own_python(cluster)[1:])])
 
 
 def run(cluster: Cluster, snapshot: str, folders: Sequence[str], module: str, *words: str) -> Script:
@@ -87,7 +97,7 @@ def run(cluster: Cluster, snapshot: str, folders: Sequence[str], module: str, *w
             *python(cluster),
             'cd "$code" || exit 1',
             f'export PYTHONPATH="$code"{places}"${{PYTHONPATH:+:$PYTHONPATH}}"',
-            f'exec "$python" -m {module} {" ".join(map(quote, words))} >&3 3>&-',
+            f"exec {command(cluster)} -m {module} {' '.join(map(quote, words))} >&3 3>&-",
         ],
     )
 

@@ -70,7 +70,8 @@ class Remote:
 
     def _check(self, code: int) -> None:
         if code in (remote_shell.NO_PYTHON, 126, 127):
-            what = f"python is {self.cluster.python!r}" if self.cluster.python else "no environment is built"
+            own = " ".join(remote_shell.own_python(self.cluster))
+            what = f"python is {own!r}" if own else "no environment is built"
             raise UserError(
                 f"there is no Python to use on {self.ssh.host} ({what}): "
                 f"`regularize cluster setup {self.config}` builds one"

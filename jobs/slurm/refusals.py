@@ -8,8 +8,9 @@ _HINTS = {
     "submitjobslimit": _MAX_JOBS,
     "submitjobsperuser": _MAX_JOBS,
     "mutually exclusive": "two options ask for the same: leave out `memory:`, or the one below `sbatch:`",
-    "node configuration": "no node has that much, or too few have: lower nodes, cpus_per_task, tasks_per_node, "
-    "memory or gpus_per_task; `sinfo -o '%P %D %c %m %G'` shows partitions, nodes, CPUs, MiB and GPUs",
+    "node configuration": "no node has that much, or too few have: lower nodes, cpus_per_task, "
+    "tasks_per_node, memory or gpus_per_task; "
+    "`sinfo -o '%P %D %c %m %G'` shows partitions, nodes, CPUs, MiB and GPUs",
     "account": "`account:` must be one of `sacctmgr show association where user=$USER`",
     "qos": "`qos:` must be one of `sacctmgr show association where user=$USER format=account,qos`",
     "generic resource": "`gres:` or `gpus_per_task:` asks for what is not there; see `sinfo -o '%P %G'`",

@@ -14,10 +14,10 @@ from typing import Any
 
 from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError, JobPaths
 
-from jobs.cluster import shell_words
 from jobs.cluster.cluster_config import Cluster
 from jobs.code_copy.own_copy import copy_for_jobs, hold, lines
 from jobs.planning.job_arrays import Slices
+from jobs.slurm import interpreter
 from jobs.slurm.client import FIRST_WAIT, LONGEST_WAIT, Slurm, passing
 from jobs.slurm.environment import submitting
 from jobs.slurm.parsable_executor import ParsableExecutor
@@ -143,7 +143,8 @@ class ToSlurm:
     def _submitted(self, handed: Handed, parallel: int | None) -> str:
         """The job's id, after as many attempts as it takes while Slurm does not answer."""
         cluster, slurm = self.saved.cluster, self.slurm
-        python = cluster.python and shell_words.path(cluster.python)
+        tasks = interpreter.of_tasks(cluster, self.store.folder.parent, self.saved.data_root)
+        python = tasks if handed.elements else interpreter.of_follow_up(cluster)
         executor = ParsableExecutor(folder=self.store.jobs, python=python)
         without = () if handed.after or not handed.elements else self.without
         asked = _parameters(cluster, handed, parallel, without, self.store.logs)

@@ -227,6 +227,43 @@ def test_a_python_that_is_not_there(check: Run, keys: dict[str, object], words: 
     assert words in str(checked.findings)
 
 
+APPTAINER = """\
+#!/bin/sh
+# Apptainer's command line: what is not bound cannot be seen, and the image has to be there.
+echo "$@" >> {folder}/asked
+test "$1" = exec && shift
+while [ "$1" = --bind ]; do test -d "$2" || exit 255; shift 2; done
+test -f "$1" || {{ echo "FATAL: could not open image $1: no such file" >&2; exit 255; }}
+export APPTAINER_CONTAINER="$1" && shift && exec "$@"
+"""
+
+
+def test_a_container(check: Run, slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
+    """Tasks run in it, the follow-up does not; `python` is a command there, not split at spaces."""
+    image, program = tmp_path / "my image's.sif", tmp_path / "bin" / "apptainer"
+    program.parent.mkdir()
+    program.write_text(APPTAINER.format(folder=tmp_path), encoding="utf-8")
+    program.chmod(0o755)
+    keys = {
+        "setup": [f"export PATH={program.parent}:$PATH"],
+        "container": str(image),
+        "python": ["env", "INSIDE=it's; touch pwned", "python3"],
+    }
+    lacking = check(**{key: json.dumps(value) for key, value in keys.items()})
+    assert lacking.failures() == {"python"}
+    assert "could not open image" in lacking.findings["python"][1]
+    image.touch()
+    assert check(**{key: json.dumps(value) for key, value in keys.items()}).code == 0
+    trial = Trial(tmp_path, data_root, SMALL, memory="900M", **keys)
+    assert trial.submit("--wait").code == 0
+    asked = (tmp_path / "asked").read_text(encoding="utf-8").splitlines()
+    assert len(asked) == 3, "the check's two jobs, and the task"
+    binds = f"--bind {trial.root} --bind {data_root}"
+    words = f"exec {binds} {image} env INSIDE=it's; touch pwned python3 -u -m submitit.core._submit "
+    assert asked[-1].startswith(words)
+    assert not list(tmp_path.rglob("pwned"))
+
+
 def test_a_cluster_that_is_busy(slurm: TestCluster, tmp_path: Path) -> None:
     full = slurm.sbatch("sleep 300", "--nodes=4", "--exclusive", "--time=10")
     slurm.wait_for_state(full, "RUNNING")

@@ -1,0 +1,32 @@
+"""The command that starts Python in a job, as words for the shell of its script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jobs.cluster import shell_words
+from jobs.cluster.cluster_config import Cluster
+
+IN_CONTAINER = ("python3",)
+
+
+def of_tasks(cluster: Cluster, *shared: Path | None) -> str | None:
+    """Of what trains; None: this Python. In a container it sees the `shared` folders that are there."""
+    if not cluster.container:
+        return _quoted(cluster.python) or None
+    folders = [str(folder.absolute()) for folder in shared if folder and folder.exists()]
+    folders += [str(cluster.scratch)] if cluster.scratch else []
+    binds = [word for folder in folders for word in ("--bind", folder)]
+    nvidia = ["--nv"] * bool(cluster.gpus_asked)
+    return _quoted(
+        ["apptainer", "exec", *nvidia, *binds, cluster.container, *(cluster.python or IN_CONTAINER)]
+    )
+
+
+def of_follow_up(cluster: Cluster) -> str | None:
+    """Of the job that goes on, which submits: with this Python, as images seldom have Slurm's programs."""
+    return None if cluster.container else of_tasks(cluster)
+
+
+def _quoted(words: tuple[str, ...] | list[str]) -> str:
+    return " ".join(map(shell_words.path, words))
