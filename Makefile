@@ -8,7 +8,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt
 SITE ?= docs/_site
 
-.PHONY: demo docs gallery screenshot test check faults bench cluster clean
+.PHONY: demo docs gallery screenshot test check faults faults-slurm bench cluster clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.11"'
@@ -55,6 +55,10 @@ check: .venv/ready-dev
 N ?= 100
 faults: .venv/ready-dev
 	$(BIN)/python -m tests.faults $(N)
+
+# N faults of Slurm on the throwaway cluster, as root; goes on with what faults-slurm.jsonl has not.
+faults-slurm: .venv/ready-dev
+	$(BIN)/python -m tests.faults.slurm_campaign $(N)
 
 bench: .venv/ready-dev
 	$(BIN)/python -m tests.benchmarks

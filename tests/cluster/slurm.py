@@ -171,11 +171,7 @@ class TestCluster:
             self.start_controller()
         if not self._processes.running("login"):
             self.start_login()
-        for name in NODES:
-            if not self._processes.running(name):
-                self._start_node(name)
-            elif self.node_states()[name] == "down":
-                self.run("scontrol", "update", f"nodename={name}", "state=resume")
+        self.tidy_nodes()
         if jobs := self.queued():
             self.run("scancel", "--signal=KILL", *jobs, check=False)
             self.run("scancel", *jobs, check=False)
@@ -185,6 +181,14 @@ class TestCluster:
             self.set_max_submit_jobs(None)
         self.wait_until_idle(60)
         wait_for("four idle nodes", lambda: set(self.node_states().values()) == {"idle"}, 60)
+
+    def tidy_nodes(self) -> None:
+        """All nodes, none of them down."""
+        for name in NODES:
+            if not self._processes.running(name):
+                self._start_node(name)
+            elif self.node_states()[name] == "down":
+                self.run("scontrol", "update", f"nodename={name}", "state=resume")
 
     def set_max_submit_jobs(self, jobs: int | None) -> None:
         """How many jobs and array tasks the user may have queued; None for no limit."""

@@ -58,7 +58,7 @@ def kill_a_node(slurm: TestCluster, trial: Trial, job_id: str) -> None:
 
 
 def kill_a_task(slurm: TestCluster, trial: Trial, job_id: str) -> None:
-    os.kill(_tasks(trial.store)[-1], signal.SIGKILL)
+    os.kill(tasks_of(trial.store)[-1], signal.SIGKILL)
 
 
 Harm = Callable[[TestCluster, Trial, str], None]
@@ -119,7 +119,7 @@ def _array_names(store: Store) -> str:
     return ",".join(handed.name for handed in read_journal(store.journal).arrays)
 
 
-def _tasks(store: Store) -> list[int]:
+def tasks_of(store: Store) -> list[int]:
     """The processes on the nodes that train for a store, as this machine numbers them."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
