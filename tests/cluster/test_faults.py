@@ -20,7 +20,11 @@ def whole(cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory) -> Sto
         return reference(cluster, tmp_path_factory.mktemp("faults"))
 
 
-@pytest.mark.parametrize("kind", [slurm_kinds.lie, slurm_kinds.kill_submit], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind",
+    [slurm_kinds.lie, slurm_kinds.kill_submit, slurm_kinds.second_worker],
+    ids=lambda kind: kind.__name__,
+)
 def test_a_sweep_heals_and_nothing_is_trained_twice(
     slurm: TestCluster, tmp_path: Path, whole: Store, kind: slurm_kinds.Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from jobs.commands.cli import main
 from jobs.store.pack_status import read_packs
 from regularize.store import Store
 
-_ONE_PROCESS = """
+ONE_PROCESS = """
 import json, sys
 from pathlib import Path
 from jobs.worker.local_task import work
@@ -84,5 +84,5 @@ class Trial:
         folder.mkdir()
         shutil.copy(self.store.runs, store.runs)
         arguments = [str(folder), json.dumps(self.packs()), str(self.data_root)]
-        subprocess.run([sys.executable, "-c", _ONE_PROCESS, *arguments], check=True)
+        subprocess.run([sys.executable, "-c", ONE_PROCESS, *arguments], check=True)
         return store

@@ -30,7 +30,7 @@ SWEEP = """\
 name: slow
 dataset: {digits: {per_class: 8}}
 model: tests.cluster.slow_network:build
-training: {steps: 40, batch_size: 16}
+training: {steps: 100, batch_size: 16}
 evaluation: {every: 10}
 regularizers: {none: }
 seeds: 2

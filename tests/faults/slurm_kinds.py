@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -17,7 +19,7 @@ from jobs.store.journal import read_journal
 from tests.cluster.processes import wait_for
 from tests.cluster.slurm import TestCluster
 from tests.cluster.test_harm import tasks_of
-from tests.cluster.trial import Trial
+from tests.cluster.trial import ONE_PROCESS, Trial
 
 Kind = Callable[[TestCluster, Trial, random.Random], str]
 PROGRAM = "import sys; from jobs.commands.cli import main; sys.exit(main())"
@@ -92,6 +94,16 @@ def lose_node(slurm: TestCluster, trial: Trial, chance: random.Random) -> str:
     return "a node lost"
 
 
+def second_worker(slurm: TestCluster, trial: Trial, chance: random.Random) -> str:
+    """Another job is told to train the very pack that is being trained: it leaves it alone, and says so."""
+    words = [sys.executable, "-c", ONE_PROCESS, str(trial.store.folder), json.dumps(trial.packs())]
+    job_id = slurm.sbatch(shlex.join([*words, str(trial.data_root)]), "--mem=900M")
+    slurm.wait_for_state(job_id, "COMPLETED", "FAILED", seconds=90)
+    (log,) = (slurm.folder / "output").glob(f"{job_id}_*.out")
+    assert "it is left alone" in log.read_text(encoding="utf-8"), log.read_text(encoding="utf-8")
+    return "a second worker at the same pack"
+
+
 def lie(slurm: TestCluster, trial: Trial, chance: random.Random) -> str:
     """squeue, sacct or both answer nothing, garbage or late: to status, submit and the follow-up."""
     programs = chance.choice((["squeue"], ["sacct"], ["squeue", "sacct"]))
@@ -112,7 +124,7 @@ def lie(slurm: TestCluster, trial: Trial, chance: random.Random) -> str:
 
 KINDS: tuple[Kind, ...] = (
     lie, kill_submit, kill_worker, scancel, requeue, lie, requeue_hold, restart_controller, drain, lose_node,
-    submit_twice, lie,
+    submit_twice, lie, second_worker,
 )  # fmt: skip
 
 
