@@ -24,7 +24,7 @@ class Ports:
 
 
 def slurm_conf(folder: Path, host: str, ports: Ports, options: Mapping[str, object]) -> str:
-    """`slurm.conf`. `options` replace lines of it or are added; those by a node's name are what it has.
+    """`slurm.conf`. `options` replace lines of it (None: there is none) or are added; those by a node's name are what it has.
 
     A requeued job may start again after `cred_expire` seconds (120 by default, more than 5). squeue forgets
     a job `MinJobAge` seconds after its end. A node that is silent for `SlurmdTimeout` seconds is down.
@@ -62,8 +62,8 @@ def slurm_conf(folder: Path, host: str, ports: Ports, options: Mapping[str, obje
         "ReturnToService": 2,
         "SlurmdParameters": "config_overrides",  # a node claims more CPUs than this machine may have
     }
-    given = {key: value for key, value in (lines | dict(options)).items() if key not in NODES}
-    text = "".join(f"{key}={value}\n" for key, value in given.items())
+    given = [(key, value) for key, value in (lines | dict(options)).items() if key not in NODES]
+    text = "".join(f"{key}={value}\n" for key, value in given if value is not None)
     for name, port in zip(NODES, ports.nodes, strict=True):
         text += (
             f"NodeName={name} NodeHostname={name} NodeAddr=127.0.0.1 Port={port} "

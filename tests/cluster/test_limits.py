@@ -49,7 +49,7 @@ def test_arrays_are_cut_at_the_largest_index(slurm: TestCluster, trial: Trial) -
 def test_without_arrays_and_accounting_both_phases_complete_unattended(
     slurm: TestCluster, trial: Trial
 ) -> None:
-    none = {"AccountingStorageType": "accounting_storage/none", "AccountingStorageEnforce": "none"}
+    none = {"AccountingStorageType": "accounting_storage/none", "AccountingStorageEnforce": None}
     slurm.set_config(MaxArraySize=0, **none)
     assert trial.submit("--max-jobs", "2").code == 0
     assert elements(trial) == [1, 1]
