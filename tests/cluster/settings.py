@@ -24,7 +24,9 @@ class Ports:
 
 
 def slurm_conf(folder: Path, host: str, ports: Ports, options: Mapping[str, object]) -> str:
-    """`slurm.conf`. `options` replace lines of it (None: there is none) or are added; those by a node's name are what it has.
+    """`slurm.conf`. `options` replace lines of it (None: there is none) or are added.
+
+    Those by a node's name are what it has.
 
     A requeued job may start again after `cred_expire` seconds (120 by default, more than 5). squeue forgets
     a job `MinJobAge` seconds after its end. A node that is silent for `SlurmdTimeout` seconds is down.
