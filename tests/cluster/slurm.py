@@ -179,7 +179,7 @@ class TestCluster:
             self.set_config()
         if self._max_submit_jobs is not None:
             self.set_max_submit_jobs(None)
-        self.wait_until_idle(60)
+        self.wait_until_idle(240)  # Slurm 24.11 keeps jobs COMPLETING for over a minute after a restart
         wait_for("four idle nodes", lambda: set(self.node_states().values()) == {"idle"}, 60)
 
     def tidy_nodes(self) -> None:
