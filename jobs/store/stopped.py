@@ -58,7 +58,11 @@ def _latest_first(store: Store) -> Iterator[tuple[str, PackStatus]]:
     """The packs that have ended since they were last retried, but for those whose files are damaged."""
     never, retried = (0, ""), read_journal(store.journal).retried
     statuses = read_packs(store).statuses
-    for pack_id, status in sorted(statuses.items(), key=lambda each: each[1].updated_at, reverse=True):
+
+    def ended(pack: tuple[str, PackStatus]) -> tuple[str, bool]:  # of one second, what went well last
+        return pack[1].updated_at, pack[1].state == "done"
+
+    for pack_id, status in sorted(statuses.items(), key=ended, reverse=True):
         before = any(status.updated_at < retried.get(run_id, never)[1] for run_id in status.runs)
         raised = status.state == "failed" and store.pack(pack_id).error.exists()
         if (raised and not before) or status.state == "done":
