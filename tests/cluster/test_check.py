@@ -170,14 +170,6 @@ def test_all_nodes_drained(check: Run, slurm: TestCluster) -> None:
     assert "no node of main takes jobs now: 4 drained" in checked.findings["partition"][1]
 
 
-def test_nodes_that_differ(check: Run, slurm: TestCluster) -> None:
-    slurm.set_config(n3="CPUs=1 RealMemory=1000", n4="CPUs=4 RealMemory=2000")
-    assert check(memory="1800M", nodes=3, cpus_per_task=2).code == 0
-    checked = check(memory="1800M", nodes=4)
-    assert checked.failures() == {"request"}
-    assert "no node has that much, or too few have" in checked.findings["request"][1]
-
-
 def test_limits_on_submitted_jobs(check: Run, slurm: TestCluster) -> None:
     slurm.set_max_submit_jobs(1)
     checked = check()
