@@ -26,6 +26,20 @@ def network(dropout: bool = False) -> nn.Sequential:
     )  # fmt: skip
 
 
+def normalised(images: Tensor) -> Tensor:
+    """Images [N, H, W, C] of bytes to [N, C, H, W], channels last in memory."""
+    values = (images.permute(0, 3, 1, 2).float() / 255 - 0.1307) / 0.3081
+    return values.contiguous(memory_format=torch.channels_last)
+
+
+def jacobian_norm(logits: Tensor, x: Tensor) -> Tensor:
+    """Mean squared norm of the Jacobian, by one projection an example."""
+    examples, classes = logits.shape
+    direction = F.normalize(torch.randn_like(logits), dim=1)
+    (row,) = torch.autograd.grad(logits, x, direction, create_graph=True)
+    return classes * row.square().sum() / examples
+
+
 class Tuned:
     """Tensors normalised beforehand, channels last, indexed batches, a fused optimizer.
 
@@ -44,8 +58,7 @@ class Tuned:
     @staticmethod
     def _batches(data: str) -> Iterator[Batch]:
         dataset = load(data)
-        images = (dataset.train_images.permute(0, 3, 1, 2).float() / 255 - 0.1307) / 0.3081
-        images = images.contiguous(memory_format=torch.channels_last)
+        images = normalised(dataset.train_images)
         while True:
             rows = torch.randperm(len(images))
             for first in range(0, len(rows) - BATCH + 1, BATCH):
@@ -59,16 +72,10 @@ class Tuned:
         logits = self.network(x)
         loss = F.cross_entropy(logits, labels)
         if jacobian:
-            loss = loss + JACOBIAN / 2 * self._norm(logits, x)
+            loss = loss + JACOBIAN / 2 * jacobian_norm(logits, x)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         self.optimizer.step()
-
-    def _norm(self, logits: Tensor, x: Tensor) -> Tensor:
-        examples, classes = logits.shape
-        direction = F.normalize(torch.randn_like(logits), dim=1)
-        (row,) = torch.autograd.grad(logits, x, direction, create_graph=True)
-        return classes * row.square().sum() / examples
 
 
 class Loader:
