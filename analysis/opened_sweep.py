@@ -247,7 +247,7 @@ class OpenedSweep:
         with (
             only_trusted(self.trusted),
             one_thread(torch=FIGURES[name].needs == "networks"),
-            telling_apart(self.tables.entries, self.tables.words),
+            telling_apart(self.tables.entries, self.tables.words, self.tables.baseline),
         ):
             return [each for part in parts for each in draw(name, replace(part, score=score), inches)]
 

@@ -20,7 +20,7 @@ from regularize.evaluation.settings import Evaluation
 from regularize.memory import keep_large_blocks
 from regularize.results import Measured, Row, measured_columns, now, write_measured
 from regularize.stopwatch import Stopwatch
-from regularize.store import RESULTS, PackPaths, PackStatus, read_table, write_table
+from regularize.store import RESULTS, DamagedFileError, PackPaths, PackStatus, read_table, write_table
 from regularize.trainer import Trainer
 
 
@@ -98,6 +98,9 @@ def _replace_tables(
     """Whatever ends this between the first and the last line, the pack is one that has to be measured."""
     staying = {path.name for path in (paths.metrics, paths.weights, paths.snapshots)}
     files = {name: size for name, size in before.files.items() if name in staying}
+    if measured.found.jacobian_norms is None:
+        kept = replace(measured.found, jacobian_norms=_jacobian_norms(paths, len(before.runs)))
+        measured = measured._replace(found=kept)
     replace(before, evaluation="", files=files).write(paths.status)
     write_measured(paths, before.runs, measured)
     spent = (after.evaluation_seconds - before.evaluation_seconds) / len(before.runs)
@@ -110,6 +113,17 @@ def _replace_tables(
     after = replace(after, files=dict(paths.kept()))
     after.write(paths.status)
     return after
+
+
+def _jacobian_norms(paths: PackPaths, runs: int) -> Tensor | None:
+    """[R, N], as the predictions have them, which are written anew with them; None where they do not."""
+    try:
+        kept = read_table(paths.predictions, ["jacobian_norm"])
+    except (FileNotFoundError, DamagedFileError):
+        return None
+    if not kept.column_names:  # written by an earlier version
+        return None
+    return torch.tensor(kept["jacobian_norm"].to_numpy()).view(runs, -1)
 
 
 def _weights(paths: PackPaths, ids: Sequence[str], device: torch.device) -> dict[str, Tensor]:

@@ -58,7 +58,8 @@ def write_all(
 def write_measured(paths: PackPaths, ids: Sequence[str], measured: Measured) -> None:
     """The tables beside `results` of what was measured of the final weights."""
     if measured.evaluation.predictions:
-        write_table(paths.predictions, final.predictions_table(ids, *measured.outputs["test"]), PREDICTIONS)
+        predictions = final.predictions_table(ids, measured.found, *measured.outputs["test"])
+        write_table(paths.predictions, predictions, PREDICTIONS)
     if measured.found.spectra:
         write_table(paths.spectra, final.spectra_rows(ids, measured.found), SPECTRA)
     if measured.found.attacks:

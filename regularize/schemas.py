@@ -104,6 +104,7 @@ PREDICTIONS = pa.schema(
         ("example", pa.int64()),  # row of the test split
         ("label", pa.int64()),  # the true class
         ("logits", pa.list_(pa.float32())),  # one per class
+        ("jacobian_norm", pa.float64()),  # ‖∂z/∂x‖_F; null where this example's was not measured
     ]
 )
 SPECTRA = pa.schema(

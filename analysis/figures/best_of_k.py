@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.parts import style
 from analysis.figures.parts.bands import SHARES, share_ends
-from analysis.figures.parts.panels import pages, small_multiples
+from analysis.figures.parts.panels import TITLE, pages, small_multiples
 from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.notation import methods
@@ -79,9 +79,7 @@ def _figure(comparison: Comparison, panels: list[Contender], data: pd.DataFrame)
             )
             return
         axes.fill_between(mine["runs"], mine["low"], mine["high"], color=look.colour, alpha=0.2, linewidth=0)
-        axes.plot(
-            mine["runs"], mine["mean"].clip(lower=bottom), look.marker, linestyle="-", color=look.colour
-        )
+        axes.plot(mine["runs"], mine["mean"].clip(lower=bottom), marker=look.marker, color=look.colour)
         below = mine["runs"][mine["mean"] < bottom]
         axes.plot(below, [bottom] * len(below), marker=11, color=look.colour, linestyle="", markersize=6)
 
@@ -97,7 +95,8 @@ def _figure(comparison: Comparison, panels: list[Contender], data: pd.DataFrame)
     figure.axes[0].set_ylim(bottom - margin, top + margin)
     figure.axes[0].xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     for axes, contender in zip(figure.axes, panels, strict=True):
-        axes.set_title(style.plain(methods.method(contender.regularizer).label))
+        words = style.broken(methods.method(contender.regularizer).label, TITLE)
+        axes.set_title(style.plain("\n".join(words)), linespacing=1.15)
     return figure
 
 

@@ -18,7 +18,7 @@ from analysis.notation.methods import method
 from analysis.notation.number_text import number
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.tables.store_tables import digest
-from analysis.text.caption_phrases import band, counts, layer_pages, name, notes, of, seeds
+from analysis.text.caption_phrases import band, counts, layer_pages, name, notes, of, reference, seeds
 
 ALL = "all of them"  # the mean over corruptions
 _CELL = ("regularizer", "strength", "corruption", "severity")
@@ -43,8 +43,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 alt=(
                     f"Curves of accuracy that fall with severity, a row for each of {len(panels)} "
                     f"regularizers, a column for each corruption ({', '.join(corruptions)}), the curve "
-                    f"without a regularizer in grey. Mean accuracy over corruptions at the highest severity "
-                    f"({seeds(comparison, rows=rows)}): {_ends(comparison, data)}."
+                    f"with {reference(comparison)} in grey. Mean accuracy over corruptions at the highest "
+                    f"severity ({seeds(comparison, rows=rows)}): {_ends(comparison, data)}."
                 ),
                 summary=f"{of(comparison)}, accuracy on corrupted images: {_ends(comparison, data)}",
                 band=band(comparison, rows),
@@ -95,9 +95,13 @@ def _words(corruption: str) -> str:
 
 
 def _ends(comparison: Comparison, data: pd.DataFrame) -> str:
-    """Mean accuracies at the highest severity: the best, and without a regularizer."""
+    """Mean accuracies at the highest severity: the best, and the baseline's."""
     last = data[(data["corruption"] == ALL) & (data["severity"] == data["severity"].max())]
-    values = {each: of_contender(last, each)["mean"].max() for each in comparison.contenders}
+    values = {
+        each: of_contender(last, each)["mean"].max()
+        for each in comparison.contenders
+        if not comparison.unstable(each) or each == comparison.baseline
+    }
     best = max(values, key=lambda contender: values[contender])
     shown = dict.fromkeys([best, comparison.baseline or best])
     return " vs ".join(f"{name(each)} {number(values[each], 1)} %" for each in shown)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.parts import style
 from analysis.figures.parts.bands import means, of_contender
+from analysis.figures.parts.panels import pages
 from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.notation.intervals import Interval
@@ -18,9 +19,10 @@ from analysis.notation.number_text import number, plus_minus
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.corruption_error import MEAN, corruption_errors
 from analysis.tables.store_tables import digest
-from analysis.text.caption_phrases import band, counts, left_out, name, of, seeds
+from analysis.text.caption_phrases import band, counts, left_out, name, of, reference, seeds
 
 _ROW = 0.24  # inches
+_ROWS_A_PAGE, _NAME = 30, 48  # characters of a name on a line
 _LEAST = 10.0  # percent from 100 that have the full colour at least
 _PALE = 0.6  # of the way to the full colour, up to which black letters are read better than white ones
 _WIDE = 2  # columns that the mean takes, for its interval
@@ -36,19 +38,28 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         )
     cell = ("regularizer", "strength", "corruption")
     data = means(corruption_errors(rows, comparison.baseline), cell, "relative")
-    yield Drawing(
-        name=subject.name("corruption_errors"),
-        figure=_figure(comparison, data),
+    for suffix, contenders in pages(comparison, _ROWS_A_PAGE):
+        yield _drawing(subject.name("corruption_errors") + suffix, comparison, contenders, rows, data)
+
+
+def _drawing(
+    file: str, comparison: Comparison, contenders: list[Contender], rows: pd.DataFrame, data: pd.DataFrame
+) -> Drawing:
+    return Drawing(
+        name=file,
+        figure=_figure(comparison, contenders, data),
         data=data,
         caption=(
-            f"{of(comparison)}: errors on corrupted test images as percent of those without a regularizer "
+            f"{of(comparison)}: errors on corrupted test images as percent of those with "
+            f"{reference(comparison)} "
             "(Hendrycks and Dietterich, 2019): for each corruption those of all severities together; "
             f"mCE is the mean over corruptions. Means over seeds ({seeds(comparison, rows=rows)}), mCE "
             f"with its 95% t-interval. Strengths: {comparison.rule}.{left_out(comparison, rows)}"
         ),
         alt=(
-            f"A table of colours: a row for each of {len(comparison.contenders)} contenders, a column for "
-            f"each corruption; blue where there are fewer errors than without a regularizer, red where more. "
+            f"A table of colours: a row for each of {len(contenders) + 1} contenders, a column for "
+            f"each corruption; blue where there are fewer errors than with "
+            f"{reference(comparison)}, red where more. "
             f"Mean corruption errors ({seeds(comparison, rows=rows)}): {_errors(comparison, data)}."
         ),
         summary=f"{of(comparison)}, mean corruption error: {_errors(comparison, data)}",
@@ -58,8 +69,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     )
 
 
-def _figure(comparison: Comparison, data: pd.DataFrame) -> Figure:
-    contenders = [*comparison.challengers, *([comparison.baseline] if comparison.baseline else [])]
+def _figure(comparison: Comparison, contenders: Sequence[Contender], data: pd.DataFrame) -> Figure:
+    contenders = [*contenders, *([comparison.baseline] if comparison.baseline else [])]
     corruptions = [MEAN, *(each for each in dict.fromkeys(data["corruption"]) if each != MEAN)]
     table = np.array([_row(data, each).reindex(corruptions) for each in contenders], dtype=float)
     furthest = max(_LEAST, float(np.nanmax(np.abs(table - 100))))
@@ -86,13 +97,13 @@ def _figure(comparison: Comparison, data: pd.DataFrame) -> Figure:
         axes.text(places[column], row + 0.5, text, ha="center", va="center", fontsize=7, color=colour)
     labels = ["mCE", *(each.replace("_", " ") for each in corruptions[1:])]
     axes.set_xticks(places, labels, rotation=45, ha="left", fontsize=7)
-    names = [style.plain(name(contender)) for contender in contenders]
+    names = [style.plain("\n".join(style.broken(name(each), _NAME))) for each in contenders]
     axes.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=7)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.axvline(_WIDE, color=style.INK, linewidth=1)
     axes.spines[:].set_visible(False)
-    figure.supxlabel("Errors, % of those without a regularizer", fontsize=8)
+    figure.supxlabel(style.plain(f"Errors, % of those with {reference(comparison)}"), fontsize=8)
     return figure
 
 

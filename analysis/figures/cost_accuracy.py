@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -20,9 +20,10 @@ from analysis.notation.intervals import Interval, interval
 from analysis.notation.number_text import plus_minus
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.tables.store_tables import digest
-from analysis.text.caption_phrases import in_order, name, span, where
+from analysis.text.caption_phrases import name, reference, span, where
 
-_PROBLEMS_A_PAGE = 6
+_PROBLEMS_A_PAGE, _ENTRIES_A_PAGE = 6, 14
+_NAME = 20  # characters of a name in the legend, on a line
 _FEW = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
 _MANY = (0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2, 2.5, 3, 4)
 
@@ -33,11 +34,30 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     tables = {each.slug: costs(each) for each in found}
     found = [each for each in found if len(tables[each.slug])]
     if not found:
-        raise CannotDrawError("no problem has finished runs both with and without a regularizer")
-    for page, start in enumerate(range(0, len(found), _PROBLEMS_A_PAGE), 1):
-        shown = found[start : start + _PROBLEMS_A_PAGE]
-        suffix = f"-{page}" if len(found) > _PROBLEMS_A_PAGE else ""
-        yield _drawing(subject.name("cost_accuracy") + suffix, shown, [tables[each.slug] for each in shown])
+        raise CannotDrawError(
+            "no problem has finished runs both of a baseline and of what is compared with it"
+        )
+    names = _entries(found)
+    every = [
+        (found[start : start + _PROBLEMS_A_PAGE], names[first : first + _ENTRIES_A_PAGE])
+        for start in range(0, len(found), _PROBLEMS_A_PAGE)
+        for first in range(0, len(names), _ENTRIES_A_PAGE)
+    ]
+    for page, (shown, entries) in enumerate(every, 1):
+        suffix = f"-{page}" if len(every) > 1 else ""
+        few = [
+            _of(tables[each.slug], {*entries, each.baseline.regularizer}) for each in shown if each.baseline
+        ]
+        yield _drawing(subject.name("cost_accuracy") + suffix, shown, few)
+
+
+def _entries(shown: Sequence[Comparison]) -> list[str]:
+    """All that are compared with the baseline, each once."""
+    return list(dict.fromkeys(each.regularizer for comparison in shown for each in comparison.challengers))
+
+
+def _of(table: pd.DataFrame, entries: Collection[str]) -> pd.DataFrame:
+    return table[table["regularizer"].isin(entries)].reset_index(drop=True)
 
 
 def costs(comparison: Comparison) -> pd.DataFrame:
@@ -76,7 +96,8 @@ def _drawing(file: str, shown: Sequence[Comparison], tables: Sequence[pd.DataFra
         figure=_figure(shown, tables),
         data=data,
         caption=(
-            "Training time relative to training without a regularizer (a pack's time is shared out among "
+            f"Training time relative to training with "
+            f"{reference(shown[0])} (a pack's time is shared out among "
             "its runs; measurements are not in it) against test accuracy, means over seeds "
             f"({n}), accuracies with 95% t-intervals, on "
             f"{', '.join(where(each.problem) for each in shown)}. Times were taken as "
@@ -86,7 +107,7 @@ def _drawing(file: str, shown: Sequence[Comparison], tables: Sequence[pd.DataFra
             "Scatter plot of relative training time and test accuracy, a marker for each technique, "
             f"means over seeds ({n}). {said}."
         ),
-        summary=f"training time relative to no regularizer: {said}",
+        summary=f"training time relative to {reference(shown[0])}: {said}",
         band="95% t-interval of the mean accuracy over seeds",
         n={
             f"{where(each.problem)}: {name(contender)}": len(each.done(contender))
@@ -109,7 +130,13 @@ def _said(comparison: Comparison, table: pd.DataFrame) -> str:
 def _figure(shown: Sequence[Comparison], tables: Sequence[pd.DataFrame]) -> Figure:
     columns = min(len(shown), 2 if len(shown) in (2, 4) else 3)
     rows = math.ceil(len(shown) / columns)
-    figure = Figure(figsize=(style.text_width(style.WIDE), 0.5 + 2.3 * rows), layout="constrained")
+    present = {name for table in tables for name in table["regularizer"]}
+    baselines = (each.baseline.regularizer for each in shown if each.baseline)
+    entries = dict.fromkeys([*baselines, *_entries(shown)])
+    looks = [methods.method(each) for each in entries if each in present]
+    labels = ["\n".join(style.broken(look.label, _NAME)) for look in looks]
+    height = max(0.5 + 2.3 * rows, 0.2 + sum(0.08 + 0.14 * (1 + label.count("\n")) for label in labels))
+    figure = Figure(figsize=(style.text_width(style.WIDE), height), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, each, table in zip(grid.flat, shown, tables, strict=False):
         for contender in each.contenders:
@@ -118,13 +145,19 @@ def _figure(shown: Sequence[Comparison], tables: Sequence[pd.DataFrame]) -> Figu
         axes.set_title(style.plain(where(each.problem)))
     for axes in grid.flat[len(shown) :]:
         axes.remove()
-    figure.supxlabel("Training time relative to no regularizer", fontsize=8)
+    figure.supxlabel(style.plain(f"Training time relative to {reference(shown[0])}"), fontsize=8)
     figure.supylabel("Test accuracy (%)", fontsize=8)
-    order = in_order(contender for each in shown for contender in each.contenders)
-    looks = [methods.method(regularizer) for regularizer in dict.fromkeys(each.regularizer for each in order)]
     handles = [
-        Line2D([], [], color=look.colour, marker=look.marker, linestyle="", label=style.plain(look.label))
-        for look in looks
+        Line2D(
+            [],
+            [],
+            color=look.colour,
+            marker=look.marker,
+            markersize=_size(look),
+            linestyle="",
+            label=style.plain(label),
+        )
+        for look, label in zip(looks, labels, strict=True)
     ]
     figure.legend(handles=handles, loc="outside right center", labelspacing=0.6, handletextpad=0.3)
     return figure
@@ -135,7 +168,12 @@ def _mark(axes: Axes, row: pd.DataFrame, contender: Contender) -> None:
     for _, each in row.iterrows():
         x, y, half = each["time"], each["accuracy"], each["accuracy_half"]
         axes.vlines(x, y - half, y + half, color=look.colour, linewidth=0.7, alpha=0.5)
-        axes.plot(x, y, look.marker, color=look.colour, markersize=4.5)
+        axes.plot(x, y, marker=look.marker, linestyle="", color=look.colour, markersize=_size(look))
+
+
+def _size(look: methods.Method) -> float:
+    """Of a marker; numbers have to be read."""
+    return 8 if look.marker.startswith("$") else 4.5
 
 
 def _set_axis(axes: Axes, table: pd.DataFrame) -> None:
@@ -148,4 +186,6 @@ def _set_axis(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_xticks([tick for tick in ticks if low / reach <= tick <= high * reach])
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.axvline(1, color=style.INK, linewidth=0.6)
+    axes.axvline(
+        1, color=style.GREY, linewidth=0.6, linestyle=":", zorder=0.5
+    )  # below the baseline's interval

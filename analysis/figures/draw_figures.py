@@ -152,7 +152,7 @@ class Request:
         found = _kept_subjects(self) if networks else self.subjects()
         subject = together(found) if problem is None else found[problem]
         tables = found[0].comparison.tables if found else Tables(self.store)
-        with one_thread(torch=networks), telling_apart(tables.entries, tables.words):
+        with one_thread(torch=networks), telling_apart(tables.entries, tables.words, tables.baseline):
             return {name: self._drawn(name, subject) for name in names}
 
     def _drawn(self, name: str, subject: Subject) -> Drawn:

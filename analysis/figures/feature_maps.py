@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,8 @@ from analysis.networks.example_choice import Examples, one_a_class
 from analysis.networks.layer_activations import convolutions, feature_maps
 from analysis.statistics.contenders import Contender
 from analysis.text.caption_phrases import name
+from regularize.config import RunConfig
+from regularize.named_objects import is_named
 
 _CHANNELS = 16  # of a layer that are shown
 _NARROW = 6  # channels that fit into one column
@@ -60,7 +62,7 @@ def _pages(subject: Subject, shown: Shown, example: Examples, layer: str, maps: 
             caption=(
                 f"{shown.subject}: what layer {layer} puts out for test image {example.rows[0]} (drawn by "
                 f"a hash), normalised as in training, before pooling and activation; {some} channels. "
-                f"{shown.notes} {_start(shown)} One colour scale for all, cut at the 99.5th percentile."
+                f"{shown.notes} {_starts(shown)} One colour scale for all, cut at the 99.5th percentile."
             ),
             alt=(
                 f"Small maps, a row for each technique. Standard deviations of their values: {spread}, n "
@@ -73,15 +75,35 @@ def _pages(subject: Subject, shown: Shown, example: Examples, layer: str, maps: 
         )
 
 
-def _start(shown: Shown) -> str:
-    """Whether a column shows the same filter."""
-    apart = [
-        name(contender)
-        for contender, trained in shown.networks.items()
-        if any(term.technique == "hard_svb" for term in trained.config.terms)
-    ]
-    but = f", but for {', '.join(apart)}, where the same start was made orthogonal" if apart else ""
+def _starts(shown: Shown) -> str:
+    return start({contender: trained.config for contender, trained in shown.networks.items()})
+
+
+def start(configs: Mapping[Contender, RunConfig]) -> str:
+    """Whether a column shows the same filter, from what the weights of these networks of one seed started."""
+    if len(configs) < 2:
+        return ""
+    apart: dict[str, list[str]] = {}
+    for contender, config in configs.items():
+        apart.setdefault(_own_start(config), []).append(name(contender))
+    usual = apart.pop("", None) or (apart.popitem()[1] if len(apart) == 1 and _ORTHOGONAL in apart else None)
+    if not usual:
+        return "The networks did not start from the same weights: a column need not show the same filter."
+    but = "".join(f", but for {', '.join(names)}, {how}" for how, names in apart.items())
     return f"The networks started from the same weights{but}: a column shows what became of the same filter."
+
+
+_ORTHOGONAL = "where the same start was made orthogonal"
+
+
+def _own_start(config: RunConfig) -> str:
+    """How the start differs from the weights that the model draws; `` where it does not."""
+    if config.training.start is not None:
+        return _ORTHOGONAL if config.training.start == "orthogonal" else ""
+    techniques = [term.technique for term in config.terms]
+    if any(map(is_named, techniques)):  # not asked: nothing of somebody else's is imported
+        return "whose technique may have changed them"
+    return _ORTHOGONAL if "hard_svb" in techniques else ""
 
 
 def _figure(

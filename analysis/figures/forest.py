@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from analysis.figures.parts.forest_panels import panels
+from analysis.figures.parts.forest_panels import panels, rows_that_fit
 from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.notation.intervals import Interval
@@ -34,10 +34,26 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         why = str(reasons.iloc[0]) if len(reasons) else "there is no regularizer to compare with"
         raise CannotDrawError(f"nothing can be compared with {tables.baseline!r}: {why}")
     found = [each for each in subject.comparisons if of_problem(rows, each.problem).any()]
-    for page, start in enumerate(range(0, len(found), _PROBLEMS_A_PAGE), 1):
-        mine = found[start : start + _PROBLEMS_A_PAGE]
-        file = subject.name("forest") + (f"-{page}" if len(found) > _PROBLEMS_A_PAGE else "")
-        yield _drawing(file, mine, rows, shown)
+    every = [
+        (mine, part)
+        for start in range(0, len(found), _PROBLEMS_A_PAGE)
+        if (mine := found[start : start + _PROBLEMS_A_PAGE])
+        for part in _parts(pd.concat([rows[of_problem(rows, each.problem)] for each in mine]))
+    ]
+    for page, (mine, part) in enumerate(every, 1):
+        yield _drawing(subject.name("forest") + (f"-{page}" if len(every) > 1 else ""), mine, part, shown)
+
+
+def _parts(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """By entries, as many as a page has room for."""
+    of_entry = rows.groupby("regularizer")["strength"].nunique().to_dict()
+    pairs = zip(rows["regularizer"], rows["strength"], strict=True)
+    room, pages = rows_that_fit([Contender(*pair) for pair in pairs]), list[list[str]]([[]])
+    for entry in dict.fromkeys(rows["regularizer"]):
+        if pages[-1] and sum(of_entry[each] for each in [*pages[-1], entry]) > room:
+            pages.append([])
+        pages[-1].append(entry)
+    return [rows[rows["regularizer"].isin(page)] for page in pages]
 
 
 def _drawing(file: str, shown: Sequence[Comparison], rows: pd.DataFrame, score: Score) -> Drawing:
@@ -58,7 +74,7 @@ def _drawing(file: str, shown: Sequence[Comparison], rows: pd.DataFrame, score: 
         summary=f"{score.what} against {_against(every)}: {_furthest(shown, mine, score)}",
         band=(
             f"simultaneous 95% t-intervals (Bonferroni, over the comparisons of a problem) of the mean "
-            f"{'log ratio' if score.is_ratio else 'difference'} over {every['over'].iloc[0]}"
+            f"{'log ratio' if score.is_ratio else 'difference'} over {_over(every)}"
         ),
         n={f"{problem}: {contender}": n for problem, contender, n, _ in _differences(shown, mine, score)},
         inputs=digest(mine),
@@ -75,7 +91,7 @@ def _caption(shown: Sequence[Comparison], rows: pd.DataFrame, score: Score, pair
     side = "higher" if score.higher_is_better else "lower"
     said = [
         f"{kind} {score.what} to {'that of ' * score.is_ratio}{_against(rows)} ({side} is {score.better}), "
-        f"paired by seed ({pairs} pairs of runs), with t-intervals over {first['over']}"
+        f"paired by seed ({pairs} pairs of runs), with t-intervals over {_over(rows)}"
         f"{', taken of the logarithms,' * score.is_ratio} that with 95% cover for all comparisons of a "
         f"problem at once, on {', '.join(where(each.problem) for each in shown)}.",
         f"Filled and †: significant at 5% and confirmed ({first['test']}; {first['correction']}).",
@@ -97,6 +113,11 @@ def _caption(shown: Sequence[Comparison], rows: pd.DataFrame, score: Score, pair
             said.append(f"{here} is concluded on {_names(those)}: {reason}.")
     said.append(f"Strengths: {first['rule']}.")
     return " ".join(said)
+
+
+def _over(rows: pd.DataFrame) -> str:
+    """What intervals cover, on each problem."""
+    return " or ".join(dict.fromkeys(rows["over"]))
 
 
 def _against(rows: pd.DataFrame) -> str:
@@ -134,7 +155,7 @@ def _furthest(shown: Sequence[Comparison], rows: pd.DataFrame, score: Score) -> 
     """The best difference of every problem, and how many are significant."""
     said = []
     for each in shown:
-        mine = rows[of_problem(rows, each.problem)]
+        mine = rows[of_problem(rows, each.problem) & ~rows["unstable"].astype(bool)]
         if mine.empty:
             said.append(f"{where(each.problem)}: nothing to compare")
             continue

@@ -20,7 +20,7 @@ from analysis.notation.number_text import number
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.estimates import crossed, over_seeds
 from analysis.tables.store_tables import digest
-from analysis.text.caption_phrases import counts, name, notes, of, seeds
+from analysis.text.caption_phrases import counts, name, notes, of, reference, seeds
 from regularize.evaluation.settings import ATTACKS
 
 _EQUAL = 0.05  # percentage points: what would be drawn on one line
@@ -37,7 +37,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     if same:
         attacks.remove("pgd")
     examples = int(rows["examples"].max())
-    over = f"seeds and the {examples} images" if rows["correct"].notna().all() else "seeds"
+    over = f"seeds and {examples} images" if rows["correct"].notna().all() else "seeds"
     for suffix, panels in pages(comparison, ROWS_A_PAGE):
         yield Drawing(
             name=subject.name("robustness_curves") + suffix,
@@ -46,12 +46,12 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             caption=(
                 f"{of(comparison)}: accuracy on {examples} test images with white noise of standard "
                 "deviation σ, and under attacks that change no pixel by more than ε (FGSM, one step; PGD, "
-                f"many), in units of the range of a pixel. {same}Bands cover {over}; {SHARES}. "
-                f"{notes(comparison, rows)}"
+                f"many), in units of the range of a pixel. {same}{SHARES.capitalize()}. "
+                f"{notes(comparison, rows, over)}"
             ),
             alt=(
                 f"Curves of accuracy that fall with the size of an attack, a row for each of {len(panels)} "
-                f"regularizers, a column for each attack, the curve without a regularizer in grey. "
+                f"regularizers, a column for each attack, the curve with {reference(comparison)} in grey. "
                 f"Mean accuracy over seeds ({seeds(comparison, rows=rows)}): {_ends(comparison, data)}."
             ),
             summary=f"{of(comparison)}, accuracy under attack: {_ends(comparison, data)}",
@@ -111,8 +111,7 @@ def _figure(
         share_y=False,
     )
     for place, axes in enumerate(figure.axes):
-        low, high = limits(data[data["attack"] == attacks[place % len(attacks)]])
-        axes.set_ylim(max(low, -3), min(high, 103))
+        axes.set_ylim(*_limits(data[data["attack"] == attacks[place % len(attacks)]]))
         axes.set_xlim(left=0)
         axes.locator_params(axis="x", nbins=4)
         axes.locator_params(axis="y", nbins=3)
@@ -120,16 +119,27 @@ def _figure(
     return figure
 
 
+def _limits(shown: pd.DataFrame) -> tuple[float, float]:
+    """Those of all means with the usual band around them, within 0 and 100 % and a margin."""
+    low, high = limits(shown)
+    below, above = (abs(shown[end] - shown["mean"]).median() for end in ("low", "high"))
+    if pd.notna(below):
+        low, high = min(low, shown["mean"].min() - below), max(high, shown["mean"].max() + above)
+    return max(low, -3.0), min(high, 103.0)
+
+
 def _ends(comparison: Comparison, data: pd.DataFrame) -> str:
-    """Accuracies under the largest disturbance of each kind: without a regularizer, and the best."""
+    """Accuracies under the largest disturbance of each kind: the baseline's, and the best."""
     said = []
     for attack, rows in data.groupby("attack", sort=False):
         last = rows[rows["size"] == rows["size"].max()]
         values = {
             contender: mine.max()
             for contender in comparison.contenders
-            if len(mine := of_contender(last, contender)["mean"])
+            if len(mine := of_contender(last, contender)["mean"]) and not comparison.unstable(contender)
         }
+        if not values:
+            continue
         best = max(values, key=lambda contender: values[contender])
         shown = dict.fromkeys([best, comparison.baseline if comparison.baseline in values else best])
         words = " vs ".join(f"{name(each)} {number(values[each], 1)} %" for each in shown)

@@ -23,7 +23,7 @@ from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.notation.number_text import number
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.tables.store_tables import digest
-from analysis.text.caption_phrases import band, counts, layer_pages, name, notes, of, seeds
+from analysis.text.caption_phrases import band, counts, layer_pages, name, notes, of, reference, seeds
 
 ALIKE = 0.05
 """The difference to the baseline's, in shares of the layer's largest value, that no eye would see."""
@@ -58,7 +58,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 ),
                 alt=(
                     f"Curves of falling singular values, a row for each of {len(panels)} regularizers, a "
-                    f"column for each of the layers {', '.join(layers)}; the curve without a regularizer is "
+                    f"column for each of the layers {', '.join(layers)}; the curve with "
+                    f"{reference(comparison)} is "
                     f"grey; means over seeds ({seeds(comparison)}). Largest to smallest: "
                     f"{_ranges(comparison, data)}."
                 ),

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from analysis.figures.parts import style
-from analysis.figures.parts.panels import pages, small_multiples
+from analysis.figures.parts.panels import TITLE, pages, small_multiples
 from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.strength_axis import place, set_axis
 from analysis.figures.parts.subject import CannotDrawError, Subject
@@ -23,11 +23,12 @@ from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.scores import SCORES, Score
 from analysis.statistics.sensitivity import sensitivity
 from analysis.tables.store_tables import digest
-from analysis.text.caption_phrases import of
+from analysis.text.caption_phrases import of, reference
 
 _REACH = 15  # percentage points below the worst choice: what is lower is marked at the bottom
 _STYLES = ("-", "--", ":", "-.")
 _RING: dict[str, Any] = {"marker": "o", "markersize": 8, "fillstyle": "none", "markeredgewidth": 0.9}
+_PLATEAU: dict[str, Any] = {"hatch": "////"}  # beside the baseline's band, which is grey as well
 _BELOW: dict[str, Any] = {"marker": 11, "markersize": 6}  # a caret that points down
 
 
@@ -54,14 +55,14 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 f"{of(comparison)}: {score.what} by strength, means over {_seeds(rows)} seeds with 95% "
                 "t-intervals; a diverged run counts as a constant guess. Ringed: the strength "
                 "chosen; a caret at the bottom: a score below the axis; small ones: an interval "
-                "that goes on. Shaded: the plateau, neighbouring "
+                "that goes on. Hatched: the plateau, neighbouring "
                 "strengths that are worse by no more than the region of practical "
                 "equivalence; below how many those are at least and at most, by intervals of the differences "
                 f"that with 95% hold for all strengths of a regularizer. Rule: {rows['rule'].iloc[0]}."
             ),
             alt=(
                 f"{len(page)} small panels, one for each regularizer, with {score.what} by strength and the "
-                f"score without a regularizer as a grey line; means over {_seeds(rows)} seeds. "
+                f"score with {reference(comparison)} as a grey line; means over {_seeds(rows)} seeds. "
                 f"{_said(data, panels)}."
             ),
             summary=f"{of(comparison)}, plateaus: {_said(data, panels)}",
@@ -99,7 +100,9 @@ def _figure(comparison: Comparison, panels: list[Contender], data: pd.DataFrame,
     ring = Line2D([], [], color=style.INK, linestyle="", label="chosen", **_RING)
     handles: list[Any] = [ring] if data["chosen"].any() else []
     if (data["plateau_low"] < data["plateau_high"]).any():
-        handles.append(Patch(facecolor=style.INK, alpha=0.12, label="plateau"))
+        handles.append(
+            Patch(facecolor="white", edgecolor=style.INK, linewidth=0, label="plateau", **_PLATEAU)
+        )
     handles.append(Patch(facecolor=style.GREY, alpha=0.3, label="baseline, 95%"))
     y_label = f"{score.what.capitalize()}{f' ({score.unit.strip()})' * bool(score.unit)}"
     figure = small_multiples(comparison, panels, draw, "Strength", y_label, handles, share_x=False)
@@ -108,7 +111,8 @@ def _figure(comparison: Comparison, panels: list[Contender], data: pd.DataFrame,
     for axes, contender in zip(figure.axes, panels, strict=True):
         mine = data[data["regularizer"] == contender.regularizer]
         label, symbol = methods.method(contender.regularizer).label, mine["axis"].iloc[0]
-        axes.set_title(style.plain(f"{label} ({symbol})" if symbol else label))
+        words = style.broken(f"{label} ({symbol})" if symbol else label, TITLE)
+        axes.set_title(style.plain("\n".join(words)), linespacing=1.15)
         axes.set_xlabel("\n".join(filter(None, (plateau(mine), uncertainty(mine)))), fontsize=7)
         set_axis(axes, mine)
     return figure
@@ -134,12 +138,20 @@ def _lines(axes: Axes, mine: pd.DataFrame, bottom: float, top: float) -> None:
     look = methods.method(mine["regularizer"].iloc[0])
     low, high = mine["plateau_low"].iloc[0], mine["plateau_high"].iloc[0]
     if pd.notna(low) and low < high:
-        axes.axvspan(low, high, color=look.colour, alpha=0.12, linewidth=0)
+        axes.axvspan(
+            low, high, facecolor=look.colour, edgecolor=look.colour, alpha=0.2, linewidth=0, **_PLATEAU
+        )
     for (line, points), linestyle in zip(mine.groupby("line", sort=False), cycle(_STYLES)):
         means = points["mean"].clip(lower=bottom)
         halves = points["half"].where(points["mean"] >= bottom)
         axes.plot(
-            points["x"], means, look.marker, color=look.colour, linestyle=linestyle, label=line, markersize=3
+            points["x"],
+            means,
+            marker=look.marker,
+            color=look.colour,
+            linestyle=linestyle,
+            label=line,
+            markersize=3,
         )
         axes.vlines(points["x"], means - halves, means + halves, color=look.colour, linewidth=0.8)
         for ends, limit, caret in ((means - halves, bottom, 11), (means + halves, top, 10)):

@@ -20,7 +20,7 @@ from analysis.notation import methods
 from analysis.notation.number_text import number
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.tables.store_tables import digest
-from analysis.text.caption_phrases import counts, layer_pages, name, of, seeds
+from analysis.text.caption_phrases import counts, layer_pages, name, of, reference, seeds
 
 
 def draw(subject: Subject) -> Iterator[Drawing]:
@@ -47,7 +47,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 ),
                 alt=(
                     f"Histograms of weights, a row for each of {len(panels)} regularizers, a column for each "
-                    f"of the layers {', '.join(layers)}; grey: without a regularizer; {shown}. Exact "
+                    f"of the layers {', '.join(layers)}; grey: with {reference(comparison)}; {shown}. Exact "
                     f"zeros: {zeros}."
                 ),
                 summary=f"{of(comparison)}, weights that are exactly zero: {zeros}",

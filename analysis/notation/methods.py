@@ -10,14 +10,14 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from regularize.regularizers.table import REGULARIZERS
 from regularize.technique_words import Words
 from regularize.training_config import TUNABLE
 
-_GREY, _INDIGO = "#8C8C8C", "#332288"
+_GREY, _INDIGO, INK = "#8C8C8C", "#332288", "#262626"
 Line = str | tuple[int, tuple[float, ...]]
 _LINES: tuple[Line, ...] = ("-", "--", ":", "-.", (0, (7, 1.5)), (0, (4, 1, 1, 1, 1, 1)))
 _MARKERS = "osD^v<>PXhd*p"
@@ -91,10 +91,10 @@ def method(regularizer: str) -> Method:
     Inside `telling_apart` entries of a sweep have looks that no other has. Elsewhere line style and
     marker follow from the name alone.
     """
-    if regularizer in METHODS:
-        return METHODS[regularizer]
     if (found := (_ENTRIES.get() or {}).get(regularizer)) is not None:
         return found
+    if regularizer in METHODS:
+        return METHODS[regularizer]
     number = int.from_bytes(hashlib.blake2b(regularizer.encode(), digest_size=4).digest(), "big")
     look = _LINES[number % len(_LINES)], _MARKERS[number // len(_LINES) % len(_MARKERS)]
     return Method(regularizer, _INDIGO, *look, "other")
@@ -102,13 +102,20 @@ def method(regularizer: str) -> Method:
 
 @contextmanager
 def telling_apart(
-    entries: Mapping[str, Sequence[str]], words: Mapping[str, Words] | None = None
+    entries: Mapping[str, Sequence[str]], words: Mapping[str, Words] | None = None, baseline: str = "none"
 ) -> Iterator[None]:
     """Inside, `method` knows the entries of a sweep, each with its techniques.
 
-    `words` are those of techniques that are not the project's.
+    `words` are those of techniques that are not the project's. The `baseline` is grey in all figures,
+    whatever it is; `none` beside it is not.
     """
-    token = _ENTRIES.set(looks(entries, words or {}))
+    found = looks(entries, words or {})
+    if baseline != "none" and baseline in entries:
+        usual = METHODS["none"]
+        mine = found.get(baseline) or METHODS[baseline]
+        found[baseline] = replace(usual, label=mine.label, family=mine.family, symbol=mine.symbol)
+        found["none"] = replace(usual, colour=INK)
+    token = _ENTRIES.set(found)
     try:
         yield
     finally:
@@ -126,11 +133,12 @@ def looks(
     single = [each[0] for each in entries.values() if len(each) == 1]
     looks_taken = {(each.colour, each.linestyle, each.marker) for each in METHODS.values()}
     markers_taken = {(each.colour, each.marker) for each in METHODS.values()}
+    worn = {METHODS[name].marker for name in entries if name in METHODS}
     found: dict[str, Method] = {}
     for name in sorted(set(entries) - METHODS.keys()):
         techniques = entries[name]
         own = _own(techniques[0], words) if len(techniques) == 1 else None
-        colour = own.colour if own else _INDIGO if techniques else _GREY
+        colour = own.colour if own else _INDIGO if techniques else INK
         free = [
             (line, marker)
             for line in _LINES
@@ -139,7 +147,10 @@ def looks(
         ]
         # A marker of its own, as not every figure has lines; a number, once all are taken.
         own_marker = [each for each in free if (colour, each[1]) not in markers_taken]
+        # One that no other entry has, if there is: colours alone are not told apart by everybody.
+        own_marker.sort(key=lambda each: each[1] in worn)
         look: tuple[Line, str] = (own_marker or [("-", f"${len(found)}$")])[0]
+        worn.add(look[1])
         looks_taken.add((colour, *look))
         markers_taken.add((colour, look[1]))
         symbol, family = (own.symbol, own.family) if own else ("", "other")

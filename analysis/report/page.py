@@ -38,7 +38,7 @@ from regularize.store import Store
 _OWN = resources.files("analysis.report") / "templates"
 _INLINE = {"style": "page.css", "script": "page.js"}
 MOST_OF_SWEEP = 1_000_000  # bytes
-_COMPARED = ("Against no regularizer", "Problems together", "How much the strength matters")
+_COMPARED = ("Against the baseline", "Problems together", "How much the strength matters")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ def page(store: Store, drawn: Drawn, region: Region | None = None) -> str:
         UserError: there is no finished report run.
     """
     tables = Tables(store, region)
-    with telling_apart(tables.entries, tables.words):
+    with telling_apart(tables.entries, tables.words, tables.baseline):
         context = _context(tables, drawn)
     inline = {name: Markup((_OWN / file).read_text(encoding="utf-8")) for name, file in _INLINE.items()}
     environment = jinja2.Environment(
@@ -129,7 +129,7 @@ def _text(store: Store) -> str:
 def _conclusions(
     tables: Tables, compared: Conclusion, strengths: Conclusion
 ) -> list[tuple[str, Conclusions]]:
-    open_ends = unfinished(tables, strengths.frame)
+    open_ends = unfinished(tables, strengths.frame, compared.frame)
     return [
         (
             rows.title,

@@ -21,6 +21,7 @@ from analysis.statistics.scores import Score
 from analysis.text.caption_phrases import name, not_alike
 
 Row = Mapping[str, Any]
+_MUCH = 0.1  # of the baseline's errors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,7 @@ def conclusions(rows: Sequence[Row], score: Score, unfinished: Sequence[str] = (
     findings = [_difference(row, score) for row in [*better, *worse]]
     findings += [_doubtful(row, score) for row in doubtful]
     findings += [_equivalent(row, score) for row in same]
+    findings += _generous(rows, score)
     findings += [*_undecided([row for row in rest if row not in same], score)]
     findings += [*_refused(rivals), *_diverged(rows, score)]
     if rows and pd.notna(rows[0]["added"]):
@@ -147,10 +149,33 @@ def _moves(row: Row, score: Score) -> str:
 
 
 def _equivalent(row: Row, score: Score) -> str:
+    if not row["difference"] and not row["difference_family_half"]:  # no test has anything to go by
+        return f"{_name(row)} scores exactly as {against(row)} on each of {_seeds(row)}."
     return (
         f"{_name(row)} makes no difference that matters: {_signed(row)}{_unit(score)} lies within "
         f"{_region(row, score)} ({_seeds(row)}, p {_p(row['p_equivalent_holm'])} after Holm)."
     )
+
+
+def _generous(rows: Sequence[Row], score: Score) -> Iterator[str]:
+    """That what counts as no difference that matters is much of the baseline's error."""
+    said = [row for row in rows if row["verdict"] == "equivalent"]
+    share = error_share(rows, score)
+    if said and share and share > _MUCH:
+        yield (
+            f"{_region(said[0], score)} is {share:.0%} of the errors of {against(said[0])}: whether that "
+            "matters is for you to say (`--region`)."
+        )
+
+
+def error_share(rows: Sequence[Row], score: Score) -> float | None:
+    """The region of practical equivalence as a share of the baseline's errors; of accuracies alone."""
+    baselines = [row for row in rows if row["regularizer"] == row["baseline"]]
+    relative = score.region is not None and score.region.relative  # as somebody asked for
+    if relative or not (baselines and score.higher_is_better and score.factor == 100 and score.guess):
+        return None
+    error, rope = 100 - baselines[0]["mean"], baselines[0]["rope"]
+    return float(rope / error) if pd.notna(rope) and error > 0 else None
 
 
 def _undecided(rows: Sequence[Row], score: Score) -> Iterator[str]:

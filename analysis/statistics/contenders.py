@@ -159,19 +159,39 @@ class Comparison:
             )
         return mine
 
-    def right(self, score: Score) -> dict[str, NDArray[np.float64]]:
-        """Which examples a run gets right under the score's attack, 1 or 0 each, times its factor, by run id.
+    def by_example(self, score: Score) -> dict[str, NDArray[np.float64]]:
+        """What a run scores on each example of the sample that all are measured on, by run id.
 
-        The examples are the same for all runs. Empty for other scores, and in older stores.
+        Empty for scores of all examples, and where some run's are not known: intervals cover examples for
+        all contenders or for none.
         """
-        if score.attack is None:
+        if not score.sampled:
             return {}
+        measured = self.results.loc[
+            self._of_done(score).notna() & (self.results["state"] == "done"), "run_id"
+        ]
+        found = self._right(score) if score.attack else self._of_examples(score, measured)
+        return found if found.keys() >= set(measured) else {}
+
+    def _right(self, score: Score) -> dict[str, NDArray[np.float64]]:
+        """Which examples a run gets right under the score's attack: 1 or 0 each, times its factor."""
+        assert score.attack is not None
         mine = self._under(*score.attack).dropna(subset="correct")
         pairs = zip(mine["run_id"], mine["correct"], strict=True)
         return {
             run_id: score.factor * (np.frombuffer(correct.encode(), np.uint8) - ord("0")).astype(float)
             for run_id, correct in pairs
         }
+
+    def _of_examples(self, score: Score, measured: pd.Series) -> dict[str, NDArray[np.float64]]:
+        """The column of `predictions` that is called like the score; null where it was not measured."""
+        if not self.tables.store.table("predictions").exists():
+            return {}
+        columns = ["run_id", "example", score.column]
+        rows = self.tables.read("predictions", self.problem, columns, run_id=measured.tolist()).dropna()
+        values = rows.pivot(index="run_id", columns="example", values=score.column).dropna()
+        pairs = zip(values.index, values.to_numpy(float), strict=True)
+        return {str(run_id): score.factor * each for run_id, each in pairs}
 
     @cached_property
     def robustness(self) -> pd.DataFrame:

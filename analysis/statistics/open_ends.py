@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean
 from typing import Any
 
+from analysis.tables.collect import at_edges, strength_numbers
 from regularize.errors import UserError
 from regularize.store import DamagedFileError, Store, read_table
 
@@ -28,6 +29,15 @@ def edge_sentence(said: Iterable[str]) -> str:
     )
 
 
+def edges(strength: str, tried: Iterable[str]) -> list[str]:
+    """E.g. `0.1, the largest`; of several numbers with their names."""
+    numbers = strength_numbers(strength)
+    return [
+        f"{f'{name} = ' * bool(name)}{numbers[name]:g}, the {end}"
+        for name, end in at_edges(strength, tried).items()
+    ]
+
+
 def not_fitted(reached: float) -> str:
     return (
         f"The baseline has not fitted its training data: its training accuracy is {reached:.0%}. What "
@@ -44,18 +54,16 @@ def _rows(store: Store, table: str) -> list[dict[str, Any]]:
 
 
 def _at_edge(selection: Iterable[Row]) -> Iterator[str]:
-    """Of single numbers, of which the smallest or largest was chosen; a sentence a problem."""
+    """Of numbers of which the smallest or largest was chosen; a sentence a problem."""
     cells: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
     for row in selection:
         cells[_problem(row), row["regularizer"], row.get("repetition") or 0].append(row)
     again = 1 + max((repetition for _, _, repetition in cells), default=0)
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for (problem, name, _), rows in cells.items():
-        if len(rows) > 1 and all(row["strength"] and "=" not in row["strength"] for row in rows):
-            ordered = sorted(rows, key=lambda row: float(row["strength"]))
-            pairs = ((ordered[0], "smallest"), (ordered[-1], "largest"))
-            ends = [f"{end['strength']}, the {word}" for end, word in pairs if end["chosen"]]
-            found[problem][name] += ends
+        tried = [row["strength"] for row in rows]
+        ends = [edges(row["strength"], tried) for row in rows if row["chosen"]]
+        found[problem][name] += ["; ".join(each) for each in ends if each]
     for problem, entries in found.items():
         said = [
             f"{name} ({ends[0] if again == 1 else f'in {len(ends)} of {again} repetitions'})"

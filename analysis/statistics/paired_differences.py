@@ -97,8 +97,18 @@ class Duel:
         mine, theirs = self.mine.examples, self.theirs.examples
         seeds = sorted(mine.keys() & theirs.keys())
         if seeds and len(seeds) == len(self.differences):
-            return crossed([mine[seed] - theirs[seed] for seed in seeds])
+            return crossed([self._term(mine[seed]) - self._term(theirs[seed]) for seed in seeds])
         return over_seeds(self.differences)
+
+    def _term(self, examples: Values) -> Values:
+        """What each example adds to a run's term of the difference, as numbers of which that is the mean.
+
+        A ratio's is the logarithm of a mean, log m: to first order each example moves it by its x/m − 1.
+        """
+        if not self.score.is_ratio:
+            return examples
+        mean = examples.mean()
+        return np.asarray(np.log(mean) + examples / mean - 1)
 
     @property
     def gain(self) -> Estimate:
@@ -229,8 +239,8 @@ def duels(comparison: Comparison, score: Score) -> list[Duel]:
     values: dict[Contender, dict[int, float]] = {contender: {} for contender in comparison.contenders}
     survivors: dict[Contender, dict[int, float]] = {contender: {} for contender in comparison.contenders}
     examples: dict[Contender, dict[int, Values]] = {contender: {} for contender in comparison.contenders}
-    right = comparison.right(score)
-    number = len(next(iter(right.values()), ()))
+    by_example = comparison.by_example(score)
+    number = len(next(iter(by_example.values()), ()))
     diverged, unmeasured, runs = (dict.fromkeys(values, 0) for _ in range(3))
     results = comparison.results
     names = ("run_id", "regularizer", "strength", "seed", "state")
@@ -243,8 +253,8 @@ def duels(comparison: Comparison, score: Score) -> list[Duel]:
         diverged[contender] += state == "diverged"
         if not np.isnan(value):
             values[contender][seed] = float(value)
-            if number and (run_id in right or state == "diverged"):
-                examples[contender][seed] = right.get(run_id, np.full(number, float(value)))
+            if number:
+                examples[contender][seed] = by_example.get(run_id, np.full(number, float(value)))
             if state == "done":
                 survivors[contender][seed] = float(value)
         elif state == "done":

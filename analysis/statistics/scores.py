@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -26,7 +26,7 @@ class Score:
     (`is_ratio`), shown as a ratio. `better` is the word for the side that `higher_is_better` names.
     Differences within `region` matter to nobody; None where there is no such convention. `guess` is what
     a constant guess among so many classes scores, as which a diverged run counts; None where that is no
-    number. `sampled` ones are measured on a sample of the test examples.
+    number. `sampled` ones are means over a sample of the test examples; what each of these scores is kept.
     """
 
     what: str  # e.g. test accuracy
@@ -48,6 +48,11 @@ class Score:
         """The values of runs; of an attack they are in another table (see `Comparison.values`)."""
         values = results[self.column] - (results[self.minus] if self.minus else 0.0)
         return values * self.factor
+
+    @property
+    def tables(self) -> Sequence[str]:
+        """The tables that it is read from, beside `runs` and `results`."""
+        return ["robustness"] if self.attack else ["predictions"] * self.sampled
 
     @property
     def sign(self) -> int:

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from analysis.notation.intervals import half_width
 from analysis.statistics.contenders import of_problem
-from analysis.statistics.estimates import over_seeds
+from analysis.statistics.estimates import Estimate, over_seeds
 from analysis.statistics.scores import SCORES, Score
 from analysis.statistics.strength_selection import choose, counted
 from analysis.tables.collect import at_edges, strength_order
@@ -45,6 +45,7 @@ SENSITIVITY = pa.schema(
         ("chosen", pa.bool_()),  # false throughout in a sweep that chooses none
         ("shortfall", pa.float64()),  # by which it is worse than the strength chosen, or best
         ("shortfall_half", pa.float64()),  # half its interval; with 95% they hold for all strengths at once
+        ("p_worse", pa.float64()),  # one-sided, paired by seed: that it is no worse; null for itself
         ("tolerance", pa.float64()),  # the shortfall that does not matter; null for losses
         ("on_plateau", pa.bool_()),  # whether its shortfall does not matter, as those between
         ("plateau_strengths", pa.int64()),  # on the plateau, of `strengths` tried
@@ -125,7 +126,8 @@ def _rows(
     if len(rows) > 1:
         strengths = [row["strength"] for row in rows]
         about["at_edge"] = bool(at_edges(strengths[best], strengths))
-    halves = _halves(rows, by_seed, best, score)
+    estimates = _shortfalls(rows, by_seed, best, score)
+    halves = [0.0 if each is estimates[best] else _half(each, len(rows) - 1) for each in estimates]
     if plateau:
         ends = [
             [short + sign * half for short, half in zip(shortfalls, halves, strict=True)] for sign in (1, -1)
@@ -144,23 +146,29 @@ def _rows(
             "chosen": bool(row["chosen"] and repetitions),
             "shortfall": shortfalls[place],
             "shortfall_half": halves[place] if math.isfinite(halves[place]) else None,
+            "p_worse": estimates[place].above(0.0) if place != best else None,
             "tolerance": tolerance,
             "on_plateau": place in plateau if plateau else None,
             "rule": _rule(score, row["rule"], repetitions),
         }
 
 
-def _halves(rows: Sequence[Mapping[str, Any]], by_seed: BySeed, best: int, score: Score) -> list[float]:
-    """Half the intervals of the shortfalls; ∞ where there are too few seeds to have one."""
-    reference, halves = by_seed[_key(rows[best])], []
-    for place, row in enumerate(rows):
+def _shortfalls(
+    rows: Sequence[Mapping[str, Any]], by_seed: BySeed, best: int, score: Score
+) -> list[Estimate]:
+    """By how much each strength is worse than the best, paired by seed."""
+    reference, found = by_seed[_key(rows[best])], []
+    for row in rows:
         mine = by_seed[_key(row)]
-        shortfalls = [
-            score.factor * (reference[seed] - mine[seed]) for seed in mine.keys() & reference.keys()
-        ]
-        half = 0.0 if place == best else over_seeds(shortfalls).interval(len(rows) - 1).half
-        halves.append(math.inf if math.isnan(half) else half)
-    return halves
+        seeds = mine.keys() & reference.keys()
+        found.append(over_seeds([score.factor * score.sign * (reference[s] - mine[s]) for s in seeds]))
+    return found
+
+
+def _half(shortfall: Estimate, family: int) -> float:
+    """Half its interval, of a family; ∞ where there are too few seeds to have one."""
+    half = shortfall.interval(family).half
+    return math.inf if math.isnan(half) else half
 
 
 def _value(strength: str) -> float | None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from analysis.notation.methods import method
 from analysis.notation.number_text import count
+from analysis.statistics import seeds_needed
 from analysis.statistics.contenders import Comparison, comparisons, of_problem
-from analysis.statistics.open_ends import FITTED, edge_sentence, not_fitted
-from analysis.tables.collect import at_edges, strength_numbers
-from analysis.tables.store_tables import Problem, Tables
+from analysis.statistics.open_ends import FITTED, edge_sentence, edges, not_fitted
+from analysis.tables.collect import at_edges
+from analysis.tables.store_tables import Problem, Tables, records
 
 
-def unfinished(tables: Tables, strengths: pd.DataFrame) -> dict[Problem, list[str]]:
-    """`strengths` is what `analysis.statistics.sensitivity` has of the same tables."""
+def unfinished(tables: Tables, strengths: pd.DataFrame, compared: pd.DataFrame) -> dict[Problem, list[str]]:
+    """`strengths` and `compared` are what `sensitivity` and `comparison_table` have of the same tables."""
     return {
         comparison.problem: [
             *_no_baseline(comparison),
             *_not_fitted(comparison),
             *_at_edge(strengths[of_problem(strengths, comparison.problem)]),
+            *_near_edge(
+                strengths[of_problem(strengths, comparison.problem)],
+                compared[of_problem(compared, comparison.problem)],
+            ),
             *_did_nothing(comparison),
         ]
         for comparison in comparisons(tables)
@@ -50,14 +56,39 @@ def _at_edge(rows: pd.DataFrame) -> Iterator[str]:
     said = []
     for _, row in best.iterrows():
         tried = rows.loc[rows["regularizer"] == row["regularizer"], "strength"]
-        numbers = strength_numbers(row["strength"])
-        ends = [
-            f"{f'{name} = ' * bool(name)}{numbers[name]:g}, the {end}"
-            for name, end in at_edges(row["strength"], tried).items()
-        ]
-        said.append(f"{method(row['regularizer']).label} ({'; '.join(ends)})")
+        said.append(f"{method(row['regularizer']).label} ({'; '.join(edges(row['strength'], tried))})")
     if said:
         yield edge_sentence(said)
+
+
+def _near_edge(rows: pd.DataFrame, compared: pd.DataFrame) -> Iterator[str]:
+    """Of those shown to differ: by luck, the choice may lie within a grid beyond which the best is."""
+    shown = compared.loc[[each is True for each in compared["confirmed"]], "regularizer"]
+    said = [
+        f"{method(str(name)).label} ({'; '.join(ends)})"
+        for name, tried in rows[rows["regularizer"].isin(set(shown))].groupby("regularizer", sort=False)
+        if (ends := open_edges(records(tried)))
+    ]
+    if said:
+        yield (
+            "Strengths at the edge of what was tried are not shown to score worse than the one chosen for "
+            f"{', '.join(said)}: a better one may lie beyond, so try some there"
+        )
+
+
+def open_edges(tried: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The edges that are not shown to be worse than the strength chosen, which itself is at none.
+
+    `tried` are the rows that `sensitivity` has of one regularizer on one problem.
+    """
+    strengths = [row["strength"] for row in tried]
+    chosen = [row["strength"] for row in tried if row["chosen"]]
+    if not chosen or at_edges(chosen[0], strengths):
+        return []
+    near = [
+        row["strength"] for row in tried if not row["chosen"] and not row["p_worse"] <= seeds_needed.ALPHA
+    ]
+    return list(dict.fromkeys(end for strength in near for end in edges(strength, strengths)))
 
 
 def _did_nothing(comparison: Comparison) -> Iterator[str]:

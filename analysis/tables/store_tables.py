@@ -132,7 +132,13 @@ class Tables:
             for dataset, few, model in zip(rows["dataset"], rows["per_class"], rows["model"], strict=True)
         ]
 
-    def read(self, name: str, problem: Problem | None = None, **equal: Any) -> pd.DataFrame:
+    def read(
+        self,
+        name: str,
+        problem: Problem | None = None,
+        columns: Sequence[str] | None = None,
+        **equal: Any,
+    ) -> pd.DataFrame:
         """The rows of a table, those of one problem, or those with the given values (or one of a list).
 
         Rows are sorted by problem and regularizer, so the rest of a large table is skipped.
@@ -152,7 +158,7 @@ class Tables:
                 condition &= field.isin(pa.array(value, schema.field(column).type))
             else:
                 condition &= field.is_null() if value is None else field == value
-        return _frame(read_table(path, where=condition if equal else None))
+        return _frame(read_table(path, columns, where=condition if equal else None))
 
 
 def to_frame(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pd.DataFrame:

@@ -23,6 +23,11 @@ def name(contender: Contender) -> str:
     return f"{label} ({strength})" if strength else label
 
 
+def reference(comparison: Comparison) -> str:
+    """What the others are compared with, in grey in most figures; as a rule `no regularizer`."""
+    return name(comparison.baseline) if comparison.baseline else "the baseline"
+
+
 def in_order(contenders: Iterable[Contender]) -> list[Contender]:
     """Each once, in the order in which they come."""
     return list(dict.fromkeys(contenders))
@@ -44,12 +49,12 @@ def of(comparison: Comparison) -> str:
 def summary(comparison: Comparison, score: Score) -> str:
     """One plain sentence: the best contender's score beside the baseline's."""
     found = {contender: _interval(comparison, contender, score) for contender in comparison.contenders}
-    rivals = [contender for contender in comparison.challengers if found[contender].n]
+    rivals = [each for each in comparison.challengers if found[each].n and not comparison.unstable(each)]
     best = (max if score.higher_is_better else min)(rivals, key=lambda c: found[c].mean, default=None)
     shown = [contender for contender in (best, comparison.baseline) if contender and found[contender].n]
     parts = [f"{name(contender)} {plus_minus(found[contender])}{score.unit}" for contender in shown]
-    if len(comparison.challengers) > 1 and best:
-        parts[0] += f" (best of {len(comparison.challengers)})"
+    if len(rivals) > 1:
+        parts[0] += f" (best of {len(rivals)})"
     counts = " and ".join(dict.fromkeys(str(found[contender].n) for contender in shown))
     return f"{of(comparison)}, {score.what}: {' vs '.join(parts)}, n = {counts}"
 
@@ -79,7 +84,7 @@ def intervals(comparison: Comparison, rows: pd.DataFrame, column: str) -> str:
 def leader(comparison: Comparison, rows: pd.DataFrame, column: str, higher_is_better: bool) -> str:
     """The best contender's mean and interval of such a column beside the baseline's."""
     found = _intervals(comparison, rows, column)
-    rivals = [each for each in comparison.challengers if each in found]
+    rivals = [each for each in comparison.challengers if each in found and not comparison.unstable(each)]
     best = (max if higher_is_better else min)(rivals, key=lambda each: found[each].mean, default=None)
     shown = [each for each in (best, comparison.baseline) if each in found]
     parts = [f"{name(each)} {plus_minus(found[each])}" for each in shown]
@@ -113,12 +118,12 @@ def layer_pages(layers: pd.Series, size: int = 6) -> Iterator[tuple[str, list[st
         yield f"-layers-{page}" if len(names) > size else "", names[start : start + size]
 
 
-def band(comparison: Comparison, rows: pd.DataFrame | None = None) -> str:
-    """What the shaded bands are."""
+def band(comparison: Comparison, rows: pd.DataFrame | None = None, over: str = "seeds") -> str:
+    """What the shaded bands are, and what they cover."""
     if comparison.run_id is not None:
         return "none: a single run"
     single = "; a single seed has no band" if 1 in counts(comparison, rows).values() else ""
-    return f"95% t-interval of the mean over seeds ({seeds(comparison, rows=rows)}{single})"
+    return f"95% t-interval of the mean over {over} ({seeds(comparison, rows=rows)}{single})"
 
 
 def seeds(comparison: Comparison, most: int | None = None, rows: pd.DataFrame | None = None) -> str:
@@ -147,11 +152,11 @@ def span(counts: Iterable[int]) -> str:
     return f"n = {found[0]}" + f" to {found[-1]}" * (found[0] != found[-1])
 
 
-def notes(comparison: Comparison, rows: pd.DataFrame | None = None) -> str:
+def notes(comparison: Comparison, rows: pd.DataFrame | None = None, over: str = "seeds") -> str:
     """What a reader must know of any figure of report runs: strengths, bands, runs left out."""
     if comparison.run_id is not None:
         return "A single run."
-    said = [f"Lines are means, bands: {band(comparison, rows)}. Strengths: {comparison.rule}."]
+    said = [f"Lines are means, bands: {band(comparison, rows, over)}. Strengths: {comparison.rule}."]
     if diverged := sum(map(comparison.n_diverged, comparison.contenders)):
         said.append(
             f"Diverged runs are counted in the titles and left out of the curves ({diverged} in all)."

@@ -59,7 +59,7 @@ def conclude(tables: Tables, metric: str = DEFAULT) -> list[Conclusion]:
             frame=compared,
             schema=comparison_table.COMPARISON,
             text=comparison_text.table(score(metric, tables.region), compared),
-            groups=comparison_text.groups(compared, unfinished(tables, strengths)),
+            groups=comparison_text.groups(compared, unfinished(tables, strengths, compared)),
         ),
         Conclusion(
             name=comparison_table.name(metric).replace("comparison", "across", 1),

@@ -50,9 +50,9 @@ def compare(args: Namespace) -> int:
 
     found = score(args.metric)
     store = store_of(args)
-    _collect(store, ("runs", "results", *["robustness"] * bool(found.attack)))
+    _collect(store, ("runs", "results", *found.tables))
     tables = Tables(store, _region(args))
-    with telling_apart(tables.entries, tables.words):
+    with telling_apart(tables.entries, tables.words, tables.baseline):
         for conclusion in conclude(tables, args.metric):
             conclusion.write(store)
             if conclusion.groups:

@@ -30,13 +30,15 @@ Outputs = Mapping[str, tuple[Tensor, Tensor]]
 class Final:
     """What a pack's networks are worth: `scores` [R] by column of the results, spectra [R, n] by layer.
 
-    `operators` are the spectra of the layers as operators, empty where they were not asked for.
+    `operators` are the spectra of the layers as operators, empty where they were not asked for;
+    `jacobian_norms` [R, N] those of the test examples, NaN where they were not.
     """
 
     scores: Mapping[str, Tensor]
     spectra: Mapping[str, Tensor] = field(default_factory=dict)
     operators: Mapping[str, Tensor] = field(default_factory=dict)
     attacks: Sequence[Attacked] = ()
+    jacobian_norms: Tensor | None = None
     corrupted: Sequence[OnCorrupted] = ()
 
 
@@ -56,9 +58,13 @@ def measure(examined: Examined, evaluation: Evaluation, extent: Extent, outputs:
     scores["temperature"] = temperature(*outputs["validation"])
     calibrated = calibration(*outputs["test"]) | scaled(*outputs["test"], scores["temperature"])
     scores |= {f"test_{name}": score for name, score in calibrated.items()}
+    norms: Tensor | None = None
     if extent.jacobian_examples:
-        norms = frobenius_norms(examined, examined.sample(extent.jacobian_examples))
-        scores["jacobian_norm"] = norms.double().mean(1)
+        sample = examined.sample(extent.jacobian_examples)
+        found = frobenius_norms(examined, sample).double()
+        scores["jacobian_norm"] = found.mean(1)
+        examples = len(examined.batches.labels["test"])
+        norms = found.new_full((len(found), examples), torch.nan).scatter(1, sample.to(found.device), found)
     attacks: list[Attacked] = []
     if evaluation.robustness and examined.batches.bounds:
         sample = examined.sample(extent.attacked_examples)
@@ -66,7 +72,14 @@ def measure(examined: Examined, evaluation: Evaluation, extent: Extent, outputs:
     corrupted: list[OnCorrupted] = []
     if evaluation.corruptions and examined.batches.bounds:
         corrupted = on_corrupted(examined, evaluation.corruptions)
-    return Final(scores=scores, spectra=spectra, operators=operators, attacks=attacks, corrupted=corrupted)
+    return Final(
+        scores=scores,
+        spectra=spectra,
+        operators=operators,
+        attacks=attacks,
+        jacobian_norms=norms,
+        corrupted=corrupted,
+    )
 
 
 def _losses_and_accuracies(outputs: Outputs) -> dict[str, Tensor]:
@@ -134,9 +147,9 @@ def corruption_rows(ids: Sequence[str], found: Final) -> list[Row]:
     ]
 
 
-def predictions_table(ids: Sequence[str], outputs: Tensor, labels: Tensor) -> pa.Table:
+def predictions_table(ids: Sequence[str], found: Final, outputs: Tensor, labels: Tensor) -> pa.Table:
     """The rows of `predictions` from logits [R, N, K] and labels [R, N]."""
-    outputs, labels = outputs[: len(ids)], labels[: len(ids)]
+    outputs, labels, norms = outputs[: len(ids)], labels[: len(ids)], found.jacobian_norms
     runs, count, classes = outputs.shape
     offsets = torch.arange(0, runs * count * classes + 1, classes, dtype=torch.int32)
     flat = outputs.float().cpu().contiguous().view(-1).numpy()
@@ -146,5 +159,8 @@ def predictions_table(ids: Sequence[str], outputs: Tensor, labels: Tensor) -> pa
             "example": torch.arange(count).repeat(runs).numpy(),
             "label": labels.cpu().reshape(-1).numpy(),
             "logits": pa.ListArray.from_arrays(pa.array(offsets.numpy()), pa.array(flat)),
+            "jacobian_norm": pa.nulls(runs * count, pa.float64())
+            if norms is None
+            else pa.array(norms[: len(ids)].cpu().reshape(-1).numpy(), from_pandas=True),  # NaN is null
         }
     )

@@ -16,7 +16,7 @@ from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.scores import Score
-from analysis.text.caption_phrases import band, counts, notes, of, scores, summary
+from analysis.text.caption_phrases import band, counts, notes, of, reference, scores, summary
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class CurveFigure:
                 caption=f"{what}. {notes(comparison, comparison.metrics)}{plot.note}",
                 alt=(
                     f"{len(panels)} small panels of curves, one for each regularizer, with the curve "
-                    f"without a regularizer in grey in each. At the end, {self.score.what}: "
+                    f"with {reference(comparison)} in grey in each. At the end, {self.score.what}: "
                     f"{scores(comparison, self.score)}."
                 ),
                 summary=summary(comparison, self.score),

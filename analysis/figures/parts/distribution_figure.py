@@ -21,7 +21,7 @@ from analysis.notation import methods
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.predicted_probabilities import auroc, classes, examples
 from analysis.tables.store_tables import digest
-from analysis.text.caption_phrases import counts, intervals, leader, left_out, of, seeds
+from analysis.text.caption_phrases import counts, intervals, leader, left_out, of, reference, seeds
 
 BINS = 20
 LINES: dict[str, LineStyle] = {"right": "-", "wrong": ":"}
@@ -63,7 +63,8 @@ class DistributionFigure:
                 ),
                 alt=(
                     f"{len(panels)} small panels of histograms, one for each regularizer, with the one "
-                    f"without a regularizer in grey. Area under the ROC curve when {self.what} tells right "
+                    f"with "
+                    f"{reference(comparison)} in grey. Area under the ROC curve when {self.what} tells right "
                     f"from wrong, means over seeds ({seeds(comparison, rows=rows)}): {said}."
                 ),
                 summary=(

@@ -109,8 +109,8 @@ def _figure(
     from matplotlib.figure import Figure
 
     solid = next(iter(places.values())).shape[1] == 3
-    columns = min(style.columns_that_fit(_COLUMN), len(titles))
-    rows = math.ceil(len(titles) / columns)
+    rows = math.ceil(len(titles) / min(style.columns_that_fit(_COLUMN), len(titles)))
+    columns = math.ceil(len(titles) / rows)  # no more than that, so that panels are large
     width = style.text_width() if columns > 2 else style.column_width()
     figure = Figure(figsize=(width, rows * (width / columns + 0.5) + 0.3), layout="constrained")
     options: dict[str, Any] = {"projection": "3d"} if solid else {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from textwrap import fill as broken
 from typing import Any
 
 import pandas as pd
@@ -22,8 +21,10 @@ from analysis.statistics.scores import Score
 from analysis.tables.store_tables import Problem
 from analysis.text.caption_phrases import in_order, name, where
 
-_ROW, _TWO_LINES = 0.21, 0.25  # inches
-_LABEL = 22  # characters beside it
+_ROW, _LINE_OF_A_ROW = 0.1, 0.11  # inches
+_LABEL, _WIDE_LABEL = 22, 34  # characters of a line beside it
+_TALLEST = 3  # lines of a label in a single column, whose figure is wide where it needs more
+_TALL = 7.8  # inches of rows on a page
 _UNITS = {"pp": " (percentage points)", "": ""}
 _CLOSE = 100  # an axis of ratios that spans less has ticks between powers of ten
 _LINE = 54  # characters below a single narrow column
@@ -34,8 +35,13 @@ Panel = tuple[Problem, pd.DataFrame]
 def panels(shown: Sequence[Panel], score: Score, baseline: str) -> Figure:
     """One column wide for a single problem, two for several; rows without a difference stay empty."""
     keys, by_strength = _keys([rows for _, rows in shown])
-    narrow = len(shown) == 1
-    row, width = (_TWO_LINES, style.column_width()) if narrow else (_ROW, style.text_width(style.WIDE))
+    names = [_label(key, by_strength) for key in keys]
+    narrow = len(shown) == 1 and (
+        max(len(style.broken(each, _LABEL)) for each in names) <= _TALLEST or not style.fits(style.WIDE)
+    )
+    labels = [style.broken(each, _LABEL if narrow else _WIDE_LABEL) for each in names]
+    row = _height(max(1 + narrow / 2, *map(len, labels)))
+    width = style.column_width() if narrow else style.text_width(style.WIDE)
     height = (1.75 if narrow else 1.3) + row * len(keys)
     figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
@@ -43,13 +49,24 @@ def panels(shown: Sequence[Panel], score: Score, baseline: str) -> Figure:
         _column(axes, rows, keys, score, by_strength)
         title = style.plain(where(problem))
         axes.set_title(title if narrow else title.replace(" (", "\n("), linespacing=1.15)
-    labels = [_label(key, by_strength, narrow) for key in keys]
-    grid[0].set_yticks(range(len(keys)), [style.plain(label) for label in labels], linespacing=1.05)
+    texts = [style.plain("\n".join(each)) for each in labels]
+    grid[0].set_yticks(range(len(keys)), texts, linespacing=1.05)
     grid[0].set_ylim(len(keys) - 0.4, -0.6)
     figure.supxlabel(_x_label(score, baseline, narrow), fontsize=8)
     doubtful = any((rows["confirmed"] == False).any() for _, rows in shown)  # noqa: E712, missing where untested
     figure.legend(handles=_legend(score, doubtful), loc="outside upper center", ncols=1 if narrow else 3)
     return figure
+
+
+def rows_that_fit(contenders: Sequence[Contender]) -> int:
+    """How many of them a page has room for, by the longest of their names."""
+    lines = [style.broken(_label(each, by_strength=True), _WIDE_LABEL) for each in contenders]
+    return int(_TALL / _height(max(map(len, lines), default=1)))
+
+
+def _height(lines: float) -> float:
+    """Of a row, in inches."""
+    return _ROW + _LINE_OF_A_ROW * lines
 
 
 def _keys(tables: Sequence[pd.DataFrame]) -> tuple[list[Contender], bool]:
@@ -62,11 +79,10 @@ def _keys(tables: Sequence[pd.DataFrame]) -> tuple[list[Contender], bool]:
     return list(dict.fromkeys(Contender(each.regularizer, "") for each in order)), False
 
 
-def _label(key: Contender, by_strength: bool, narrow: bool) -> str:
+def _label(key: Contender, by_strength: bool) -> str:
     if not by_strength:
         return methods.method(key.regularizer).label
-    words = name(key)
-    return broken(words.replace(" = ", "\u00a0=\u00a0"), _LABEL, break_long_words=False) if narrow else words
+    return name(key).replace(" = ", "\u00a0=\u00a0")
 
 
 def _x_label(score: Score, baseline: str, narrow: bool) -> str:
@@ -78,7 +94,7 @@ def _x_label(score: Score, baseline: str, narrow: bool) -> str:
         label = f"Difference in {score.what} to {baseline}{unit}"
     side = f"{score.better} →" if score.higher_is_better else f"← {score.better}"
     if narrow:
-        return style.plain(f"{broken(label, _LINE)}\n{side}")
+        return style.plain("\n".join([*style.broken(label, _LINE), side]))
     return style.plain(f"{label}    {side}" if score.higher_is_better else f"{side}    {label}")
 
 
@@ -164,7 +180,8 @@ def _mark(axes: Axes, row: pd.Series, y: int, score: Score) -> None:
     axes.plot(
         _place(x, score),
         y,
-        look.marker,
+        marker="o" if look.marker.startswith("$") else look.marker,  # a number is never hollow
+        linestyle="",
         color=look.colour,
         markerfacecolor=face,
         markersize=4.5,

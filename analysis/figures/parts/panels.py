@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from statistics import mode
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 PANELS_A_PAGE = 16
 _PANEL_WIDTH, _PANEL_HEIGHT = 1.6, 1.35  # inches, the width at least
-_TITLE = 24  # characters that fit above a panel
+TITLE = 24  # characters that fit above a panel
 
 
 def pages(
@@ -95,7 +94,11 @@ def title(comparison: Comparison, contender: Contender) -> str:
     n, diverged = len(comparison.done(contender)), comparison.n_diverged(contender)
     seeds = f"n = {n}" + f", {diverged} diverged" * bool(diverged)
     whole = strength.replace(" = ", "\u00a0=\u00a0")  # not broken between lines
-    lines = [*wrap(methods.method(contender.regularizer).label, _TITLE), *wrap(whole, _TITLE)]
+    lines = [
+        line
+        for text in (methods.method(contender.regularizer).label, whole)
+        for line in style.broken(text, TITLE)
+    ]
     return style.plain("\n".join([*lines, *[seeds] * (n != usual_n(comparison) or diverged > 0)]))
 
 

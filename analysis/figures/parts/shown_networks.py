@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from textwrap import wrap
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.figures.parts.style import plain
+from analysis.figures.parts.style import broken, plain
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.networks.trained_network import Trained, described, load
 from analysis.notation.methods import method, strength_label
@@ -129,7 +128,7 @@ def images_shown(subject: Subject) -> Shown:
 def label(contender: Contender) -> str:
     """A contender's technique and strength in two lines or three, for beside or above its panels."""
     strength = strength_label(contender.regularizer, contender.strength).replace(" = ", "\u00a0=\u00a0")
-    lines = [wrap(text, _LINE) for text in (method(contender.regularizer).label, strength)]
+    lines = [broken(text, _LINE) for text in (method(contender.regularizer).label, strength)]
     return plain("\n".join(chain(*lines)))
 
 

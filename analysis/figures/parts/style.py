@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
+from analysis.notation import methods
 from analysis.notation.methods import METHODS
 from regularize.errors import UserError, require, unknown
 
@@ -26,7 +28,7 @@ WIDTHS = {
 """Widths of the text of a page, in inches, by what asks for them."""
 WIDE = 5.0  # inches that a figure needs whose text would meet in one column
 _WIDTH: ContextVar[float] = ContextVar("width", default=TWO_COLUMNS)
-GREY, INK = METHODS["none"].colour, "#262626"
+GREY, INK = METHODS["none"].colour, methods.INK
 BEHIND = 0.45  # opacity of the baseline's filled areas, on which a contender's line must stand out
 RC: dict[str, Any] = {
     "pdf.fonttype": 42,  # TrueType; venues reject the default, Type 3
@@ -92,6 +94,11 @@ def text_width(least: float = 0.0) -> float:
     return width
 
 
+def fits(inches: float) -> bool:
+    """Whether a figure may be so wide."""
+    return _WIDTH.get() >= inches
+
+
 def column_width() -> float:
     """Of one column, in inches."""
     return min(ONE_COLUMN, _WIDTH.get())
@@ -105,6 +112,27 @@ def columns_that_fit(inches: float) -> int:
 def plain(text: str) -> str:
     """Text for matplotlib, in which a dollar sign is a dollar sign."""
     return text.replace("$", r"\$")
+
+
+_WORDS = re.compile(r"(?:[^\s_-]|\u00a0)*[_-]+|(?:[^\s_-]|\u00a0)+|[^\S\u00a0]+")
+
+
+def broken(text: str, width: int) -> list[str]:
+    """Lines of at most so many characters: broken at spaces, `_` and `-`, and only where nothing else helps
+    within a word.
+
+    >>> broken("spectral_norm_of_everything", 14), broken("decorrelation", 8)
+    (['spectral_norm_', 'of_everything'], ['decorrel', 'ation'])
+    """
+    lines = [""]
+    for word in _WORDS.findall(text):
+        if len(lines[-1]) + len(word.rstrip(" ")) > width and lines[-1]:
+            lines.append("")
+        while len(word.rstrip(" ")) > width and "\u00a0" not in word:
+            lines[-1], word = word[:width], word[width:]
+            lines.append("")
+        lines[-1] += word if lines[-1] or not word.isspace() else ""
+    return [line.strip(" ") for line in lines if line.strip(" ")]
 
 
 # Where DejaVu lacks a glyph: fonts of other scripts, those that are installed.

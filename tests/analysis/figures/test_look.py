@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import combinations
 
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from analysis.figures import catalogue
 from analysis.figures.draw_figures import Look, draw_all
-from analysis.figures.parts.style import WIDTHS, read_width
+from analysis.figures.parts.style import GREY, WIDTHS, paper, read_width
+from analysis.figures.parts.subject import subjects, together
+from analysis.notation.methods import telling_apart
 from analysis.statistics.comparison_table import compare
 from analysis.statistics.strength_selection import select
 from analysis.tables.collect import collect
 from analysis.tables.store_tables import Tables
 from regularize.errors import UserError
-from regularize.store import Store
+from regularize.store import RESULTS, RUNS, Store, read_table, write_table
 
 ENTRIES = {"dropout": ["0.1", "0.3"], "none": [""], "l2": ["0.01", "0.1"], "l1": ["1e-05", "0.1"]}
 
@@ -79,3 +84,88 @@ def test_widths_have_to_be_known(text: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         read_width(text)
     assert read_width("5.5") == read_width("neurips") == 5.5
+
+
+def test_forty_long_names_fit_or_are_split(make_store: Callable[..., Store]) -> None:
+    """No page is taller than paper, and no text leaves it or meets another."""
+    words = ("attention_head_decorrelation", "orthogonal_gradient_projection", "spectral_norm_of_everything")
+    names = {f"{words[i % 3]}_for_layer_{i:02d}_without_bias": ["0.01", "0.1"] for i in range(40)}
+    made = make_store(
+        strengths={"none": [""], **names}, tune=range(2), report=[1000, 1001], epochs=1, pack_runs=99
+    )
+    collect(made, ("runs", "results", "corruptions"))
+    select(made)
+    tables = Tables(made)
+    (problem,) = subjects(tables)
+    shown = {
+        "forest": together([problem]),
+        "cost_accuracy": together([problem]),
+        "strength_sensitivity": problem,
+    }
+    with paper(), telling_apart(tables.entries):
+        for name, subject in (shown | {"corruption_errors": problem}).items():
+            drawings = list(catalogue.draw(name, subject))
+            assert len(drawings) > 1
+            for drawing in drawings:
+                figure = drawing.figure
+                renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+                figure.draw(renderer)
+                assert figure.get_figheight() <= 10
+                texts = [axes.title for axes in figure.axes]
+                if name in ("forest", "corruption_errors"):  # where names are beside the axis
+                    texts += [text for axes in figure.axes for text in axes.get_yticklabels()]
+                texts += [text for legend in figure.legends for text in legend.get_texts()]
+                boxes = {text.get_text(): text.get_window_extent(renderer) for text in texts}
+                page = figure.bbox
+                outside = [
+                    text
+                    for text, box in boxes.items()
+                    if text and not (box.x0 >= 0 and box.x1 <= page.x1 and box.y0 >= 0 and box.y1 <= page.y1)
+                ]
+                assert not outside, (drawing.name, outside)
+                boxes.pop("", None)
+                assert not any(
+                    one.padded(-1).overlaps(other) for one, other in combinations(boxes.values(), 2)
+                )
+
+
+def test_another_baseline_is_named_and_grey(make_store: Callable[..., Store]) -> None:
+    made = make_store(strengths={"none": [""], "l2": ["0.1"]}, tune=(), report=range(1000, 1003), epochs=2)
+    marked = [row | {"baseline": row["regularizer"] == "l2"} for row in read_table(made.runs).to_pylist()]
+    write_table(made.runs, marked, RUNS)
+    collect(made)
+    tables = Tables(made)
+    (subject,) = subjects(tables)
+    with paper(), telling_apart(tables.entries, tables.words, tables.baseline):
+        (curves,) = catalogue.draw("accuracy_curves", subject)
+        assert "with the curve with L2 (λ = 0.1) in grey in each" in curves.alt
+        (axes,) = curves.figure.axes
+        assert axes.get_title().startswith("None")
+        behind, mine = (line.get_color() for line in axes.lines)
+        (*_, handle) = curves.figure.legends[0].legend_handles
+        assert behind == handle.get_color() == GREY != mine  # type: ignore[union-attr]
+        assert curves.figure.legends[0].get_texts()[-1].get_text() == "L2 (λ = 0.1)"
+        (cost,) = catalogue.draw("cost_accuracy", together([subject]))
+        assert cost.caption.startswith("Training time relative to training with L2 (λ = 0.1) (a pack's time")
+
+
+def test_a_technique_whose_runs_diverge_is_never_said_to_be_the_best(
+    make_store: Callable[..., Store],
+) -> None:
+    """One survivor of five, better than all others."""
+    lost = [("mnist", "l2", "0.1", seed) for seed in range(1001, 1005)]
+    made = make_store(strengths={"none": [""], "l2": ["0.1"], "dropout": ["0.3"]}, tune=(), diverged=lost)
+    for folder in made.packs.iterdir():
+        path = made.pack(folder.name).results
+        rows = read_table(path).to_pylist()
+        mine = {row["run_id"] for row in read_table(made.runs).to_pylist() if row["regularizer"] == "l2"}
+        better = {"test_accuracy": 1.0, "test_loss": 0.0}
+        changed = [row | better if row["run_id"] in mine and row["state"] == "done" else row for row in rows]
+        write_table(path, changed, RESULTS)
+    collect(made)
+    (subject,) = subjects(Tables(made))
+    for name in ("accuracy_curves", "loss_curves", "reliability", "robustness_curves", "corruption_curves"):
+        (drawing,) = catalogue.draw(name, subject)
+        assert "L2" not in drawing.summary.split(" vs ")[0], name
+    (forest,) = catalogue.draw("forest", together([subject]))
+    assert "L2" not in forest.summary

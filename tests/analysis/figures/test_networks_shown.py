@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
@@ -18,14 +19,18 @@ from PIL import Image
 from analysis.figures import catalogue
 from analysis.figures.catalogue import FIGURES
 from analysis.figures.draw_figures import draw_all
-from analysis.figures.feature_maps import gap, montage
+from analysis.figures.feature_maps import gap, montage, start
 from analysis.figures.parts.class_colours import tinted
 from analysis.figures.parts.style import ONE_COLUMN, TWO_COLUMNS, plain
 from analysis.figures.parts.subject import subjects
+from analysis.statistics.contenders import Contender
 from analysis.tables.store_tables import Tables
+from regularize.config import Term
 from regularize.data.class_names import CIFAR10
+from regularize.distributed import Ranks
 from regularize.errors import UserError
-from regularize.store import Store
+from regularize.store import PackPaths, Store
+from regularize.trainer import Trainer
 from tests.analysis.figures.pdf import drawn as pdf_drawn
 from tests.analysis.trained import PLAIN, TERMS, runs_of, store_of
 
@@ -225,3 +230,40 @@ def test_a_montage_has_gaps():
     assert found.shape == (4, 3 * 10 + 2 * gap(10))
     assert np.isnan(found[:, 10]).all()
     assert np.nansum(found) == 3 * 4 * 10
+
+
+def test_it_is_said_who_started_from_the_same_weights(tmp_path):
+    """By what training starts from: hard SVB has its own, unless the sweep says otherwise."""
+    svb = (Term.build("hard_svb", {"epsilon": 0.05}),)
+    l2 = TERMS["l2"]
+
+    def said(**entries):
+        """`name=(terms, start)`; the sentence, and which names start from the weights of the first."""
+        configs = {
+            each: replace(PLAIN, terms=terms, training=replace(PLAIN.training, start=how))
+            for each, (terms, how) in entries.items()
+        }
+        starts = {}
+        for each, config in configs.items():
+            trainer = Trainer([config], PackPaths(tmp_path), Ranks.here(), None)
+            trainer.start()
+            starts[each] = next(iter(trainer.model.weights().values())).clone()
+        first = next(iter(starts.values()))
+        same = [each for each, weights in starts.items() if torch.equal(weights, first)]
+        return start({Contender(each, ""): config for each, config in configs.items()}), same
+
+    sentence, same = said(plain=((), None), l2=(l2, None), svb=(svb, None), other=((), "orthogonal"))
+    assert same == ["plain", "l2"]
+    assert "same weights, but for svb, other, where the same start was made orthogonal: a column" in sentence
+    sentence, same = said(plain=((), None), svb=(svb, "default"))
+    assert same == ["plain", "svb"]
+    assert sentence.startswith("The networks started from the same weights: a column shows")
+    sentence, same = said(plain=((), "orthogonal"), svb=(svb, None))
+    assert same == ["plain", "svb"]
+    assert sentence.startswith("The networks started from the same weights: a column shows")
+    own = replace(PLAIN, terms=(replace(svb[0], technique="mine:OWN"),))
+    sentence = start({Contender("none", ""): PLAIN, Contender("mine", ""): own})
+    assert "but for mine, whose technique may have changed them:" in sentence
+    both = {Contender("mine", ""): own, Contender("svb", ""): replace(PLAIN, terms=svb)}
+    assert start(both).startswith("The networks did not start from the same weights")
+    assert start({Contender("svb", ""): PLAIN}) == "", "one network by itself"

@@ -13,7 +13,7 @@ from analysis.statistics.scores import SCORES
 ACCURACY, LOSS = SCORES["test_accuracy"], SCORES["test_loss"]
 COUNTS = {"n": 10, "n_diverged": 0, "n_unmeasured": 0, "added": None, "counted": True}
 BASELINE = {"regularizer": "none", "strength": "", "baseline": "none", "verdict": None, "refused": None}
-BASELINE |= COUNTS
+BASELINE |= COUNTS | {"mean": 90.0, "rope": 0.2}
 OF_ONE = "Of 1 technique compared with no regularizer in test accuracy, "
 
 
@@ -118,6 +118,21 @@ def test_of_the_rest_nothing_is_claimed(undecided: int, end: str) -> None:
     assert said(row(), *rest)[0].endswith(
         f"1 is better by more than chance, one of them by more than ±0.2 pp; {end}"
     )
+
+
+def test_what_scores_the_same_on_every_seed_is_said_so_without_a_p() -> None:
+    same = open_question(verdict="equivalent", difference=0.0, difference_family_half=0.0)
+    assert said(same)[1] == "L2 (λ = 0.01) scores exactly as no regularizer on each of 10 paired seeds."
+
+
+def test_a_region_that_is_much_of_the_error_is_said_so() -> None:
+    """At 99 % accuracy ±0.2 points are a fifth of all errors."""
+    small = open_question(verdict="equivalent", difference=0.13, difference_family_half=0.02)
+    for mean, much in ((99.0, True), (90.0, False)):
+        baseline = small | {"regularizer": "none", "verdict": None, "mean": mean}
+        sentences = conclusions([baseline, small], ACCURACY).findings
+        told = "±0.2 pp is 20% of the errors of no regularizer: whether that matters is for you to say ("
+        assert any(each.startswith(told) for each in sentences) == much
 
 
 def test_equivalence_is_a_finding() -> None:

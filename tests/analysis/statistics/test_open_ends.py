@@ -44,5 +44,15 @@ def test_a_strength_at_the_edge_is_told(make_store: Callable[..., Store]) -> Non
     )
 
 
+def test_each_number_of_a_combination_has_its_edge(make_store: Callable[..., Store]) -> None:
+    strengths = {
+        "none": [""],
+        "elastic_net": ["l1=0.1 l2=0.1", "l1=0.1 l2=0.2", "l1=0.2 l2=0.1", "l1=0.2 l2=0.2"],
+    }
+    store = tuned(make_store(strengths=strengths, chosen={"elastic_net": 1}), 0.95)
+    (sentence,) = open_ends(store)
+    assert "for elastic_net (l1 = 0.1, the smallest; l2 = 0.2, the largest): a" in sentence
+
+
 def test_nothing_is_said_of_what_has_not_begun(make_store: Callable[..., Store]) -> None:
     assert open_ends(make_store()) == []

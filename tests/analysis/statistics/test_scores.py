@@ -24,7 +24,7 @@ from analysis.text.conclusions import conclude
 from regularize.errors import UserError
 from regularize.evaluation.accuracy import loss_and_accuracy
 from regularize.evaluation.calibration import calibration
-from regularize.store import Store
+from regularize.store import PREDICTIONS, RESULTS, Store, read_table, write_table
 
 MakeStore = Callable[..., Store]
 SEEDS = range(1000, 1010)
@@ -46,6 +46,53 @@ def with_norms(tables: Tables, **factors: float) -> pd.DataFrame:
         (10 + seeds) * results["regularizer"].map({"none": 1.0} | factors) * (1 + 0.01 * ((seeds * 7) % 5))
     )
     return results
+
+
+def test_intervals_of_the_jacobian_cover_its_examples(make_store: MakeStore) -> None:
+    """Seeds that hardly differ, images that do: a ratio of which seeds alone would be far too sure."""
+    store = make_store(strengths={"none": [""], "l2": ["0.1"]}, tune=(), report=SEEDS)
+    g = np.random.default_rng(5)
+    shared = {name: g.lognormal(0, 0.8, 40) for name in ("none", "l2")}
+    names = {row["run_id"]: row["regularizer"] for row in read_table(store.runs).to_pylist()}
+    norms = {run: shared[name] * g.lognormal(0, 0.02, 40) for run, name in names.items()}
+    for folder in store.packs.iterdir():
+        paths = store.pack(folder.name)
+        results = read_table(paths.results).to_pylist()
+        for row in results:
+            row |= {"jacobian_norm": norms[row["run_id"]].mean(), "jacobian_examples": 40}
+        write_table(paths.results, results, RESULTS)
+        predictions = [
+            {"run_id": row["run_id"], "example": e, "label": 0, "logits": [0.0, 1.0]}
+            | {"jacobian_norm": norms[row["run_id"]][e // 2] if e % 2 else None}  # a sample of the 80
+            for row in results
+            for e in range(80)
+        ]
+        write_table(paths.predictions, predictions, PREDICTIONS)
+    collect(store)
+    (row,) = compare(Tables(store), "jacobian_norm").iloc[1:].to_dict("records")
+    assert row["over"] == "seeds and 40 examples"
+    logs = {name: np.log([norms[run].mean() for run in names if names[run] == name]) for name in shared}
+    assert row["difference"] == pytest.approx(logs["l2"].mean() - logs["none"].mean())
+
+    # Examples drawn again, with all seeds: what the error has to be.
+    both = [np.array([norms[run] for run in names if names[run] == name]) for name in ("l2", "none")]
+    again = [
+        np.log(np.array([each[:, rows].mean(1) for each in both])) for rows in g.integers(0, 40, (2000, 40))
+    ]
+    drawn = np.std([mine.mean() - theirs.mean() for mine, theirs in again])
+    assert row["difference_half"] == pytest.approx(2.02 * drawn, rel=0.2)
+    alone = stats.ttest_rel(logs["l2"], logs["none"]).confidence_interval()
+    assert row["difference_half"] > 10 * (alone.high - alone.low) / 2
+
+    # Where the norms of one run are not kept, intervals of all are over seeds, and say so.
+    paths = store.pack(next(store.packs.iterdir()).name)
+    (first, *rest) = read_table(paths.predictions).to_pylist()
+    kept = [each for each in rest if each["run_id"] != first["run_id"]]
+    write_table(paths.predictions, kept, PREDICTIONS)
+    collect(store)
+    (row,) = compare(Tables(store), "jacobian_norm").iloc[1:].to_dict("records")
+    assert row["over"] == "seeds"
+    assert row["difference_half"] == pytest.approx((alone.high - alone.low) / 2)
 
 
 def test_a_ratio_is_tested_on_logarithms(tables: Tables) -> None:

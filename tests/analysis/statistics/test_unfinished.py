@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from analysis.statistics.comparison_table import compare
 from analysis.statistics.sensitivity import sensitivity
 from analysis.statistics.strength_selection import select
 from analysis.statistics.unfinished import unfinished
@@ -25,14 +26,14 @@ def ready(store: Store) -> Tables:
 
 
 def said(tables: Tables) -> list[str]:
-    (found,) = unfinished(tables, sensitivity(tables)).values()
+    (found,) = unfinished(tables, sensitivity(tables), compare(tables)).values()
     return found
 
 
 def test_a_finished_study_has_nothing_open(make_store: MakeStore) -> None:
     tables = ready(make_store(report=range(1000, 1010)))
     tables.results["train_accuracy"] = 0.99
-    assert [each for each in said(tables) if not each.startswith("The strength chosen")] == []
+    assert [each for each in said(tables) if "at the edge of what was tried" not in each] == []
 
 
 def test_a_choice_at_the_edge_asks_for_a_wider_grid(make_store: MakeStore) -> None:
@@ -42,6 +43,33 @@ def test_a_choice_at_the_edge_asks_for_a_wider_grid(make_store: MakeStore) -> No
     assert "L2 (0.01, the largest)" in edge
     assert "Dropout (0.1, the smallest)" in edge
     assert edge.endswith("a better one may lie beyond, so widen the grid (`widen:` does)")
+
+
+def test_a_choice_that_edges_are_not_shown_to_score_below_asks_for_more(make_store: MakeStore) -> None:
+    """By luck the choice may fall beside an edge beyond which the best is; told of what is concluded on."""
+    strengths = {"none": [""], "l2": ["0.1", "0.2", "0.3"], "dropout": ["0.1", "0.3", "0.5"]}
+    store = make_store(strengths=strengths, chosen={"l2": 1, "dropout": 1}, report=range(1000, 1015))
+    tables = ready(store)
+    tables.results["train_accuracy"] = 0.99
+    results, (l2, dropout) = (
+        tables.results,
+        (tables.results["regularizer"] == name for name in ("l2", "dropout")),
+    )
+    tune, strong = results["phase"] == "tune", results["strength"]
+    # Dropout's edges are clearly worse; of L2's the larger is as good as the choice, and the other worse.
+    noise = 0.001 * ((results["seed"] * 7) % 5)
+    worse = dropout & (strong != "0.3") | l2 & (strong == "0.1")
+    results.loc[tune, "validation_accuracy"] = 0.9 - (0.1 + noise) * worse - noise * (strong == "0.3") * l2
+    results.loc[~tune, "test_accuracy"] = 0.8 + 0.1 * (l2 | dropout) + 1e-3 * (results["seed"] * 7 % 5)
+    results.loc[~tune & l2, "test_accuracy"] += 1e-3 * (results["seed"] % 3)
+    results.loc[~tune & dropout, "test_accuracy"] -= 1e-3 * (results["seed"] % 3)
+    (found,) = said(tables)
+    assert found.startswith(
+        "Strengths at the edge of what was tried are not shown to score worse than the one"
+    )
+    assert found.endswith("chosen for L2 (0.3, the largest): a better one may lie beyond, so try some there")
+    results.loc[~tune & l2, "test_accuracy"] -= 0.101  # where nothing is concluded, nothing is said
+    assert said(tables) == []
 
 
 def test_a_baseline_that_has_not_fitted_is_no_baseline_yet(make_store: MakeStore) -> None:

@@ -157,6 +157,9 @@ def test_few_examples_are_measured_on_a_sample_along_the_way_and_on_all_in_the_e
     assert all(50 * row["accuracy"] == pytest.approx(round(50 * row["accuracy"])) for row in first)
     (result,) = rows(paths.results)
     assert result["jacobian_examples"] == 20
+    norms = {row["example"]: row["jacobian_norm"] for row in rows(paths.predictions)}
+    assert [each for each in norms if norms[each] is not None] == drawn(360, 20, "test_sample").tolist()
+    assert sum(filter(None, norms.values())) / 20 == pytest.approx(result["jacobian_norm"], rel=1e-12)
     for row in last:  # the curve ends where the tables do
         assert row["accuracy"] == result[f"{row['split']}_accuracy"]
         assert row["loss"] == result[f"{row['split']}_loss"]
