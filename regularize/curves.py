@@ -126,7 +126,8 @@ class Curves:
         return found
 
     def last_row(self) -> str:
-        """The row that was measured last, in words: over the runs that have one, from the least on."""
+        """The row that was measured last, over the runs that have one, from the least on: the loss on the
+        training part, the accuracy on the validation part."""
         rows = [row for row in self.rows if row["step"] == self.measured_step]
         losses = [row["loss"] for row in rows if row["split"] == "train"]
         right = [row["accuracy"] for row in rows if row["split"] == "validation"]
@@ -134,8 +135,8 @@ class Curves:
             step for step in self.trainer.diverged_step.tolist()[: len(self.trainer.runs)] if step
         )
         lost = [f"{count} diverged at step {step}" for step, count in sorted(steps.items())]
-        found = [f"train loss {spanned(losses, '.4g', 1.0)}"] if losses else []
-        found += [f"validation accuracy {spanned(right, '.1f', 100.0)} %"] if right else []
+        found = [f"loss {spanned(losses, '.3g', 1.0)}"] if losses else []
+        found += [f"validation {spanned(right, '.1f', 100.0)} %"] if right else []
         return ", ".join([*found, *lost])
 
     def outputs(self) -> final.Outputs:

@@ -127,7 +127,7 @@ class Recorder:
             with self._measuring():
                 self.curves.measure(self.training_time.read() / len(self.trainer.runs))
             self.heartbeat.scores = self.curves.scores()
-            self._tell(f"{self._place}: {self.curves.last_row()}")
+            self._tell(f"{self._mark}: {self.curves.last_row()}")
 
     @property
     def _place(self) -> str:
@@ -137,10 +137,18 @@ class Recorder:
             f"step {trainer.step} of {trainer.timeline.steps}"
         )
 
+    @property
+    def _mark(self) -> str:
+        """The same for a line that 80 columns hold."""
+        trainer, timeline = self.trainer, self.trainer.timeline
+        if timeline.ends_epoch(trainer.step):
+            return f"epoch {trainer.epoch}/{timeline.epochs}"
+        return f"step {trainer.step}/{timeline.steps}"
+
     def _tell(self, what: str) -> None:
         """To the worker's log."""
         if self.trainer.ranks.first:
-            _LOG.info("pack %s: %s", self.trainer.paths.folder.name, what)
+            _LOG.info("%s: %s", self.trainer.paths.folder.name, what)
 
     def _told_to_stop(self) -> bool:
         self._beat()

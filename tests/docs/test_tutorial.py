@@ -49,6 +49,10 @@ def test_the_tutorial_does_what_it_says(
     for file_of_a_paper in re.findall(r"\{(results/[^}]+)\}", PAGE):
         assert Path(file_of_a_paper).exists()
     assert (results / "report.html").stat().st_size > 100_000
+    logs = "".join(path.read_text(encoding="utf-8") for path in (results / "logs").glob("worker-*.log"))
+    told = re.findall(r"^\d\d-\d\d \S+  [0-9a-f]{16}: epoch 2/2: (loss \S+.*, )?validation .* %$", logs, re.M)
+    assert "" in told, "tune runs are measured on their validation part alone"
+    assert any(told)
     names: dict[str, object] = {}
     for cell in blocks("python"):
         exec(cell, names)
