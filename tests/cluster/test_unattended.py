@@ -59,7 +59,7 @@ def test_waiting_ends_when_both_phases_are_done(slurm: TestCluster, tmp_path: Pa
         assert told[0] == f"{len(pack)} runs, from epoch 0 of 2, step 0 of 20"
         assert re.match(r"(epoch 1/2|step \d+/20): .*validation \d", told[1]), told
         assert told[-1].startswith("done after ")
-    assert re.search(r"step 20/20: loss \d", logs), "which is not measured of tune runs"
+    assert re.search(r"epoch 2/2: loss \d", logs), "which is not measured of tune runs"
 
 
 def test_a_grid_goes_on_by_itself_before_anything_is_reported(
