@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ import hypothesis
 import pytest
 import torch
 from xdist.scheduler import LoadFileScheduling
+
+from regularize.cores import cores
 
 # A busy machine is no failure.
 hypothesis.settings.register_profile(
@@ -37,6 +40,11 @@ class _OneClusterScheduling(LoadFileScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         file = str(super()._split_scope(nodeid))
         return "tests/cluster" if file.startswith("tests/cluster/") else file
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are cores where there is a cluster: its tests wait for it most of the time."""
+    return cores() + (shutil.which("slurmctld") is not None)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
