@@ -14,6 +14,7 @@ import pytest
 from jobs.cluster.load_config import load_cluster
 from jobs.cluster_check import Check
 from jobs.commands.cli import main
+from tests.cluster.processes import wait_for
 from tests.cluster.slurm import TestCluster
 from tests.cluster.trial import SMALL, Trial
 
@@ -168,6 +169,15 @@ def test_all_nodes_drained(check: Run, slurm: TestCluster) -> None:
         slurm.run("scontrol", "update", "nodename=n[1-4]", "state=resume")
     assert "partition" in checked.failures()
     assert "no node of main takes jobs now: 4 drained" in checked.findings["partition"][1]
+
+
+def test_nodes_that_differ(check: Run, slurm: TestCluster) -> None:
+    slurm.set_config(n3="CPUs=1 RealMemory=1000", n4="CPUs=4 RealMemory=2000")
+    wait_for("four idle nodes", lambda: {*slurm.node_states().values()} == {"idle"})
+    assert check(memory="1800M", nodes=3, cpus_per_task=2).code == 0
+    checked = check(memory="1800M", nodes=4)
+    assert checked.failures() == {"request"}
+    assert "no node has that much, or too few have" in checked.findings["request"][1]
 
 
 def test_limits_on_submitted_jobs(check: Run, slurm: TestCluster) -> None:
