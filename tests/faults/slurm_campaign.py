@@ -88,7 +88,10 @@ def campaign(slurm: TestCluster, folder: Path, turns: Iterable[int], seed: int) 
         kind, chance = KINDS[turn % len(KINDS)], random.Random(f"{seed} {turn}")
         place = folder / str(turn)
         with Outcome.of("slurm", seed, turn, kind.__name__) as outcome:
-            outcome.what = befall(slurm, place, whole, kind, chance)
+            try:
+                outcome.what = befall(slurm, place, whole, kind, chance)
+            except (RuntimeError, OSError) as error:  # of the cluster; a wait that was in vain
+                raise AssertionError(error) from error
         shutil.rmtree(place, ignore_errors=True)
         slurm.tidy()
         yield outcome
