@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from analysis.export import FORMATS
 from jobs.commands.cli import main
-from regularize.store import Store
+from regularize.schemas import RESULTS
+from regularize.store import Store, read_table, write_table
 from tests.hostile.looking import commands, words
-from tests.hostile.stores import RAW, Canary, hostile_data_root, hostile_store
+from tests.hostile.stores import RAW, Canary, change_runs, hostile_data_root, hostile_store, store_in
 
 
 @pytest.fixture
@@ -37,6 +39,21 @@ def test_nothing_runs_and_the_terminal_gets_no_orders(
     canary.check()
     if store.report.exists():
         assert "private text" not in store.report.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_export_leaves_its_folder_whatever_names_are(name: str, tmp_path: Path) -> None:
+    store = store_in(tmp_path / "evil")
+    change_runs(store, lambda row: dict.fromkeys(("dataset", "model", "regularizer"), ".."))
+    for path in store.packs.glob("*/results.parquet"):
+        rows = read_table(path).to_pylist()
+        write_table(path, [row | {"finished_at": "never"} for row in rows], RESULTS)
+    before = {path for path in tmp_path.rglob("*") if not path.is_relative_to(store.folder)}
+    out = tmp_path / "a" / "b" / "c" / "out"
+    assert main(["export", str(store.folder), "--to", name, "--out", str(out)]) == 0
+    found = {path for path in tmp_path.rglob("*") if not path.is_relative_to(store.folder)} - before
+    assert {path for path in found if not path.is_relative_to(out)} <= {*out.parents}
+    assert any(path.is_file() for path in found)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -49,6 +51,23 @@ def test_what_only_a_store_names_is_imported_by_nobody_without_a_word(
     change_runs(store, change_config(model=name))
     assert main(["figures", str(store.folder), "weight_distributions"]) == 1
     assert "--trust-model" in capsys.readouterr().err
+    canary.check()
+
+
+@pytest.mark.parametrize("what", ["data", "technique"])
+def test_nor_are_data_sets_and_techniques(
+    what: str, store: Store, canary: Canary, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        config = json.loads(row["config"]) | {"model": "lenet5"}
+        config["data"]["name"] = "evil_net:make" if what == "data" else "mnist"
+        config["terms"] = [term | {"technique": "evil_net:make"} for term in config["terms"]]
+        return {"config": json.dumps(config), "model": "lenet5", "dataset": config["data"]["name"]}
+
+    change_runs(store, change)
+    for words in (["status"], ["compare"], ["watch", "--once"], ["figures", "weight_distributions"]):
+        assert main([words[0], str(store.folder), *words[1:]]) == (words[0] == "figures")
+    assert "Traceback" not in capsys.readouterr().err
     canary.check()
 
 
@@ -135,8 +154,10 @@ def test_a_report_of_poisoned_weights_is_a_page(
 
 def test_a_module_in_the_folder_one_stands_in_takes_no_librarys_place(tmp_path: Path, canary: Canary) -> None:
     store = store_in(tmp_path / "evil")
-    for name in ("pickle", "random", "torch", "sitecustomize", "multiprocessing", "jobs"):
+    for name in ("pickle", "random", "torch", "sitecustomize", "multiprocessing", "jobs", "evil_backend"):
         canary.module(tmp_path / f"{name}.py")
+    settings = "backend: module://evil_backend\ntext.usetex: True\nanimation.ffmpeg_path: ./evil_backend.py\n"
+    (tmp_path / "matplotlibrc").write_text(settings, encoding="utf-8")
     said = _typed(tmp_path, "figures", str(store.folder), *NETWORKS[:2])  # by two processes
     assert "not drawn" in said
     canary.check()
