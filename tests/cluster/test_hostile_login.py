@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -60,8 +60,14 @@ def test_no_command_does_what_it_says(laptop: Laptop, home: Path, capsys: pytest
     assert not {path for path in files(laptop) - before if path.is_file()}
 
 
-READERS = (["status"], ["watch", "--once"], ["watch", "--answer", "log", "a1"], ["sync"])
-"""Of what a login node answers: as text, as a picture, as part of a log, as files."""
+WATCHING = (["watch", "--once"], ["watch", "--answer", "log", "a1"])
+
+
+def readers(name: str) -> Sequence[list[str]]:
+    """What an answer is for: files, a picture and a part of a log, or anything."""
+    if "file" in name:
+        return (["sync"],)
+    return WATCHING if name in ("deep", "many", "much") else (["status"], ["sync"])
 
 
 def test_only_files_of_a_sweep_come_home_and_nothing_else_comes_of_any_answer(
@@ -74,7 +80,7 @@ def test_only_files_of_a_sweep_come_home_and_nothing_else_comes_of_any_answer(
     for name, answer in ANSWERS.items():
         shutil.rmtree(store.folder, ignore_errors=True)
         hostile_home(home, answer, sys.executable)
-        for command, *more in READERS if name != "text" else ():
+        for command, *more in readers(name) if name != "text" else ():
             said_by([command, "sweep.yaml", *FAR, *more], capsys)
         new = {path for path in files(laptop) - before if path.is_file()}
         partial = {path for path in new if path.suffix == ".partial"}

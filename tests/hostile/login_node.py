@@ -96,13 +96,13 @@ HOME = b"".join(
 )
 
 
-def _answer(content: bytes, end: bytes = b"0") -> bytes:
+def _answer(content: bytes, end: bytes = b"0", noise: bytes = NOISE[:30_000]) -> bytes:
     words = b"<mark>\n" + EVIL_TEXT + b"\n<mark> " + end + b"\n"
-    return NOISE + words + b"<stream>" + NOISE + b"<mark>\n" + content + b"<mark> " + end + b"\n" + NOISE
+    return noise + words + b"<stream>" + noise + b"<mark>\n" + content + b"<mark> " + end + b"\n" + noise
 
 
 ANSWERS = {
-    "text": _answer(EVIL_TEXT),
+    "text": _answer(EVIL_TEXT, noise=NOISE),
     "failure": _answer(EVIL_TEXT, b"1"),
     "files, then one elsewhere": _answer(HOME + sent("../x", CANARY)),
     "files, then a page": _answer(HOME + sent("report.html", b"<script>alert(1)</script>")),
