@@ -26,6 +26,7 @@ from jobs.local import worker_processes
 from jobs.worker import local_task
 
 ROOT = Path(__file__).parents[2]
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 Surroundings = Callable[[], object]
 """Changes the process that a command is about to run in."""
 
@@ -101,7 +102,10 @@ class Worker:
     def __init__(self, _: Sequence[str], *, stdout: IO[bytes], env: Mapping[str, str], **__: object) -> None:
         read, write = os.pipe()
         self._process = get_context("fork").Process(target=_work, args=(read, write, stdout.fileno(), env))
+        # What runs beside a fork swallows an interrupt, with a traceback; the start of a program has no such.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         self._process.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         os.close(read)
         self.stdin, self.terminate = os.fdopen(write, "w"), self._process.terminate
         self.pid = self._process.pid
@@ -118,8 +122,9 @@ WORKERS = SimpleNamespace(Popen=Worker, PIPE=subprocess.PIPE, STDOUT=subprocess.
 
 
 def _work(read: int, write: int, told: int, env: Mapping[str, str]) -> NoReturn:
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for number in _ENDING:
         signal.signal(number, signal.SIG_DFL)  # as in a new program
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     os.close(write)
     os.setsid()
     os.environ.update(env)
