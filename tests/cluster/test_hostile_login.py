@@ -37,9 +37,9 @@ def home(slurm: TestCluster, laptop: Laptop, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def files(laptop: Laptop) -> set[Path]:
-    """All that there is of the laptop's, but for what is known of calls and connections."""
+    """All that there is of the laptop's, but for the calls of ssh and what libraries keep for themselves."""
     found = laptop.folder.parent.rglob("*")
-    return {path for path in found if path.name != "calls" and "__pycache__" not in path.parts}
+    return {path for path in found if path.name != "calls" and not {"__pycache__", ".cache"} & {*path.parts}}
 
 
 def said_by(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
