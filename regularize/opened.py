@@ -75,4 +75,5 @@ def unpacked(stream: Any, most: int) -> bytes:
 
 
 def _no_file(path: Path) -> OddFileError:
-    return OddFileError(errno.EINVAL, "it is no regular file", str(path))
+    what = "it is a folder" if path.is_dir() else "it is no regular file"
+    return OddFileError(errno.EINVAL, what, str(path))

@@ -20,6 +20,7 @@ NOTICE_SECONDS = 30.0
 _TICK = 0.2
 _LEAVE_SECONDS = 1.0  # after the answer; what else holds the session open is not waited for
 _CHUNK = 1 << 16
+MOST_SAID = 64_000_000  # bytes on stderr, where that is kept in a file
 
 
 class SilentError(UserError):
@@ -55,10 +56,10 @@ def converse(
 
     Raises:
         SilentError: it took too long, and was killed.
-        UserError: there is no such program.
+        UserError: there is no such program, or it says too much beside its answer.
     """
     with _running(command, sent, held, stderr) as (process, writer):
-        _read(process, frame, writer, patience)
+        _read(process, frame, writer, patience, stderr)
         writer.join(_LEAVE_SECONDS)  # longer, if nobody reads what is left
         writer.close()
         with suppress(subprocess.TimeoutExpired):
@@ -66,7 +67,13 @@ def converse(
     return process.returncode
 
 
-def _read(process: subprocess.Popen[bytes], frame: Frame, writer: _Writer, patience: Patience) -> None:
+def _read(
+    process: subprocess.Popen[bytes],
+    frame: Frame,
+    writer: _Writer,
+    patience: Patience,
+    stderr: IO[bytes] | None,
+) -> None:
     stdout = process.stdout
     assert stdout is not None
     start = moved = time.monotonic()
@@ -80,6 +87,8 @@ def _read(process: subprocess.Popen[bytes], frame: Frame, writer: _Writer, patie
             moved = time.monotonic()
         elif process.poll() is not None:  # a master that it left may hold the pipe open
             return
+        if stderr and os.fstat(stderr.fileno()).st_size > MOST_SAID:  # 0 of a pipe, which is read
+            raise UserError(f"{patience.host} says more than {MOST_SAID / 1e6:,.0f} MB beside its answer")
         now = time.monotonic()
         if frame.begun:
             if patience.rest and now - max(moved, writer.moved) > patience.rest:

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 PARTS = {"train": ("train",), "test": ("test",), "validation": ("validation", "valid", "val")}
 LABELS = ("label", "labels", "fine_label")  # preferred where several columns have classes
 AT_ONCE = 256  # images that are read together
+MOST_AT_ONCE = 2**26  # bytes that these may come to where values are stored once for several
+AS_LONG = frozenset({"PLAIN", "RLE", "BIT_PACKED"})  # encodings that take as many bytes as the values have
 Files = Mapping[str, Sequence[Path]]  # by part
 
 
@@ -168,10 +170,23 @@ def _contents(path: Path, column: str) -> Any:
 
     try:
         with arrow_file(path) as stored, pq.ParquetFile(stored) as file:
-            for batch in file.iter_batches(AT_ONCE, columns=[column]):
-                yield from batch.column(0).to_pylist()
+            for batch in file.iter_batches(_at_once(file.metadata, column), columns=[column]):
+                for cell in batch.column(0):
+                    yield cell.as_py()
     except (OSError, pa.ArrowException) as error:
         raise damaged(path, error) from error
+
+
+def _at_once(metadata: Any, column: str) -> int:
+    """Rows whose cells are in memory together: one value may be stored once and meant by every row."""
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    chunks = (group.column(number) for group in groups for number in range(group.num_columns))
+    repeated = (
+        chunk.total_uncompressed_size
+        for chunk in chunks
+        if chunk.path_in_schema.partition(".")[0] == column and not AS_LONG.issuperset(chunk.encodings)
+    )
+    return min(AT_ONCE, max(1, MOST_AT_ONCE // max(repeated, default=1)))
 
 
 def _bytes(cell: Any, where: str) -> bytes:

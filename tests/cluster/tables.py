@@ -16,9 +16,12 @@ TABLES = ("results", "metrics", "predictions", "spectra")
 
 
 def table(store: Store, name: str) -> pd.DataFrame:
-    """All packs' tables of a kind, without what depends on where and when they were trained."""
-    packs = sorted(read_packs(store).statuses)
-    found = pd.concat([pd.read_parquet(store.packs / pack_id / f"{name}.parquet") for pack_id in packs])
+    """All packs' tables of a kind, without what depends on where and when they were trained.
+
+    Runs on tune seeds have neither predictions nor spectra.
+    """
+    paths = (store.packs / pack_id / f"{name}.parquet" for pack_id in sorted(read_packs(store).statuses))
+    found = pd.concat([pd.read_parquet(path) for path in paths if path.exists()])
     return found.drop(columns=CIRCUMSTANCES, errors="ignore").reset_index(drop=True)
 
 

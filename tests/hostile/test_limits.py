@@ -273,6 +273,24 @@ def test_what_a_table_of_pictures_says_of_itself_is_checked(
     assert "is damaged or not an image" in refused(tmp_path, capsys)
 
 
+def test_one_large_picture_that_every_row_means_is_in_memory_a_few_times(tmp_path: Path) -> None:
+    drawn = io.BytesIO()
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(drawn, "PNG")
+    cell = {"bytes": drawn.getvalue() + bytes(8_000_000), "path": ""}
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    for part in ("train", "test"):
+        path = tmp_path / "evil" / f"{part}-0.parquet"
+        path.parent.mkdir(exist_ok=True)
+        schema = pa.schema([("image", kind), ("label", pa.int64())])
+        with pq.ParquetWriter(path, schema, compression="zstd", dictionary_pagesize_limit=2**30) as file:
+            for _ in range(8):  # into one group of rows
+                file.write_batch(pa.record_batch([pa.array([cell] * 16, kind), [0, 1] * 8], schema=schema))
+        assert path.stat().st_size < 10_000
+    words = ["data", "show", "evil", "--data-root", str(tmp_path), "--out", str(tmp_path / "x.png")]
+    with bounded(500):
+        assert main(words) == 0
+
+
 def test_a_compressed_file_of_digits_that_grows_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

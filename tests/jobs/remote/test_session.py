@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 
 import pytest
@@ -64,3 +65,12 @@ def test_no_such_program() -> None:
     patience = Patience(host="far", begin=1, rest=1, says=False)
     with pytest.raises(UserError, match="no-such is not installed here"):
         converse(["no-such"], b"", Frame("m", sys.stdout.write), held=True, stderr=None, patience=patience)
+
+
+def test_what_is_said_beside_the_answer_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "MOST_SAID", 1_000_000)
+    patience = Patience(host="far", begin=60, rest=60, says=False)
+    talks = "import sys\nwhile True: sys.stderr.write('noise' * 10_000)"
+    command, frame = [sys.executable, "-c", talks], Frame("mark", print)
+    with tempfile.TemporaryFile() as said, pytest.raises(UserError, match="far says more than 1 MB beside"):
+        converse(command, b"", frame, held=True, stderr=said, patience=patience)

@@ -177,7 +177,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"name: a\nmodel: \xe9\n")
     for name, message in [
         ("absent.yaml", "absent.yaml: No such file or directory"),
-        (".", ".: Is a directory"),
+        (".", ".: it is a folder"),
         ("latin.yaml", "latin.yaml:2: not UTF-8 text"),
     ]:
         with pytest.raises(UserError) as error:
