@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from regularize import __version__
@@ -161,6 +160,8 @@ def _text_bytes(path: Path, metadata: pq.FileMetaData) -> int:
 
 
 def _length(column: pa.ChunkedArray) -> int:
+    import pyarrow.compute as pc  # which every command would wait for
+
     if not pa.types.is_dictionary(column.type):
         return int(column.nbytes)
     lengths = (pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in column.chunks)

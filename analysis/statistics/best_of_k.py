@@ -25,8 +25,8 @@ from analysis.statistics import constant_guess as guess
 from analysis.statistics.contenders import Comparison, of_problem
 from analysis.statistics.estimates import Estimate, over_seeds
 from analysis.statistics.strength_selection import counted
-from analysis.tables.collect import strength_order
 from analysis.tables.store_tables import Tables, records
+from analysis.tables.strength_text import strength_order
 
 Values = NDArray[np.float64]
 Split = tuple[Sequence[int], Sequence[int]]

@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.statistics.scores import Score
-from analysis.tables.collect import strength_order
 from analysis.tables.measured_alike import attacks_alike, corruptions_alike, curves_alike
 from analysis.tables.store_tables import Problem, Tables, digest
+from analysis.tables.strength_text import strength_order
 from regularize.errors import UserError
 
 MOST_DIVERGED = 0.2

@@ -16,8 +16,8 @@ import pandas as pd
 from analysis.notation.methods import method, strength_label
 from analysis.notation.number_text import count
 from analysis.statistics.contenders import of_problem
-from analysis.tables.collect import strength_order
 from analysis.tables.store_tables import Problem, Tables
+from analysis.tables.strength_text import strength_order
 from regularize.errors import UserError
 from regularize.store import Store, read_json, write_json
 from regularize.typed import fits

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean
 from typing import Any
 
-from analysis.tables.collect import at_edges, strength_numbers
+from analysis.tables.strength_text import at_edges, strength_numbers
 from regularize.errors import UserError
 from regularize.store import DamagedFileError, Store, read_table
 

@@ -25,9 +25,9 @@ from analysis.statistics.contenders import of_problem
 from analysis.statistics.estimates import Estimate, over_seeds
 from analysis.statistics.scores import SCORES, Score
 from analysis.statistics.strength_selection import choose, counted
-from analysis.tables.collect import at_edges, strength_order
 from analysis.tables.region import Region
 from analysis.tables.store_tables import Problem, Tables, records, to_frame
+from analysis.tables.strength_text import at_edges, strength_order
 
 SENSITIVITY = pa.schema(
     [

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from analysis.statistics import constant_guess as guess
-from analysis.tables.collect import collect, strength_order
+from analysis.tables.collect import collect
+from analysis.tables.strength_text import strength_order
 from regularize.config_text import config_values
 from regularize.errors import UserError, one_of
 from regularize.store import Store, read_table, write_table

@@ -12,8 +12,8 @@ from analysis.notation.number_text import count
 from analysis.statistics import seeds_needed
 from analysis.statistics.contenders import Comparison, comparisons, of_problem
 from analysis.statistics.open_ends import FITTED, edge_sentence, edges, not_fitted
-from analysis.tables.collect import at_edges
 from analysis.tables.store_tables import Problem, Tables, records
+from analysis.tables.strength_text import at_edges
 
 
 def unfinished(tables: Tables, strengths: pd.DataFrame, compared: pd.DataFrame) -> dict[Problem, list[str]]:

@@ -18,7 +18,7 @@ from analysis.statistics.estimates import crossed, over_seeds
 from analysis.statistics.paired_tests import holm, sign_flip_test, verdict
 from analysis.statistics.seeds_needed import ALPHA
 from analysis.statistics.unfinished import open_edges
-from analysis.tables.collect import at_edges
+from analysis.tables.strength_text import at_edges
 
 STUDIES, TECHNIQUES, SEEDS, REGION = 400, 12, 10, 0.2
 Noise = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]

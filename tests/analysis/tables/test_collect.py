@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.tables import collect as module
-from analysis.tables.collect import NAMES, collect, schema, strength_order
+from analysis.tables.collect import NAMES, collect, schema
+from analysis.tables.strength_text import strength_order
 from regularize import tables
 from regularize.errors import UserError
 from regularize.store import (
