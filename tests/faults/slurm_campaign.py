@@ -75,7 +75,7 @@ def befall(slurm: TestCluster, folder: Path, whole: Store, kind: Kind, chance: r
     assert trial.states() == {"done": RUNS}, f"{what}: {trial.states()}\n{trial.regularize('status').out}"
     assert_same(trial.store, whole)
     logs = "\n".join(path.read_text(errors="replace") for path in trial.store.logs.glob("*_log.out"))
-    ended = Counter(re.findall(r"pack (\w+): done after", logs))
+    ended = Counter(re.findall(r"\b(\w{16}): done after", logs))
     assert set(ended.values()) == {1}, f"{what}: trained twice: {ended}"
     assert "Traceback" not in logs, f"{what}: {logs}"
     return what
