@@ -24,8 +24,8 @@ def last_choice(store: Store, sweep: Sweep) -> Choose:
             wanted = set(ids)
             table = read_table(store.table("results"), [*_COLUMNS, sweep.metric])
             rows = [row for row in table.to_pylist() if row["run_id"] in wanted]
-            if len(rows) == len(wanted):
-                runs = read_runs(store).to_pylist()
+            runs = read_runs(store).to_pylist()  # from which some are gone where that was lost
+            if len(rows) == len(wanted) and wanted <= {run["run_id"] for run in runs}:
                 order = weakest_first(runs, kept_words(store))
                 chosen = choose(with_repetitions(rows, runs), sweep.metric, order)
                 return {Cell(*cell): strengths for cell, strengths in best(chosen).items()}

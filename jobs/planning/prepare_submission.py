@@ -102,7 +102,10 @@ def next_plan(
     write_runs(store, wanted, complete=not ahead)
     ids = (run.config.run_id for run in wanted)
     others = {} if only is None else {run_id: NOT_ASKED for run_id in ids if run_id not in only}
-    return make_plan(wanted, ahead, packs, submission.cluster, facts, {**others, **(without or {})})
+    plan = make_plan(wanted, ahead, packs, submission.cluster, facts, {**others, **(without or {})})
+    if sweep.two_phase and not plan.slices:  # the tables were collected when only tune runs were planned
+        collect(store, ("results",))
+    return plan
 
 
 def closing(plan: Plan, began: bool, store: Store) -> str:

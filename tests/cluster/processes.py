@@ -84,8 +84,9 @@ def wait_for(what: str, condition: Callable[[], T], seconds: float = 30, pause: 
     """The first true value of `condition`.
 
     Raises:
-        TimeoutError: there was none within `seconds`; with the last value.
+        TimeoutError: there was none within three times the `seconds` that a quiet machine has; with the last.
     """
+    seconds *= 3
     deadline = time.monotonic() + seconds
     while True:
         if value := condition():

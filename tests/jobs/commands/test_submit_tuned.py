@@ -58,6 +58,13 @@ def test_a_grid_goes_on_by_itself_and_what_it_finds_is_reported_on(
     capsys.readouterr()
     assert main(["plan", "sweep.yaml", "--data-root", str(tmp_path / "data")]) == 0
     assert "nothing to do" in capsys.readouterr().out
+    # The plan is lost, the tables are not.
+    Path("results/fair/runs.parquet").unlink()
+    assert main(["plan", "sweep.yaml", "--data-root", str(tmp_path / "data")]) == 0
+    assert main(["submit", "sweep.yaml", "--max-tasks", "1", "--data-root", str(tmp_path / "data")]) == 0
+    healed = {row["run_id"]: str(row) for row in pq.read_table(tables / "results.parquet").to_pylist()}
+    assert healed == {row["run_id"]: str(row) for row in results}
+    capsys.readouterr()
     assert main(["compare", "sweep.yaml"]) == 0
     said = capsys.readouterr().out
     assert "lr=0.009" in said
