@@ -137,5 +137,6 @@ CORRUPTIONS = pa.schema(
         ("accuracy", pa.float64()),  # share in [0, 1]
         ("examples", pa.int64()),  # how many were classified
         ("content", pa.int64()),  # a hash of these images and labels, 48 bits; null at severity 0
+        ("correct", pa.string()),  # a 1 or 0 for each example, the same ones in all rows
     ]
 )

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.parts.bands import band_line, means, of_contender
+from analysis.figures.parts.bands import SHARES, accuracies, band_line, of_contender
 from analysis.figures.parts.learning_curves import limits
 from analysis.figures.parts.matrix import ROWS_A_PAGE, matrix
 from analysis.figures.parts.panels import band_handle, pages
@@ -18,7 +18,7 @@ from analysis.notation.methods import method
 from analysis.notation.number_text import number
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.tables.store_tables import digest
-from analysis.text.caption_phrases import band, counts, layer_pages, name, notes, of, reference, seeds
+from analysis.text.caption_phrases import counts, layer_pages, name, notes, of, reference, seeds
 
 ALL = "all of them"  # the mean over corruptions
 _CELL = ("regularizer", "strength", "corruption", "severity")
@@ -30,6 +30,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     rows = comparison.corruptions
     data = _with_all(rows)
     examples = int(rows["examples"].max())
+    over = f"seeds and {examples} images" if rows["correct"].notna().all() else "seeds"
     for suffix, panels in pages(comparison, ROWS_A_PAGE):
         for more, corruptions in layer_pages(data["corruption"]):
             yield Drawing(
@@ -38,7 +39,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 data=data,
                 caption=(
                     f"{of(comparison)}: accuracy on {examples} test images (0) and on corrupted copies of "
-                    f"these, by the severity that was published with them. {notes(comparison, rows)}"
+                    f"these, by the severity that was published with them. {SHARES.capitalize()}. "
+                    f"{notes(comparison, rows, over)}"
                 ),
                 alt=(
                     f"Curves of accuracy that fall with severity, a row for each of {len(panels)} "
@@ -47,7 +49,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                     f"severity ({seeds(comparison, rows=rows)}): {_ends(comparison, data)}."
                 ),
                 summary=f"{of(comparison)}, accuracy on corrupted images: {_ends(comparison, data)}",
-                band=band(comparison, rows),
+                band=f"95% interval of the mean over {over}, by arcsine square roots",
                 n=counts(comparison, rows),
                 inputs=digest(rows),
             )
@@ -55,12 +57,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
 
 def _with_all(rows: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds in percent by `_CELL`, the mean over corruptions first."""
-    rows = rows.assign(percent=100 * rows["accuracy"])
-    run = ["regularizer", "strength", "seed", "severity"]
-    together = rows.groupby(run, sort=False, dropna=False)["percent"].mean().reset_index()
-    return pd.concat(
-        [means(together.assign(corruption=ALL), _CELL, "percent"), means(rows, _CELL, "percent")]
-    )
+    return pd.concat([accuracies(rows.assign(corruption=ALL), _CELL), accuracies(rows, _CELL)])
 
 
 def _figure(

@@ -54,7 +54,8 @@ def _drawing(
             f"{reference(comparison)} "
             "(Hendrycks and Dietterich, 2019): for each corruption those of all severities together; "
             f"mCE is the mean over corruptions. Means over seeds ({seeds(comparison, rows=rows)}), mCE "
-            f"with its 95% t-interval. Strengths: {comparison.rule}.{left_out(comparison, rows)}"
+            f"with its 95% t-interval, for these {int(rows['examples'].max())} images and the baseline's "
+            f"mean errors as they are. Strengths: {comparison.rule}.{left_out(comparison, rows)}"
         ),
         alt=(
             f"A table of colours: a row for each of {len(contenders) + 1} contenders, a column for "

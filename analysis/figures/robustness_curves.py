@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.parts.bands import SHARES, band_line, of_contender, share_ends
+from analysis.figures.parts.bands import SHARES, accuracies, band_line, of_contender
 from analysis.figures.parts.learning_curves import limits
 from analysis.figures.parts.matrix import ROWS_A_PAGE, matrix
 from analysis.figures.parts.panels import band_handle, pages
@@ -18,7 +17,6 @@ from analysis.figures.parts.subject import Subject
 from analysis.notation.methods import method
 from analysis.notation.number_text import number
 from analysis.statistics.contenders import Comparison, Contender
-from analysis.statistics.estimates import crossed, over_seeds
 from analysis.tables.store_tables import digest
 from analysis.text.caption_phrases import counts, name, notes, of, reference, seeds
 from regularize.evaluation.settings import ATTACKS
@@ -31,7 +29,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     """A row a contender, a column an attack; means over seeds."""
     comparison = subject.comparison
     rows = comparison.robustness
-    data = accuracies(rows)
+    data = accuracies(rows, ("regularizer", "strength", "attack", "size"))
     attacks = [attack for attack in ATTACKS if (data["attack"] == attack).any()]
     same = _as_strong(data)
     if same:
@@ -59,27 +57,6 @@ def draw(subject: Subject) -> Iterator[Drawing]:
             n=counts(comparison, rows),
             inputs=digest(rows),
         )
-
-
-def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean accuracy in percent by regularizer, strength, attack and size, with n, low and high.
-
-    Seeds and examples count as crossed factors, where it is known which examples were right.
-    """
-    keys = ["regularizer", "strength", "attack", "size"]
-    found = []
-    for key, mine in rows.groupby(keys, sort=True):
-        if mine["correct"].notna().all():
-            estimate = crossed(
-                [np.frombuffer(each.encode(), np.uint8) == ord("1") for each in mine["correct"]]
-            )
-        else:
-            estimate = over_seeds(mine["accuracy"])
-        numbers = {"n": len(mine), "mean": 100 * estimate.mean, "half": 100 * estimate.interval().half}
-        found.append(dict(zip(keys, key, strict=True)) | numbers)
-    data = pd.DataFrame(found)
-    low, high = share_ends(data["mean"], data.pop("half"))
-    return data.assign(low=low, high=high)
 
 
 def _as_strong(data: pd.DataFrame) -> str:

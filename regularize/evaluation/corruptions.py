@@ -21,16 +21,20 @@ PART = "corrupted"
 
 
 class OnCorrupted(NamedTuple):
-    """Accuracy [R] on so many examples; severity 0 is the test split as it is.
+    """Which examples are classified right, [R, n]; severity 0 is the test split as it is.
 
     `content` is a hash of the copies that were classified: files may be mended, and keep their names.
     """
 
     corruption: str
     severity: int
-    examples: int
-    accuracy: Tensor
+    correct: Tensor
     content: int | None = None
+
+    @property
+    def accuracy(self) -> Tensor:
+        """[R]"""
+        return self.correct.double().mean(1)
 
 
 def on_corrupted(examined: Examined, settings: Corruptions) -> list[OnCorrupted]:
@@ -48,8 +52,8 @@ def on_corrupted(examined: Examined, settings: Corruptions) -> list[OnCorrupted]
         rows = drawn(copy.count, settings.examples, PART)
         if copy.severity == 1 and copy.count == len(examined.batches.labels["test"]):
             if copy.count not in clean:
-                clean[copy.count] = _accuracy(examined, "test", rows)
-            found.append(OnCorrupted(copy.corruption, 0, len(rows), clean[copy.count]))
+                clean[copy.count] = _correct(examined, "test", rows)
+            found.append(OnCorrupted(copy.corruption, 0, clean[copy.count]))
         found.append(_on(examined, copy, rows))
     return found
 
@@ -58,18 +62,15 @@ def _on(examined: Examined, copy: Corrupted, rows: Tensor) -> OnCorrupted:
     images, labels = copy.take(rows.numpy())
     digest = hashlib.blake2b(images.tobytes() + labels.tobytes(), digest_size=6).digest()
     with examined.batches.holding(PART, torch.from_numpy(images), torch.from_numpy(labels)):
-        accuracy = _accuracy(examined, PART, torch.arange(len(rows)))
-    return OnCorrupted(copy.corruption, copy.severity, len(rows), accuracy, int.from_bytes(digest, "big"))
+        correct = _correct(examined, PART, torch.arange(len(rows)))
+    return OnCorrupted(copy.corruption, copy.severity, correct, int.from_bytes(digest, "big"))
 
 
-def _accuracy(examined: Examined, part: str, rows: Tensor) -> Tensor:
-    """[R]"""
+def _correct(examined: Examined, part: str, rows: Tensor) -> Tensor:
+    """[R, n]"""
 
     def right(x: Tensor, labels: Tensor, span: slice) -> Tensor:
         outputs: Tensor = examined.model(x)
         return (outputs.argmax(-1) == labels).unsqueeze(-1).to(x.dtype)
 
-    accuracy: Tensor = (
-        examined.over(part, rows.expand(len(examined.seeds), -1), 1, right).double().mean((1, 2))
-    )
-    return accuracy
+    return examined.over(part, rows.expand(len(examined.seeds), -1), 1, right).squeeze(-1) > 0

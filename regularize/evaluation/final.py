@@ -139,8 +139,9 @@ def corruption_rows(ids: Sequence[str], found: Final) -> list[Row]:
             "corruption": each.corruption,
             "severity": each.severity,
             "accuracy": each.accuracy[run].item(),
-            "examples": each.examples,
+            "examples": each.correct.shape[1],
             "content": each.content,
+            "correct": "".join("01"[right] for right in each.correct[run].tolist()),
         }
         for run, run_id in enumerate(ids)
         for each in found.corrupted

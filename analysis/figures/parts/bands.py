@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.notation.intervals import half_width
 from analysis.notation.methods import method
 from analysis.statistics.contenders import Contender
+from analysis.statistics.estimates import crossed, over_seeds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +39,27 @@ def share_ends(mean: pd.Series, half: pd.Series) -> tuple[pd.Series, pd.Series]:
     ends = (place - reach).clip(0, np.pi / 2), (place + reach).clip(0, np.pi / 2)
     low, high = (pd.Series(100 * np.sin(end) ** 2, index=mean.index) for end in ends)
     return low, high
+
+
+def accuracies(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Mean accuracy in percent by the columns `by`, with n, low and high, of attacked or corrupted images.
+
+    Seeds and examples count as crossed factors, where it is known which examples were right; several rows of
+    a seed are of the same examples and count as their mean.
+    """
+    found = []
+    for key, mine in rows.groupby([*by], sort=True, dropna=False):
+        if mine["correct"].notna().all():
+            right = [np.frombuffer(each.encode(), np.uint8) == ord("1") for each in mine["correct"]]
+            by_seed = pd.Series(right, index=mine.index).groupby(mine["seed"]).agg(lambda each: [*each])
+            estimate = crossed([np.mean(each, axis=0) for each in by_seed])
+        else:
+            estimate = over_seeds(mine.groupby("seed")["accuracy"].mean())
+        numbers = {"n": mine["seed"].nunique(), "mean": 100 * estimate.mean}
+        found.append(dict(zip(by, key, strict=True)) | numbers | {"half": 100 * estimate.interval().half})
+    data = pd.DataFrame(found)
+    low, high = share_ends(data["mean"], data.pop("half"))
+    return data.assign(low=low, high=high)
 
 
 def of_contender(frame: pd.DataFrame, contender: Contender) -> pd.DataFrame:

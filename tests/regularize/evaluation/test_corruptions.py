@@ -68,7 +68,7 @@ def accuracies(
     batches = Batches(data, torch.float64, torch.device("cpu"))
     network = models.build("lenet5", seeds, shape=batches.shape, classes=10).double()
     found = on_corrupted(examined(network, seeds, batches, 10), settings)
-    assert all(each.examples == min(settings.examples, 360) for each in found)
+    assert all(each.correct.shape[1] == min(settings.examples, 360) for each in found)
     assert set(batches.images) == {"train", "test"}
     return {(each.corruption, each.severity): each.accuracy.tolist() for each in found}
 
@@ -144,6 +144,8 @@ def test_a_pack_writes_a_row_for_each_and_reads_them_from_a_disk_of_its_node(roo
         (n, s) for n in NAMES for s in range(6)
     }
     assert len(tables[0]) == 2 * 12
+    for row in tables[0]:
+        assert (len(row["correct"]), row["correct"].count("1") / 30) == (30, pytest.approx(row["accuracy"]))
 
 
 def save(root: Path, name: str, array: np.ndarray) -> None:
