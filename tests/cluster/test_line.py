@@ -77,7 +77,7 @@ def test_a_submission_goes_on_without_the_line_and_nobody_waits_for_ever(
         wait_for("sbatch", (place / "paused").exists, WAIT)
         assert [handed.unsure for handed in journal(laptop).handed] == [True]
         laptop.lose_line()
-        assert going.wait(WAIT) == 2
+        assert going.wait(3 * WAIT) == 2
     assert laptop.processes()
     (place / "go").touch()
     wait_for("the submission", lambda: is_whole(laptop, slurm), WAIT)
@@ -88,7 +88,7 @@ def test_a_submission_goes_on_without_the_line_and_nobody_waits_for_ever(
     with laptop.start(*SUBMIT, "--wait") as going:  # and Ctrl-C
         wait_for("the command", laptop.processes, WAIT)
         os.killpg(going.pid, signal.SIGINT)
-        assert going.wait(WAIT) == 130
+        assert going.wait(3 * WAIT) == 130
     assert "go on at test-login; to continue: regularize submit" in (laptop.folder / "said").read_text()
     wait_for("the end of the command", lambda: not laptop.processes(), WAIT)
     assert is_whole(laptop, slurm)
@@ -121,7 +121,7 @@ def test_cluster_check_from_the_laptop_and_its_job_when_the_line_is_lost(
     with laptop.start("cluster", "check", "far.yaml") as going:
         wait_for("the job", slurm.queued, WAIT)
         laptop.lose_line()
-        assert going.wait(WAIT) == 2
+        assert going.wait(3 * WAIT) == 2
     wait_for("the end of the job", lambda: not slurm.queued(), WAIT)
     wait_for("the end of the command", lambda: not laptop.processes(), WAIT)
 
