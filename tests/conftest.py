@@ -47,7 +47,7 @@ class _TwoClustersScheduling(LoadFileScheduling):  # type: ignore[misc]
         file = str(super()._split_scope(nodeid))
         if not file.startswith(_CLUSTER):
             return file
-        return f"{_CLUSTER}{'a to h' if file.removeprefix(_CLUSTER) < 'test_i' else 'i to z'}"
+        return f"{_CLUSTER}{'first' if file.removeprefix(_CLUSTER) < 'test_harness' else 'second'} half"
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
