@@ -34,26 +34,21 @@ def _no_notes_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         yield
 
 
-_CLUSTER = "tests/cluster/"
+class _OneClusterScheduling(LoadFileScheduling):  # type: ignore[misc]
+    """A file at a time to each worker, but all of `tests/cluster` to one: it is one cluster.
 
-
-class _TwoClustersScheduling(LoadFileScheduling):  # type: ignore[misc]
-    """A file at a time to each worker, but those of `tests/cluster` in two halves, each with its cluster.
-
-    Their tests wait most of the time, so that two go on beside each other.
+    Two would halve the time, and a Ctrl-C that meets a busy machine was then told as a line that was lost.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = str(super()._split_scope(nodeid))
-        if not file.startswith(_CLUSTER):
-            return file
-        return f"{_CLUSTER}{'first' if file.removeprefix(_CLUSTER) < 'test_harness' else 'second'} half"
+        return "tests/cluster" if file.startswith("tests/cluster/") else file
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are cores where there are clusters, for which tests wait most of the time."""
+    """One more than there are cores where there is a cluster: its tests wait for it most of the time."""
     return cores() + (shutil.which("slurmctld") is not None)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    return _TwoClustersScheduling(config, log)
+    return _OneClusterScheduling(config, log)
