@@ -20,6 +20,7 @@ NOTICE_SECONDS = 30.0
 _TICK = 0.2
 _LEAVE_SECONDS = 1.0  # after the answer; what else holds the session open is not waited for
 _CHUNK = 1 << 16
+_SAME_KEY_SECONDS = 0.3  # in which a Ctrl-C that has ended ssh, its terminal's too, comes to us
 MOST_SAID = 64_000_000  # bytes on stderr, where that is kept in a file
 
 
@@ -64,6 +65,8 @@ def converse(
         writer.close()
         with suppress(subprocess.TimeoutExpired):
             process.wait(_LEAVE_SECONDS)
+        if frame.code is None:
+            time.sleep(_SAME_KEY_SECONDS)
     return process.returncode
 
 
