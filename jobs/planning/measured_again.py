@@ -51,7 +51,9 @@ def measured_again(
     reasons: dict[str, str] = {}
     measured, stays = set[str](), set[str]()
     for status, mine in _done(packs, wanted):
-        settings = _text(mine[0].config.evaluation)
+        # A pack of before may hold runs of both phases; those on tune seeds ask for less.
+        asking = min(mine, key=lambda run: run.config.evaluation.for_choice)
+        settings = _text(asking.config.evaluation)
         ids = {run.run_id for run in mine}
         if kept(status.evaluation, settings) and status.evaluation:
             stays |= ids
@@ -63,7 +65,7 @@ def measured_again(
             reasons |= dict.fromkeys(ids, reason)
             continue
         measured |= ids
-        alone = clock.measuring_seconds(mine[0])
+        alone = clock.measuring_seconds(asking)
         found.append(Pack(runs=status.runs, whole=whole_seconds(len(status.runs), alone), measures=settings))
     return Again(
         packs=found,

@@ -126,7 +126,9 @@ def _configs(store: Store, packs: Sequence[Sequence[str]]) -> dict[str, RunConfi
     configs = from_table(table)
     planned = set(table.filter(table["planned"])["run_id"].to_pylist())
     for runs in packs:
-        evaluation = configs[next((run_id for run_id in runs if run_id in planned), runs[0])].evaluation
+        asked = [configs[run_id].evaluation for run_id in runs if run_id in planned]
+        # Runs on tune seeds ask for less than others, beside which they are in packs of before.
+        evaluation = min(asked or [configs[runs[0]].evaluation], key=lambda each: each.for_choice)
         for run_id in runs:
             configs[run_id] = replace(configs[run_id], evaluation=evaluation)
     return configs

@@ -133,3 +133,16 @@ def test_a_pack_is_worked_off_when_it_is_measured_as_asked_for(sweep: Sweep) -> 
     after = replace(before, evaluation=sweep.evaluation.text)
     assert (pack.done(after), pack.ended(after), pack.share_left(after)) == (True, True, 0.0)
     assert not pack.done(status(runs, "running")), "trained again, as its weights were gone"
+
+
+def test_of_a_pack_with_runs_of_both_phases_those_that_ask_for_more_decide(sweep: Sweep) -> None:
+    """Such packs are of before, and must not wait for ever for what nobody measures."""
+    runs = report_runs(sweep)
+    first = replace(runs[0].config, evaluation=sweep.evaluation.of_phase("tune"))
+    mixed = [replace(runs[0], phase="tune", config=first), *runs[1:]]
+    names = [run.config.run_id for run in mixed]
+    choice = sweep.evaluation.of_phase("tune")
+    plan = make_plan(mixed, [], packs(names, by=choice), HERE, FACTS)
+    assert {pack.measures for pack in plan.packs} == {sweep.evaluation.text}
+    assert plan.again.runs == {*names}
+    assert make_plan(mixed, [], packs(names, by=sweep.evaluation), HERE, FACTS).to_do == 0

@@ -273,6 +273,26 @@ def test_a_pack_measured_otherwise_is_worked_on_all_of_it_by_what_is_wanted(
     assert len(given) == 1
 
 
+def test_a_pack_with_runs_of_both_phases_is_measured_by_those_that_ask_for_more(
+    store: Store, ids: list[str]
+) -> None:
+    choice, asked = Evaluation().of_phase("tune"), Evaluation()
+    table = read_runs(store).to_pylist()
+    for row in table:
+        if row["run_id"] == min(ids[:2]):
+            row["config"] = json.dumps(json.loads(row["config"]) | {"evaluation": choice.to_json()})
+    write_table(store.runs, table, RUNS)
+    write_pack(store, ids[:2], "done", evaluation=choice.text)
+    given = []
+
+    def train(runs: Sequence[RunConfig], paths: PackPaths, **_: object) -> PackStatus:
+        given.extend(run.evaluation for run in runs)
+        return PackStatus.read(paths.status)
+
+    work(store.folder, [sorted(ids[:2])], train=train)
+    assert given == [asked, asked]
+
+
 def test_an_error_in_measuring_leaves_the_pack_done(store: Store, ids: list[str]) -> None:
     paths = write_pack(store, ids[:2], "done", evaluation=Evaluation(jacobian_examples=5).text)
 
