@@ -122,9 +122,10 @@ class _Runs(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: Any = None
     ) -> None:
-        new = sys.stdin.read().split() if values == "-" else [values]
-        if not new:  # which must not mean all of them
-            parser.error("argument --run: standard input names no run")
+        named = sys.stdin.read() if values == "-" and sys.stdin else ""  # there is none where it is closed
+        new = named.split() if values == "-" else [values]
+        if not all(new) or not new:  # which must not mean all of them
+            parser.error(f"argument --run: {'standard input names no run' if values == '-' else 'no id'}")
         setattr(namespace, self.dest, [*getattr(namespace, self.dest), *new])
 
 

@@ -124,11 +124,21 @@ def test_more_runs_than_an_argument_list_holds_come_by_standard_input(
     assert "error of aa02" in run_command(STORE, "logs", ["aa02"] * 200_000)
 
 
+@pytest.mark.parametrize("given", [io.StringIO("\n"), None], ids=["empty", "closed"])
 def test_no_run_from_standard_input_is_not_every_run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    given: io.StringIO | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    monkeypatch.setattr("sys.stdin", given)
     with pytest.raises(SystemExit) as ended:
         main(["cancel", str(STORE.folder), "--run", "-"])
     assert ended.value.code == 2
     assert "argument --run: standard input names no run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "logs", "cancel", "retry"])
+def test_an_id_that_is_empty_is_not_every_run(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a script gives it that never set its variable."""
+    with pytest.raises(SystemExit) as ended:
+        main([command, str(STORE.folder), "--run", ""])
+    assert ended.value.code == 2
+    assert "argument --run: no id" in capsys.readouterr().err
