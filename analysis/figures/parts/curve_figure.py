@@ -51,7 +51,7 @@ class CurveFigure:
         if "test" not in set(comparison.metrics["split"]):
             raise CannotDrawError(
                 "of runs on tune seeds only the validation part is measured, unless the sweep has "
-                "`evaluation: {tune: all}`"
+                "`evaluation: {tune: all}` when they are trained"
             )
         plot = self.plot(comparison)
         what = f"{of(comparison)}: {self.what} by epoch{self._basis(comparison)}"

@@ -52,7 +52,10 @@ def test_a_grid_goes_on_by_itself_and_what_it_finds_is_reported_on(
     (first, *_) = [row["run_id"] for row in results if row["phase"] == "tune"]
     capsys.readouterr()
     assert main(["figures", "sweep.yaml", "--run", first, "loss_gap"]) == 1
-    assert "on tune seeds only the validation part is measured" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "on tune seeds only the validation part is measured" in said
+    # Asked for later, it measures their ends again, not their curves.
+    assert "`evaluation: {tune: all}` when they are trained" in said
     assert {row["strength"].rpartition(" ")[2] for row in report} == {"lr=0.009"}
     assert Counter(row["regularizer"] for row in report) == {"none": 2, "l2": 2}
     capsys.readouterr()
