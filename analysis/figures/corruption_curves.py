@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.parts.bands import SHARES, accuracies, band_line, of_contender
+from analysis.figures.parts.bands import SHARES, accuracies, band_line, of_contender, over
 from analysis.figures.parts.learning_curves import limits
 from analysis.figures.parts.matrix import ROWS_A_PAGE, matrix
 from analysis.figures.parts.panels import band_handle, pages
@@ -30,7 +30,6 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     rows = comparison.corruptions
     data = _with_all(rows)
     examples = int(rows["examples"].max())
-    over = f"seeds and {examples} images" if rows["correct"].notna().all() else "seeds"
     for suffix, panels in pages(comparison, ROWS_A_PAGE):
         for more, corruptions in layer_pages(data["corruption"]):
             yield Drawing(
@@ -40,7 +39,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 caption=(
                     f"{of(comparison)}: accuracy on {examples} test images (0) and on corrupted copies of "
                     f"these, by the severity that was published with them. {SHARES.capitalize()}. "
-                    f"{notes(comparison, rows, over)}"
+                    f"{notes(comparison, rows, over(rows))}"
                 ),
                 alt=(
                     f"Curves of accuracy that fall with severity, a row for each of {len(panels)} "
@@ -49,7 +48,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                     f"severity ({seeds(comparison, rows=rows)}): {_ends(comparison, data)}."
                 ),
                 summary=f"{of(comparison)}, accuracy on corrupted images: {_ends(comparison, data)}",
-                band=f"95% interval of the mean over {over}, by arcsine square roots",
+                band=f"95% interval of the mean over {over(rows)}, by arcsine square roots",
                 n=counts(comparison, rows),
                 inputs=digest(rows),
             )

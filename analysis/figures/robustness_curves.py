@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.parts.bands import SHARES, accuracies, band_line, of_contender
+from analysis.figures.parts.bands import SHARES, accuracies, band_line, of_contender, over
 from analysis.figures.parts.learning_curves import limits
 from analysis.figures.parts.matrix import ROWS_A_PAGE, matrix
 from analysis.figures.parts.panels import band_handle, pages
@@ -35,7 +35,6 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     if same:
         attacks.remove("pgd")
     examples = int(rows["examples"].max())
-    over = f"seeds and {examples} images" if rows["correct"].notna().all() else "seeds"
     for suffix, panels in pages(comparison, ROWS_A_PAGE):
         yield Drawing(
             name=subject.name("robustness_curves") + suffix,
@@ -45,7 +44,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 f"{of(comparison)}: accuracy on {examples} test images with white noise of standard "
                 "deviation σ, and under attacks that change no pixel by more than ε (FGSM, one step; PGD, "
                 f"many), in units of the range of a pixel. {same}{SHARES.capitalize()}. "
-                f"{notes(comparison, rows, over)}"
+                f"{notes(comparison, rows, over(rows))}"
             ),
             alt=(
                 f"Curves of accuracy that fall with the size of an attack, a row for each of {len(panels)} "
@@ -53,7 +52,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 f"Mean accuracy over seeds ({seeds(comparison, rows=rows)}): {_ends(comparison, data)}."
             ),
             summary=f"{of(comparison)}, accuracy under attack: {_ends(comparison, data)}",
-            band=f"95% interval of the mean over {over}, by arcsine square roots",
+            band=f"95% interval of the mean over {over(rows)}, by arcsine square roots",
             n=counts(comparison, rows),
             inputs=digest(rows),
         )

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,13 +104,14 @@ def read_journal(path: Path) -> Journal:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     journal = Journal()
-    handed: dict[str, Handed] = {}  # by token
+    handed: dict[str, list[Handed]] = {}  # by token, which a line that was written twice has twice
     for number, line in enumerate(lines, 1):
         try:
             journal = _after(journal, handed, unsealed(parsed(line)), number) if line else journal
         except (ValueError, KeyError, TypeError, AttributeError):
             journal = replace(journal, damaged=(*journal.damaged, number))
-    return replace(journal, handed=tuple(handed.values()))
+    every = (each for same in handed.values() for each in same)
+    return replace(journal, handed=tuple(sorted(every, key=lambda each: each.line)))
 
 
 def say_damaged(path: Path) -> None:
@@ -172,18 +173,19 @@ def ended(path: Path, token: str, endings: Mapping[int, Ending]) -> None:
     )
 
 
-def _after(journal: Journal, handed: dict[str, Handed], event: Mapping[str, Any], line: int) -> Journal:
+def _after(journal: Journal, handed: dict[str, list[Handed]], event: Mapping[str, Any], line: int) -> Journal:
     """The journal after one line more; what it says of something handed over is entered into `handed`."""
     match event["event"]:
         case "submitting":
             new = _handed(event, line)
-            handed[new.token] = new
+            handed.setdefault(new.token, []).append(new)
             return journal
-        case "submitted" if event["token"] not in handed:
+        case "submitted" if str(event["token"]) not in handed:
             return replace(journal, strays=(*journal.strays, _job_id(event)))
         case "submitted" | "abandoned" | "ended" as kind:
-            if before := handed.get(event["token"]):
-                handed[before.token] = replace(before, **_changes(kind, before, event, line))
+            same = handed.get(str(event["token"]), [])
+            changes = _changes(kind, same, event, line)
+            same[:] = [replace(each, **changes) for each in same]
             return journal
         case "asked":
             return replace(journal, asked=line, cancelled=frozenset(), told=frozenset())
@@ -251,7 +253,7 @@ def _job_id(event: Mapping[str, Any]) -> str:
     return job_id
 
 
-def _changes(kind: str, before: Handed, event: Mapping[str, Any], line: int) -> dict[str, Any]:
+def _changes(kind: str, before: Sequence[Handed], event: Mapping[str, Any], line: int) -> dict[str, Any]:
     if kind == "submitted":
         return {"job_id": _job_id(event)}
     if kind == "abandoned":
@@ -260,7 +262,7 @@ def _changes(kind: str, before: Handed, event: Mapping[str, Any], line: int) -> 
         int(i): checked(Ending(state, progress, line, *nodes))
         for i, (state, progress, *nodes) in event["elements"].items()
     }
-    return {"endings": {**before.endings, **new}}
+    return {"endings": {**(before[0].endings if before else {}), **new}}
 
 
 def _ends_whole(file: Any) -> bool:

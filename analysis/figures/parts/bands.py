@@ -41,15 +41,21 @@ def share_ends(mean: pd.Series, half: pd.Series) -> tuple[pd.Series, pd.Series]:
     return low, high
 
 
+def over(rows: pd.DataFrame) -> str:
+    """What the intervals of `accuracies` are over: of one figure all are alike."""
+    counts = set(rows["correct"].fillna("").str.len())
+    return f"seeds and {counts.pop()} images" if len(counts) == 1 and 0 not in counts else "seeds"
+
+
 def accuracies(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Mean accuracy in percent by the columns `by`, with n, low and high, of attacked or corrupted images.
 
-    Seeds and examples count as crossed factors, where it is known which examples were right; several rows of
-    a seed are of the same examples and count as their mean.
+    Seeds and examples count as crossed factors, where it is known which examples were right (`over`); several
+    rows of a seed are of the same examples and count as their mean.
     """
-    found = []
+    found, known = [], over(rows) != "seeds"
     for key, mine in rows.groupby([*by], sort=True, dropna=False):
-        if mine["correct"].notna().all():
+        if known:
             right = [np.frombuffer(each.encode(), np.uint8) == ord("1") for each in mine["correct"]]
             by_seed = pd.Series(right, index=mine.index).groupby(mine["seed"]).agg(lambda each: [*each])
             estimate = crossed([np.mean(each, axis=0) for each in by_seed])

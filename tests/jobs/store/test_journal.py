@@ -152,3 +152,21 @@ def test_lines_of_a_version_before_are_read(path: Path) -> None:
     path.parent.mkdir()
     path.write_text('{"event":"cancelled","time":"","runs":["a"],"elements":[]}\n', encoding="utf-8")
     assert read_journal(path).cancelled == {"a"}
+
+
+def test_what_is_written_twice_is_heard_twice(path: Path) -> None:
+    """Neither what came between nor what comes after is lost."""
+    journal.submitting(path, ARRAY)
+    append(path, "submitted", token="t1", job_id="13")
+    journal.submitting(path, ARRAY)
+    first, second = read_journal(path).handed
+    assert (first.job_id, second.job_id, first.line, second.line) == ("13", None, 1, 3)
+    journal.ended(path, "t1", {0: Ending("NODE_FAIL", False)})
+    assert [list(handed.endings) for handed in read_journal(path).handed] == [[0], [0]]
+
+
+def test_an_ending_that_makes_no_sense_is_damaged_whatever_it_is_of(path: Path) -> None:
+    append(path, "ended", token="unknown", elements={"1": ["FAILED", 0.5]})
+    append(path, "submitted", token=["t1"], job_id="13")
+    found = read_journal(path)
+    assert (found.damaged, found.strays) == ((1,), ("13",))

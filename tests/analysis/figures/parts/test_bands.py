@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.figures.parts.bands import accuracies
+from analysis.figures.parts.bands import accuracies, over
 from analysis.statistics.estimates import crossed, over_seeds
 
 SEEDS, COPIES, EXAMPLES = 12, 3, 60
@@ -46,3 +46,14 @@ def test_of_older_tables_they_are_over_seeds_alone() -> None:
     assert (row["high"] - row["low"]) / 200 == pytest.approx(
         over_seeds(right.mean((1, 2))).interval().half, rel=0.2
     )
+
+
+@pytest.mark.parametrize("lost", [None, "", "101"])
+def test_of_a_table_of_which_some_is_not_known_all_are_over_seeds(lost: str | None) -> None:
+    """As its caption says: one row lacks its examples, or has others."""
+    frame, _ = rows()
+    assert over(frame) == f"seeds and {EXAMPLES} images"
+    frame.loc[0, "correct"] = lost
+    assert over(frame) == "seeds"
+    expected = accuracies(frame.assign(correct=None), ("who", "copy"))
+    pd.testing.assert_frame_equal(accuracies(frame, ("who", "copy")), expected)
