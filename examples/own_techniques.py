@@ -12,7 +12,7 @@ from torch import Tensor
 
 from regularize.draws import Draws
 from regularize.regularizers import Strength, Technique
-from regularize.regularizers.hooks import Given, Hooks, Pass
+from regularize.regularizers.hooks import Given, Hooks, Pass, Weights
 from regularize.run_by_run import total
 
 
@@ -46,4 +46,25 @@ BRIGHTNESS = Technique(
     strengths={"by": Strength(meaning="largest change, in pixels of range [0, 1]", high=1.0)},
     family="data",
     hooks=Hooks(inputs=brightness),
+)
+
+
+def noise(gradients: Weights, given: Given, draws: Draws) -> None:
+    """N(0, σ²) on every number of the gradients [R, …], by parameter name, in place.
+
+    Neelakantan et al., Adding gradient noise improves learning for very deep networks, 2015
+    (arXiv 1511.06807).
+    """
+    for name, gradient in gradients.items():
+        drawn = draws.noise("normal", f"gradient noise/{name}", gradient.shape[1:])
+        gradient += given.over("sigma", gradient) * drawn
+
+
+GRADIENT_NOISE = Technique(
+    "Gradient noise",
+    strengths={"sigma": Strength(meaning="σ of every number of the gradient")},
+    family="noise",
+    symbol="σ",
+    cost=0.1,
+    hooks=Hooks(gradients=noise),
 )

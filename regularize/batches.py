@@ -4,11 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from regularize.data import Dataset
+
+_Parts = tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def _resident(dataset: Dataset, device: torch.device) -> _Parts:
+    """Images and labels of the training and the test part, on the device once in a process."""
+    parts = (dataset.train_images, dataset.train_labels), (dataset.test_images, dataset.test_labels)
+    return parts if device.type == "cpu" else _copied(_Content(dataset.content_hash, parts), device)
+
+
+class _Content:
+    """Parts of a data set that are the same as others of this hash."""
+
+    def __init__(self, content: str, parts: _Parts) -> None:
+        self.content, self.parts = content, parts
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Content) and self.content == other.content
+
+    def __hash__(self) -> int:
+        return hash(self.content)
+
+
+@lru_cache(maxsize=1)  # that of the pack before: a worker's packs go by data set
+def _copied(content: _Content, device: torch.device) -> _Parts:
+    train, test = ((images.to(device), labels.to(device)) for images, labels in content.parts)
+    return train, test
 
 
 class Batches:
@@ -27,8 +55,9 @@ class Batches:
 
     def __init__(self, dataset: Dataset, dtype: torch.dtype, device: torch.device) -> None:
         self.dtype, self.device = dtype, device
-        self.images = {"train": dataset.train_images.to(device), "test": dataset.test_images.to(device)}
-        self.labels = {"train": dataset.train_labels.to(device), "test": dataset.test_labels.to(device)}
+        train, test = _resident(dataset, device)
+        self.images = {"train": train[0], "test": test[0]}
+        self.labels = {"train": train[1], "test": test[1]}
         self.shape, self.class_names = dataset.shape, dataset.class_names
         self.corrupted = dataset.corrupted
         mean = torch.tensor(dataset.mean, dtype=torch.float64, device=device)

@@ -98,9 +98,9 @@ def latest(paths: PackPaths) -> bytes | None:
     return None
 
 
-def decode(data: bytes, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """What was kept. Nothing in it is executed."""
-    state: dict[str, Any] = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+def decode(data: bytes) -> dict[str, Any]:
+    """What was kept, on the CPU. Nothing in it is executed."""
+    state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     return state
 
 

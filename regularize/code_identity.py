@@ -30,6 +30,7 @@ COMPILED = (".cpp", ".h")
 NO_NUMBERS = frozenset(
     {
         "__init__.py",
+        "alike.py",
         "code_identity.py",
         "checkpoint.py",
         "config_text.py",
@@ -164,6 +165,7 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
 
 
+@cache
 def _bare(path: str, text: str) -> str:
     """The program without comments and docstrings; as it stands where it is not Python, or none."""
     if not path.endswith(".py"):

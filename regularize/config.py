@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from regularize import models, regularizers
@@ -17,6 +18,7 @@ from regularize.data.data_config import DataConfig
 from regularize.errors import UserError, require
 from regularize.evaluation.settings import Evaluation
 from regularize.models.outline import Outline
+from regularize.models.variant import width_of
 from regularize.named_objects import is_named
 from regularize.regularizers import full_name
 from regularize.training_config import APART, Training
@@ -74,7 +76,7 @@ class RunConfig:
     """One run: dataset × model × regularizer × strength × seed, and the training settings.
 
     `regularizer` is the sweep's name for the combination of `terms`; it does not enter the
-    `run_id`, nor does `evaluation`.
+    `run_id`, nor does `evaluation`. `ranks` is 1 unless only so many ranks train this.
     """
 
     data: DataConfig
@@ -84,6 +86,7 @@ class RunConfig:
     training: Training
     evaluation: Evaluation = field(default_factory=Evaluation)
     seed: int = 0
+    ranks: int = 1
 
     def __post_init__(self) -> None:
         models.check_name(self.model)
@@ -101,6 +104,7 @@ class RunConfig:
             "training": self.training.to_json(),
             "evaluation": self.evaluation.to_json(),
             "seed": self.seed,
+            **({"ranks": self.ranks} if self.ranks > 1 else {}),
         }
 
     @classmethod
@@ -134,28 +138,45 @@ class RunConfig:
             training=Training.from_json(value["training"]),
             evaluation=Evaluation.from_json(value["evaluation"]),
             seed=value["seed"],
+            ranks=value.get("ranks", 1),
         )
 
-    @property
+    def on_seeds(self, seeds: Iterable[int], evaluation: Evaluation) -> list[RunConfig]:
+        """The same on these seeds, measured so: of a hundred thousand runs what they share is made once."""
+        runs = [replace(self, seed=seed, evaluation=evaluation) for seed in seeds]
+        fields = self._affecting()
+        del fields["evaluation"]
+        for run in runs:
+            known = vars(run)
+            known["run_id"] = _hash(fields | {"seed": run.seed})
+            if models.packable(self.model):
+                known["pack_key"] = runs[0].pack_key
+        return runs
+
+    @cached_property
     def run_id(self) -> str:
         """16 hex digits: a hash of the fields that affect the result, no others."""
         fields = self._affecting()
         del fields["evaluation"]
         return _hash(fields)
 
-    @property
+    @cached_property
     def pack_key(self) -> str:
-        """Runs with equal keys can train side by side: all but strengths, seed and `APART` are the same.
+        """Runs with equal keys train side by side, bit by bit as alone.
 
-        A model without the run axis trains alone: its keys are all different.
+        A model without the run axis trains alone unless asked otherwise: its keys are all different.
         """
+        return self.shared_key if models.packable(self.model) else _hash(self._affecting())
+
+    @property
+    def shared_key(self) -> str:
+        """What runs that can train side by side have in common: all but strengths, seed and `APART`."""
         fields = self._affecting()
-        if models.packable(self.model):
-            del fields["seed"]
-            for term in fields["terms"]:
-                del term["strengths"]
-            for name in APART:
-                del fields["training"][name]
+        del fields["seed"]
+        for term in fields["terms"]:
+            del term["strengths"]
+        for name in APART:
+            del fields["training"][name]
         return _hash(fields)
 
     def _affecting(self) -> dict[str, Any]:
@@ -176,13 +197,17 @@ class RunConfig:
         return self.strength_with(())
 
     def strength_with(self, settings: Iterable[str]) -> str:
-        """The same, followed by settings of the training: `strength=0.01 lr=0.05`, or `lr=0.05`."""
+        """The same, followed by settings that are tuned: `strength=0.01 lr=0.05`, or `lr=0.05`."""
         pairs = [(term.technique, name, value) for term in self.terms for name, value in term.strengths]
-        beside = [f"{name}={_number(getattr(self.training, name))}" for name in settings]
+        beside = [f"{name}={_number(self.setting(name))}" for name in settings]
         if len(pairs) == 1 and not beside:
             return _number(pairs[0][2])
         composed = len({technique for technique, _, _ in pairs}) > 1
         return " ".join([*(f"{t + '.' if composed else ''}{n}={_number(v)}" for t, n, v in pairs), *beside])
+
+    def setting(self, name: str) -> float:
+        """One of `training_config.TUNABLE`: a number of the training, or the model's width."""
+        return width_of(self.model) if name == "width" else float(getattr(self.training, name))
 
 
 def sources(model: str, techniques: Iterable[str]) -> tuple[str, ...]:

@@ -71,8 +71,10 @@ class Curves:
     @property
     def _ending(self) -> list[int]:
         """The runs that were stopped in this step: there their curves end, by a row of all examples."""
+        if not self.trainer.watch.due(self.trainer.step):
+            return []
         return (
-            (self.trainer.stopped_step[: len(self.trainer.runs)] == self.trainer.step)
+            (self.trainer.ended.stopped[: len(self.trainer.runs)] == self.trainer.step)
             .nonzero()[:, 0]
             .tolist()
         )
@@ -85,13 +87,12 @@ class Curves:
         trainer, ending = self.trainer, self._ending
         trained_on = trainer.ranks.mean(trainer.objective_sum) / self.objective_steps
         with trainer.with_evaluated(last=trainer.finished and self._ends_alike):
-            if self._whole_row:
-                found = self._sample_outputs()  # which tells what has blown up
-                gone = (trainer.diverged_step + trainer.stopped_step) > 0
-                going = [run for run in range(len(trainer.runs)) if not gone[run]]
-                self._add_rows(found, going, trained_on, seconds)
-            if ending:
-                self._add_rows(self._of(self._splits), ending, trained_on, seconds)
+            found = self._sample_outputs() if self._whole_row else {}  # which tells what has blown up
+            whole = self._of(self._splits) if ending else {}
+        # Once nothing is left to measure, which may be told to stop: or rows would be there twice.
+        going = trainer.ended.going[: len(trainer.runs)].nonzero()[:, 0].tolist()
+        self._add_rows(found, going, trained_on, seconds)
+        self._add_rows(whole, ending, trained_on, seconds)
         if self._whole_row:
             trainer.objective_sum.zero_()
             self.objective_steps = 0
@@ -132,7 +133,7 @@ class Curves:
         losses = [row["loss"] for row in rows if row["split"] == "train"]
         right = [row["accuracy"] for row in rows if row["split"] == "validation"]
         steps = Counter(
-            step for step in self.trainer.diverged_step.tolist()[: len(self.trainer.runs)] if step
+            step for step in self.trainer.ended.diverged.tolist()[: len(self.trainer.runs)] if step
         )
         lost = [f"{count} diverged at step {step}" for step, count in sorted(steps.items())]
         found = [f"loss {spanned(losses, '.3g', 1.0)}"] if losses else []

@@ -39,3 +39,7 @@ def one_of(value: object, choices: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"one of: {', '.join(names)}{hint}"
+
+
+RAISED = (Exception, SystemExit)
+"""By code of somebody else: a script without a guard ends the process that imports it, and without a word."""

@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 
+from regularize.memory import job_peak
 from regularize.results import Row, now
 from regularize.stopwatch import Stopwatch
 from regularize.store import METRICS, PackStatus, write_table
@@ -35,7 +36,7 @@ class Heartbeat:
         """`measured` is the `Evaluation.text` that the tables are by, once they are there."""
         trainer = self.trainer
         ids = [run.run_id for run in trainer.runs]
-        steps = {i: step for i, step in zip(ids, trainer.diverged_step.tolist(), strict=False) if step}
+        steps = {i: step for i, step in zip(ids, trainer.ended.diverged.tolist(), strict=False) if step}
         status = PackStatus(
             state=state,
             runs=tuple(ids),
@@ -54,6 +55,8 @@ class Heartbeat:
             code="+".join(trainer.codes),
             data=trainer.data,
             evaluation=measured,
+            ranks=trainer.ranks.world,
+            memory=job_peak(),
             scores=self.scores,
             diverged=tuple(steps),
             diverged_at=steps,

@@ -9,6 +9,7 @@ and its derivative.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from regularize import run_by_run
+from regularize.convolution_forms import GROUPED
+from regularize.normalised_groups import NormalisedGroups
 from regularize.run_by_run import AddToChannels
 
 
@@ -44,26 +47,45 @@ def linear(function: Callable[[Tensor], Tensor]) -> Layer:
     return lambda x: Link(function(x), function)
 
 
-def fold(x: Tensor) -> Tensor:
-    """[R, B, C, H, W] to [B, R·C, H, W], channels last."""
-    return x.transpose(0, 1).flatten(1, 2).contiguous(memory_format=torch.channels_last)
+def fold(x: Tensor, channels_last: bool = True) -> Tensor:
+    """[R, B, C, H, W] to [B, R·C, H, W]."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    return x.transpose(0, 1).flatten(1, 2).contiguous(memory_format=layout)
 
 
-def unfold(x: Tensor, runs: int) -> Tensor:
+def unfold(x: Tensor, runs: int, channels_last: bool = True) -> Tensor:
     """[B, R·C, H, W] to [R, B, C, H, W]."""
     images, channels, height, width = x.shape
+    if not channels_last:
+        return x.reshape(images, runs, channels // runs, height, width).transpose(0, 1)
     # Channels last while they are split: so the gradient that comes back is, too.
     pixels = x.permute(0, 2, 3, 1).view(images, height, width, runs, channels // runs)
     return pixels.permute(3, 0, 4, 1, 2)
 
 
-class RunConv2d(nn.Module):
-    """R convolutions, [B, R·in, H, W] to [B, R·out, H', W']; weight [R, out, in, k, k], bias [R, out]."""
+class RunConvolution(nn.Module):
+    """R convolutions without a bias, [B, R·in, H, W] to [B, R·out, H', W']; weight [R, out, in, k, k]."""
+
+    def __init__(
+        self, runs: int, inputs: int, outputs: int, kernel: int, *, padding: int = 0, stride: int = 1
+    ) -> None:
+        super().__init__()
+        self.runs, self.padding, self.stride, self.form = runs, padding, stride, GROUPED
+        self.weight = nn.Parameter(torch.zeros(runs, outputs, inputs, kernel, kernel))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._convolved(x, self.weight)
+
+    def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
+        # Without a bias, whose gradient the library sums in an order that depends on R and the threads.
+        return self.form.convolve(x, weight, self.padding, self.stride)
+
+
+class RunConv2d(RunConvolution):
+    """The same with a bias [R, out]."""
 
     def __init__(self, runs: int, inputs: int, outputs: int, kernel: int, padding: int = 0) -> None:
-        super().__init__()
-        self.runs, self.padding = runs, padding
-        self.weight = nn.Parameter(torch.zeros(runs, outputs, inputs, kernel, kernel))
+        super().__init__(runs, inputs, outputs, kernel, padding=padding)
         self.bias = nn.Parameter(torch.zeros(runs, outputs))
 
     def forward(self, x: Tensor, biased: bool = True) -> Tensor:
@@ -84,9 +106,25 @@ class RunConv2d(nn.Module):
         shifted: Tensor = AddToChannels.apply(x, self.bias)
         return Link(shifted, lambda dx: dx)
 
-    def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
-        # Without the bias, whose gradient the library sums in an order that depends on R and the threads.
-        return run_by_run.convolution(x, weight, self.padding)
+
+class RunGroupNorm(nn.Module):
+    """R group normalisations of [B, R·C, H, W]; gain and bias [R, C].
+
+    In as many groups as asked for, or as divide both that and C.
+
+    References:
+        Wu, He, Group normalization, 2018 (arXiv 1803.08494).
+    """
+
+    def __init__(self, runs: int, channels: int, groups: int) -> None:
+        super().__init__()
+        self.runs, self.groups = runs, math.gcd(channels, groups)
+        self.gain = nn.Parameter(torch.ones(runs, channels))
+        self.bias = nn.Parameter(torch.zeros(runs, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed: Tensor = NormalisedGroups.apply(x.to(self.gain.dtype), self.gain, self.bias, self.groups)
+        return normed
 
 
 class RunLinear(nn.Module):
@@ -98,11 +136,11 @@ class RunLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(runs, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight.transpose(1, 2))
+        return run_by_run.linear(x, self.weight, self.bias)
 
     def link(self, x: Tensor) -> Link:
         weight = self.weight
-        return Link(self(x), lambda dx: torch.bmm(dx, weight.transpose(1, 2)), (weight,))
+        return Link(self(x), lambda dx: run_by_run.linear(dx, weight), (weight,))
 
 
 def max_pool(x: Tensor) -> Link:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from regularize import checkpoint
+from regularize.alike import begun_alike
 from regularize.config import RunConfig
 from regularize.curves import Curves
 from regularize.distributed import Ranks
@@ -44,8 +45,13 @@ def measure_pack(
     """
     keep_large_blocks()
     ranks, before = Ranks.here(), PackStatus.read(paths.status)
-    trainer = Trainer(runs, paths, ranks, data_root)
-    trainer.load_trained(_weights(paths, [run.run_id for run in runs], ranks.device), before.data)
+
+    def begin() -> Trainer:
+        made = Trainer(runs, paths, ranks, data_root)
+        made.load_trained(_weights(paths, [run.run_id for run in runs], ranks.device), before.data)
+        return made
+
+    trainer = begun_alike(ranks, runs, begin)
     wanted, watch = runs[0].evaluation, Stopwatch()
     evaluation = _with_what_stays(wanted, before)
     curves = Curves(trainer, wanted, lambda: ranks.any(stop()))

@@ -19,7 +19,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from regularize.errors import UserError
+from regularize.errors import RAISED, UserError
 from regularize.own_code import check_trusted, look_here_too
 
 _NAMED = re.compile(r"([A-Za-z_]\w*\.)*[A-Za-z_]\w*:[A-Za-z_]\w*", re.ASCII)
@@ -52,7 +52,7 @@ def resolve(kind: str, name: str) -> Any:
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise UserError(f"{kind} {name} cannot be imported: {_told(error)}; {_HINT}") from error
-    except Exception as error:  # whatever someone else's module raises
+    except RAISED as error:  # whatever someone else's module raises
         raise UserError(f"{kind} {name} cannot be imported: {_told(error)}") from error
 
 

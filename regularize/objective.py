@@ -6,8 +6,9 @@ contribute to the gradients is synchronised with the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -17,12 +18,14 @@ from torch.func import functional_call
 
 from regularize import regularizers
 from regularize.config import RunConfig
+from regularize.convolutions import Convolution
 from regularize.draws import Draws
 from regularize.fused.wanted import wanting
 from regularize.jacobians import Jacobians
 from regularize.layers import Link
 from regularize.models.chain import Chain
 from regularize.models.network import Network
+from regularize.precision import half, is_half
 from regularize.regularizers.batch import Batch
 from regularize.regularizers.hooks import Given, Hooks, Pass, Weights
 
@@ -38,9 +41,21 @@ class BoundTerm:
     given: Given
 
 
-def bind(runs: Sequence[RunConfig], device: torch.device | str) -> list[BoundTerm]:
-    """The terms of a pack, whose runs have the same techniques and options."""
+def bind(
+    runs: Sequence[RunConfig],
+    device: torch.device | str,
+    convolutions: Callable[[], Mapping[str, Convolution]] = dict,
+) -> list[BoundTerm]:
+    """The terms of a pack, whose runs have the same techniques and options.
+
+    `convolutions` are the network's by layer, asked for once, where a technique acts on them.
+    """
     bound = []
+
+    @cache
+    def by_parameter() -> Mapping[str, Convolution]:
+        return {f"{layer}.weight": each for layer, each in convolutions().items()}
+
     for position, term in enumerate(runs[0].terms):
         strengths = {
             name: torch.tensor(
@@ -50,7 +65,7 @@ def bind(runs: Sequence[RunConfig], device: torch.device | str) -> list[BoundTer
             )
             for name, _ in term.strengths
         }
-        given = Given(strengths=strengths, options=dict(term.options))
+        given = Given(strengths=strengths, options=dict(term.options), convolutions=by_parameter)
         bound.append(BoundTerm(hooks=regularizers.implementation(term.technique), given=given))
     return bound
 
@@ -76,7 +91,7 @@ class Objective(nn.Module):
         labels: Tensor,
         draws: Draws,
         share: float,
-        progress: float = 0.0,
+        progress: float | Tensor = 0.0,
         take: Take | None = None,
     ) -> Tensor:
         """x [R, B, …] and labels [R, B] to the losses [R], to be averaged over the ranks.
@@ -139,25 +154,8 @@ class Objective(nn.Module):
                     (found,) = torch.autograd.grad(loss.sum(), inputs)
             return found
 
-        def made(x: Tensor, labels: Tensor, draws: Draws, terms: Sequence[BoundTerm]) -> Batch:
-            """The examples as these techniques make them, one after the other."""
-            batch = Batch(
-                x=x, labels=labels, pixel=self.pixel, bounds=self.bounds, mates=_no_mates, slope=slope
-            )
-            for number, term in enumerate(terms):
-                if term.hooks.batch:
-                    before = terms[:number]
-
-                    def mates(positions: Tensor, before: Sequence[BoundTerm] = before) -> Batch:
-                        assert take is not None, "mixing needs the other examples"
-                        return made(*take(positions), draws.at(positions), before)
-
-                    batch = term.hooks.batch(replace(batch, mates=mates), term.given, draws)
-                if term.hooks.inputs:
-                    batch = batch.with_inputs(term.hooks.inputs(batch.x, self.pixel, term.given, draws))
-            return batch
-
-        batch = made(x, labels, draws, terms)
+        examples = _Examples(pixel=self.pixel, bounds=self.bounds, slope=slope, take=take)
+        batch = examples.made(x, labels, draws, terms)
         x = batch.x
         differentiates = any(term.hooks.differentiates_inputs for term in terms)
         if differentiates:
@@ -165,6 +163,8 @@ class Objective(nn.Module):
         links: list[Link] = []
         noted = {"links": links} if differentiates and isinstance(self.model, Chain) else {}
         logits = logits_of(x, **noted)
+        if weights and self.model.computed_weights:
+            weights = self.model.weights()  # as this pass has left them: spectral norms iterate
         return Pass(
             weights=weights,
             logits=logits,
@@ -196,9 +196,37 @@ def _in_full_precision(
     hooks: Hooks, penalty: Callable[[Pass, Given], Tensor], state: Pass, given: Given
 ) -> Tensor:
     """The penalty [R]; what runs through the network again does so as the forward pass did."""
-    half = torch.is_autocast_enabled(state.logits.device.type) and hooks.differentiates_inputs
-    with torch.autocast(state.logits.device.type, torch.bfloat16, enabled=half):
+    with half(state.logits.device, is_half(state.logits) and hooks.differentiates_inputs):
         return penalty(state, given).to(state.logits.dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Examples:
+    """The examples of a pass as techniques make them, one after the other.
+
+    No function that calls itself: it would hold itself, and all of a pass until garbage is collected.
+    """
+
+    pixel: Tensor
+    bounds: tuple[Tensor, Tensor] | None
+    slope: Callable[[Batch], Tensor]
+    take: Take | None
+
+    def made(self, x: Tensor, labels: Tensor, draws: Draws, terms: Sequence[BoundTerm]) -> Batch:
+        batch = Batch(
+            x=x, labels=labels, pixel=self.pixel, bounds=self.bounds, mates=_no_mates, slope=self.slope
+        )
+        for number, term in enumerate(terms):
+            if term.hooks.batch:
+                batch = replace(batch, mates=partial(self._mates, draws, terms[:number]))
+                batch = term.hooks.batch(batch, term.given, draws)
+            if term.hooks.inputs:
+                batch = batch.with_inputs(term.hooks.inputs(batch.x, self.pixel, term.given, draws))
+        return batch
+
+    def _mates(self, draws: Draws, before: Sequence[BoundTerm], positions: Tensor) -> Batch:
+        assert self.take is not None, "mixing needs the other examples"
+        return self.made(*self.take(positions), draws.at(positions), before)
 
 
 def _no_mates(_positions: Tensor) -> Batch:

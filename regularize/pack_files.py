@@ -6,15 +6,15 @@ Free of torch.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from regularize.path_parts import check_parts
 from regularize.typed import checked
-from regularize.whole_files import read_json, write_json
+from regularize.whole_files import read_json, stats_in, write_json
 
 VERIFIED = "verified.json"
 """Of a store that `sync` brought, in the sweep's folder: which files were found whole."""
@@ -51,6 +51,8 @@ class PackStatus:
     data: str = ""  # content of its data set (`Dataset.content_hash`)
     evaluation: str = ""  # of a done pack: the `Evaluation.text` that its tables were measured by
     curves: str = ""  # the text that its curves are by, where it has been measured again since
+    ranks: int = 1  # that train it together
+    memory: int = 0  # bytes of its job on this node at most, by the kernel; 0 where it does not count
     measuring_failed: bool = False  # measuring it again, by other settings, raised an error
 
     def write(self, path: Path) -> None:
@@ -58,7 +60,14 @@ class PackStatus:
 
     @classmethod
     def read(cls, path: Path) -> PackStatus:
-        value = read_json(path)
+        return cls.from_json(read_json(path))
+
+    @classmethod
+    def from_json(cls, value: Any) -> PackStatus:
+        """
+        Raises:
+            ValueError, TypeError, KeyError: it is no status.
+        """
         lists = [value["runs"], value["diverged"], value.get("did_nothing", ())]
         names = ("runs", "diverged", "did_nothing")
         status = checked(cls(**value | {name: tuple(each) for name, each in zip(names, lists, strict=True)}))
@@ -149,18 +158,25 @@ class PackPaths:
             with suppress(FileNotFoundError):
                 yield path.name, path.stat().st_size
 
-    def missing(self, status: PackStatus) -> list[str]:
+    def missing(
+        self, status: PackStatus, there: Mapping[str, int] | None = None, *, brought: bool | None = None
+    ) -> list[str]:
         """Of a pack that is done, the files that are gone, set aside as damaged, or not of their size.
 
         Cheap: nothing is read. A store that `sync` brought has networks only where they were asked for.
+
+        Args:
+            there: the files that there are and their bytes, where that is known.
+            brought: whether `sync` brought the store, where that is known.
         """
-        there: dict[str, int] = {}
-        with suppress(FileNotFoundError):
-            there = {entry.name: entry.stat().st_size for entry in os.scandir(self.folder)}
+        if there is None:
+            there = {name: stat.st_size for name, stat in stats_in(self.folder).items()}
         wanted: dict[str, int | None] = dict.fromkeys((self.results.name, self.metrics.name))  # always
         wanted |= dict.fromkeys(name.removesuffix(".damaged") for name in there if name.endswith(".damaged"))
         wanted |= status.files
-        if (self.folder.parent.parent / VERIFIED).exists():
+        if brought is None:
+            brought = (self.folder.parent.parent / VERIFIED).exists()
+        if brought:
             wanted = {
                 name: size for name, size in wanted.items() if name in there or not name.endswith(".pt")
             }

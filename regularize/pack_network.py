@@ -9,13 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regularize import fused, models
+from regularize import convolution_forms, form_trial, fused, models
 from regularize.batches import Batches
 from regularize.config import RunConfig
 from regularize.errors import UserError
 from regularize.models.network import Network
 from regularize.objective import BoundTerm
 from regularize.regularizers import implementation
+
+BY_VMAP = ", side by side by torch.func.vmap"
 
 
 def network_of(
@@ -25,8 +27,32 @@ def network_of(
     config, seeds = runs[0], [run.seed for run in runs]
     model = models.build(config.model, seeds, shape=batches.shape, classes=classes)
     model = model.to(device, batches.dtype).eval()
+    form = _form(model, config, batches, classes, device)
     twice = any(implementation(term.technique).differentiates_weights for term in config.terms)
-    return model, _fuse(model, config.training.precision, device, twice)
+    path = _fuse(model, config.training.precision, device, twice) if form is None else form
+    return model, path if len(runs) == 1 or models.packable(config.model) else path + BY_VMAP
+
+
+def _form(
+    model: Network, config: RunConfig, batches: Batches, classes: int, device: torch.device
+) -> str | None:
+    """Let the model convolve as is asked for, or is fastest on a GPU; the path's name, None: as ever."""
+    wanted, precision = convolution_forms.asked(), config.training.precision
+    if wanted is None and device.type != "cuda":
+        return None
+    if not model.convolve_by(wanted or convolution_forms.GROUPED):
+        return None
+    if wanted is None:
+
+        def build(runs: int) -> Network:
+            networks = models.build(config.model, range(runs), shape=batches.shape, classes=classes)
+            return networks.to(device, batches.dtype)
+
+        name = form_trial.chosen(config.model, build, precision, batches.shape)
+        wanted = convolution_forms.FORMS[name]
+        model.convolve_by(wanted)
+    _check_precision(precision, device)
+    return f"torch: {precision} on {device.type}, convolutions {wanted.name}"
 
 
 def with_twins(state: Any, count: int) -> Any:
@@ -46,8 +72,7 @@ def _fuse(model: Network, precision: str, device: torch.device, twice: bool) -> 
 
     These are differentiated once, not `twice`.
     """
-    if (precision, device.type) == ("bfloat16", "cpu"):
-        warnings.warn("on a CPU, bfloat16 takes several times as long as float32", stacklevel=2)
+    _check_precision(precision, device)
     if (precision, device.type) != ("float32", "cpu"):
         return f"torch: {precision} on {device.type}"
     if twice:
@@ -56,6 +81,39 @@ def _fuse(model: Network, precision: str, device: torch.device, twice: bool) -> 
     if path.kernels and not model.fuse(path.kernels):
         return "torch: no fused stages for this model"
     return path.name
+
+
+def _check_precision(precision: str, device: torch.device) -> None:
+    """Warns of, or refuses, what a CPU has not."""
+    if (precision, device.type) == ("bfloat16", "cpu"):
+        warnings.warn("on a CPU, bfloat16 takes several times as long as float32", stacklevel=2)
+    if (precision, device.type) == ("tf32", "cpu"):
+        raise UserError("precision is tf32, which only GPUs have, and this trains on a CPU; take float32")
+
+
+_WRITING = ("start", "weight", "before_step", "after_step", "project", "evaluated", "differentiates_weights")
+
+
+def check_weights(config: RunConfig, model: Network, terms: Sequence[BoundTerm]) -> None:
+    """Weights that layers compute can be penalised and measured, not written to.
+
+    Raises:
+        UserError: names what would write to them, and the first of them.
+    """
+    if not model.computed_weights:
+        return
+    acts = {
+        term.technique: any(getattr(bound.hooks, hook) for hook in _WRITING)
+        for term, bound in zip(config.terms, terms, strict=True)
+    }
+    acts |= {"weight_decay": config.training.weight_decay > 0, "start": config.training.start == "orthogonal"}
+    for name, acting in acts.items():
+        if acting:
+            raise UserError(
+                f"{name} changes weights in place, but model {config.model} computes "
+                f"{model.computed_weights[0]} from other parameters (weight_norm, spectral_norm, pruning); "
+                "take a plain layer, or a technique that adds a penalty to the loss, such as l2"
+            )
 
 
 def check_jacobians(config: RunConfig, model: Network, terms: Sequence[BoundTerm]) -> None:
@@ -71,3 +129,19 @@ def check_jacobians(config: RunConfig, model: Network, terms: Sequence[BoundTerm
                 f"{model.mixing_layers[0]} of model {config.model} normalises over the batch; take another "
                 "normalisation, such as GroupNorm"
             )
+
+
+def check_ranks(config: RunConfig, model: Network, shape: tuple[int, ...], world: int) -> None:
+    """A run is what one rank trains, unless it is one of so many: `RunConfig.ranks`.
+
+    Raises:
+        UserError: this number of ranks would train something else.
+    """
+    bound = model.bound_to_ranks(shape) if world > 1 else ""
+    if config.ranks > 1 and world != config.ranks:
+        raise UserError(
+            f"this run of model {config.model} is one of {config.ranks} ranks, and there are {world}: "
+            "another number trains another network"
+        )
+    if bound and config.ranks == 1:
+        raise UserError(f"{world} ranks do not train model {config.model} as one does: {bound}")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import torch
 
 from regularize import checkpoint
 from regularize.curves import Curves
@@ -17,7 +21,7 @@ from regularize.evaluation.settings import Evaluation
 from regularize.heartbeat import Heartbeat
 from regularize.results import Measured, write_all
 from regularize.snapshots import Snapshots
-from regularize.stopwatch import Stopwatch
+from regularize.stopwatch import Stopwatch, Workwatch
 from regularize.store import PackStatus
 from regularize.trainer import Trainer
 
@@ -46,13 +50,16 @@ class Recorder:
     ) -> None:
         self.trainer, self.stop, self.checkpoint_seconds = trainer, stop, checkpoint_seconds
         self.training_time, self.evaluation_time = Stopwatch(), Stopwatch()
+        # On a GPU the work is the GPU's: as long as it is held.
+        self.work = Workwatch() if trainer.ranks.device.type == "cpu" else Stopwatch()
         self.heartbeat = Heartbeat(trainer, heartbeat_seconds, job)
         self._measure_by(trainer.runs[0].evaluation)
         self.last_checkpoint = time.monotonic()
         self.checkpoint_cost = 0.0  # seconds
 
     def _measure_by(self, evaluation: Evaluation) -> None:
-        self.curves = Curves(self.trainer, evaluation, self._told_to_stop)
+        own = weakref.proxy(self)  # else a ring, in which a pack stays in memory after its end
+        self.curves = Curves(self.trainer, evaluation, lambda: own._told_to_stop())
         self.snapshots = Snapshots(evaluation.snapshots, self.trainer.timeline.steps)
 
     def resume(self) -> None:
@@ -64,9 +71,10 @@ class Recorder:
         ranks = self.trainer.ranks
         data = ranks.share(checkpoint.latest(self.trainer.paths) if ranks.first else None)
         if data:
-            self._restore(checkpoint.decode(data, ranks.device))
+            self._restore(checkpoint.decode(data))
         self.snapshots.take(self.trainer.step, self.trainer.model)
         self.training_time.start()
+        self.work.start()
         self._write_status("running")
         self._tell(f"{len(self.trainer.runs)} runs, from {self._place}")
         self._measure_if_due()
@@ -97,8 +105,13 @@ class Recorder:
             with self._measuring():
                 outputs = curves.outputs()
                 found = final.measure(curves.examined, curves.evaluation, curves.extent, outputs)
+            work = self._work()
             if trainer.ranks.first:
-                seconds = {"training": self.training_time.read(), "evaluation": self.evaluation_time.read()}
+                seconds = {
+                    "work": work,
+                    "training": self.training_time.read(),
+                    "evaluation": self.evaluation_time.read(),
+                }
                 ids = [run.run_id for run in trainer.runs]
                 self.snapshots.write(trainer.paths.snapshots, ids, trainer.timeline.per_epoch)
                 measured = Measured(curves.evaluation, curves.extent, outputs, found)
@@ -115,11 +128,13 @@ class Recorder:
     def _measuring(self) -> Iterator[None]:
         """What happens inside counts as evaluation, not as training."""
         self.training_time.stop()
+        self.work.stop()
         self.evaluation_time.start()
         try:
             yield
         finally:
             self.evaluation_time.stop()
+            self.work.start()
             self.training_time.start()
 
     def _measure_if_due(self) -> None:
@@ -179,12 +194,18 @@ class Recorder:
             "snapshots": self.snapshots.taken,
             "objective_steps": self.curves.objective_steps,
             "seconds": self.training_time.read(),
+            "core_seconds": self._work(),
             "evaluation_seconds": self.evaluation_time.read(),
         }
         if self.trainer.ranks.first:
             checkpoint.keep(self.trainer.paths, state)
         self.last_checkpoint = time.monotonic()
         self.checkpoint_cost = self.last_checkpoint - began
+
+    def _work(self) -> float:
+        """Seconds of cores in training so far, of all ranks and attempts; all ranks ask together."""
+        ranks = self.trainer.ranks
+        return float(ranks.sum(torch.tensor(self.work.read(), dtype=torch.float64, device=ranks.device)))
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.trainer.restore(state["trainer"])
@@ -195,4 +216,6 @@ class Recorder:
         self.heartbeat.scores = self.curves.scores()
         self.heartbeat.started_at, self.snapshots.taken = state["started_at"], state["snapshots"]
         self.training_time.set(state["seconds"])
+        # In checkpoints of earlier versions there is none: then it stays unknown.
+        self.work.set(state.get("core_seconds", math.nan) if self.trainer.ranks.first else 0.0)
         self.evaluation_time.set(state["evaluation_seconds"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -46,7 +47,7 @@ class Measured(NamedTuple):
 def write_all(
     trainer: Trainer, metrics: Sequence[Row], measured: Measured, seconds: Mapping[str, float]
 ) -> None:
-    """All but the snapshots; `results` comes last. `seconds` has what training and evaluation took."""
+    """All but the snapshots; `results` comes last. `seconds`: of training, its work, and evaluation."""
     ids, paths = [run.run_id for run in trainer.runs], trainer.paths
     write_table(paths.metrics, metrics, METRICS)
     write_measured(paths, ids, measured)
@@ -82,13 +83,14 @@ def _results(trainer: Trainer, measured: Measured, seconds: Mapping[str, float])
     shared: Row = {
         "parameters": sum(p[0].numel() for p in trainer.parameters),
         "seconds": seconds["training"] / len(trainer.runs),
+        "core_seconds": None if math.isnan(seconds["work"]) else seconds["work"] / len(trainer.runs),
         "evaluation_seconds": seconds["evaluation"] / len(trainer.runs),
         "pack_id": trainer.paths.folder.name,
         "pack_runs": len(trainer.runs),
         "world_size": trainer.ranks.world,
         "threads": torch.get_num_threads(),
         "processor": processor(),
-        "device": trainer.ranks.device.type,
+        "device": trainer.ranks.name,
         "code": "+".join(trainer.codes),
         "data": trainer.data,
         "torch": torch.__version__,
@@ -116,8 +118,8 @@ def _results(trainer: Trainer, measured: Measured, seconds: Mapping[str, float])
         }
         for run, step, stopped, last, ratio, idle in zip(
             trainer.runs,
-            trainer.diverged_step.tolist(),
-            trainer.stopped_step.tolist(),
+            trainer.ended.diverged.tolist(),
+            trainer.ended.stopped.tolist(),
             trainer.last_steps,
             trainer.effects.least(),
             trainer.effects.idle(),

@@ -3,7 +3,7 @@
 Nothing has to be saved to resume exactly, and neither pack mates nor the number of ranks can
 change a draw. Purposes in use: init/<layer>, split, subset, order, sample, dropout/<layer>,
 input_noise, weight_noise/<layer>, projections, test_sample, robustness, figures, planes; init and
-module/<rank> for modules without the run axis.
+module/<pass>/<draw> for modules without the run axis.
 """
 
 from __future__ import annotations

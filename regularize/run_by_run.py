@@ -39,12 +39,31 @@ def orthogonal(weights: Mapping[str, Tensor]) -> None:
     """Replace each matrix of [R, m, n], in place, by its orthogonal factor: all singular values are 1."""
     for weight in weights.values():
         left, _, right = svd(weight)
-        weight.copy_(left @ right)
+        weight.copy_(product(left, right))
 
 
 def singular_values(matrices: Tensor) -> Tensor:
     """Those of each matrix [R, m, n], descending: [R, min(m, n)]."""
     return torch.stack([torch.linalg.svdvals(each) for each in matrices])
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """R linear maps of x [R, B, in] by weight [R, out, in] and bias [R, out]: [R, B, out]."""
+    outputs, inputs = weight.shape[1:]
+    filled = x.device.type == "cpu" and (inputs % _SIDE > 0 or outputs % 2 > 0)
+    if filled:  # so that rows begin where they do in a pack of any other size, as do their gradients
+        more = -outputs % _SIDE
+        x = F.pad(x, (0, -inputs % _SIDE))
+        weight = F.pad(weight, (0, -inputs % _SIDE, 0, more))
+        bias = None if bias is None else F.pad(bias, (0, more))
+    columns = weight.transpose(1, 2)
+    found = torch.bmm(x, columns) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, columns)
+    return found[..., :outputs].contiguous() if filled else found
+
+
+def product(left: Tensor, right: Tensor) -> Tensor:
+    """Of the matrices [R, m, k] and [R, k, n]: [R, m, n]."""
+    return linear(left, right.transpose(1, 2))
 
 
 def gram(rows: Tensor) -> Tensor:
@@ -55,16 +74,21 @@ def gram(rows: Tensor) -> Tensor:
     return torch.bmm(filled, filled.transpose(1, 2))[:, :count, :count]
 
 
-def convolution(x: Tensor, weight: Tensor, padding: int) -> Tensor:
+def convolution(x: Tensor, weight: Tensor, padding: int, stride: int = 1) -> Tensor:
     """R convolutions of [B, R·in, H, W] by weights [R, out, in, k, k], channels last: [B, R·out, H', W']."""
     runs = len(weight)
     if ANY_NUMBER or x.dtype != torch.float32 or x.device.type != "cpu" or runs < 3:
-        return _grouped(x, weight, padding)
+        return _grouped(x, weight, padding, stride)
     # Two at a time, the last one with itself where their number is odd.
     images, weights = x.chunk(runs, dim=1), weight.unbind()
     places = [(first, min(first + 1, runs - 1)) for first in range(0, runs, 2)]
     found = [
-        _grouped(_last(torch.cat([images[a], images[b]], 1)), torch.stack([weights[a], weights[b]]), padding)
+        _grouped(
+            _last(torch.cat([images[a], images[b]], 1)),
+            torch.stack([weights[a], weights[b]]),
+            padding,
+            stride,
+        )
         for a, b in places
     ]
     if runs % 2:
@@ -72,8 +96,8 @@ def convolution(x: Tensor, weight: Tensor, padding: int) -> Tensor:
     return _last(torch.cat(found, 1))
 
 
-def _grouped(x: Tensor, weight: Tensor, padding: int) -> Tensor:
-    return F.conv2d(x, _last(weight.flatten(0, 1)), padding=padding, groups=len(weight))
+def _grouped(x: Tensor, weight: Tensor, padding: int, stride: int) -> Tensor:
+    return F.conv2d(x, _last(weight.flatten(0, 1)), stride=stride, padding=padding, groups=len(weight))
 
 
 def _last(x: Tensor) -> Tensor:

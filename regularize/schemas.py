@@ -15,7 +15,7 @@ RUNS = pa.schema(
         ("phase", pa.string()),  # tune: for the choice of strengths; report: what is concluded from
         ("dataset", pa.string()),  # its name in the sweep
         ("per_class", pa.int64()),  # null: all examples
-        ("model", pa.string()),  # as the sweep has it
+        ("model", pa.string()),  # as the sweep has it, with what it lists under `training`: mlp lr=0.05
         ("regularizer", pa.string()),  # the sweep's name for the entry
         ("strength", pa.string()),  # the chosen or tried one as text: 0.01, or l1=1e-05 l2=0.0001
         ("strength_value", pa.float64()),  # null where there is none or more than one
@@ -76,7 +76,8 @@ RESULTS = pa.schema(
         ("operator_norm_product", pa.float64()),  # of the layers as operators; null unless asked for
         ("evaluation", pa.string()),  # by which it was measured, as JSON
         ("parameters", pa.int64()),  # how many numbers were trained
-        ("seconds", pa.float64()),  # the pack's training time divided by its runs
+        ("seconds", pa.float64()),  # as long as training took, divided by the pack's runs
+        ("core_seconds", pa.float64()),  # of work in training, of all ranks, divided by the pack's runs
         ("evaluation_seconds", pa.float64()),  # the pack's time for all measurements divided by its runs
         ("pack_id", pa.string()),  # the pack that it trained in
         ("pack_runs", pa.int64()),  # how many runs that had
@@ -93,7 +94,7 @@ RESULTS = pa.schema(
         ("validation_size", pa.int64()),  # how many were held out to choose strengths by
         ("test_size", pa.int64()),  # how many conclusions are drawn from
         ("precision", pa.string()),  # of the training
-        ("kernels", pa.string()),  # of LeNet's stages: "fused <instructions>", or "torch: <why>"
+        ("kernels", pa.string()),  # "fused <instructions>" or "torch: <why>"; on a GPU also what draws noise
         ("host", pa.string()),  # name of the machine
         ("finished_at", pa.string()),  # UTC, ISO 8601
     ]

@@ -11,8 +11,9 @@ from torch import Tensor
 from regularize.batches import Batches
 from regularize.data import order
 from regularize.distributed import Ranks
-from regularize.draws import Draws
+from regularize.draws import Draws, generator_on
 from regularize.objective import Take
+from regularize.philox import Keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,19 +37,25 @@ class StepBatches:
         self.batch_size = batch_size
         self.per_epoch = -(-train_rows.shape[1] // batch_size)
         self._epoch_rows: tuple[int, Tensor] | None = None
+        self._keys = Keys(seeds, ranks.device) if generator_on(ranks.device) == "philox" else None
 
     def at(self, step: int) -> StepBatch:
-        rows = self.rows(step)
+        """Of a step, counted from 0."""
+        return self.of(self.rows(step), step)
+
+    def of(self, rows: Tensor, step: int | Tensor) -> StepBatch:
+        """Of these examples [R, B], with the draws of a step."""
         local, share = self._local(rows.shape[1])
-        x, labels = self.batches.take("train", rows[:, local].to(self.ranks.device))
+        x, labels = self.batches.take("train", rows[:, local])
 
         def take(positions: Tensor) -> tuple[Tensor, Tensor]:
-            return self.batches.take("train", rows.gather(1, positions.cpu()).to(self.ranks.device))
+            return self.batches.take("train", rows.gather(1, positions))
 
-        return StepBatch(x=x, labels=labels, draws=self.draws(step), share=share, take=take)
+        return StepBatch(x=x, labels=labels, draws=self.draws(rows, step), share=share, take=take)
 
-    def draws(self, step: int) -> Draws:
-        count = self.rows(step).shape[1]
+    def draws(self, rows: Tensor, step: int | Tensor) -> Draws:
+        """What is drawn for them; a tensor [] int64 is a number that `philox` takes."""
+        count = rows.shape[1]
         return Draws(
             seeds=self.seeds,
             step=step,
@@ -56,15 +63,16 @@ class StepBatches:
             local=self._local(count)[0],
             dtype=self.batches.dtype,
             device=self.ranks.device,
+            keys=self._keys,
         )
 
     def rows(self, step: int) -> Tensor:
-        """The examples of a step, [R, B]."""
+        """The examples of a step, [R, B], on the device: those of an epoch are copied to it together."""
         epoch, position = divmod(step, self.per_epoch)
         if self._epoch_rows is None or self._epoch_rows[0] != epoch:
             count = self.train_rows.shape[1]
             orders = torch.stack([order(count, seed, epoch) for seed in self.seeds])
-            self._epoch_rows = (epoch, self.train_rows.gather(1, orders))
+            self._epoch_rows = (epoch, self.train_rows.gather(1, orders).to(self.ranks.device))
         first = position * self.batch_size
         return self._epoch_rows[1][:, first : first + self.batch_size]
 

@@ -1,4 +1,4 @@
-"""How long something has taken, over interruptions."""
+"""How long something has taken, and how much work it was, over interruptions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Stopwatch:
         self._since: float | None = None
 
     def read(self) -> float:
-        return self._before + (time.perf_counter() - self._since if self._since is not None else 0.0)
+        return self._before + (self._now() - self._since if self._since is not None else 0.0)
 
     def start(self) -> None:
         self.set(self.read())
-        self._since = time.perf_counter()
+        self._since = self._now()
 
     def stop(self) -> None:
         self.set(self.read())
@@ -25,3 +25,16 @@ class Stopwatch:
     def set(self, seconds: float) -> None:
         """Stand still at so many seconds."""
         self._before, self._since = seconds, None
+
+    def _now(self) -> float:
+        return time.perf_counter()
+
+
+class Workwatch(Stopwatch):
+    """The same of this process's work: seconds of cores, of all its threads.
+
+    A process that stands still, or waits for a core or for other ranks, does none.
+    """
+
+    def _now(self) -> float:
+        return time.process_time()

@@ -39,7 +39,7 @@ class DamagedFileError(UserError):
 
 
 def _remedy(path: Path) -> str:
-    if path.parent.name == "tables" and path.stem != "selection":
+    if "tables" in (path.parent.name, path.parent.parent.name) and path.stem != "selection":
         return "`regularize collect` builds it anew"
     if path.suffix == ".pt":
         return "it is set aside, and `regularize submit` trains its runs again"
@@ -59,14 +59,14 @@ def write_batches(path: Path, batches: Iterable[pa.Table], schema: pa.Schema, **
     """The same for a table that comes in parts; `metadata` comes beside the versions."""
 
     def write(temporary: Path) -> None:
-        whole = schema.with_metadata(table_metadata() | metadata)
+        whole = schema.with_metadata(table_metadata())
         with (
             arrow_file(temporary, "wb") as file,
             pq.ParquetWriter(file, whole, compression="zstd", write_page_checksum=True) as writer,
         ):
             for batch in batches:
                 writer.write_table(batch.replace_schema_metadata(whole.metadata), row_group_size=ROW_GROUP)
-            writer.add_key_value_metadata({CHECKSUM: UNSEALED})
+            writer.add_key_value_metadata(metadata | {CHECKSUM: UNSEALED})  # which is looked for near the end
         seal(temporary)
 
     write_whole(path, write)

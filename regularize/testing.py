@@ -45,7 +45,15 @@ Parameters = Mapping[str, Any]
 _SETTINGS: Parameters = {"steps": 20, "batch_size": 7, "lr": 0.05}
 _MEASURED = Evaluation(every=1, train_examples=13, curve_examples=11, jacobian_examples=0)
 _TABLES = ("metrics", "results", "predictions", "spectra")
-_OF_THE_PACK = {"seconds", "evaluation_seconds", "pack_id", "pack_runs", "finished_at", "world_size"}
+_OF_THE_PACK = {
+    "seconds",
+    "core_seconds",
+    "evaluation_seconds",
+    "pack_id",
+    "pack_runs",
+    "finished_at",
+    "world_size",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +67,7 @@ class Case:
         smooth: the model whose gradient is compared with finite differences, without kinks; None where the
             gradient is not that of the loss, as where something random or signed counts as a constant.
         per_class: examples of each class: few, so that there are many epochs in few steps.
+        resize: images are scaled to so many pixels a side, so that large networks train in no time.
         training: further settings of `regularize.training_config.Training`.
     """
 
@@ -69,11 +78,12 @@ class Case:
     data: str = "clusters"
     smooth: str | None = "toy_mlp"
     per_class: int = 6
+    resize: int | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, terms: Terms, seed: int, **training: Any) -> RunConfig:
         return RunConfig(
-            data=DataConfig(name=self.data, per_class=self.per_class),
+            data=DataConfig(name=self.data, per_class=self.per_class, resize=self.resize),
             model=self.model,
             regularizer="case",
             terms=terms,
@@ -266,6 +276,7 @@ def check_technique(
     model: str = "toy_mlp",
     data: str = "clusters",
     smooth: str | None = "toy_mlp",
+    resize: int | None = None,
     **training: Any,
 ) -> None:
     """Hold a technique to its contract, in about ten seconds (two processes are started).
@@ -275,7 +286,7 @@ def check_technique(
         weak, strong: its parameters at two strengths; options are the same in both.
         zero: those at which it does nothing; None if there are none.
         model, data: such as `mlp` on `digits`, for what acts on images.
-        smooth: see `Case`.
+        smooth, resize: see `Case`.
 
     Raises:
         AssertionError: names what does not hold, and the technique.
@@ -288,6 +299,7 @@ def check_technique(
         model=model,
         data=data,
         smooth=smooth,
+        resize=resize,
         training=training,
     )
     with TemporaryDirectory() as folder:

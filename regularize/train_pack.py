@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from regularize.alike import begun_alike
 from regularize.config import RunConfig
 from regularize.distributed import Ranks
 from regularize.evaluation.examined import StoppedError, never
@@ -29,11 +30,15 @@ def train_pack(
     `stop` is asked after every step, and between examples that are measured; once it is true a
     checkpoint is written and the returned status is `interrupted`, else it is `done`. In a process
     group all ranks call this together, and rank 0 writes. `job` is what the status says of who trains.
+
+    Raises:
+        RanksError: the ranks do not have the same data, code, versions or settings.
     """
-    assert len({run.pack_key for run in runs}) == 1, "the runs of a pack have one pack key"
+    assert len({run.shared_key for run in runs}) == 1, "the runs of a pack share all but strengths and seed"
     keep_large_blocks()
     set_imports_aside()
-    trainer = Trainer(runs, paths, Ranks.here(), data_root)
+    ranks = Ranks.here()
+    trainer = begun_alike(ranks, runs, lambda: Trainer(runs, paths, ranks, data_root))
     recorder = Recorder(
         trainer,
         stop=stop,

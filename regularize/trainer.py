@@ -5,37 +5,42 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from regularize import effects, models, optimizer
+from regularize import effects, models, optimizer, step_graph
 from regularize.batches import Batches
 from regularize.code_identity import code_of
 from regularize.config import RunConfig
+from regularize.convolutions import convolutions
 from regularize.data import load, split
 from regularize.distributed import Ranks
-from regularize.draws import Draws
+from regularize.draws import Draws, named
+from regularize.ended import Ended
+from regularize.epoch_rates import EpochRates
 from regularize.errors import UserError
 from regularize.evaluated_weights import EvaluatedWeights
 from regularize.fused.wanted import wanting
 from regularize.objective import BoundTerm, Objective, Take, bind
-from regularize.pack_network import check_jacobians, network_of, with_twins
-from regularize.regularizers.hooks import Given, StepEnd
+from regularize.pack_network import check_jacobians, check_ranks, check_weights, network_of, with_twins
+from regularize.precision import DTYPES, half, set_products
+from regularize.regularizers.hooks import StepEnd
 from regularize.rng import generator
 from regularize.run_by_run import orthogonal
-from regularize.schedule import Timeline, learning_rate
+from regularize.schedule import Timeline
 from regularize.step_batches import StepBatches
+from regularize.step_graph import Now, StepGraphs
 from regularize.stops import Watch
 from regularize.store import PackPaths
 
-Act = Callable[[Tensor, Tensor, Draws, float, float, Take], Tensor]
+Act = Callable[[Tensor, Tensor, Draws, float, float | Tensor, Take], Tensor]
 """The objective, or what is called as it is."""
 
-_DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
+LOOK = 32
+"""Steps after which it is looked, on a GPU, whether any run goes on: until then the host runs ahead."""
 
 
 class Trainer:
@@ -47,7 +52,8 @@ class Trainer:
         config = runs[0]
         self.runs, self.paths, self.ranks = runs, paths, ranks
         self.training = config.training  # what all runs share of it, see `RunConfig.pack_key`
-        dtype = _DTYPES[config.training.precision]
+        dtype = DTYPES[config.training.precision]
+        set_products(config.training.precision)
         dataset = load(config.data.name, data_root, config.data.form)
         self.batches = Batches(dataset, dtype, ranks.device)
         self.model, kernels = network_of(runs, self.batches, dataset.classes, ranks.device)
@@ -56,7 +62,11 @@ class Trainer:
             # Libraries compute one network by other kernels than several: it has an idle twin beside it.
             beside = [*runs, *runs]
             self.model, kernels = network_of(beside, self.batches, dataset.classes, ranks.device)
-        self.kernels = (kernels,)  # that brought it here, the latest last
+        self._note = step_graph.note_on(ranks.device)
+        self._eager = step_graph.why_not(config, ranks) if self._note else ""
+        by_graph = f", steps {f'as they come: {self._eager}' if self._eager else 'as a graph'}"
+        kernels_here = named(kernels, ranks.device) + (by_graph if self._note else "")
+        self.kernels = (kernels_here,)  # that brought it here, the latest last
         self.seeds = [run.seed for run in beside]
         self.trainings = [run.training for run in beside]
         self.batches.examples_first = not kernels.startswith("fused")
@@ -70,27 +80,42 @@ class Trainer:
         self.timeline = Timeline.of(config.training, self.train_rows.shape[1])
 
         self.parameters = list(self.model.parameters())
-        self.terms = bind(beside, ranks.device)
+        shape = self.batches.shape
+        model = self.model
+        self.terms = bind(beside, ranks.device, lambda: convolutions(model, shape))
         check_jacobians(config, self.model, self.terms)
+        for run in runs:
+            check_weights(run, self.model, self.terms)
         for term in config.terms:
-            term.check_fit(self.model.outline(self.batches.shape, dataset.classes))
+            term.check_fit(self.model.outline(shape, dataset.classes))
         self.optimizer = optimizer.build(self.trainings, self.model)
-        self.objective = ranks.wrap(
-            Objective(self.model, self.terms, self.batches.pixel, self.batches.bounds)
+        check_ranks(config, self.model, self.batches.shape, ranks.world)
+        # Until `start` no rank waits for another.
+        self.objective: torch.nn.Module = Objective(
+            self.model, self.terms, self.batches.pixel, self.batches.bounds
         )
         names = [term.technique for term in config.terms]
         self.evaluated = EvaluatedWeights(self.model, self.terms, names)
-        self.watch = Watch(self.model, self.terms, self.batches, ranks, self.validation_rows, dataset.classes)
+        self.watch = Watch(
+            self.model, self.terms, self.batches, ranks, self.validation_rows, self.classes, self.timeline
+        )
         self.step_batches = StepBatches(
             self.batches, ranks, self.seeds, self.train_rows, config.training.batch_size
         )
 
         self.step = 0
-        self.diverged_step = torch.zeros(len(beside), dtype=torch.int64)  # 0: has not
-        self.stopped_step = torch.zeros(len(beside), dtype=torch.int64)  # 0: has not; by a technique
+        self.ended = Ended(len(beside), ranks.device)
+        self.rates = EpochRates(self.trainings, self.timeline, ranks.device)
         self.objective_sum = torch.zeros(len(beside), dtype=torch.float64, device=ranks.device)
         self._penalties = any(term.hooks.penalty or term.hooks.proximal for term in self.terms)
         self.effects = effects.Effects(len(beside), names, ranks.device)
+        self.graphs = self._no_graphs_yet()
+
+    def _no_graphs_yet(self) -> StepGraphs | None:
+        """Of steps that can be noted down; their tensors are those of now."""
+        if self._note is None or self._eager:
+            return None
+        return StepGraphs(len(self.seeds), self.ranks.device, self._note)
 
     @property
     def epoch(self) -> int:
@@ -103,19 +128,25 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """After the last step, or where no run goes on."""
-        stopped = self.stopped_step[: len(self.runs)] > 0
-        ended = stopped | (self.diverged_step[: len(self.runs)] > 0)
-        return self.step == self.timeline.steps or bool(stopped.any() and ended.all())
+        """After the last step, or where no run goes on: which is looked after every so many steps."""
+        if self.step == self.timeline.steps:
+            return True
+        on_host = self.ranks.device.type == "cpu"
+        look = self.watch.watches and (on_host or self.step % LOOK == 0 or self.watch.due(self.step))
+        return look and self.ended.all_of(len(self.runs))
 
     @property
     def last_steps(self) -> list[int]:
         """Of each run."""
-        steps = self.stopped_step[: len(self.runs)].tolist()
+        steps = self.ended.stopped[: len(self.runs)].tolist()
         return [step or self.timeline.steps for step in steps]
 
     def start(self) -> None:
-        """What techniques do to fresh weights, or the training asks for; a checkpoint then replaces them."""
+        """What techniques do to fresh weights, or the training asks for; a checkpoint then replaces them.
+
+        All ranks start together.
+        """
+        self.objective = self.ranks.wrap(self.objective, some_unused=self.model.has_modes)
         with torch.no_grad():
             if self.training.start == "orthogonal":
                 orthogonal(self.model.weights())
@@ -131,11 +162,13 @@ class Trainer:
         """One pass for nothing: DDP lays out its buckets by the order of the first pass's gradients.
 
         More than two ranks add numbers up in an order that depends on where in a bucket they lie. So
-        a resumed training would differ from an uninterrupted one if its steps began with that pass.
+        a resumed training would differ from an uninterrupted one if its steps began with that pass. Where
+        parameters may be left out, the buckets stay as they are.
         """
-        if self.ranks.world > 1:
+        if self.ranks.world > 1 and not self.model.has_modes:
             with self._statistics_kept():
-                torch.autograd.backward(self._on_batch(self.objective).sum(), inputs=self.parameters)
+                losses = self._on_batch(self.objective, self._now())
+                torch.autograd.backward(losses.sum(), inputs=self.parameters)
 
     @contextmanager
     def _statistics_kept(self) -> Iterator[None]:
@@ -143,7 +176,8 @@ class Trainer:
         before = [buffer.clone() for buffer in self.model.buffers()]
         yield
         for buffer, value in zip(self.model.buffers(), before, strict=True):
-            if not torch.equal(buffer, value):
+            # To compare them is to wait for the device.
+            if self.ranks.device.type != "cpu" or not torch.equal(buffer, value):
                 buffer.copy_(value)
 
     def state(self) -> dict[str, Any]:
@@ -155,8 +189,8 @@ class Trainer:
             "kernels": list(self.kernels),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "diverged_step": self.diverged_step,
-            "stopped_step": self.stopped_step,
+            "diverged_step": self.ended.diverged,
+            "stopped_step": self.ended.stopped,
             "kept": self.evaluated.kept,
             "memories": [term.given.memory for term in self.terms],
             "penalty_ratios": self.effects.largest,
@@ -164,11 +198,15 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """The inverse of `state`.
+        """The inverse of `state`, wherever its tensors are.
 
         Raises:
             UserError: it was begun on other data.
         """
+        # But for the optimizer's: it puts on the device what it has there, and counts its steps on the host.
+        state = {
+            key: value if key == "optimizer" else self.ranks.moved(value) for key, value in state.items()
+        }
         self._check_data(state.get("data", ""))
         self.codes = tuple(dict.fromkeys([*state.get("codes", ()), *self.codes]))
         self.kernels = tuple(dict.fromkeys([*state.get("kernels", ()), *self.kernels]))
@@ -177,8 +215,7 @@ class Trainer:
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.diverged_step = state["diverged_step"].cpu()
-        self.stopped_step = state.get("stopped_step", self.stopped_step).cpu()
+        self.ended.load(state["diverged_step"], state.get("stopped_step"))
         self.evaluated.kept = state.get("kept", {})
         for term, memory in zip(self.terms, state.get("memories", ()), strict=False):
             term.given.memory.update(memory)
@@ -186,6 +223,7 @@ class Trainer:
         sums = state["objective_sums"]
         same = len(sums) == self.ranks.world
         self.objective_sum = sums[self.ranks.rank].clone() if same else sums.mean(0)
+        self.graphs = self._no_graphs_yet()
 
     def load_trained(self, weights: dict[str, Tensor], data: str) -> None:
         """Take the networks that a training on `data` has left, to measure them.
@@ -208,23 +246,47 @@ class Trainer:
 
     def advance(self) -> None:
         """One optimizer step of all runs."""
-        rates = [learning_rate(each, self.step, self.timeline.steps) for each in self.trainings]
-        optimizer.set_rates(self.optimizer, rates)
-        self.optimizer.zero_grad()
         if self._penalties and effects.due(self.step + 1):
             self._measure_penalties()
-        losses = self._differentiate()
-        self._climb()
-        self._mark_diverged()
-        gradients, draws = self._gradients(), self.step_batches.draws(self.step)
+        now = self._now()
+        if self.graphs and not any(self._projects(term) for term in self.terms if term.hooks.projects):
+            self.graphs.advance(lambda: self._move_in_place(now), now.rows.shape[1])
+            if self.graphs.problem and not self._eager:
+                self._eager = f"they are no graph: {self.graphs.problem}"
+                here = self.kernels[-1].replace("as a graph", f"as they come: {self._eager}")
+                self.kernels = (*self.kernels[:-1], here)
+        elif self.graphs:
+            self._move_in_place(now)
+        else:
+            self._move(now)
+        self.step += 1
+        for verdict in self.watch.after_step(self.step):
+            going = self.ended.going
+            self.evaluated.take(verdict.best & going)
+            self.ended.stop(verdict.stop & going, self.step)
+
+    def _now(self) -> Now:
+        step, rows = self.step, self.step_batches.rows(self.step)
+        if self.graphs:
+            return self.graphs.now(step, self.timeline.steps, self.rates.tensor(step), rows)
+        return Now(step=step, progress=step / self.timeline.steps, rates=self.rates.at(step), rows=rows)
+
+    def _move(self, now: Now) -> None:
+        """What the device does in a step; the host looks at nothing that changes from one to the next."""
+        optimizer.set_rates(self.optimizer, now.rates)
+        self.optimizer.zero_grad()
+        losses = self._differentiate(now)
+        self._climb(now)
+        self.ended.diverge(~optimizer.finite_runs(self.parameters), now.step + 1)
+        gradients, draws = self._gradients(), self.step_batches.draws(now.rows, now.step)
         with torch.no_grad():
             for term in self.terms:
                 if term.hooks.gradients:
-                    term.hooks.gradients(gradients, self._given(term), draws)
-        self.step += 1
-        end = self._end(rates)
-        ended = (self.diverged_step + self.stopped_step).nonzero().flatten()
-        with optimizer.frozen(self.parameters, ended.to(self.ranks.device)), torch.no_grad():
+                    term.hooks.gradients(gradients, term.given.at(now.progress), draws)
+        rates = now.rates if isinstance(now.rates, Tensor) else self.rates.tensor(self.step)
+        end = self._end(now.number, rates)
+        frozen = optimizer.held if self.graphs else optimizer.frozen
+        with frozen(self.parameters, ~self.ended.going), torch.no_grad():
             for term in self.terms:
                 if term.hooks.before_step:
                     term.hooks.before_step(self.model.weights(), term.given.at(end.progress), end)
@@ -232,86 +294,89 @@ class Trainer:
             self._after_step(end)
             self.evaluated.after_step(end)
         self.objective_sum += losses.detach()
-        for verdict in self.watch.after_step(end):
-            going = (self.diverged_step + self.stopped_step) == 0
-            self.evaluated.take(verdict.best & going)
-            self.stopped_step[verdict.stop & going] = self.step
 
-    def _differentiate(self) -> Tensor:
+    def _move_in_place(self, now: Now) -> None:
+        """The same, with techniques' tensors left where they were: there the next step finds them."""
+        memories = [dict(term.given.memory) for term in self.terms]
+        try:
+            self._move(now)
+        except RuntimeError:  # no graph can do it, and what it was to make is not there
+            for term, before in zip(self.terms, memories, strict=True):
+                term.given.memory.update(before)
+            raise
+        for term, before in zip(self.terms, memories, strict=True):
+            for name, place in before.items():
+                if term.given.memory[name] is not place:
+                    term.given.memory[name] = place.copy_(term.given.memory[name])
+
+    def _projects(self, term: BoundTerm) -> bool:
+        """Whether it does in the step that is made now, if it does in some alone."""
+        projects = term.hooks.projects
+        return projects is None or projects(term.given.options, self.step + 1, self.timeline.steps)
+
+    def _differentiate(self, now: Now) -> Tensor:
         """One pass forward and backward: the losses [R], and in the parameters their gradients."""
-        losses = self._on_batch(self.objective)
+        losses = self._on_batch(self.objective, now)
         with wanting(images=False):
             torch.autograd.backward(losses.sum(), inputs=self.parameters)
         return losses
 
-    def _climb(self) -> None:
+    def _climb(self, now: Now) -> None:
         """Where techniques ask for it, the gradient of a second pass from where they move parameters to."""
-        acts = [(term.hooks.ascend, self._given(term)) for term in self.terms if term.hooks.ascend]
+        acts = [(term.hooks.ascend, term.given.at(now.progress)) for term in self.terms if term.hooks.ascend]
         if rises := [act(self._gradients(), given) for act, given in acts]:
             with optimizer.moved(self.model, rises), self._statistics_kept():
                 self.optimizer.zero_grad()
-                self._differentiate()
+                self._differentiate(now)
 
     def _gradients(self) -> dict[str, Tensor]:
         return {n: p.grad for n, p in self.model.named_parameters() if p.grad is not None}
 
-    def _given(self, term: BoundTerm) -> Given:
-        return term.given.at(self.step / self.timeline.steps)
-
-    def _end(self, rates: Sequence[float]) -> StepEnd:
+    def _end(self, step: int | Tensor, rates: Tensor) -> StepEnd:
         return StepEnd(
-            step=self.step,
+            step=step,
             steps=self.timeline.steps,
             reach=self._reach,
-            rates=torch.tensor(rates, dtype=torch.float64, device=self.ranks.device),
+            rates=rates,
             per_epoch=self.timeline.per_epoch,
         )
 
     def with_evaluated(self, *, last: bool) -> AbstractContextManager[None]:
         """Inside, the networks have the weights that are evaluated, at the `last` or for the curves."""
-        end = replace(self._end([]), step=self.timeline.steps)
+        end = self._end(self.timeline.steps, torch.zeros(0))
         return self.evaluated.inside(end if last else None)
 
     def losses(self) -> Tensor:
         """What the next step minimises, [R], as a function of the parameters; nothing is moved."""
         with self._statistics_kept():
-            return self._on_batch(self.objective)
+            return self._on_batch(self.objective, self._now())
 
     def _measure_penalties(self) -> None:
         """See `effects`."""
 
         def measure(
-            x: Tensor, labels: Tensor, draws: Draws, share: float, _progress: float, take: Take
+            x: Tensor, labels: Tensor, draws: Draws, share: float, _: float | Tensor, take: Take
         ) -> Tensor:
             bare = self.objective.module if self.ranks.world > 1 else self.objective
             assert isinstance(bare, Objective)
             return effects.ratios(bare, x, labels, draws, share, self.ranks, take)
 
         with self._statistics_kept():
-            found = self._on_batch(measure)
-        self.effects.take(found, (self.diverged_step + self.stopped_step) == 0)
+            found = self._on_batch(measure, self._now())
+        self.effects.take(found, self.ended.going)
 
-    def _on_batch(self, act: Act) -> Tensor:
+    def _on_batch(self, act: Act, now: Now) -> Tensor:
         """What `act` makes of this step's batch: the losses, if it is the objective."""
-        batch = self.step_batches.at(self.step)
-        if self.model.has_modes:
-            torch.manual_seed(generator(self.seeds[0], f"module/{self.ranks.rank}", self.step).initial_seed())
-            self.model.train()
-        half = self.training.precision == "bfloat16"
-        with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=half):
-            progress = self.step / self.timeline.steps
-            found = act(batch.x, batch.labels, batch.draws, batch.share, progress, batch.take)
-        if self.model.has_modes:
-            self.model.eval()
-        return found
-
-    def _mark_diverged(self) -> None:
-        finite = optimizer.finite_runs(self.parameters).cpu()
-        self.diverged_step[~finite & (self.diverged_step == 0)] = self.step + 1
+        batch = self.step_batches.of(now.rows, now.step)
+        with (
+            self.model.in_training(batch.draws, self.ranks, counts=batch.share > 0),
+            half(self.ranks.device, self.training.precision == "bfloat16"),
+        ):
+            return act(batch.x, batch.labels, batch.draws, batch.share, now.progress, batch.take)
 
     def _reach(self, name: str) -> Tensor | float:
-        found = optimizer.reach(self.optimizer, self.trainings, self.model.get_parameter(name))
-        return found.flatten(2) if isinstance(found, Tensor) else found
+        found = optimizer.reach(self.optimizer, self.model.get_parameter(name))
+        return found.flatten(2) if isinstance(found, Tensor) and found.ndim else found
 
     def mark_blown_up(self, losses: Tensor) -> None:
         """After the last step, which no gradient looks back on: what is not finite has diverged in it.
@@ -320,11 +385,12 @@ class Trainer:
         """
         finite = torch.stack([p.detach().flatten(1).isfinite().all(1) for p in self.parameters]).all(0)
         finite &= losses.isfinite().all(0)
-        self.diverged_step[~finite.cpu() & (self.diverged_step == 0)] = self.step
+        self.ended.diverge(~finite, self.step)
 
     def _after_step(self, end: StepEnd) -> None:
         acts = [(term.hooks.after_step, term.given.at(end.progress)) for term in self.terms]
-        acts += [(term.hooks.project, term.given.at(end.progress)) for term in self.terms]
+        projecting = [term for term in self.terms if self._projects(term)]
+        acts += [(term.hooks.project, term.given.at(end.progress)) for term in projecting]
         with torch.no_grad():
             for act, given in acts:
                 if act:

@@ -10,9 +10,9 @@ from regularize.errors import one_of, require
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine")
-PRECISIONS = ("float32", "float64", "bfloat16")
-TUNABLE = ("lr", "momentum", "weight_decay", "batch_size", "epochs", "steps")
-"""What a sweep may choose for each technique, beside its strength."""
+PRECISIONS = ("float32", "float64", "bfloat16", "tf32")
+TUNABLE = ("lr", "momentum", "weight_decay", "batch_size", "epochs", "steps", "width")
+"""What a sweep may choose for each technique, beside its strength; `width` is the model's."""
 STARTS = ("default", "orthogonal")
 APART = ("lr", "momentum", "weight_decay")
 """What may differ between runs that train side by side."""
@@ -57,8 +57,8 @@ class Training:
     """Of `schedule: step`, what the learning rate is multiplied with: 0.1 unless given.
     Example: `schedule: step, gamma: 0.2`."""
     precision: str = "float32"
-    """The type of parameters and arithmetic; bfloat16 means float32 parameters under autocast.
-    Example: `precision: float64`."""
+    """The type of parameters and arithmetic. Two are for GPUs, of float32 parameters: `tf32`, where products
+    round to ten binary places first, and `bfloat16`, autocast. Example: `precision: float64`."""
     start: str | None = None
     """How weights start: `default` as the model draws them, `orthogonal` with the orthogonal factor of that,
     whatever the technique. Unless given as the technique has it, which for all but `hard_svb` is the default.

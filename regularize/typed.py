@@ -76,6 +76,8 @@ def _check(hint: Any) -> Check:
         )
     kind: type = NoneType if hint is None else hint
     fields = _fields(kind) if dataclasses.is_dataclass(kind) or hasattr(kind, "_make") else ()
+    if not fields:
+        return lambda value: isinstance(value, kind)
     return lambda value: isinstance(value, kind) and all(fits(getattr(value, n)) for n, fits in fields)
 
 

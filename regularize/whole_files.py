@@ -33,6 +33,7 @@ UNSEALED = f"blake2b:{'0' * 32}"
 _LIST = "list"
 MOST_VALUES = 2_000_000  # of a JSON text: a list of nothing takes twenty times the memory of its text
 _SEAL = re.compile(rb"blake2b:[0-9a-f]{32}")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _TAIL = 65_536  # bytes at a file's end in which its checksum is looked for
 _CHUNK = 1 << 20
 _ERRORS_OF_ARCHIVES = (
@@ -123,23 +124,29 @@ def read_json(path: Path) -> Any:
     return value[_LIST] if isinstance(value, dict) and value.keys() == {_LIST} else value
 
 
-def parsed(text: bytes) -> Any:
+def parsed(text: bytes, most: int = MOST_VALUES) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: it is none, nested too deeply, or of more values than `MOST_VALUES`.
+        ValueError: it is none, nested too deeply, or of more values than `most`.
     """
-    if sum(map(text.count, (b",", b"[", b"{"))) > MOST_VALUES:
-        raise ValueError(f"it holds more than {MOST_VALUES:,} values")
+    if _values(text) > most and _values(_STRING.sub(b"", text)) > most:
+        raise ValueError(f"it holds more than {most:,} values")
     try:
         return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
 
+def _values(text: bytes) -> int:
+    """Of a JSON text, roughly; what stands within its strings is counted, too."""
+    return sum(map(text.count, (b",", b"[", b"{")))
+
+
 def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
     """A JSON object with the checksum of all else in it."""
-    return {**value, CHECKSUM: _digest_of(value)}
+    as_read = json.loads(json.dumps(value))  # keys are text, tuples lists
+    return {**value, CHECKSUM: _digest_of(as_read)}
 
 
 def unsealed(value: Any) -> Any:
@@ -156,8 +163,7 @@ def unsealed(value: Any) -> Any:
     return rest
 
 
-def _digest_of(value: Mapping[str, Any]) -> str:
-    as_read = json.loads(json.dumps(value))  # keys are text, tuples lists
+def _digest_of(as_read: Mapping[str, Any]) -> str:
     text = json.dumps(as_read, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
@@ -214,6 +220,19 @@ def archive_damage(path: Path) -> str:
             raise
         return " ".join(str(error).split()) or type(error).__name__
     return f"the checksum of {member} is wrong" if member else ""
+
+
+def stats_in(folder: Path) -> dict[str, os.stat_result]:
+    """What stands in a folder, by name, links as links; empty where there is no folder.
+
+    Without what is gone meanwhile, as temporary files of those who write there are.
+    """
+    found: dict[str, os.stat_result] = {}
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                found[entry.name] = entry.stat(follow_symlinks=False)
+    return found
 
 
 def aside(path: Path) -> Path:

@@ -28,27 +28,34 @@ def _one_thread() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_notes_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What tests submit is noted in a folder of theirs."""
+    """What tests submit, and measure of this machine, is noted in folders of theirs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("REGULARIZE_MEASURED", str(tmp_path_factory.mktemp("measured")))
         yield
 
 
-class _OneClusterScheduling(LoadFileScheduling):  # type: ignore[misc]
-    """A file at a time to each worker, but all of `tests/cluster` to one: it is one cluster.
+_CLUSTER = "tests/cluster/"
 
-    Two would halve the time, and a Ctrl-C that meets a busy machine was then told as a line that was lost.
+
+class _TwoClustersScheduling(LoadFileScheduling):  # type: ignore[misc]
+    """A file at a time to each worker; those of `tests/cluster` first, to two workers, each with its cluster.
+
+    Their tests wait most of the time, so that two go on beside each other, and all of them take longest.
     """
 
-    def _split_scope(self, nodeid: str) -> str:
-        file = str(super()._split_scope(nodeid))
-        return "tests/cluster" if file.startswith("tests/cluster/") else file
+    def _assign_work_unit(self, node: Any) -> None:
+        with_cluster = node in self.nodes[:2]
+        ours = (scope for scope in self.workqueue if scope.startswith(_CLUSTER) == with_cluster)
+        if scope := next(ours, None):
+            self.workqueue.move_to_end(scope, last=False)
+        super()._assign_work_unit(node)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are cores where there is a cluster: its tests wait for it most of the time."""
+    """One more than there are cores where there are clusters, for which tests wait most of the time."""
     return cores() + (shutil.which("slurmctld") is not None)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    return _OneClusterScheduling(config, log)
+    return _TwoClustersScheduling(config, log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from analysis.notation.published_text import HOST_COLUMNS, hides_places
-from analysis.tables.collect import NAMES
+from analysis.tables.collected_files import NAMES, schema
+from analysis.tables.kept_predictions import SCHEMA
 from analysis.tables.store_tables import BREAKS, FORMULA, NUMBER, Tables
 from regularize.store import open_table
 from regularize.tables import arrow_file
@@ -21,14 +23,28 @@ def write(tables: Tables, folder: Path) -> None:
     Texts are as `inert` makes them, and hosts are left out unless they are asked for.
     """
     for name in NAMES:
-        with open_table(tables.store.table(name)) as file:
-            schema = _flat(file.schema_arrow.empty_table()).schema
-            with (
-                arrow_file(folder / f"{name}.csv", "wb") as out,
-                pyarrow.csv.CSVWriter(out, schema) as writer,
-            ):
-                for batch in file.iter_batches():
-                    writer.write_table(_flat(pa.Table.from_batches([batch])))
+        _write(folder / f"{name}.csv", schema(name), _batches(tables.files(name)))
+    _write(folder / "predictions.csv", SCHEMA, _predictions(tables))
+
+
+def _batches(paths: Iterable[Path]) -> Iterator[pa.Table]:
+    for path in paths:
+        with open_table(path) as file:
+            yield from (pa.Table.from_batches([batch]) for batch in file.iter_batches())
+
+
+def _predictions(tables: Tables) -> Iterator[pa.Table]:
+    """Those of one entry at a time."""
+    for problem in tables.problems:
+        for regularizer in tables.entries:
+            yield tables.rows("predictions", problem, regularizer=regularizer)
+
+
+def _write(path: Path, schema: pa.Schema, batches: Iterable[pa.Table]) -> None:
+    schema = _flat(schema.empty_table()).schema
+    with arrow_file(path, "wb") as out, pyarrow.csv.CSVWriter(out, schema) as writer:
+        for batch in batches:
+            writer.write_table(_flat(batch))
 
 
 def _flat(table: pa.Table) -> pa.Table:

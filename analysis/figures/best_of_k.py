@@ -96,7 +96,7 @@ def _figure(comparison: Comparison, panels: list[Contender], data: pd.DataFrame)
     figure.axes[0].xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     for axes, contender in zip(figure.axes, panels, strict=True):
         words = style.broken(methods.method(contender.regularizer).label, TITLE)
-        axes.set_title(style.plain("\n".join(words)), linespacing=1.15)
+        axes.set_title(style.plain("\n".join(words)), **style.TITLE)
     return figure
 
 

@@ -55,7 +55,7 @@ FIGURES: dict[str, Kind] = {
     ),
     "best_of_k": Kind(shows="test accuracy to expect of the best of k strengths", one_run=False),
     "cost_accuracy": Kind(
-        shows="training time relative to the baseline's against accuracy", scope="sweep", one_run=False
+        shows="the work of training relative to the baseline's against accuracy", scope="sweep", one_run=False
     ),
     "forest": Kind(
         shows="differences to the baseline with intervals, all problems",
@@ -92,7 +92,7 @@ def kind_of(name: str) -> Kind:
 
 @dataclass
 class Drawn:
-    """The PDFs that were written, and by name of its files why a figure could not be."""
+    """The PDFs that were written, or for a page PNGs, and by name of its files why a figure could not be."""
 
     paths: list[Path] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,8 @@
-"""What accuracy costs: training time relative to the baseline's, against test accuracy."""
+"""What accuracy costs: the work of training relative to the baseline's, against test accuracy.
+
+Work is in seconds of cores, so that neither ranks nor waiting count; where results of earlier versions have
+none it is time. Only what was trained in the same circumstances is compared.
+"""
 
 from __future__ import annotations
 
@@ -13,29 +17,36 @@ from matplotlib.ticker import NullLocator
 
 from analysis.figures.parts import style
 from analysis.figures.parts.bands import of_contender
+from analysis.figures.parts.measured_layout import MeasuredLayout
 from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.notation import methods
 from analysis.notation.intervals import Interval, interval
 from analysis.notation.number_text import plus_minus
 from analysis.statistics.contenders import Comparison, Contender
+from analysis.statistics.training_cost import WORK, circumstances, cost_column
 from analysis.tables.store_tables import digest
 from analysis.text.caption_phrases import name, reference, span, where
 
 _PROBLEMS_A_PAGE, _ENTRIES_A_PAGE = 6, 14
 _NAME = 20  # characters of a name in the legend, on a line
 _FEW = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
-_MANY = (0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2, 2.5, 3, 4)
+_MORE = (0.25, 0.5, 0.7, 1, 1.5, 2, 3, 4)
+_MANY = (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2)
 
 
 def draw(subject: Subject) -> Iterator[Drawing]:
     """A panel a problem."""
     found = [each for each in subject.comparisons if each.baseline and each.challengers]
-    tables = {each.slug: costs(each) for each in found}
-    found = [each for each in found if len(tables[each.slug])]
+    column = cost_column(each.done(contender) for each in found for contender in each.contenders)
+    tables = {each.slug: costs(each, column) for each in found}
+    apart = [words for each in found for words in _apart(each, tables[each.slug])]
+    found = [each for each in found if len(tables[each.slug]) > 1]
     if not found:
         raise CannotDrawError(
-            "no problem has finished runs both of a baseline and of what is compared with it"
+            f"trained otherwise than the baseline: {', '.join(apart)}"
+            if apart
+            else "no problem has finished runs both of a baseline and of what is compared with it"
         )
     names = _entries(found)
     every = [
@@ -48,7 +59,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         few = [
             _of(tables[each.slug], {*entries, each.baseline.regularizer}) for each in shown if each.baseline
         ]
-        yield _drawing(subject.name("cost_accuracy") + suffix, shown, few)
+        yield _drawing(subject.name("cost_accuracy") + suffix, shown, few, apart)
 
 
 def _entries(shown: Sequence[Comparison]) -> list[str]:
@@ -60,26 +71,29 @@ def _of(table: pd.DataFrame, entries: Collection[str]) -> pd.DataFrame:
     return table[table["regularizer"].isin(entries)].reset_index(drop=True)
 
 
-def costs(comparison: Comparison) -> pd.DataFrame:
-    """A row a contender: `time`, its mean seconds over the baseline's, and accuracy in % with its half.
+def costs(comparison: Comparison, column: str) -> pd.DataFrame:
+    """A row a contender: `cost`, its mean over the baseline's, and accuracy in % with its half.
 
-    Runs of one pack share one measured time, so times have no interval over seeds; `packs` counts them.
-    Empty where the baseline has no run that did not diverge.
+    Runs of one pack share one measured cost, so costs have no interval over seeds; `packs` counts them.
+    `measured_by` is the results' column that they are of. What was trained in other circumstances than the
+    baseline is left out; empty where the baseline has no run that did not diverge.
     """
     assert comparison.baseline
-    reference = comparison.done(comparison.baseline)["seconds"].mean()
+    baseline = comparison.done(comparison.baseline)
+    reference = baseline[column].mean()
     rows = []
     for contender in comparison.contenders:
         done = comparison.done(contender)
         accuracy = interval(100 * done["test_accuracy"])
-        if accuracy.n and reference > 0:
+        if accuracy.n and reference > 0 and circumstances(done) == circumstances(baseline):
             rows.append(
                 {
                     **vars(comparison.problem),
                     **vars(contender),
                     "n": accuracy.n,
                     "packs": done["pack_id"].nunique(),
-                    "time": done["seconds"].mean() / reference,
+                    "cost": done[column].mean() / reference,
+                    "measured_by": column,
                     "accuracy": accuracy.mean,
                     "accuracy_half": accuracy.half,
                 }
@@ -87,27 +101,44 @@ def costs(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _drawing(file: str, shown: Sequence[Comparison], tables: Sequence[pd.DataFrame]) -> Drawing:
+def _apart(comparison: Comparison, table: pd.DataFrame) -> Iterator[str]:
+    """The contenders that are left out for their circumstances."""
+    for contender in comparison.challengers:
+        if len(comparison.done(contender)) and (table.empty or of_contender(table, contender).empty):
+            yield f"{name(contender)} on {where(comparison.problem)}"
+
+
+def _drawing(
+    file: str, shown: Sequence[Comparison], tables: Sequence[pd.DataFrame], apart: Sequence[str]
+) -> Drawing:
     data = pd.concat(tables, ignore_index=True)
     said = "; ".join(_said(each, table) for each, table in zip(shown, tables, strict=True))
     n = span(data["n"])
+    work = data["measured_by"].iloc[0] == WORK
+    cost = "work of training" if work else "training time"
+    how = (
+        "in seconds of cores, on a GPU of the GPU, of all ranks; it is taken as the runs came"
+        if work
+        else "taken as the runs came, on machines that may have been busy"
+    )
+    left_out = f" Not compared, as trained with other ranks, threads or processors: {', '.join(apart)}."
     return Drawing(
         name=file,
-        figure=_figure(shown, tables),
+        figure=_figure(shown, tables, cost),
         data=data,
         caption=(
-            f"Training time relative to training with "
-            f"{reference(shown[0])} (a pack's time is shared out among "
+            f"{cost.capitalize()} relative to training with "
+            f"{reference(shown[0])} ({how}; a pack's is shared out among "
             "its runs; measurements are not in it) against test accuracy, means over seeds "
             f"({n}), accuracies with 95% t-intervals, on "
-            f"{', '.join(where(each.problem) for each in shown)}. Times were taken as "
-            f"the runs came, on machines that may have been busy. Strengths: {shown[0].rule}."
+            f"{', '.join(where(each.problem) for each in shown)}. "
+            f"Strengths: {shown[0].rule}." + (left_out if apart else "")
         ),
         alt=(
-            "Scatter plot of relative training time and test accuracy, a marker for each technique, "
+            f"Scatter plot of relative {cost} and test accuracy, a marker for each technique, "
             f"means over seeds ({n}). {said}."
         ),
-        summary=f"training time relative to {reference(shown[0])}: {said}",
+        summary=f"{cost} relative to {reference(shown[0])}: {said}",
         band="95% t-interval of the mean accuracy over seeds",
         n={
             f"{where(each.problem)}: {name(contender)}": len(each.done(contender))
@@ -123,11 +154,11 @@ def _said(comparison: Comparison, table: pd.DataFrame) -> str:
     for contender in comparison.challengers:
         for _, row in of_contender(table, contender).iterrows():
             accuracy = plus_minus(Interval(row["n"], row["accuracy"], row["accuracy_half"]))
-            parts.append(f"{name(contender)} {row['time']:.2f} times, {accuracy} %")
+            parts.append(f"{name(contender)} {row['cost']:.2f} times, {accuracy} %")
     return f"{where(comparison.problem)}: {'; '.join(parts)}"
 
 
-def _figure(shown: Sequence[Comparison], tables: Sequence[pd.DataFrame]) -> Figure:
+def _figure(shown: Sequence[Comparison], tables: Sequence[pd.DataFrame], cost: str) -> Figure:
     columns = min(len(shown), 2 if len(shown) in (2, 4) else 3)
     rows = math.ceil(len(shown) / columns)
     present = {name for table in tables for name in table["regularizer"]}
@@ -136,16 +167,16 @@ def _figure(shown: Sequence[Comparison], tables: Sequence[pd.DataFrame]) -> Figu
     looks = [methods.method(each) for each in entries if each in present]
     labels = ["\n".join(style.broken(look.label, _NAME)) for look in looks]
     height = max(0.5 + 2.3 * rows, 0.2 + sum(0.08 + 0.14 * (1 + label.count("\n")) for label in labels))
-    figure = Figure(figsize=(style.text_width(style.WIDE), height), layout="constrained")
+    figure = Figure(figsize=(style.text_width(style.WIDE), height), layout=MeasuredLayout("right"))
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, each, table in zip(grid.flat, shown, tables, strict=False):
         for contender in each.contenders:
             _mark(axes, of_contender(table, contender), contender)
         _set_axis(axes, table)
-        axes.set_title(style.plain(where(each.problem)))
+        axes.set_title(style.plain(where(each.problem)), **style.TITLE)
     for axes in grid.flat[len(shown) :]:
         axes.remove()
-    figure.supxlabel(style.plain(f"Training time relative to {reference(shown[0])}"), fontsize=8)
+    figure.supxlabel(style.plain(f"{cost.capitalize()} relative to {reference(shown[0])}"), fontsize=8)
     figure.supylabel("Test accuracy (%)", fontsize=8)
     handles = [
         Line2D(
@@ -166,7 +197,7 @@ def _figure(shown: Sequence[Comparison], tables: Sequence[pd.DataFrame]) -> Figu
 def _mark(axes: Axes, row: pd.DataFrame, contender: Contender) -> None:
     look = methods.method(contender.regularizer)
     for _, each in row.iterrows():
-        x, y, half = each["time"], each["accuracy"], each["accuracy_half"]
+        x, y, half = each["cost"], each["accuracy"], each["accuracy_half"]
         axes.vlines(x, y - half, y + half, color=look.colour, linewidth=0.7, alpha=0.5)
         axes.plot(x, y, marker=look.marker, linestyle="", color=look.colour, markersize=_size(look))
 
@@ -178,11 +209,11 @@ def _size(look: methods.Method) -> float:
 
 def _set_axis(axes: Axes, table: pd.DataFrame) -> None:
     """Ratios are on a logarithmic axis: half the time is as far from 1 as twice the time."""
-    low, high = min(table["time"].min(), 0.9), max(table["time"].max(), 1.12)
+    low, high = min(table["cost"].min(), 0.9), max(table["cost"].max(), 1.12)
     reach = (high / low) ** 0.08
     axes.set_xscale("log")
     axes.set_xlim(low / reach, high * reach)
-    ticks = _FEW if high / low > 4 else _MANY
+    ticks = _FEW if high / low > 4 else _MORE if high / low > 2 else _MANY
     axes.set_xticks([tick for tick in ticks if low / reach <= tick <= high * reach])
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(NullLocator())

@@ -25,6 +25,7 @@ from analysis.tables.region import Region
 from analysis.tables.store_tables import Tables
 from regularize.cores import cores, one_thread
 from regularize.errors import UserError
+from regularize.rare_collections import rarely_collected
 from regularize.store import Store, read_json
 
 Task = tuple[int | None, tuple[str, ...]]  # the number of a problem, None for all; names of figures
@@ -75,12 +76,14 @@ def summary(path: Path) -> str:
 @dataclass(frozen=True, kw_only=True)
 class Look:
     """Which entries of the sweep (with the baseline; none for all) and data sets figures show, how wide the
-    page's text is in inches (None for two columns), and whether they are written as SVG, too."""
+    page's text is in inches (None for two columns), whether they are written as SVG, too, or only as a `page`
+    shows them."""
 
     techniques: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     width: float | None = None
     svg: bool = False
+    page: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +115,9 @@ class Request:
         Raises:
             UserError: there is nothing to draw yet, or no such run; one of the processes was killed.
         """
-        problems = range(len(self.subjects()))
+        for kept in (_kept_subjects, _pooled):  # of the tables as they were
+            kept.cache_clear()
+        problems = range(len(_kept_subjects(self)))
         tasks = list(self._tasks(problems))
         quick = all(kind_of(name).needs == "tables" for name in self.names)
         workers = min(len(problems) // _PROBLEMS_A_WORKER if quick else len(tasks), cores(), _MOST_WORKERS)
@@ -148,11 +153,14 @@ class Request:
         """
         problem, names = task
         networks = kind_of(names[0]).needs == "networks"
-        # The networks of a problem are loaded once by each process.
-        found = _kept_subjects(self) if networks else self.subjects()
+        # Tables are read once by each process, and the networks of a problem loaded once.
+        found = _kept_subjects(self)
         subject = together(found) if problem is None else found[problem]
+        if not networks:  # what figures read of a comparison is forgotten with its part
+            subject = replace(subject, comparisons=[replace(each) for each in subject.comparisons])
         tables = found[0].comparison.tables if found else Tables(self.store)
-        with one_thread(torch=networks), telling_apart(tables.entries, tables.words, tables.baseline):
+        words = telling_apart(tables.entries, tables.words, tables.baseline)
+        with one_thread(torch=networks), rarely_collected(), words:
             return {name: self._drawn(name, subject) for name in names}
 
     def _drawn(self, name: str, subject: Subject) -> Drawn:
@@ -161,7 +169,10 @@ class Request:
             mine = replace(subject, score=by)
             try:
                 drawings = (_saying(drawing, note) for drawing in draw(name, mine, self.look.width))
-                found.paths += [save(each, self.store.figures, self.look.svg) for each in drawings]
+                found.paths += [
+                    save(each, self.store.figures, svg=self.look.svg, page=self.look.page)
+                    for each in drawings
+                ]
             except UserError as reason:
                 found.missing[mine.name(name)] = str(reason)
         return found

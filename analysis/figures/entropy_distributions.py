@@ -9,5 +9,4 @@ draw = DistributionFigure(
     what="entropy of the predicted probabilities",
     column="entropy",
     x_label="Entropy (nats)",
-    sign=-1,
 ).draw

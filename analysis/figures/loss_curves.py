@@ -31,7 +31,8 @@ def _logarithmic(axes: Axes, data: pd.DataFrame) -> None:
     axes.set_yscale("log")
     axes.set_ylim(limits(data, LOG))
     axes.yaxis.set_major_locator(LogLocator(subs=(1,) if whole_decades else (1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
+    if not whole_decades:  # else as powers of ten
+        axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 

@@ -17,38 +17,31 @@ from analysis.figures.parts.panels import pages, small_multiples
 from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.notation import methods
+from analysis.statistics.binned_predictions import binned
 from analysis.statistics.contenders import Comparison, Contender
-from analysis.statistics.predicted_probabilities import (
-    BINS,
-    calibration_error,
-    equal_mass,
-    equal_width,
-    examples,
-)
-from analysis.tables.store_tables import digest
+from analysis.statistics.predicted_probabilities import BINS
 from analysis.text.caption_phrases import counts, intervals, leader, left_out, of, seeds
 
 _BARS = 0.28  # of the panel's height is the bar of a bin that has all examples
 _TICKS = (0, 0.5, 1)
 FEWEST = 10  # examples of a bin that has a point: fewer say nothing about an accuracy
-_KEYS = ["regularizer", "strength", "seed"]
 
 
 def draw(subject: Subject) -> Iterator[Drawing]:
     """A panel a contender; the bins hold the examples of all runs together, errors are means over runs."""
     comparison = subject.comparison
-    rows = examples(comparison)
-    if rows.empty:
+    found = binned(comparison)
+    if found is None:
         raise CannotDrawError("no predictions of these runs were kept")
-    data, errors = bins(rows), ece(rows)
+    data, rows = found.reliability, found.runs
     said = "; ".join(
-        f"{what} {intervals(comparison, errors, column)}"
+        f"{what} {intervals(comparison, rows, column)}"
         for what, column in (("bins of equal width:", "ece"), ("of equal mass:", "ece_mass"))
     )
     for suffix, panels in pages(comparison):
         yield Drawing(
             name=subject.name("reliability") + suffix,
-            figure=_figure(comparison, panels, data, errors),
+            figure=_figure(comparison, panels, data, rows),
             data=data,
             caption=(
                 f"{of(comparison)}: accuracy of the test examples in {BINS} bins of confidence of equal "
@@ -64,35 +57,11 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 "regularizer in grey. Expected calibration error in percent, means over seeds "
                 f"({seeds(comparison, rows=rows)}), {said}."
             ),
-            summary=f"{of(comparison)}, ECE in %: {leader(comparison, errors, 'ece', False)}",
+            summary=f"{of(comparison)}, ECE in %: {leader(comparison, rows, 'ece', False)}",
             band="none",
             n=counts(comparison, rows),
-            inputs=digest(rows),
+            inputs=found.digest,
         )
-
-
-def bins(rows: pd.DataFrame) -> pd.DataFrame:
-    """Columns: regularizer, strength, bin, low, high, count, confidence and accuracy (means)."""
-    keys = ["regularizer", "strength", "bin"]
-    binned = rows.assign(bin=equal_width(rows["confidence"].to_numpy()))
-    found = binned.groupby(keys).agg(
-        count=("right", "size"), confidence=("confidence", "mean"), accuracy=("right", "mean")
-    )
-    found = found.reset_index()
-    return found.assign(low=found["bin"] / BINS, high=(found["bin"] + 1) / BINS)
-
-
-def ece(rows: pd.DataFrame) -> pd.DataFrame:
-    """The expected calibration error of every run in percent, with bins of both kinds."""
-    found = []
-    for key, mine in rows.groupby(_KEYS):
-        confidence, right = mine["confidence"].to_numpy(), mine["right"].to_numpy()
-        width, mass = (
-            100 * calibration_error(confidence, right, binning(confidence))
-            for binning in (equal_width, equal_mass)
-        )
-        found.append({**dict(zip(_KEYS, key, strict=True)), "ece": width, "ece_mass": mass})
-    return pd.DataFrame(found)
 
 
 def _figure(

@@ -101,9 +101,10 @@ def spectra(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _figure(comparison: Comparison, panels: list[Contender], layers: list[str], data: pd.DataFrame) -> Figure:
+    lines = dict(iter(data.groupby(["regularizer", "strength", "layer"])))
+
     def cell(axes: Axes, contender: Contender, layer: str) -> None:
-        line = of_contender(data, contender)
-        line = line[line["layer"] == layer]
+        line = lines.get((contender.regularizer, contender.strength, layer), data.iloc[:0])
         band_line(axes, line, "rank", contender)
         if line["operator"].notna().any():
             dashed = line[["rank"]].assign(
@@ -128,7 +129,7 @@ def _figure(comparison: Comparison, panels: list[Contender], layers: list[str], 
         handles,
         share_y=False,
     )
-    for axes in figure.axes:
+    for axes in figure.axes[: len(layers)]:  # of the first row; the others share theirs
         axes.set_xlim(0, 1)
         axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
         axes.locator_params(axis="y", nbins=3)

@@ -1,10 +1,14 @@
-"""How much a strength matters: the score by strength on the tune seeds, the chosen one, its plateau."""
+"""How much a strength matters: the score by strength on the tune seeds, the chosen one, its plateau.
+
+Of several numbers, such as a strength and a learning rate that is tuned, each has a panel.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import cycle
-from math import isfinite
+from math import ceil, isfinite
 from typing import Any
 
 import pandas as pd
@@ -12,11 +16,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.transforms import ScaledTranslation
 
 from analysis.figures.parts import style
 from analysis.figures.parts.panels import TITLE, pages, small_multiples
 from analysis.figures.parts.save import Drawing
-from analysis.figures.parts.strength_axis import place, set_axis
+from analysis.figures.parts.strength_axis import is_best, place, set_axis
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.notation import methods
 from analysis.statistics.contenders import Comparison, Contender
@@ -26,14 +31,29 @@ from analysis.tables.store_tables import digest
 from analysis.text.caption_phrases import of, reference
 
 _REACH = 15  # percentage points below the worst choice: what is lower is marked at the bottom
-_STYLES = ("-", "--", ":", "-.")
+_STYLES = ("-", "--", ":", "-.")  # and no more lines in a panel
 _RING: dict[str, Any] = {"marker": "o", "markersize": 8, "fillstyle": "none", "markeredgewidth": 0.9}
 _PLATEAU: dict[str, Any] = {"hatch": "////"}  # beside the baseline's band, which is grey as well
+_REST: dict[str, Any] = {"marker": ".", "markersize": 4}  # settings that differ in more than is on the axis
+_ALONG = (
+    " Each number of several has a panel: lines join settings that differ in it alone, at most four; of more "
+    "combinations that with the others as chosen is a line, and the rest are dots."
+)
+_SMALL = 7  # points
+_TICKS = 20  # points from an axis to the text below its ticks
+_SHORT = 12  # characters of labels of which two are side by side
 _BELOW: dict[str, Any] = {"marker": 11, "markersize": 6}  # a caret that points down
 
 
+@dataclass(frozen=True)
+class Panel(Contender):
+    """A regularizer along one of its numbers, by the name that this has on the axis."""
+
+    axis: str
+
+
 def draw(subject: Subject) -> Iterator[Drawing]:
-    """A panel a regularizer; the baseline is a line in each."""
+    """A panel a regularizer and number of its settings; the baseline is a line in each."""
     comparison = subject.comparison
     rows = sensitivity(comparison.tables, comparison.problem)
     rows = rows[rows["mean"].map(isfinite)].reset_index(drop=True)
@@ -43,10 +63,12 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         raise CannotDrawError("every run diverged")
     score = SCORES[rows["metric"].iloc[0]]
     data = place(rows)
-    panels = _panels(comparison, rows)
+    panels = _panels(comparison, data)
     if not panels:
         raise CannotDrawError("no regularizer has a finished report run yet")
-    for suffix, page in pages(comparison, panels=panels):
+    several = len(panels) > len({panel.regularizer for panel in panels})
+    for suffix, shown in pages(comparison, panels=panels):
+        page = [panel for panel in panels if panel in shown]
         yield Drawing(
             name=subject.name("strength_sensitivity") + suffix,
             figure=_figure(comparison, page, data, score),
@@ -55,15 +77,15 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 f"{of(comparison)}: {score.what} by strength, means over {_seeds(rows)} seeds with 95% "
                 "t-intervals; a diverged run counts as a constant guess. Ringed: the strength "
                 "chosen; a caret at the bottom: a score below the axis; small ones: an interval "
-                "that goes on. Hatched: the plateau, neighbouring "
+                f"that goes on.{_ALONG * several} Hatched: the plateau, neighbouring "
                 "strengths that are worse by no more than the region of practical "
                 "equivalence; below how many those are at least and at most, by intervals of the differences "
                 f"that with 95% hold for all strengths of a regularizer. Rule: {rows['rule'].iloc[0]}."
             ),
             alt=(
-                f"{len(page)} small panels, one for each regularizer, with {score.what} by strength and the "
-                f"score with {reference(comparison)} as a grey line; means over {_seeds(rows)} seeds. "
-                f"{_said(data, panels)}."
+                f"{len(page)} small panels, one for each regularizer and number, with {score.what} by "
+                f"strength and the score with {reference(comparison)} as a grey line; means over "
+                f"{_seeds(rows)} seeds. {_said(data, panels)}."
             ),
             summary=f"{of(comparison)}, plateaus: {_said(data, panels)}",
             band="95% t-interval of the mean over seeds",
@@ -72,14 +94,18 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         )
 
 
-def _panels(comparison: Comparison, rows: pd.DataFrame) -> list[Contender]:
-    """The first contender of each regularizer that was tried."""
-    tried = set(rows["regularizer"])
-    first: dict[str, Contender] = {}
-    for contender in comparison.challengers:
-        if contender.regularizer in tried:
-            first.setdefault(contender.regularizer, contender)
-    return list(first.values())
+def _panels(comparison: Comparison, data: pd.DataFrame) -> list[Panel]:
+    """Of each regularizer that was tried and has a report run: one along each of its numbers."""
+    there = dict.fromkeys(contender.regularizer for contender in comparison.challengers)
+    return [
+        Panel(name, "", str(axis))
+        for name in there
+        for axis in data.loc[data["regularizer"] == name, "axis"].drop_duplicates()
+    ]
+
+
+def _of(data: pd.DataFrame, panel: Panel) -> pd.DataFrame:
+    return data[(data["regularizer"] == panel.regularizer) & (data["axis"] == panel.axis)]
 
 
 def _seeds(rows: pd.DataFrame) -> str:
@@ -87,15 +113,14 @@ def _seeds(rows: pd.DataFrame) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def _figure(comparison: Comparison, panels: list[Contender], data: pd.DataFrame, score: Score) -> Figure:
+def _figure(comparison: Comparison, panels: list[Panel], data: pd.DataFrame, score: Score) -> Figure:
     bottom, top = _limits(data, score)
 
     def draw(axes: Axes, contender: Contender) -> None:
-        mine = data[data["regularizer"] == contender.regularizer]
-        if comparison.is_baseline(contender):
-            _baseline(axes, mine)
-        elif len(mine):
-            _lines(axes, mine, bottom, top)
+        if isinstance(contender, Panel) and not comparison.is_baseline(contender):
+            _lines(axes, _of(data, contender), bottom, top)
+        else:
+            _baseline(axes, data[data["regularizer"] == contender.regularizer])
 
     ring = Line2D([], [], color=style.INK, linestyle="", label="chosen", **_RING)
     handles: list[Any] = [ring] if data["chosen"].any() else []
@@ -105,17 +130,52 @@ def _figure(comparison: Comparison, panels: list[Contender], data: pd.DataFrame,
         )
     handles.append(Patch(facecolor=style.GREY, alpha=0.3, label="baseline, 95%"))
     y_label = f"{score.what.capitalize()}{f' ({score.unit.strip()})' * bool(score.unit)}"
-    figure = small_multiples(comparison, panels, draw, "Strength", y_label, handles, share_x=False)
+    titles = [_title(panel) for panel in panels]
+    figure = small_multiples(
+        comparison, panels, draw, "Strength", y_label, handles, share_x=False, titles=titles
+    )
     margin = 0.06 * (top - bottom) or 1.0
     figure.axes[0].set_ylim(bottom - margin, top + margin)
-    for axes, contender in zip(figure.axes, panels, strict=True):
-        mine = data[data["regularizer"] == contender.regularizer]
-        label, symbol = methods.method(contender.regularizer).label, mine["axis"].iloc[0]
-        words = style.broken(f"{label} ({symbol})" if symbol else label, TITLE)
-        axes.set_title(style.plain("\n".join(words)), linespacing=1.15)
-        axes.set_xlabel("\n".join(filter(None, (plateau(mine), uncertainty(mine)))), fontsize=7)
+    keys: dict[float, int] = {}  # lines of the tallest one in each row of panels
+    for axes, panel in zip(figure.axes, panels, strict=True):
+        mine = _of(data, panel)
+        below = [words for words in (plateau(mine), uncertainty(mine)) if words]
+        axes.set_xlabel("\n".join(below), fontsize=_SMALL)
         set_axis(axes, mine)
+        if mine["line"].any() and mine["line"].nunique() <= len(_STYLES):
+            row = axes.get_position().y0
+            keys[row] = max(_key(axes, len(below)), keys.get(row, 0))
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + sum(keys.values()) * 1.25 * _SMALL / 72)  # not of the panels
     return figure
+
+
+def _key(axes: Axes, lines: int) -> int:
+    """The panel's own lines, below so many lines of text below the axis; how many lines they take."""
+    assert axes.figure is not None
+    handles, labels = axes.get_legend_handles_labels()
+    columns = 2 if max(map(len, labels)) <= _SHORT else 1
+    down = ScaledTranslation(0, -(_TICKS + 1.25 * _SMALL * lines) / 72, axes.figure.dpi_scale_trans)
+    axes.legend(
+        handles,
+        labels,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        bbox_transform=axes.transAxes + down,
+        ncols=columns,
+        fontsize=_SMALL,
+        handlelength=2.2,
+        columnspacing=0.8,
+        labelspacing=0.2,
+        borderaxespad=0,
+        borderpad=0,
+    )
+    return ceil(len(labels) / columns)
+
+
+def _title(panel: Panel) -> str:
+    label = methods.method(panel.regularizer).label
+    return style.plain("\n".join(style.broken(f"{label} ({panel.axis})" if panel.axis else label, TITLE)))
 
 
 def _limits(data: pd.DataFrame, score: Score) -> tuple[float, float]:
@@ -128,7 +188,8 @@ def _limits(data: pd.DataFrame, score: Score) -> tuple[float, float]:
 
 
 def _baseline(axes: Axes, mine: pd.DataFrame) -> None:
-    mean, half = mine["mean"].iloc[0], mine["half"].iloc[0]
+    best = mine[is_best(mine)].iloc[0]
+    mean, half = best["mean"], best["half"]
     axes.axhline(mean, color=style.GREY)
     if pd.notna(half):
         axes.axhspan(mean - half, mean + half, color=style.GREY, alpha=0.15, linewidth=0)
@@ -141,7 +202,11 @@ def _lines(axes: Axes, mine: pd.DataFrame, bottom: float, top: float) -> None:
         axes.axvspan(
             low, high, facecolor=look.colour, edgecolor=look.colour, alpha=0.2, linewidth=0, **_PLATEAU
         )
-    for (line, points), linestyle in zip(mine.groupby("line", sort=False), cycle(_STYLES)):
+    if many := mine["line"].nunique() > len(_STYLES):
+        rest = mine[~mine["at"] & (mine["mean"] >= bottom)]
+        axes.plot(rest["x"], rest["mean"], color=look.colour, alpha=0.35, linestyle="", **_REST)
+    shown = mine[mine["at"]] if many else mine
+    for (line, points), linestyle in zip(shown.groupby("line", sort=False), cycle(_STYLES)):
         means = points["mean"].clip(lower=bottom)
         halves = points["half"].where(points["mean"] >= bottom)
         axes.plot(
@@ -157,8 +222,6 @@ def _lines(axes: Axes, mine: pd.DataFrame, bottom: float, top: float) -> None:
         for ends, limit, caret in ((means - halves, bottom, 11), (means + halves, top, 10)):
             cut = points["x"][ends < limit if caret == 11 else ends > limit]  # where an interval goes on
             axes.plot(cut, [limit] * len(cut), marker=caret, color=look.colour, linestyle="", markersize=3)
-    if mine["line"].any():
-        axes.legend(loc="lower left", fontsize=7, handlelength=2.2, borderaxespad=0.2)
     chosen, below = mine[mine["chosen"]], mine[mine["mean"] < bottom]
     axes.plot(chosen["x"], chosen["mean"], color=style.INK, linestyle="", **_RING)
     axes.plot(below["x"], below["mean"].clip(lower=bottom), color=look.colour, linestyle="", **_BELOW)
@@ -184,10 +247,11 @@ def uncertainty(mine: pd.DataFrame) -> str:
     return f"95%: {low:.0f} to {high:.0f} strengths" if plateau(mine) and pd.notna(low) else ""
 
 
-def _said(data: pd.DataFrame, panels: list[Contender]) -> str:
+def _said(data: pd.DataFrame, panels: list[Panel]) -> str:
+    """Of each regularizer once."""
     found = []
-    for contender in panels:
-        mine = data[data["regularizer"] == contender.regularizer]
+    for contender in {panel.regularizer: panel for panel in panels}.values():
+        mine = _of(data, contender)
         chosen = mine[mine["chosen"]]
         strengths = [methods.strength_label(contender.regularizer, each) for each in chosen["strength"]]
         words = [methods.method(contender.regularizer).label, *strengths, plateau(mine), uncertainty(mine)]

@@ -5,7 +5,7 @@ Drawn from the weights that a sweep kept (`evaluation: {snapshots: …}`), so no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,9 @@ def animate(
     Raises:
         UserError: nothing to film: no runs on the clusters, no snapshots, an unknown regularizer.
     """
-    runs = _runs(store, regularizers)
-    problems = _problems(runs)
+    rows = _rows(store, regularizers)
+    runs = {row["run_id"]: RunConfig.read(row["config"]) for row in rows}
+    problems = _problems(rows)
     kept = dict(_snapshots(store, runs))
     if lost := {config.regularizer: None for run_id, config in runs.items() if run_id not in kept}:
         raise UserError(
@@ -88,8 +89,8 @@ def _title(run: Filmed) -> str:
     return "\n".join([label, *filter(None, [strength, "diverged" * run.diverged])])
 
 
-def _runs(store: Store, regularizers: Sequence[str]) -> dict[str, RunConfig]:
-    """The runs to film by id, in the order of the sweep."""
+def _rows(store: Store, regularizers: Sequence[str]) -> list[dict[str, Any]]:
+    """The runs to film as the table of runs has them, in the order of the sweep."""
     if not store.runs.exists():
         raise UserError(f"{store.folder} holds no {store.runs.name}: nothing has been trained there")
     rows = [row for row in read_table(store.runs).to_pylist() if row["planned"] and row["dataset"] == DATASET]
@@ -104,16 +105,15 @@ def _runs(store: Store, regularizers: Sequence[str]) -> dict[str, RunConfig]:
     if not rows:
         raise UserError("strengths are not chosen yet: finish the sweep first")
     seed = min(row["seed"] for row in rows)
-    rows = [row for row in rows if row["seed"] == seed]
-    return {row["run_id"]: RunConfig.read(row["config"]) for row in rows}
+    return [row for row in rows if row["seed"] == seed]
 
 
-def _problems(runs: Mapping[str, RunConfig]) -> dict[Problem, list[str]]:
-    """The run ids of each film: those of one model and one size of the training part."""
+def _problems(rows: Iterable[Mapping[str, Any]]) -> dict[Problem, list[str]]:
+    """The run ids of each film: those of one problem."""
     problems: dict[Problem, list[str]] = {}
-    for run_id, config in runs.items():
-        problem = Problem(config.data.name, config.data.per_class, config.model)
-        problems.setdefault(problem, []).append(run_id)
+    for row in rows:
+        problem = Problem(row["dataset"], row["per_class"], row["model"])
+        problems.setdefault(problem, []).append(row["run_id"])
     for problem, run_ids in problems.items():
         if len(run_ids) > MOST_PANELS:
             raise UserError(

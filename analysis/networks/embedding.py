@@ -16,6 +16,8 @@ Array = NDArray[np.float64]
 NEIGHBOURS = 10
 PERPLEXITY = 30
 _ANGLE = 0.8  # how coarsely far points are summed up; 0.5 takes half as long again and ends no closer
+_FAR = 5  # medians of the distance from the middle; the furthest points of maps are at two or three
+_EXACT = 500  # points of which a map without sums of far ones takes seconds
 
 
 def principal(points: Array, dimensions: int) -> tuple[Array, Array]:
@@ -41,7 +43,8 @@ def neighbours_map(groups: Sequence[Array], dimensions: int, seed: int = 0) -> l
 
     Each network's are first centred and divided by their root mean square: what is compared is how
     they lie, not how large they are. Starts from the principal components. One thread, so that the
-    sums are always taken in the same order.
+    sums are always taken in the same order. Where the sums of far points have flung one away, beside
+    which all others would be a spot, the map is made without them.
     """
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
@@ -53,7 +56,15 @@ def neighbours_map(groups: Sequence[Array], dimensions: int, seed: int = 0) -> l
             n_components=dimensions, init="pca", perplexity=perplexity, angle=_ANGLE, random_state=seed
         )
         places = fit.fit_transform(joint).astype(np.float64)
+        if _flung(places) and len(joint) <= _EXACT:
+            places = fit.set_params(method="exact").fit_transform(joint).astype(np.float64)
     return list(np.split(places, np.cumsum([len(points) for points in groups])[:-1]))
+
+
+def _flung(places: Array) -> bool:
+    """Whether a point lies far from all others."""
+    distances = np.linalg.norm(places - np.median(places, axis=0), axis=1)
+    return bool(distances.max() > _FAR * np.median(distances) > 0)
 
 
 def purity(points: Array, labels: NDArray[np.int64], neighbours: int = NEIGHBOURS) -> float:

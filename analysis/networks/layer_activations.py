@@ -19,11 +19,7 @@ PENULTIMATE = "penultimate"
 
 def convolutions(network: Network) -> list[str]:
     """The names of the layers that put out feature maps, in the order of the network."""
-    from torch import nn
-
-    from regularize.layers import RunConv2d
-
-    return [name for name in network.weight_layers if isinstance(network.module(name), RunConv2d | nn.Conv2d)]
+    return list(network.image_layers)
 
 
 def feature_maps(trained: Trained, x: Tensor, layer: str) -> Tensor:
@@ -61,7 +57,7 @@ def _place(trained: Trained, layer: str) -> tuple[str, bool]:
 
     network, layers = trained.network, trained.network.weight_layers
     if layer == PENULTIMATE:
-        return layers[-1], True
+        return network.output_layer, True
     if isinstance(network, Chain) and layer in layers[:-1]:
         return layers[layers.index(layer) + 1], True
     try:

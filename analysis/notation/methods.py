@@ -63,9 +63,14 @@ def _methods() -> dict[str, Method]:
         family = FAMILIES[row.family]
         place = members[row.family] = members.get(row.family, -1) + 1
         markers = family.markers + "".join(each for each in _MARKERS if each not in family.markers)
-        line, marker = _LINES[place % len(_LINES)], markers[place % len(markers)]
+        line, marker = _line(place), markers[place] if place < len(markers) else f"${place}$"
         found[name] = Method(row.label, family.colour, line, marker, row.family, row.symbol)
     return found
+
+
+def _line(place: int) -> Line:
+    """Of the members of a family: another for each, however many there are."""
+    return _LINES[place] if place < len(_LINES) else (0, (place, 1, 1, 1))
 
 
 METHODS = _methods()
@@ -201,3 +206,19 @@ def problem_label(dataset: str, per_class: int | None) -> str:
     """For captions, e.g. `MNIST, 100 per class`."""
     few = f", {per_class} per class" if per_class is not None else ""
     return DATASETS.get(dataset, dataset.rpartition(":")[2]) + few
+
+
+def model_label(model: str) -> str:
+    """A network with the settings that tell its problems apart.
+
+    >>> model_label("lenet5"), model_label("mlp hidden=64-32 lr=0.05 weight_decay=1e-05")
+    ('lenet5', 'mlp, hidden 64–32, lr 0.05, weight decay 10⁻⁵')
+    """
+    name, *settings = model.split(" ")
+    return ", ".join([name, *map(_setting, settings)])
+
+
+def _setting(word: str) -> str:
+    key, _, value = word.partition("=")
+    number = key in TUNABLE or key == "std"
+    return f"{key.replace('_', ' ')} {power_of_ten(value) if number else value.replace('-', '–')}"

@@ -24,12 +24,13 @@ def decimals(half: float, default: int = 2) -> int:
 
 
 def number(value: float, places: int, signed: bool = False) -> str:
-    """With a real minus sign; a dash where there is no number; never minus zero; ∞ as it is written."""
+    """With a real minus sign; a dash where there is no number; zero without a sign; ∞ as it is written."""
     if math.isnan(value):
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    text = f"{round(value, places) + 0.0:{'+' if signed else ''}.{places}f}"
+    value = round(value, places) + 0.0
+    text = f"{value:{'+' if signed and value else ''}.{places}f}"
     return text.replace("-", "−")
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.notation import latex
 from analysis.notation.intervals import Interval
-from analysis.notation.methods import problem_label
+from analysis.notation.methods import model_label, problem_label
 from analysis.notation.number_text import decimals, plus_minus
 
 if TYPE_CHECKING:
@@ -179,7 +179,8 @@ def by_problem(frame: pd.DataFrame) -> Iterable[Rows]:
     for _, rows in frame.groupby(["dataset", "per_class", "model"], dropna=False, sort=False):
         first = rows.iloc[0]
         few = None if pd.isna(first["per_class"]) else int(first["per_class"])
-        yield Rows(title=f"{problem_label(first['dataset'], few)} ({first['model']})", frame=rows)
+        title = f"{problem_label(first['dataset'], few)} ({model_label(first['model'])})"
+        yield Rows(title=title, frame=rows)
 
 
 def measured(mean: str, half: str, signed: bool = False) -> Callable[[pd.DataFrame], Cells]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.notation.intervals import Interval, interval
-from analysis.notation.methods import method, problem_label, strength_label
+from analysis.notation.methods import method, model_label, problem_label, strength_label
 from analysis.notation.number_text import plus_minus
 from analysis.published.references import WORTH, Column, Reference
 from analysis.statistics.contenders import Comparison, Contender, comparisons
@@ -29,17 +29,23 @@ def compare(tables: Tables, reference: Reference) -> pd.DataFrame:
 
     Columns: column, dataset, per_class, measure, regularizer, strength; n, the seeds that did not diverge,
     and n_diverged; steps, of training; measured and published with their `_half` widths of 95% intervals;
-    published_is: verified, unverified or rough; difference, measured − published.
+    published_is: one of `WORTH`; places, decimals of what was published; difference, measured − published.
 
     Raises:
         UserError: there is no finished report run.
     """
-    found = {(c.problem.dataset, c.problem.per_class): c for c in comparisons(tables)}
+    found: dict[tuple[str, int | None], list[Comparison]] = {}
+    for each in comparisons(tables):
+        found.setdefault((each.problem.dataset, each.problem.per_class), []).append(each)
     rows = [
-        row
+        {
+            **row,
+            "column": f"{column.title}, {model_label(each.problem.model)}" if len(mine) > 1 else column.title,
+        }
         for column in reference.columns
-        if (column.dataset, column.per_class) in found
-        for row in _rows(column, found[column.dataset, column.per_class])
+        for mine in [found.get((column.dataset, column.per_class), [])]
+        for each in mine
+        for row in _rows(column, each)
     ]
     return pd.DataFrame(rows).astype({"per_class": "Int64"})
 
@@ -62,6 +68,7 @@ def _rows(column: Column, comparison: Comparison) -> Iterator[dict[str, Any]]:
             "measured_half": measured.half,
             "published": published[0],
             "published_half": published[1],
+            "places": column.places,
             "published_is": column.status if np.isfinite(published[0]) else "",
             "difference": measured.mean - published[0],
         }
@@ -69,6 +76,8 @@ def _rows(column: Column, comparison: Comparison) -> Iterator[dict[str, Any]]:
 
 def _values(column: Column, comparison: Comparison, done: pd.DataFrame) -> pd.Series:
     """The measure of each of the runs `done`; accuracies in percent."""
+    if column.measure == "test_error" and column.attack is None:
+        return 100 * (1 - done["test_accuracy"])
     if column.attack is None:
         return done[column.measure] * (100 if column.measure.endswith("accuracy") else 1)
     attack, size = column.attack
@@ -186,7 +195,7 @@ def _measured(row: Any) -> str:
 def _published(row: Any) -> str:
     if np.isnan(row.published):
         return ""
-    return plus_minus(Interval(0, row.published, row.published_half), 1)
+    return plus_minus(Interval(0, row.published, row.published_half), row.places)
 
 
 def _status(frame: pd.DataFrame, titles: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 import pandas as pd
 
-from analysis.notation.methods import method, problem_label
+from analysis.notation.methods import method, model_label, problem_label
 from analysis.notation.number_text import count
 from analysis.notation.published_text import hides_places, published
 from regularize.config_text import config_values
@@ -38,7 +38,10 @@ def what_was_run(runs: pd.DataFrame, place: Callable[[str], int]) -> Facts:
     """Of the planned runs; `place` is where an entry stands in the sweep."""
     problems = runs[["dataset", "per_class"]].drop_duplicates().itertuples(index=False)
     datasets = [problem_label(name, None if pd.isna(few) else int(few)) for name, few in problems]
-    facts = [("Data sets", "; ".join(datasets)), ("Models", ", ".join(dict.fromkeys(runs["model"])))]
+    facts = [
+        ("Data sets", "; ".join(datasets)),
+        ("Models", "; ".join(map(model_label, dict.fromkeys(runs["model"])))),
+    ]
     names = sorted(dict.fromkeys(runs["regularizer"]), key=place)
     techniques = [method(name).label for name in names]
     facts.append((f"Regularizers ({len(techniques)})", ", ".join(techniques)))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from analysis.figures.catalogue import FIGURES
 from analysis.figures.draw_figures import draw_all
+from analysis.figures.parts.small_png import shrink
 from analysis.notation.published_text import published
-from analysis.report.small_png import shrink
 from regularize.store import Store, naming_failures, read_json, write_text, write_whole
 
 

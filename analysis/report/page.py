@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -53,7 +53,12 @@ class Table:
     shared: list[str]  # what is said of all tables of its kind
 
 
-def page(store: Store, drawn: Drawn, region: Region | None = None) -> str:
+def page(
+    store: Store,
+    drawn: Drawn,
+    region: Region | None = None,
+    concluded: Sequence[Conclusion] | None = None,
+) -> str:
     """The HTML of a collected store.
 
     Raises:
@@ -61,7 +66,7 @@ def page(store: Store, drawn: Drawn, region: Region | None = None) -> str:
     """
     tables = Tables(store, region)
     with telling_apart(tables.entries, tables.words, tables.baseline):
-        context = _context(tables, drawn)
+        context = _context(tables, drawn, concluded or conclude(tables))
     inline = {name: Markup((_OWN / file).read_text(encoding="utf-8")) for name, file in _INLINE.items()}
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis.report"),
@@ -82,9 +87,9 @@ def _policy(inline: Mapping[str, str]) -> str:
     )
 
 
-def _context(tables: Tables, drawn: Drawn) -> dict[str, Any]:
+def _context(tables: Tables, drawn: Drawn, concluded: Sequence[Conclusion]) -> dict[str, Any]:
     store = tables.store
-    concluded, results = conclude(tables), results_table(tables)
+    results = results_table(tables)
     submissions = facts.submissions(store)
     finished = set(tables.results["run_id"])
     figures = groups(drawn, tables.problems)

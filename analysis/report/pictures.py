@@ -17,8 +17,8 @@ from pathlib import Path
 
 from analysis.figures.catalogue import FIGURES, OWN, Drawn
 from analysis.figures.parts.own import PREFIX
+from analysis.figures.parts.small_png import shrink
 from analysis.notation.published_text import published
-from analysis.report.small_png import shrink
 from analysis.tables.store_tables import Problem
 from analysis.text.caption_phrases import where
 from regularize.cores import cores
@@ -33,8 +33,8 @@ _FEW = 3  # problems whose figures of a kind stand below each other
 class Picture:
     """A figure of the page. `width` is that of the printed figure, in inches.
 
-    `numbers` are the plotted ones as a data URI, `` where there are too many; `file` is the PDF's place in
-    the store.
+    `numbers` are the plotted ones as a data URI, `` where there are too many; `file` is the place in the
+    store of the PDF, or where there is none of the picture.
     """
 
     name: str
@@ -113,18 +113,18 @@ def missing(drawn: Drawn) -> list[tuple[str, str]]:
     ]
 
 
-def picture(pdf: Path) -> Picture:
-    """The figure whose PDF this is, with what stands beside it."""
-    words, small = read_json(pdf.with_suffix(".json")), shrink(pdf.with_suffix(".png"))
-    numbers = read_whole(pdf.with_suffix(".csv"))
+def picture(path: Path) -> Picture:
+    """The figure whose PDF or PNG this is, with what stands beside it."""
+    words, small = read_json(path.with_suffix(".json")), shrink(path.with_suffix(".png"))
+    numbers = read_whole(path.with_suffix(".csv"))
     return Picture(
-        name=pdf.stem,
+        name=path.stem,
         source=_data("image/png", small.content),
         width=small.width,
         alt=words["alt"],
         caption=words["caption"],
         numbers=_data("text/csv", numbers) if len(numbers) <= _MOST_NUMBERS else "",
-        file=f"{pdf.parent.name}/{pdf.name}",
+        file=f"{path.parent.name}/{path.name}",
     )
 
 

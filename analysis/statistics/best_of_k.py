@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from analysis.statistics import constant_guess as guess
 from analysis.statistics.contenders import Comparison, of_problem
 from analysis.statistics.estimates import Estimate, over_seeds
-from analysis.statistics.strength_selection import counted
+from analysis.statistics.strength_selection import Cell, Order, counted, weakest_first
+from analysis.statistics.training_cost import circumstances, cost_column
 from analysis.tables.store_tables import Tables, records
-from analysis.tables.strength_text import strength_order
 
 Values = NDArray[np.float64]
 Split = tuple[Sequence[int], Sequence[int]]
@@ -72,9 +72,10 @@ def next_scores(seeds: int, repetitions: int) -> list[Split]:
 def best_of_k(comparison: Comparison) -> pd.DataFrame:
     """A row for each regularizer and k: `k`, `settings`, `runs` and `seconds` of the tuning, n, mean, half.
 
-    `runs` are those that choosing among k takes; accuracies are in %, on the part that `split` says: test,
-    where the tune runs were measured on it, else validation. Empty without tune seeds, or of fewer
-    than two splits; regularizers whose runs are not all finished are left out.
+    `seconds` are of cores, where earlier versions did not measure them of time, and missing where runs were
+    trained in several circumstances. `runs` are those that choosing among k takes; accuracies are in %, on
+    the part that `split` says: test, where the tune runs were measured on it, else validation. Empty without
+    tune seeds, or of fewer than two splits; regularizers whose runs are not all finished are left out.
     """
     tables = comparison.tables
     if tables.selection is None:
@@ -85,19 +86,25 @@ def best_of_k(comparison: Comparison) -> pd.DataFrame:
     ]
     tested = tuned.loc[tuned["state"] != "diverged", "test_accuracy"].notna().all()
     split = "test" if tested else "validation"
+    seconds = tuned[cost_column([tuned])] if len(circumstances(tuned)) == 1 else tuned["seconds"] * math.nan
+    tuned = tuned.assign(seconds=seconds)
+    order = weakest_first(records(tables.runs), tables.words)
     rows = [
         {"regularizer": str(name), "strength": f"best of {row['k']}", "split": split, **row}
         for name, mine in tuned.groupby("regularizer", sort=False)
-        for row in _rows(mine, metric, f"{split}_accuracy", tables)
+        for row in _rows(mine, metric, f"{split}_accuracy", tables, order)
     ]
     return pd.DataFrame(rows)
 
 
-def _rows(runs: pd.DataFrame, metric: str, score: str, tables: Tables) -> Iterator[dict[str, Any]]:
+def _rows(
+    runs: pd.DataFrame, metric: str, score: str, tables: Tables, order: Order
+) -> Iterator[dict[str, Any]]:
     by_strength: dict[str, dict[int, Mapping[str, Any]]] = {}
     for run in records(runs):
         by_strength.setdefault(run["strength"], {})[run["seed"]] = run
-    strengths = sorted(by_strength, key=strength_order)
+    cell = Cell.of(records(runs)[0])
+    strengths = sorted(by_strength, key=lambda strength: order(cell, strength))  # of equals the first is best
     seeds = sorted(by_strength[strengths[0]])
     whole = all(sorted(by_strength[each]) == seeds for each in strengths)
     if not whole or len(seeds) < 2 or len(seeds) % tables.repetitions:

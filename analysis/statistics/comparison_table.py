@@ -25,7 +25,7 @@ COMPARISON = pa.schema(
     [
         ("dataset", pa.string()),  # the problem: data set,
         ("per_class", pa.int64()),  # examples of each class; null: all,
-        ("model", pa.string()),  # and network
+        ("model", pa.string()),  # and network, with what is listed under `training`
         ("regularizer", pa.string()),  # the sweep's name for the entry
         ("strength", pa.string()),  # the one that was chosen; in a sweep that chooses none, each
         ("baseline", pa.string()),  # the regularizer that it is compared with

@@ -93,11 +93,15 @@ class Comparison:
     @cached_property
     def _by_contender(self) -> dict[Contender, tuple[pd.DataFrame, pd.DataFrame]]:
         """What `of` and `done` say; figures ask for it hundreds of times."""
-        found = {}
-        for (regularizer, strength), rows in self.results.groupby(["regularizer", "strength"], sort=False):
-            assert rows["seed"].is_unique
-            rows = rows.set_index("seed").sort_index()
-            found[Contender(str(regularizer), str(strength))] = rows, rows[rows["state"] == "done"]
+        found, by_seed = {}, self.results.set_index("seed")
+        done = (by_seed["state"] == "done").to_numpy(bool)
+        seeds = pd.Series(by_seed.index)
+        keys = [by_seed[name].to_numpy() for name in ("regularizer", "strength")]
+        for (regularizer, strength), mine in seeds.groupby(keys, sort=False):
+            assert mine.is_unique
+            places = mine.sort_values().index.to_numpy()
+            rows, kept = by_seed.iloc[places], done[places]
+            found[Contender(str(regularizer), str(strength))] = rows, rows if kept.all() else rows[kept]
         return found
 
     def n_diverged(self, contender: Contender) -> int:
@@ -185,8 +189,6 @@ class Comparison:
 
     def _of_examples(self, score: Score, measured: pd.Series) -> dict[str, NDArray[np.float64]]:
         """The column of `predictions` that is called like the score; null where it was not measured."""
-        if not self.tables.store.table("predictions").exists():
-            return {}
         columns = ["run_id", "example", score.column]
         rows = self.tables.read("predictions", self.problem, columns, run_id=measured.tolist()).dropna()
         values = rows.pivot(index="run_id", columns="example", values=score.column).dropna()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -16,10 +17,12 @@ FITTED = 0.9
 
 Row = Mapping[str, Any]
 
+_OF_RESULTS = ("run_id", "phase", "state", "dataset", "per_class", "model", "train_accuracy")
+
 
 def open_ends(store: Store) -> list[str]:
     """In sentences; nothing where nothing was chosen, collected or trained yet."""
-    return [*_at_edge(_rows(store, "selection")), *_not_fitted(_baseline(store))]
+    return [*_at_edge(_rows(store.table("selection"))), *_not_fitted(_baseline(store))]
 
 
 def edge_sentence(said: Iterable[str]) -> str:
@@ -45,9 +48,9 @@ def not_fitted(reached: float) -> str:
     )
 
 
-def _rows(store: Store, table: str) -> list[dict[str, Any]]:
+def _rows(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
     try:
-        found: list[dict[str, Any]] = read_table(store.table(table)).to_pylist()
+        found: list[dict[str, Any]] = read_table(path, columns).to_pylist()
         return found
     except (FileNotFoundError, DamagedFileError, UserError):
         return []
@@ -81,8 +84,8 @@ def _problem(row: Row) -> str:
 
 def _baseline(store: Store) -> Iterator[Row]:
     """The baseline's report runs that did not diverge."""
-    marked = {row["run_id"] for row in _rows(store, "runs") if row["baseline"]}
-    for row in _rows(store, "results"):
+    marked = {row["run_id"] for row in _rows(store.runs, ("run_id", "baseline")) if row.get("baseline")}
+    for row in _rows(store.table("results"), _OF_RESULTS) if marked else ():
         if row["run_id"] in marked and row["phase"] == "report" and row["state"] == "done":
             yield row
 

@@ -5,59 +5,21 @@ The same definitions as in `regularize.evaluation.calibration`, example by examp
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-
-from analysis.statistics.contenders import Comparison, Contender
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 BINS = 15
 
 
-@lru_cache(maxsize=1)
-def examples(comparison: Comparison) -> pd.DataFrame:
-    """One row for each test example of each run that did not diverge.
-
-    Columns: regularizer, strength, seed, right, confidence (the largest probability), entropy (nats).
-    Empty where the store has no predictions. Read once for all figures of the same comparison.
-    """
-    if not comparison.tables.store.table("predictions").exists():
-        return pd.DataFrame()
-    frames = [_examples(comparison, contender) for contender in comparison.contenders]
-    return pd.concat(frames, ignore_index=True)
-
-
-def classes(comparison: Comparison) -> int:
-    """The number of classes, of the first run that has predictions."""
-    done = comparison.results.loc[comparison.results["state"] == "done", "run_id"].tolist()
-    rows = comparison.tables.read("predictions", comparison.problem, run_id=done, example=0)
-    return len(rows["logits"].iloc[0])
-
-
-def _examples(comparison: Comparison, contender: Contender) -> pd.DataFrame:
-    rows = comparison.rows("predictions", contender)
-    if rows.empty:
-        return pd.DataFrame()
-    p = probabilities(np.stack(rows["logits"].tolist()))
-    return pd.DataFrame(
-        {
-            **vars(contender),
-            "seed": rows["seed"],
-            "right": p.argmax(1) == rows["label"].to_numpy(),
-            "confidence": p.max(1),
-            "entropy": entropy(p),
-        }
-    )
-
-
 def probabilities(logits: NDArray[np.floating]) -> Array:
-    """Softmax of logits [N, K]."""
-    exponents = np.exp(logits.astype(float) - logits.max(1, keepdims=True))
-    return np.asarray(exponents / exponents.sum(1, keepdims=True))
+    """Softmax of logits [N, K]; in memory class by class: over few classes a tenth of the time."""
+    exponents = np.array(logits.T, dtype=float, order="C")
+    exponents -= exponents.max(0)
+    np.exp(exponents, out=exponents)
+    exponents /= exponents.sum(0)
+    return exponents.T
 
 
 def entropy(p: Array) -> Array:
@@ -85,11 +47,12 @@ def calibration_error(confidence: Array, right: NDArray[np.bool_], bins: Index) 
 
 
 def auroc(score: Array, right: NDArray[np.bool_]) -> float:
-    """The chance that a right example has a higher score than a wrong one; NaN where all are of a kind."""
-    from scipy.stats import rankdata
+    """The chance that a right example has a higher score than a wrong one; NaN where all are of a kind.
 
-    n_right, n_wrong = int(right.sum()), int((~right).sum())
-    if not n_right or not n_wrong:
+    Ties count as half.
+    """
+    low, high = np.sort(score[~right]), score[right]
+    if not len(low) or not len(high):
         return float("nan")
-    ranks = rankdata(score)[right].sum()
-    return float((ranks - n_right * (n_right + 1) / 2) / (n_right * n_wrong))
+    below, upto = (np.searchsorted(low, np.sort(high), side).sum() for side in ("left", "right"))
+    return float((below + upto) / 2 / (len(low) * len(high)))

@@ -52,7 +52,7 @@ class Score:
     @property
     def tables(self) -> Sequence[str]:
         """The tables that it is read from, beside `runs` and `results`."""
-        return ["robustness"] if self.attack else ["predictions"] * self.sampled
+        return ["robustness"] if self.attack else []
 
     @property
     def sign(self) -> int:

@@ -24,19 +24,20 @@ from analysis.notation.intervals import half_width
 from analysis.statistics.contenders import of_problem
 from analysis.statistics.estimates import Estimate, over_seeds
 from analysis.statistics.scores import SCORES, Score
-from analysis.statistics.strength_selection import choose, counted
+from analysis.statistics.strength_selection import choose, counted, weakest_first
 from analysis.tables.region import Region
 from analysis.tables.store_tables import Problem, Tables, records, to_frame
-from analysis.tables.strength_text import at_edges, strength_order
+from analysis.tables.strength_text import at_edges, strength_numbers, strength_order
 
 SENSITIVITY = pa.schema(
     [
         ("dataset", pa.string()),  # the problem: data set,
         ("per_class", pa.int64()),  # examples of each class; null: all,
-        ("model", pa.string()),  # and network
+        ("model", pa.string()),  # and network, with what is listed under `training`
         ("regularizer", pa.string()),  # the sweep's name for the entry
         ("strength", pa.string()),  # one that was tried, as text
         ("strength_value", pa.float64()),  # null where there is none or more than one
+        ("along", pa.string()),  # which of several numbers alone differs from the setting chosen, or best
         ("metric", pa.string()),  # the score that strengths are chosen by
         ("n", pa.int64()),  # seeds
         ("n_diverged", pa.int64()),  # they enter the mean as constant guesses
@@ -77,7 +78,8 @@ def sensitivity(tables: Tables, problem: Problem | None = None) -> pd.DataFrame:
     runs = _of(tables.results, problem)
     runs = runs[runs["phase"] == ("tune" if tuned else "report")]
     if selection is None or tables.repetitions > 1:  # all seeds together, whoever chose on which
-        selection = pd.DataFrame(choose(records(runs), metric))
+        weakest = weakest_first(records(tables.runs), tables.words)
+        selection = pd.DataFrame(choose(records(runs), metric, weakest))
         if selection.empty:
             return to_frame([], SENSITIVITY)
     by_seed = _by_seed(runs, metric)
@@ -141,6 +143,7 @@ def _rows(
             **row,
             **about,
             "strength_value": values[place],
+            "along": _along(row["strength"], rows[best]["strength"]),
             "mean": score.factor * row["mean"],
             "half": float(score.factor * half_width(row["sd"], row["n"])) if pd.notna(row["sd"]) else None,
             "chosen": bool(row["chosen"] and repetitions),
@@ -169,6 +172,13 @@ def _half(shortfall: Estimate, family: int) -> float:
     """Half its interval, of a family; ∞ where there are too few seeds to have one."""
     half = shortfall.interval(family).half
     return math.inf if math.isnan(half) else half
+
+
+def _along(strength: str, best: str) -> str | None:
+    """The one number in which a setting of several differs from the best."""
+    mine, theirs = strength_numbers(strength), strength_numbers(best)
+    differing = [name for name in mine if mine[name] != theirs.get(name)]
+    return differing[0] if len(mine) > 1 and len(differing) == 1 else None
 
 
 def _value(strength: str) -> float | None:

@@ -27,7 +27,7 @@ SELECTION = pa.schema(
     [
         ("dataset", pa.string()),  # the problem: data set,
         ("per_class", pa.int64()),  # examples of each class; null: all,
-        ("model", pa.string()),  # and network
+        ("model", pa.string()),  # and network, with what is listed under `training`
         ("regularizer", pa.string()),  # the sweep's name for the entry
         ("repetition", pa.int64()),  # of choosing and reporting; 0 where the sweep chooses once
         ("strength", pa.string()),  # one that was tried, as text
@@ -70,6 +70,10 @@ class Cell(NamedTuple):
         few = f" ({self.per_class} per class)" if self.per_class is not None else ""
         again = f", repetition {self.repetition + 1}" if self.repetition else ""
         return f"{self.dataset}{few} {self.model} {self.regularizer}{again}"
+
+
+Order = Callable[[Cell, str], tuple[float, ...]]
+"""What to sort the strengths of a cell by."""
 
 
 def missing(store: Store, among: Collection[str] | None = None) -> list[dict[str, Any]]:
@@ -116,9 +120,7 @@ def with_repetitions(results: Iterable[Row], runs: Iterable[Row]) -> list[Row]:
     return [{**row, "repetition": repetitions[row["run_id"]]} for row in results]
 
 
-def weakest_first(
-    runs: Iterable[Row], words: Mapping[str, Words] = MappingProxyType({})
-) -> Callable[[Cell, str], tuple[float, ...]]:
+def weakest_first(runs: Iterable[Row], words: Mapping[str, Words] = MappingProxyType({})) -> Order:
     """What to sort the strengths of a cell by so that the weakest comes first, then the lowest settings.
 
     By configuration: which way a technique is weaker is its own (for hard SVB the wider band).
@@ -139,9 +141,7 @@ def weakest_first(
     return order
 
 
-def choose(
-    results: Iterable[Row], metric: str, order: Callable[[Cell, str], tuple[float, ...]] | None = None
-) -> list[dict[str, Any]]:
+def choose(results: Iterable[Row], metric: str, order: Order | None = None) -> list[dict[str, Any]]:
     """The rows of `selection`: one for each strength of each cell, the best one `chosen`.
 
     Best is the mean over seeds; a diverged run enters it as a constant guess, as in the comparison.
@@ -205,4 +205,6 @@ def _merit(row: Row) -> tuple[float, int]:
 
 def _rule(metric: str) -> str:
     best = "lowest" if metric.endswith("loss") else "highest"
-    return f"{best} mean {metric} over the tune seeds; {COUNTED}; ties: weakest regularization"
+    return (
+        f"{best} mean {metric.replace('_', ' ')} over the tune seeds; {COUNTED}; ties: weakest regularization"
+    )

@@ -1,8 +1,10 @@
 """The packs' many small tables as a few large ones, which read a hundred times faster.
 
-`tables/{runs,results,metrics,predictions,spectra,robustness,corruptions}.parquet` hold the planned runs only.
-Every row carries the readable columns of `runs.parquet`; rows are sorted by dataset, regularizer,
-strength and seed, so that a reader who asks for one dataset skips the rest.
+`tables/{runs,results,metrics,spectra,robustness,corruptions}.parquet` hold the planned runs only;
+predictions, which are most of what a sweep writes, stay where they are (`kept_predictions`).
+Every row carries the readable columns of `runs.parquet`. `runs` and `results` are sorted by problem,
+regularizer, strength and seed; the others by seed before strength, as packs are cut, so that a batch of
+rows comes from few packs.
 """
 
 from __future__ import annotations
@@ -17,48 +19,33 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.tables.pack_files import PackFiles, Part, parts
+from analysis.tables.collected_files import (
+    CELL,
+    NAMES,
+    PACK_SCHEMAS,
+    Cell,
+    cell_file,
+    columns_file,
+)
+from analysis.tables.collected_rows import Record, RowsFile, VanishedError
+from analysis.tables.pack_files import Pack, Packs, Stamp
+from analysis.tables.readable_rows import READABLE
 from analysis.tables.strength_text import strength_order
 from regularize import __version__
 from regularize.errors import UserError
 from regularize.path_parts import check_parts
-from regularize.store import (
-    CORRUPTIONS,
-    METRICS,
-    PREDICTIONS,
-    RESULTS,
-    ROBUSTNESS,
-    RUNS,
-    SCHEMA_VERSION,
-    SPECTRA,
-    DamagedFileError,
-    Store,
-    open_table,
-    read_table,
-    write_batches,
-)
-from regularize.whole_files import warn
+from regularize.store import RUNS, SCHEMA_VERSION, DamagedFileError, Store, read_table, write_batches
 
-NAMES = ("runs", "results", "metrics", "predictions", "spectra", "robustness", "corruptions")
-READABLE = ("dataset", "per_class", "model", "regularizer", "strength", "strength_value", "seed", "phase")
+__all__ = ["NAMES", "Collected", "collect", "run_order"]
 
-_PACK_SCHEMAS = {
-    "results": RESULTS,
-    "metrics": METRICS,
-    "predictions": PREDICTIONS,
-    "spectra": SPECTRA,
-    "robustness": ROBUSTNESS,
-    "corruptions": CORRUPTIONS,
-}
 _WITHIN_RUN = {
     "results": (),
     "metrics": ("epoch", "split"),
-    "predictions": ("example",),
     "spectra": ("layer", "index"),
     "robustness": ("attack", "size"),
     "corruptions": ("corruption", "severity"),
 }
-_ROWS_AT_ONCE = 400_000  # what is held in memory, whatever the size of the sweep
+_RUNS_AT_ONCE = 10_000  # whose configurations are held in memory twice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,18 +73,10 @@ def run_order(run: Mapping[str, Any]) -> tuple[Any, ...]:
     return run["dataset"], few, run["model"], run["regularizer"], strength, run["seed"], run["run_id"]
 
 
-def schema(name: str) -> pa.Schema:
-    """The schema of `tables/<name>.parquet`."""
-    if name == "runs":
-        return RUNS
-    own = [field for field in _PACK_SCHEMAS[name] if field.name != "run_id"]
-    return pa.schema([RUNS.field("run_id"), *(RUNS.field(column) for column in READABLE), *own])
-
-
 def collect(store: Store, names: Sequence[str] = NAMES) -> Collected:
     """Bring the tables `names` up to date with the packs; `runs` and `results` always are.
 
-    A table whose sources have not changed is left alone; one that is damaged is built anew, and a line on
+    A file whose sources have not changed is left alone; one that is damaged is built anew, and a line on
     stderr says so. A damaged pack file is renamed to `<file>.damaged` and the rest is used.
 
     Raises:
@@ -110,103 +89,121 @@ def collect(store: Store, names: Sequence[str] = NAMES) -> Collected:
             if error.path == store.runs:
                 raise
             error.set_aside()
-        except FileNotFoundError:
+        except (FileNotFoundError, VanishedError):
             continue  # set aside by another collect; look again
 
 
 def _collect(store: Store, names: Sequence[str]) -> Collected:
     if not store.runs.exists():
         raise UserError(f"{store.folder} holds no {store.runs.name}: nothing has been submitted to it")
-    files = PackFiles.of(store)
-    sources = {name: [store.runs, *files.table("results")] for name in NAMES} | {"runs": [store.runs]}
-    for name in _PACK_SCHEMAS.keys() - {"results"}:
-        sources[name] += files.table(name)
-    fingerprints = {name: _fingerprint(schema(name), paths) for name, paths in sources.items()}
-    stale = tuple(name for name in names if fingerprints[name] != _recorded(store.table(name)))
+    planned_at = _stamp(store.runs)
+    packs = Packs.of(store)
+    everything = _readable(store)
+    planned = everything.filter(everything["planned"])
+    runs = planned.take(pa.array(_order(store, planned), pa.int64()))
 
-    everything = read_table(store.runs)
-    runs = _in_order(store, everything)
-    owners = parts(files.table("results"), {}) if stale else {}
-    for name in stale:
-        where = {} if name == "runs" else parts(files.table(name), owners)
-        batches = [runs] if name == "runs" else _batches(name, runs, where)
-        write_batches(store.table(name), batches, schema(name), sources=fingerprints[name])
+    store.table("predictions").unlink(missing_ok=True)  # of an earlier version, which had them twice
+    written = {"runs"} if _update_runs(store, runs, planned_at) else set()
+    for name in names[1:]:
+        owners = packs.owners(name)
+        if name == "results":
+            file = RowsFile(store.table(name), name, PACK_SCHEMAS[name], (), runs)
+            changed = file.update(owners, always=True)
+        else:
+            changed = _update_folder(store.table(name), name, runs, owners)
+        written |= {name} if changed else set()
+    if _stamp(store.runs) != planned_at:  # the sweep has grown: of what it has now, files were removed
+        raise VanishedError(store.runs)
     states = read_table(store.table("results"), ["state"])["state"]
     return Collected(
         runs=len(runs),
         finished=len(states),
         diverged=pc.sum(pc.equal(states, "diverged")).as_py() or 0,
         left_out=len(everything) - len(runs),
-        damaged=tuple(files.damaged()),
-        gone=tuple(files.gone()),
-        written=stale,
+        damaged=tuple(packs.damaged()),
+        gone=tuple(packs.gone()),
+        written=tuple(name for name in names if name in written),
     )
 
 
-def _fingerprint(schema: pa.Schema, paths: Sequence[Path]) -> str:
-    """Changes with the columns, and when any file is replaced; whole-file writes make the inode a witness."""
-    digest = hashlib.blake2b(f"{SCHEMA_VERSION} {__version__} {schema}\n".encode(), digest_size=16)
-    for path in paths:
-        stat = path.lstat()  # a link is one that reading refuses
-        stamp = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
-        digest.update(f"{path.parent.name}/{path.name} {stamp}\n".encode())
-    return digest.hexdigest()
+def _stamp(path: Path) -> Stamp:
+    stat = path.lstat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
-def _recorded(table: Path) -> str:
-    """The fingerprint of what a table was made of; `` if there is no readable table."""
+def _readable(store: Store) -> pa.Table:
+    """What is read of all runs, without their configurations, which are most of the table."""
+    wanted = pa.schema([RUNS.field(name) for name in ("run_id", *READABLE, "planned")])
     try:
-        with open_table(table) as file:
-            metadata: dict[bytes, bytes] = file.schema_arrow.metadata or {}
-    except FileNotFoundError:
-        return ""
-    except DamagedFileError as error:
-        warn(f"{table} was damaged ({error.reason}): it is built anew")
-        return ""
-    return metadata.get(b"sources", b"").decode()
+        table = _as_schema(read_table(store.runs, wanted.names), wanted)
+        check_parts(table["run_id"].to_pylist())
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise DamagedFileError(store.runs, f"it is no table of runs: {error}") from None
+    return table
 
 
-def _in_order(store: Store, everything: pa.Table) -> pa.Table:
-    """The planned runs."""
+def _as_schema(table: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """With the columns that are wanted; null where an older version had none."""
+    whole = pa.concat_tables([wanted.empty_table(), table], promote_options="default")
+    return whole.select(wanted.names).cast(wanted)
+
+
+def _order(store: Store, runs: pa.Table) -> list[int]:
+    """The places of runs, in the order of the tables."""
+    columns = {name: runs[name].to_pylist() for name in runs.column_names}
     try:
-        check_parts(everything["run_id"].to_pylist())
-        rows = sorted(everything.filter(everything["planned"]).to_pylist(), key=run_order)
-        return pa.Table.from_pylist(rows, schema=RUNS)
-    except (pa.ArrowException, KeyError, ValueError, TypeError, AttributeError) as error:
+        keys = [
+            run_order(dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)
+        ]
+        return sorted(range(len(keys)), key=keys.__getitem__)
+    except (ValueError, TypeError, AttributeError) as error:
         raise DamagedFileError(store.runs, f"it is no table of runs: {error}") from None
 
 
-def _batches(name: str, runs: pa.Table, where: Mapping[str, Part]) -> Iterator[pa.Table]:
-    """The rows of a collected table in their final order, so many at a time."""
-    batch: dict[str, Part] = {}
-    rows = 0
-    for run_id in runs["run_id"].to_pylist():
-        if run_id in where:
-            batch[run_id] = where[run_id]
-            rows += where[run_id].rows
-        if rows >= _ROWS_AT_ONCE:
-            yield _rows(name, runs, batch)
-            batch, rows = {}, 0
-    if batch:
-        yield _rows(name, runs, batch)
+def _update_runs(store: Store, runs: pa.Table, planned_at: Stamp) -> bool:
+    """Bring the table `runs` up to date with the store's as it was at a time; whether it had to be."""
+    stamp = f"{SCHEMA_VERSION} {__version__} {RUNS} {' '.join(map(str, planned_at))}"
+    record = Record(hashlib.blake2b(stamp.encode(), digest_size=16).hexdigest())
+    path = store.table("runs")
+    if Record.of(path) == record:
+        return False
+    try:
+        everything = _as_schema(read_table(store.runs), RUNS)
+    except (pa.ArrowException, KeyError) as error:
+        raise DamagedFileError(store.runs, f"it is no table of runs: {error}") from None
+    places = pc.index_in(runs["run_id"], value_set=everything["run_id"])
+
+    def batches() -> Iterator[pa.Table]:
+        for start in range(0, len(places), _RUNS_AT_ONCE):
+            yield everything.take(places.slice(start, _RUNS_AT_ONCE))
+
+    write_batches(path, batches(), RUNS, sources=record.text())
+    return True
 
 
-def _rows(name: str, runs: pa.Table, batch: Mapping[str, Part]) -> pa.Table:
-    by_path = defaultdict(list)
-    for run_id, part in batch.items():
-        by_path[part.path].append(run_id)
-    pieces = [_rows_of(path, ids, _PACK_SCHEMAS[name]) for path, ids in by_path.items()]
-    table = pa.concat_tables(pieces).combine_chunks()
-    position = pc.index_in(table["run_id"], value_set=runs["run_id"])
-    for column in READABLE:
-        table = table.append_column(RUNS.field(column), runs[column].take(position))
-    keys = [(key, "ascending") for key in ("position", *_WITHIN_RUN[name])]
-    order = pc.sort_indices(table.append_column("position", position), sort_keys=keys)
-    return table.select(schema(name).names).take(order)
+def _update_folder(folder: Path, name: str, runs: pa.Table, owners: Mapping[str, Pack]) -> bool:
+    """Bring the files of a table of many rows a run up to date; whether one had to be."""
+    if folder.is_file():  # of an earlier version
+        folder.unlink()
+    own, within = PACK_SCHEMAS[name], _WITHIN_RUN[name]
+    empty = RowsFile(columns_file(folder), name, own, within, runs.slice(0, 0))
+    changed = empty.update({}, always=True)
+    wanted = {empty.path}
+    for cell, places in _cells(runs).items():
+        file = RowsFile(cell_file(folder, cell), name, own, within, runs.take(places))
+        changed |= file.update(owners)
+        wanted.add(file.path)
+    for path in set(folder.glob("*.parquet")) - wanted:  # of what the sweep had before
+        path.unlink(missing_ok=True)
+        changed = True
+    return changed
 
 
-def _rows_of(path: Path, run_ids: Sequence[str], schema: pa.Schema) -> pa.Table:
-    """Some runs' rows of a pack's file; a column that older files lack is null."""
-    table = read_table(path)
-    table = pa.concat_tables([schema.empty_table(), table], promote_options="default").select(schema.names)
-    return table.filter(pc.is_in(table["run_id"], value_set=pa.array(run_ids))).cast(schema)
+def _cells(runs: pa.Table) -> dict[Cell, list[int]]:
+    """The places of every cell's runs, by seed before strength, as packs are cut."""
+    columns = [runs[name].to_pylist() for name in CELL]
+    places: dict[Cell, list[int]] = defaultdict(list)
+    for place, (dataset, few, model, regularizer) in enumerate(zip(*columns, strict=True)):
+        places[dataset, few, model, regularizer].append(place)
+    seeds = runs["seed"].to_pylist()
+    return {cell: sorted(mine, key=seeds.__getitem__) for cell, mine in places.items()}

@@ -20,6 +20,7 @@ _COLUMNS: Mapping[str, Sequence[str]] = {
     "train_examples": ("train_loss", "train_accuracy"),
     "jacobian_examples": ("jacobian_norm",),
 }
+_CONTENDER = ["regularizer", "strength"]
 _PROBLEM = ["dataset", "per_class", "model"]
 
 
@@ -56,7 +57,10 @@ def corruptions_alike(rows: pd.DataFrame, results: pd.DataFrame, runs: pd.DataFr
 
 
 def curves_alike(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `metrics` of runs measured on as many examples as most, at the epochs that all have."""
+    """The rows of `metrics` of runs measured on as many examples as most, at the epochs that all have.
+
+    A run that was stopped early has none from then on: there ends its contender's line, and no other.
+    """
     if rows.empty:
         return rows
     # The last row is measured on more examples than those before it.
@@ -64,9 +68,15 @@ def curves_alike(rows: pd.DataFrame) -> pd.DataFrame:
     if len(examples.drop_duplicates()) > 1:
         how = examples.apply(tuple, axis=1)
         rows = rows[rows["run_id"].isin(how[how == _usual_of_all(how)].index)]
-    epochs = rows.groupby("epoch")["run_id"].nunique()
-    if epochs.nunique() > 1:
-        rows = rows[rows["epoch"].isin(epochs[epochs == rows["run_id"].nunique()].index)]
+    there = rows.groupby("epoch")["run_id"].nunique()
+    if there.nunique() > 1:
+        ends = rows.groupby("run_id")["epoch"].max()
+        going = there.index.to_series().map(lambda epoch: int((ends >= epoch).sum()))
+        rows = rows[rows["epoch"].isin(there[there == going].index)]
+        last = rows["run_id"].map(ends)
+        rows = rows[
+            rows["epoch"] <= last.groupby([rows[name] for name in _CONTENDER], dropna=False).transform("min")
+        ]
     return rows
 
 

@@ -14,7 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analysis.tables.collected_files import CELL, Cell, among, files_of
+from analysis.tables.kept_predictions import kept_predictions
 from analysis.tables.measured_alike import results_alike
+from analysis.tables.readable_rows import READABLE
 from analysis.tables.region import Region
 from regularize.config_text import config_values
 from regularize.errors import UserError
@@ -141,7 +144,31 @@ class Tables:
     ) -> pd.DataFrame:
         """The rows of a table, those of one problem, or those with the given values (or one of a list).
 
-        Rows are sorted by problem and regularizer, so the rest of a large table is skipped.
+        Of a large table only the files of those problems and regularizers are read.
+
+        Raises:
+            UserError: the table has not been collected.
+        """
+        return _frame(self.rows(name, problem, columns, **equal))
+
+    def rows(
+        self,
+        name: str,
+        problem: Problem | None = None,
+        columns: Sequence[str] | None = None,
+        **equal: Any,
+    ) -> pa.Table:
+        """As `read`. Those of `predictions` come from the packs, which alone have them."""
+        equal = (vars(problem) if problem else {}) | equal
+        if name == "predictions":
+            own = {column: equal.pop(column) for column in equal.keys() - {"run_id", *READABLE}}
+            results = self.rows("results", None, ["run_id", *READABLE, "pack_id"], **equal)
+            return kept_predictions(self.store, results, columns, **own)
+        pieces = [_matching(path, columns, equal) for path in self.files(name, **equal)]
+        return pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces)
+
+    def files(self, name: str, **equal: Any) -> list[Path]:
+        """The collected files that have the rows of a table, or those with the given values.
 
         Raises:
             UserError: the table has not been collected.
@@ -149,16 +176,26 @@ class Tables:
         path = self.store.table(name)
         if not path.exists():
             raise UserError(f"{path} is not there: collect the sweep's tables first")
-        equal = (vars(problem) if problem else {}) | equal
-        with open_table(path) as file:
-            schema, condition = file.schema_arrow, pc.scalar(True)
-        for column, value in equal.items():
-            field = pc.field(column)
-            if isinstance(value, list):
-                condition &= field.isin(pa.array(value, schema.field(column).type))
-            else:
-                condition &= field.is_null() if value is None else field == value
-        return _frame(read_table(path, columns, where=condition if equal else None))
+        return files_of(path, [cell for cell in self._cells if among(cell, equal)] if path.is_dir() else ())
+
+    @cached_property
+    def _cells(self) -> list[Cell]:
+        """In the order of the tables."""
+        rows = read_table(self.store.table("runs"), CELL)
+        return list(dict.fromkeys(zip(*(rows[name].to_pylist() for name in CELL), strict=True)))
+
+
+def _matching(path: Path, columns: Sequence[str] | None, equal: Mapping[str, Any]) -> pa.Table:
+    """The rows of a file that have the given values (or one of a list)."""
+    with open_table(path) as file:
+        schema, condition = file.schema_arrow, pc.scalar(True)
+    for column, value in equal.items():
+        field = pc.field(column)
+        if isinstance(value, list):
+            condition &= field.isin(pa.array(value, schema.field(column).type))
+        else:
+            condition &= field.is_null() if value is None else field == value
+    return read_table(path, columns, where=condition if equal else None).replace_schema_metadata()
 
 
 def to_frame(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pd.DataFrame:

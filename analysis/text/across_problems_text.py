@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.notation.number_text import number
 from analysis.notation.text_table import Cells, Column, Rows, TextTable, by_problem, plain
 from analysis.statistics.scores import Score
+from analysis.tables.strength_text import strength_numbers
 from analysis.text.results_text import DIVERGED, REGULARIZER, STRENGTH, N
 
 
@@ -96,7 +97,7 @@ def _plateau(cell: pd.DataFrame) -> dict[str, object]:
     ends = " to ".join(dict.fromkeys(f"{best[end]:g}" for end in ("plateau_low", "plateau_high")))
     return {
         **{name: best[name] for name in ("dataset", "per_class", "model", "regularizer", "strength")},
-        "tried": f"{values.min():g} to {values.max():g} ({len(cell)})" if ordered else str(len(cell)),
+        "tried": f"{values.min():g} to {values.max():g} ({len(cell)})" if ordered else _tried(cell),
         "plateau": f"{ends} ({count})" if pd.notna(best["plateau_low"]) else count,
         "certain": "–"
         if pd.isna(best["plateau_at_least"])
@@ -104,6 +105,14 @@ def _plateau(cell: pd.DataFrame) -> dict[str, object]:
         "decades": best["plateau_decades"],
         "edge": "at the edge" if pd.notna(best["at_edge"]) and best["at_edge"] else "",
     }
+
+
+def _tried(cell: pd.DataFrame) -> str:
+    """How many settings, and of each of their numbers from where to where."""
+    every = [strength_numbers(strength) for strength in cell["strength"]]
+    values = {name: sorted({numbers[name] for numbers in every}) for name in every[0]}
+    ranges = [f"{name} {v[0]:g} to {v[-1]:g}" for name, v in values.items() if len(v) > 1]
+    return f"{len(cell)}: {', '.join(ranges)}" if ranges else str(len(cell))
 
 
 def _counts(*columns: str) -> Callable[[pd.DataFrame], Cells]:

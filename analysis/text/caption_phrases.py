@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 
 from analysis.notation.intervals import Interval, interval
-from analysis.notation.methods import method, problem_label, strength_label
+from analysis.notation.methods import method, model_label, problem_label, strength_label
 from analysis.notation.number_text import count, plus_minus
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.scores import Score
@@ -35,7 +35,7 @@ def in_order(contenders: Iterable[Contender]) -> list[Contender]:
 
 def where(problem: Problem) -> str:
     """E.g. `MNIST, 100 per class (lenet5)`."""
-    return f"{problem_label(problem.dataset, problem.per_class)} ({problem.model})"
+    return f"{problem_label(problem.dataset, problem.per_class)} ({model_label(problem.model)})"
 
 
 def of(comparison: Comparison) -> str:

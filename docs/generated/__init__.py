@@ -12,6 +12,7 @@ PARTS = {
     "sweep_keys": "keys",
     "cluster_keys": "keys",
     "technique_cards": "techniques",
+    "technique_costs": "techniques",
     "common_options": "techniques",
     "columns": "columns",
     "commands": "commands",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from analysis.tables.collect import READABLE
+from analysis.tables.readable_rows import READABLE
 from docs.generated import table
 
 ROOT = Path(__file__).parents[2]
@@ -50,11 +50,13 @@ def columns() -> str:
 
 
 def _section(each: Documented) -> str:
-    first = (
-        f"`tables/{each.name}.parquet`; before these columns stand `{'`, `'.join(READABLE)}` of `runs`.\n\n"
-        if each.module == "regularize.schemas" and each.name != "runs"
-        else f"`tables/{each.name}.parquet`\n\n"
-    )
+    columns = f"`{'`, `'.join(READABLE)}` of `runs`"
+    if each.name == "predictions":
+        first = f"`packs/*/{each.name}.parquet`; `analysis.open` adds {columns}.\n\n"
+    elif each.module == "regularize.schemas" and each.name != "runs":
+        first = f"`tables/{each.name}.parquet`; before these columns stand {columns}.\n\n"
+    else:
+        first = f"`tables/{each.name}.parquet`\n\n"
     rows: list[tuple[object, ...]] = [
         (f"`{field.name}`", _KINDS.get(str(field.type), str(field.type)), each.meanings.get(field.name, ""))
         for field in each.schema

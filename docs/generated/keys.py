@@ -27,6 +27,7 @@ from jobs.sweep.yaml_text import parse_file
 from regularize.data.data_config import DataConfig
 from regularize.errors import UserError
 from regularize.evaluation.settings import Evaluation
+from regularize.models.variant import Variant
 from regularize.training_config import Training
 
 _EXAMPLE = re.compile(r"\s*Example: `(?P<example>.*)`\.$", re.DOTALL)
@@ -61,6 +62,7 @@ training: {epochs: 1}
 regularizers: {none: , l2: {strength: [1.0e-4, 1.0e-3]}}
 seeds: {tune: 2, report: 3}
 """
+_NAMES = {"dataset": "digits", "regularizers": "mine", "model": "mlp"}
 _ALIAS = {"local": ("cpus_per_task", "threads"), "slurm": ("", "")}
 _WORDS: Mapping[Any, str] = {
     int: "integer", float: "number", str: "text", bool: "true or false", Path: "path",
@@ -172,6 +174,7 @@ def keys_of_a_sweep() -> dict[str, list[Key]]:
         "`seeds`": [*_of_texts(("seeds",), seeds.SEEDS, ("tune",))],
         "`select`": [*_of_texts(("select",), sweep_file.OF_SELECT, sweep_file.OF_SELECT)],
         "A data set": [*of_data, *_of_texts(("dataset", "NAME"), sweep_file.OF_DATASET)],
+        "A model": [key for key in _of_class(("model", "NAME"), Variant) if key.name != "name"],
         "`training`": [*_of_class(("training",), Training)],
         "An entry": [*_of_texts(("regularizers", "NAME"), regularizer_entries.OF_ENTRY)],
         "A strength": [*_of_texts(("regularizers", "l2", "strength"), strength_values.SPACED)],
@@ -231,7 +234,7 @@ def _put(node: Node, path: tuple[str, ...], over: dict[str, Node]) -> Node:
                 fields.pop(old, None)
         return replace(node, value={**fields, **over})
     first, *rest = path
-    name = {"dataset": "digits", "regularizers": "mine"}[node.key] if first == "NAME" else first
+    name = _NAMES[node.key] if first == "NAME" else first
     child = fields.get(name, Node(where=node.where, key=name, value=None))
     return replace(node, value={**fields, name: _put(child, tuple(rest), over)})
 
@@ -262,7 +265,7 @@ def valid(key: Key, read: Callable[[str], None]) -> list[str]:
                 found.setdefault(refused["valid"])
     kinds = dict.fromkeys(_KINDS[said] for said in found if said in _KINDS)
     specific = [said for said in found if said not in _KINDS]
-    if specific and set(kinds) <= {"text"}:
+    if specific and set(kinds) <= {"text", ""}:
         return specific
     return [key.kind] * (key.kind in ("integers", "numbers")) + [
         kind for kind in kinds if kind and f"{kind}s" != key.kind

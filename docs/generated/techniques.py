@@ -45,6 +45,15 @@ def technique_cards() -> str:
     return "\n\n".join(_card(name, row) for name, row in REGULARIZERS.items())
 
 
+def technique_costs() -> str:
+    """Of a step with each, as its card has it."""
+    rows: list[tuple[object, ...]] = [
+        (f"`{name}`", row.label, _inline(parted(docstring(name))["Cost"].rstrip(".")))
+        for name, row in REGULARIZERS.items()
+    ]
+    return table(("technique", "", "what a step costs"), rows)
+
+
 def common_options() -> str:
     """Those of every technique with a strength."""
     rows: list[tuple[object, ...]] = [

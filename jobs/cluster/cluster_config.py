@@ -14,13 +14,19 @@ MODES = ("spread", "ddp")
 PATHS = ("store", "scratch", "data_root", "base")
 # How many elements of an array are thought to run at once where nothing limits them.
 UNLIMITED = 256
+MOST_HEARTBEAT = 60  # seconds; a pack that is silent for twice that is taken for dead
+USUAL_RUNS = 8  # side by side, where nothing else is said or known
 _GPU = re.compile(r"(?:gres[/:])?gpu(?:[:=].*)?")
+_SHARE_OF_GPU = re.compile(r"(?:gres[/:])?(?:shard|mps)(?:[:=].*)?")
 _GPU_OPTIONS = ("gpus", "gpus-per-node", "gpus-per-socket")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FollowUp:
-    """What the job after the arrays asks for otherwise than they do; `memory` in MiB, `time` in minutes."""
+    """What the job after the arrays asks for otherwise than they do; `time` in minutes.
+
+    `memory` is in MiB; 0: it asks for none, whatever they do.
+    """
 
     partition: str | None = None
     account: str | None = None
@@ -51,12 +57,24 @@ class Cluster:
     """CPUs of a task, which are its threads; several tasks with one each beat one with several.
     Example: `cpus_per_task: 1`."""
     gpus: int = 0
-    """GPUs of this machine that the processes see and share. Example: `gpus: 1`."""
-    pack_runs: int = 8
-    """Runs that train side by side in one task, at most. Example: `pack_runs: 32`."""
+    """GPUs of this machine, of those that `CUDA_VISIBLE_DEVICES` shows where it is set (numbers or UUIDs, of
+    slices, too): each task trains on one of them, several tasks on the same where there are fewer.
+    Example: `gpus: 1`."""
+    pack_runs: int | None = USUAL_RUNS
+    """Runs that train side by side in one task, at most. `auto`: as many as train faster so and fit into
+    memory, by a try of some steps on this machine or, on a cluster, by what `cluster check` tried on a node.
+    Example: `pack_runs: 32`."""
+    pack_own_models: bool = False
+    """Whether runs of a module of one's own train side by side, too, where `torch.func.vmap` can take it and
+    tasks train packs of their own. Small batches train faster so; in float32 a run then equals itself alone
+    but for rounding. Example: `pack_own_models: true`."""
     checkpoint_minutes: int = 5
     """A checkpoint is written so often at the latest: what a lost node costs at most.
     Example: `checkpoint_minutes: 10`."""
+    heartbeat_seconds: int | None = None
+    """How often a pack in training says how far it is; unless given, every two seconds, and of more than a
+    hundred workers less often, so that all together write some fifty files a second; a minute at most.
+    Example: `heartbeat_seconds: 30`."""
     store: Path | None = None
     """The folder of all sweeps' folders, seen by login and compute nodes; `~` and `$VARIABLES` are replaced.
     Example: `store: $HOME/regularize/results`."""
@@ -90,7 +108,7 @@ class Cluster:
     """What reached its time limit without a checkpoint is tried again with twice as much, up to this.
     Example: `time: "01:00:00", max_time: "04:00:00"`."""
     gpus_per_task: int = 0
-    """GPUs of each task. Example: `gpus_per_task: 1`."""
+    """GPUs of each task, which trains on one. Example: `gpus_per_task: 1`."""
     nodes: int = 1
     """Nodes of a job. Example: `nodes: 2`."""
     tasks_per_node: int = 1
@@ -109,13 +127,14 @@ class Cluster:
     Example: `max_jobs: 500`."""
     max_failures: int | None = None
     """When so many runs on end have failed with the same Python error, no further one is begun until
-    `regularize retry`. Example: `max_failures: 20`."""
+    `regularize retry`, or on this machine `submit`. Example: `max_failures: 20`."""
     sbatch: Mapping[str, str | int | bool] | None = None
     """Further options of sbatch, by name without dashes. Example: `sbatch: {mail-type: FAIL}`."""
     follow_up: FollowUp | None = FollowUp()
     """The small job after the arrays that submits what comes next. Its request follows the config's, without
-    GPUs, whole nodes and the like; `partition`, `account`, `qos`, `memory`, `cpus`, `gpus`, `time` and
-    `sbatch` are its own. `false`: there is none, `submit --wait` on the login node does its work.
+    GPUs, whole nodes and the like; `partition`, `account`, `qos`, `memory` (`none`: it asks for none),
+    `cpus`, `gpus`, `time` and `sbatch` are its own. `false`: there is none, `submit --wait` on the login node
+    does its work.
     Example: `follow_up: {partition: serial, memory: 4G}`."""
     notify: tuple[str, ...] = ()
     """A command that the follow-up runs at the end of the sweep and when runs have failed, with one line of
@@ -146,13 +165,25 @@ class Cluster:
         if self.kind == "local" or self.gpus_per_task:
             return self.gpus or self.gpus_per_task
         texts = [str(value) for key, value in (self.sbatch or {}).items() if key in _GPU_OPTIONS]
-        named = [part for part in (self.gres or "").split(",") if _GPU.fullmatch(part)]
-        return max((_number(text) for text in (*texts, *named)), default=0)
+        parts = [*(self.gres or "").split(","), *str((self.sbatch or {}).get("tres-per-task", "")).split(",")]
+        named = [part for part in parts if _GPU.fullmatch(part)]
+        shared = any(_SHARE_OF_GPU.fullmatch(part) for part in parts)
+        return max((_number(text) for text in (*texts, *named)), default=int(shared))
+
+    @property
+    def usual_runs(self) -> int:
+        """Runs of a pack at most, as far as the config alone says."""
+        return self.pack_runs or USUAL_RUNS
 
     @property
     def ranks(self) -> int:
         """Tasks of one element of an array."""
         return self.nodes * self.tasks_per_node
+
+    @property
+    def ranks_together(self) -> int:
+        """Tasks that train one pack together."""
+        return self.ranks if self.kind == "slurm" and self.mode == "ddp" else 1
 
     @property
     def slices(self) -> int:

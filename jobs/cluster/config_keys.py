@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jobs.cluster.cluster_config import MODES, Cluster, FollowUp
+from jobs.cluster.cluster_config import MODES, MOST_HEARTBEAT, Cluster, FollowUp
 from jobs.sweep.yaml_checks import Node
 from regularize.cores import cores
 
@@ -70,6 +70,14 @@ def mebibytes(node: Node) -> int:
     return amount
 
 
+def _mebibytes_or_none(node: Node) -> int:
+    if node.value == "none":
+        return 0
+    if not isinstance(node.value, str) or not _MEMORY.fullmatch(node.value):
+        raise node.refused("memory of a node with its unit, such as 4G or 500M, or none")
+    return mebibytes(node)
+
+
 def read_cluster(node: Node) -> Cluster:
     """The cluster that a YAML tree describes.
 
@@ -100,9 +108,9 @@ def _check_together(cluster: Cluster, given: dict[str, Node]) -> None:
         )
 
 
-def _at_least(least: int, otherwise: str = "") -> Callable[[Node], int]:
+def _at_least(least: int, otherwise: str = "", most: float = math.inf) -> Callable[[Node], int]:
     def read(node: Node) -> int:
-        if isinstance(node.value, bool) or not isinstance(node.value, int) or node.value < least:
+        if isinstance(node.value, bool) or not isinstance(node.value, int) or not least <= node.value <= most:
             raise node.refused(f"an integer from {least}{otherwise}")
         return node.value
 
@@ -111,6 +119,10 @@ def _at_least(least: int, otherwise: str = "") -> Callable[[Node], int]:
 
 def _tasks(node: Node) -> int | None:
     return None if node.value in (None, "auto") else _at_least(1, ", or auto")(node)
+
+
+def _pack_runs(node: Node) -> int | None:
+    return None if node.value == "auto" else _at_least(1, ", or auto")(node)
 
 
 def _optional(read: Callable[[Node], Any]) -> Callable[[Node], Any]:
@@ -235,7 +247,7 @@ OF_FOLLOW_UP: dict[str, Callable[[Node], Any]] = {
     "partition": _optional(_words),
     "account": _optional(_word),
     "qos": _optional(_words),
-    "memory": _optional(mebibytes),
+    "memory": _optional(_mebibytes_or_none),
     "cpus": _at_least(1),
     "gpus": _at_least(0),
     "time": minutes,
@@ -244,8 +256,11 @@ OF_FOLLOW_UP: dict[str, Callable[[Node], Any]] = {
 # A task's CPUs are its threads.
 FIELDS = {"cpus_per_task": "threads"}
 _BOTH: dict[str, Callable[[Node], Any]] = {
-    "pack_runs": _at_least(1),
+    "pack_runs": _pack_runs,
+    "pack_own_models": _yes_or_no,
     "checkpoint_minutes": _at_least(1),
+    "heartbeat_seconds": _optional(_at_least(1, f" to {MOST_HEARTBEAT}", MOST_HEARTBEAT)),
+    "max_failures": _optional(_at_least(1)),
     "store": _optional(_folder),
     "data_root": _optional(_folder),
 }
@@ -269,7 +284,6 @@ KINDS: dict[str, dict[str, Callable[[Node], Any]]] = {
         "setup": _lines,
         "array_parallelism": _optional(_at_least(1)),
         "max_jobs": _optional(_at_least(1)),
-        "max_failures": _optional(_at_least(1)),
         "sbatch": _optional(_sbatch),
         "follow_up": _follow_up,
         "notify": _optional(_command),

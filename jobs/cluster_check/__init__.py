@@ -4,31 +4,42 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from jobs.cluster.cluster_config import Cluster
-from jobs.cluster_check import config_findings, node_findings, probe_job
+from jobs.cluster_check import config_findings, node_findings, probe_job, step_probe
 from jobs.cluster_check.finding import Finding, failed, passed, skipped
 from jobs.cluster_check.node_probe import HERE, Probe, facts
+from jobs.local.size_trials import answered
+from jobs.planning.pack_sizes import asked, chosen, keep
 from jobs.slurm.accounts import with_one_account
 from jobs.slurm.client import Slurm
+from jobs.slurm.least import for_follow_up
 from jobs.slurm.refusals import hint
 from jobs.slurm.sbatch_request import REPLACED, parameters, script, small, takes_logs
 from jobs.support.readable_numbers import size
+from regularize.config import RunConfig
+from regularize.data.source import Facts
 from regularize.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What is checked: a cluster with these folders; `patience` are the seconds that the probe may wait."""
+    """What is checked: a cluster with these folders; `patience` are the seconds that the probe may wait.
+
+    `kinds` are runs whose packs are to be of `auto` size, and `data` those they train on.
+    """
 
     cluster: Cluster
     store: Path
     data_root: Path | None
     patience: float
     say: Callable[[str], None]
+    kinds: Sequence[RunConfig] = ()
+    data: Mapping[str, Facts] = field(default_factory=dict)
 
     def findings(self) -> Iterator[Finding]:
         """Everything, in the order in which it is found out; a failure leaves out what depends on it."""
@@ -49,8 +60,21 @@ class Check:
         yield finding
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
-        here = facts(self.data_root)
+        here = facts(self.data_root) | {"step": step_probe.measured() if self.cluster.gpus else {}}
         yield from node_findings.findings(self.cluster, here, here, self.data_root is not None)
+        yield from self._packs(answered(self.kinds, self.cluster, self.data, self.data_root))
+
+    def _packs(self, answers: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+        """What was tried of `pack_runs: auto`, which plans go by from now on."""
+        if self.cluster.pack_runs is not None:
+            return
+        if not self.kinds:
+            yield node_findings.no_packs()
+            return
+        keep(self.kinds, self.cluster, answers, anew=True)
+        kinds = {run.pack_key: run for run in self.kinds}
+        found = dict(zip(kinds, answers, strict=False))
+        yield from node_findings.packs(chosen(kinds, found, self.cluster, self.data), answers)
 
     def _requested(self) -> Iterator[Finding]:
         """What Slurm says before anything is submitted."""
@@ -64,7 +88,8 @@ class Check:
             return
         yield passed("Slurm", f"{config.get('SLURM_VERSION', '')}, cluster {config.get('ClusterName', '')}")
         yield config_findings.partition(cluster, partitions, slurm.node_states())
-        yield config_findings.time_limit(cluster, limits)
+        tried = slurm.test_only(script("true", str(self.store), parameters(cluster, name="rs-check")))
+        yield config_findings.time_limit(cluster, limits, taken=tried.code == 0)
         yield config_findings.array_size(limits)
         yield config_findings.submitted_jobs(limits)
         enforced = config.get("AccountingStorageEnforce", "").split(",")
@@ -72,10 +97,12 @@ class Check:
         yield config_findings.history(slurm.accounting(["1"]) is not None)
         if not takes_logs(self.store):
             yield failed("store", f"it is {str(self.store)!r}, but {REPLACED}", "take another folder")
-        tried = slurm.test_only(script("true", str(self.store), parameters(cluster, name="rs-check")))
-        yield config_findings.request(tried.code, tried.said)
-        if self.cluster.follow_up:
+        short = None if tried.code else config_findings.least(cluster, limits)
+        yield short or config_findings.request(tried.code, tried.said)
+        if cluster.follow_up:
             tried = slurm.test_only(self._follow_up(cluster))
+            asked = for_follow_up(cluster)
+            limits = limits if asked == cluster else slurm.limits(asked)
             yield config_findings.follow_up(cluster, limits, tried.code, tried.said)
 
     def _follow_up(self, cluster: Cluster) -> str:
@@ -97,6 +124,8 @@ class Check:
                 data_root=self.data_root,
                 scratch=str(self.cluster.scratch or ""),
                 follow_up="" if cluster.container else self._follow_up(cluster),  # which runs outside
+                networks=cluster.usual_runs if cluster.ranks_together > 1 else 0,
+                tries=asked(self.kinds, cluster, self.data, self.data_root) if self.kinds else None,
             )
             report = probe_job.run(slurm, cluster, probe, self.patience)
         except UserError as error:
@@ -117,6 +146,7 @@ class Check:
             yield from node_findings.findings(
                 self.cluster, facts(self.data_root), report.there, self.data_root is not None
             )
+            yield from self._packs(report.there.get("packs", ()))
 
 
 def _folder(store: Path) -> tuple[Path | None, Finding]:

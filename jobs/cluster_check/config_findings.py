@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from jobs.cluster.cluster_config import Cluster, FollowUp
+from jobs.cluster.cluster_config import Cluster
 from jobs.cluster_check.finding import Finding, failed, passed, warned
+from jobs.slurm.least import follow_up_below, training_below
 from jobs.slurm.limits import Limits, default_partition
 from jobs.slurm.refusals import hint
 from jobs.support.readable_numbers import plural
@@ -61,14 +62,16 @@ def _partition(
     return passed("partition", f"{name}: up, {plural(nodes, 'node')}")
 
 
-def time_limit(cluster: Cluster, limits: Limits) -> Finding:
+def time_limit(cluster: Cluster, limits: Limits, *, taken: bool) -> Finding:
+    """`taken` is whether Slurm would take the job: of a user's own limit it may, and never start it."""
     if limits.max_time is None or cluster.time <= limits.max_time:
         sets = f"{limits.time_of} allows {limits.max_time} min" if limits.max_time else "Slurm sets no limit"
         return passed("time", f"{cluster.time} min a job; {sets}")
-    return failed(
+    waits = taken and not limits.sure
+    return (warned if waits else failed)(
         "time",
         f"{cluster.time} min a job, but at most {limits.max_time} min are allowed ({limits.time_of}): "
-        "it would never start",
+        + ("Slurm takes such jobs, and may never start them" if waits else "it would never start"),
         f"`time: {limits.max_time}` or less (work that is cut short goes on), or another partition or qos",
     )
 
@@ -136,22 +139,21 @@ def request(code: int, said: str, name: str = "request") -> Finding:
     return failed(name, said, hint(said) or "mend what it names")
 
 
+def least(cluster: Cluster, limits: Limits) -> Finding | None:
+    """What the quality of service wants of a training job that Slurm would take, and never start."""
+    why = training_below(cluster, limits.least)
+    return failed("request", why, "ask for more, or set another `qos:`") if why else None
+
+
 def follow_up(cluster: Cluster, limits: Limits, code: int, said: str) -> Finding:
     """What `sbatch --test-only` said of the job that goes on after the arrays."""
-    own = cluster.follow_up or FollowUp()
     found = request(code, said, "follow-up")
     if code:
         asked = "`follow_up: {partition: …, qos: …, memory: …, cpus: …, gpus: …}` asks otherwise"
         return failed("follow-up", said, f"{found.todo}; {asked}, `follow_up: false` does without it")
-    asks = {"cpu": own.cpus, "gres/gpu": own.gpus}
-    for name, number in limits.least.items():
-        if name in asks and asks[name] < number:
-            key = {"cpu": "cpus", "gres/gpu": "gpus"}[name]
-            return failed(
-                "follow-up",
-                f"the quality of service wants each job to ask for {name}={number}: it would never start",
-                f"`follow_up: {{{key}: {number}}}`, or a `qos:` of its own there",
-            )
+    why, todo = follow_up_below(cluster, limits.least)
+    if why:
+        return failed("follow-up", why, todo)
     if not limits.nodes_submit:
         return warned(
             "follow-up",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from jobs.cluster.cluster_config import Cluster
 from jobs.cluster_check import node_probe
 from jobs.cluster_check.finding import Finding, failed, passed, warned
+from jobs.planning.pack_sizes import Sizes
 from jobs.slurm.sacct import PastTask
+from jobs.support.readable_numbers import plural
 
 _INSTALL = "install the same environment there, or set `python:` and `setup:` so that the job finds it"
 
@@ -34,11 +36,30 @@ def findings(
             f"{there['host']} cannot submit jobs: {problem}",
             "`follow_up: false` leaves it out: then `submit --wait` on a login node goes on by itself",
         )
+    if met := there.get("ranks"):
+        yield _ranks(met)
     if wanted := cluster.gpus_asked:
-        found = _gpus(wanted, there["gpus"])
+        found = _gpus(wanted, there["gpus"], bool(cluster.gpus_per_task))
         yield replace(found, state="warn") if cluster.allow_cpu and found.state == "fail" else found
+        if took := there.get("step"):
+            yield _step(took)
     else:
         yield _kernels(there["kernels"])
+
+
+def packs(sizes: Sizes, answers: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """What was tried of `pack_runs: auto`."""
+    for said in sizes.said:
+        yield passed("packs", f"up to {said}")
+    for problem in dict.fromkeys(answer["problem"] for answer in answers if "problem" in answer):
+        yield warned(
+            "packs", f"a try failed: {problem}", f"packs are of {sizes.otherwise} until one succeeds"
+        )
+
+
+def no_packs() -> Finding:
+    todo = "`--sweep FILE` tries its runs; until then packs are of the usual size"
+    return warned("packs", "`pack_runs: auto`, and no sweep whose runs are to be tried", todo)
 
 
 def ended(store: str, past: PastTask | None, log: str | None, container: str | None = None) -> Finding:
@@ -103,8 +124,25 @@ def _kernels(name: str) -> Finding:
     return warned("kernels", name, todo)
 
 
-def _gpus(wanted: int, found: int) -> Finding:
+def _ranks(met: Mapping[str, Any]) -> Finding:
+    if met["problem"]:
+        todo = "mend what it names; `mode: spread` needs no meeting, nor does one task of several CPUs"
+        return failed("ranks", met["problem"], todo)
+    share = f"{plural(met['ranks'], 'rank')} on {plural(met['nodes'], 'node')} met"
+    networks = f"the gradients of {plural(met['networks'], 'LeNet')}"
+    return passed("ranks", f"{share}; adding up {networks} at each step takes {1000 * met['seconds']:.1f} ms")
+
+
+def _step(took: Mapping[str, Any]) -> Finding:
+    pack = f"{plural(took['networks'], 'LeNet')}, {took['batch']} images each"
+    return passed("step", f"a step of {pack}, takes {1000 * took['seconds']:.1f} ms on {took['device']}")
+
+
+def _gpus(wanted: int, found: int, per_task: bool) -> Finding:
     if found < wanted:
         todo = "ask for `gpus_per_task:` in a partition that has them, and install torch with CUDA"
         return failed("gpus", f"torch sees {found}, {wanted} are asked for", todo)
+    if wanted > 1 and per_task:
+        todo = "`gpus_per_task: 1` and more `tasks_per_node:` use them all"
+        return warned("gpus", f"torch sees {found}, but a task trains on one", todo)
     return passed("gpus", f"torch sees {found}")

@@ -11,10 +11,13 @@ import socket
 import sys
 import tempfile
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jobs.cluster_check import step_probe
+from jobs.cluster_check.rank_probe import meet
 from regularize.errors import UserError
 
 HERE, THERE = "here.txt", "there.json"
@@ -24,12 +27,18 @@ UNSEEN, UNWRITABLE = 3, 4
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """Give it to submitit; `follow_up` is the script of what a job is to submit, empty without one."""
+    """Give it to submitit; `follow_up` is the script of what a job is to submit, empty without one.
+
+    `networks` are those of a pack that all tasks of the job train together; 0 where each has its own. `tries`
+    are what `regularize.pack_rates` is to try.
+    """
 
     folder: Path
     data_root: Path | None
     scratch: str = ""
     follow_up: str = ""
+    networks: int = 0
+    tries: Mapping[str, Any] | None = None
 
     def __call__(self) -> None:
         sys.exit(self._code())
@@ -39,8 +48,16 @@ class Probe:
 
         if not (self.folder / HERE).exists():
             return UNSEEN
+        ranks = meet(self.folder, self.networks) if self.networks else {}
+        if int(os.environ.get("SLURM_PROCID", "0")):
+            return 0
         try:
-            found = facts(self.data_root, self.scratch) | {"submits": _submits(self.follow_up)}
+            found = facts(self.data_root, self.scratch) | {
+                "submits": _submits(self.follow_up),
+                "ranks": ranks,
+                "step": step_probe.measured(),
+                "packs": _packs(self.tries),
+            }
             write_json(self.folder / THERE, found)
         except OSError as error:
             print(error, file=sys.stderr)
@@ -63,6 +80,12 @@ def facts(data_root: Path | None, scratch: str = "") -> dict[str, Any]:
         "data": _data(data_root),
         "scratch": _scratch(scratch),
     }
+
+
+def _packs(tries: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    from regularize.pack_rates import answers
+
+    return list(answers(tries)) if tries else []
 
 
 def _submits(script: str) -> str:

@@ -20,7 +20,7 @@ from jobs.slurm.sbatch_request import parameters
 from jobs.slurm.squeue import QueuedTask
 from jobs.submission.job_outcomes import ENDED
 from jobs.support.hangup import interrupted_by_hangup
-from jobs.worker.slurm_task import SRUN_ARGS
+from jobs.worker.slurm_task import srun_args
 from regularize.errors import UserError
 from regularize.store import read_json
 
@@ -51,7 +51,9 @@ def run(
     probe: node_probe.Probe,
     patience: float,
 ) -> Report:
-    """Submit one task that asks for what a task of the sweep's jobs asks for, and wait for its report.
+    """Submit what asks for as much as a task of the sweep's jobs, and wait for its report.
+
+    Where all tasks of a job train together, they are all tried.
 
     At most `patience` seconds while it waits in the queue.
     """
@@ -80,10 +82,12 @@ def _submit(cluster: Cluster, probe: node_probe.Probe) -> str:
     from jobs.slurm.parsable_executor import ParsableExecutor
 
     asked = parameters(cluster, name="rs-check")
-    asked |= {"nodes": 1, "ntasks_per_node": 1, "time": min(MINUTES, cluster.time), "signal_delay_s": 0}
+    asked |= {"time": min(MINUTES, cluster.time), "signal_delay_s": 0}
+    if not probe.networks:
+        asked |= {"nodes": 1, "ntasks_per_node": 1}
     python = interpreter.of_tasks(cluster, probe.folder, probe.data_root)
     executor = ParsableExecutor(folder=probe.folder, python=python)
-    executor.update_parameters(**asked, srun_args=list(SRUN_ARGS))
+    executor.update_parameters(**asked, srun_args=srun_args("spread"))
     try:
         with submitting(), redirect_stderr(io.StringIO()):
             return str(executor.submit(probe).job_id)

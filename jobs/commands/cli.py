@@ -28,8 +28,6 @@ _OF_THE_DISK = frozenset(
 
 INTERRUPTED = 130
 
-_OURS = ("analysis", "jobs", "regularize")
-
 # Where the function of a command's name is.
 HOMES = {
     **dict.fromkeys(("plan", "submit", "train", "verify"), "sweep_commands"),
@@ -67,7 +65,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int:
     """Run one command, here or on the cluster that it names; returns the exit code."""
     with only_trusted(), plain_streams():
-        return _run(args)
+        try:
+            return _run(args)
+        except Exception as error:
+            from jobs.commands.broken_library import broken
+
+            if not (said := broken(error)):
+                raise
+            print(f"error: {said}", file=sys.stderr)
+            return 2
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -79,11 +85,6 @@ def _run(args: argparse.Namespace) -> int:
         sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] in _OURS:
-            raise
-        print(f"error: {_broken(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -107,16 +108,6 @@ def _run(args: argparse.Namespace) -> int:
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     return code
-
-
-def _broken(error: ImportError) -> str:
-    """Which library does not load, and whose it may be."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
-    line = next((line for line in lines if line.startswith("Original error")), lines[0])
-    text = f"{error.name or 'a library'} cannot be loaded in this environment: {line}"
-    if path := os.environ.get("PYTHONPATH"):
-        text += f"; PYTHONPATH is {path}, perhaps a module's: unset it, or load another module"
-    return text
 
 
 def _there(args: argparse.Namespace) -> int | None:

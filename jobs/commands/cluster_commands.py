@@ -15,8 +15,11 @@ from jobs.cluster.load_config import CONFIGS, load_cluster
 from jobs.cluster.roots import data_folder, store_root
 from jobs.cluster_check import Check
 from jobs.cluster_check.finding import view
-from jobs.commands.targets import console
+from jobs.commands.targets import console, sweep_of
 from jobs.support.readable_numbers import plural
+from regularize.config import RunConfig
+from regularize.data.source import Facts
+from regularize.models import packable
 
 
 def cluster(args: Namespace) -> int:
@@ -32,7 +35,38 @@ def cluster(args: Namespace) -> int:
         return setup(args, found)
     root = data_folder(args.data_root, found)
     store = store_root(args.store, found).absolute()
-    return _check(found, store, root.absolute() if root else None, wait=60.0 * args.wait, as_json=args.json)
+    kinds, data = _kinds(args, found)
+    check = Check(
+        cluster=found,
+        store=store,
+        data_root=root.absolute() if root else None,
+        patience=60.0 * args.wait,
+        say=_say,
+        kinds=kinds,
+        data=data,
+    )
+    return _check(check, as_json=args.json)
+
+
+def _say(message: str) -> None:
+    console(stderr=True).print(Text(message, "dim"))
+
+
+def _kinds(args: Namespace, cluster: Cluster) -> tuple[list[RunConfig], dict[str, Facts]]:
+    """One of each kind of a sweep's runs, whose packs are of `auto` size, and the data that they train on."""
+    if getattr(args, "sweep", None) is None or cluster.pack_runs is not None:
+        return [], {}
+    from jobs.planning.pack_sizes import distinct
+    from jobs.planning.sweep_data import look_at_data
+    from jobs.planning.tuning import wanted_runs
+    from jobs.store.pack_status import Packs
+
+    args.overrides = ()
+    sweep = sweep_of(args, cluster)
+    facts = look_at_data(sweep, data_folder(args.data_root, cluster), _say)
+    wanted, ahead = wanted_runs(sweep, Packs(), lambda _: None)
+    runs = [run.config for run in (*wanted, *ahead) if packable(run.config.model)]
+    return distinct(runs, cluster), facts
 
 
 def listing(files: Sequence[Path]) -> Table:
@@ -45,26 +79,19 @@ def listing(files: Sequence[Path]) -> Table:
     return table
 
 
-def _check(cluster: Cluster, store: Path, data_root: Path | None, *, wait: float, as_json: bool) -> int:
+def _check(check: Check, *, as_json: bool) -> int:
     """Print each finding as it is made (as JSON, all at the end); 1 if something failed."""
-    out, err = console(), console(stderr=True)
-
-    def say(message: str) -> None:
-        err.print(Text(message, "dim"))
-
-    found = []
-    for finding in Check(
-        cluster=cluster, store=store, data_root=data_root, patience=wait, say=say
-    ).findings():
+    out, found = console(), []
+    for finding in check.findings():
         found.append(finding)
         if not as_json:
             out.print(view(finding))
-    failures = sum(finding.state == "fail" for finding in found)
+    name, failures = check.cluster.name, sum(finding.state == "fail" for finding in found)
     if as_json:
         findings = [finding.to_json() for finding in found]
-        print(json.dumps({"cluster": cluster.name, "passed": not failures, "findings": findings}, indent=1))
+        print(json.dumps({"cluster": name, "passed": not failures, "findings": findings}, indent=1))
     elif failures:
-        out.print(Text(f"{cluster.name}: {plural(failures, 'failure')}", "bold red"))
+        out.print(Text(f"{name}: {plural(failures, 'failure')}", "bold red"))
     else:
-        out.print(Text(f"{cluster.name} can be used", "bold green"))
+        out.print(Text(f"{name} can be used", "bold green"))
     return 1 if failures else 0

@@ -141,7 +141,7 @@ def _of_runs(parsed_args: Namespace, column: str) -> list[str]:
     if getattr(parsed_args, "target", None) is None:
         return []
     try:
-        rows = read_runs(store_of(parsed_args)).select([column, "planned"]).to_pylist()
+        rows = read_runs(store_of(parsed_args), [column, "planned"]).to_pylist()
     except (UserError, OSError):
         return []
     return list(dict.fromkeys(row[column] for row in rows if row["planned"]))

@@ -7,20 +7,24 @@ from argparse import Namespace
 
 from jobs.commands.targets import console, filter_of_runs, print_json, store_of
 from regularize.errors import UserError
+from regularize.rare_collections import rarely_collected
 from regularize.store import Store
 
 
+@rarely_collected()
 def status(args: Namespace) -> int:
     from analysis.statistics.open_ends import open_ends
     from jobs.status.overview import read_overview
     from jobs.status.plan_and_status_text import status_view
-    from jobs.store.changed_inputs import changed_code
-    from jobs.store.pack_status import read_packs
+    from jobs.store.changed_inputs import changed_code, unlike_data
 
     store = store_of(args)
     left_open = open_ends(store)
     found = read_overview(store, filter_of_runs(args, store), lambda text: print(text, file=sys.stderr))
-    changed = [change.said for change in changed_code(store, read_packs(store))]
+    changed = [
+        *(change.said for change in changed_code(store, found.packs)),
+        *unlike_data(store, found.packs),
+    ]
     if args.json:
         print_json(
             {"store": str(store.folder), "changed": changed, **found.to_json(), "left_open": left_open}
@@ -46,6 +50,7 @@ def logs(args: Namespace) -> int:
     return 0
 
 
+@rarely_collected()
 def cancel(args: Namespace) -> int:
     from jobs.commands.cancel_and_retry import cancel as run
 
@@ -54,6 +59,7 @@ def cancel(args: Namespace) -> int:
     return 0
 
 
+@rarely_collected()
 def retry(args: Namespace) -> int:
     from jobs.commands.cancel_and_retry import retry as run
 
@@ -77,9 +83,10 @@ def watch(args: Namespace) -> int:
 
 def efficiency(args: Namespace) -> int:
     from jobs.slurm.client import Slurm
-    from jobs.status.efficiency import advice, uses, view
+    from jobs.status.efficiency import advice, peaks, uses, view
     from jobs.store import submitted_settings
     from jobs.store.journal import read_journal
+    from jobs.store.pack_status import read_packs
 
     store = store_of(args)
     cluster = submitted_settings.load(store).cluster
@@ -92,7 +99,7 @@ def efficiency(args: Namespace) -> int:
     past = Slurm().accounting(jobs)
     if past is None:
         raise UserError("Slurm keeps no account of jobs on this cluster (no slurmdbd)")
-    found = uses(past, cluster.tasks_per_node)
+    found = uses(past, peaks(read_packs(store)))
     lines = list(advice(found, cluster))
     if args.json:
         print_json({"jobs": [use.to_json() for use in found], "advice": lines})

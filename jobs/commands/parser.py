@@ -288,6 +288,12 @@ def _add_cluster_actions(cluster: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--wait", type=_positive, default=10, metavar="MINUTES", help="for a compute node (default: 10)"
     )
+    check.add_argument(
+        "--sweep",
+        type=Path,
+        metavar="FILE",
+        help="for `pack_runs: auto`: try how many of its runs go together",
+    )
     check.add_argument("--json", action="store_true", help="as JSON")
 
 

@@ -100,7 +100,7 @@ def headline(name: str, published: Sweep, sweep: Sweep, settings: Sequence[str] 
 
 def _words(sweep: Sweep) -> Iterator[str]:
     """What can be shortened, in words."""
-    trainings = {grid.training for grid in sweep.datasets}
+    trainings = dict.fromkeys(grid.training for grid in sweep.datasets)
     yield ", ".join(plural(t.steps, "step") if t.steps else plural(t.epochs or 0, "epoch") for t in trainings)
     yield f"{len(sweep.tune_seeds)} tune seeds" if sweep.two_phase else ""
     yield plural(len(sweep.report_seeds), "report seed" if sweep.two_phase else "seed")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from jobs.commands.targets import console, store_of
@@ -114,11 +115,11 @@ def _listed(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _say_drawn(drawn: Drawn) -> None:
-    """The figures' names, each with what it shows in a sentence."""
+    """The figures' names, with what each shows in a sentence, or all pages of one together."""
     from analysis.figures.draw_figures import summary
 
-    for path in drawn.paths:
-        print(f"{path}\n  {summary(path)}")
+    for said, paths in groupby(drawn.paths, summary):
+        print("\n".join([*map(str, paths), f"  {said}"]))
     _say_missing(drawn.missing)
 
 
@@ -129,7 +130,8 @@ def _say_missing(figures: Mapping[str, str]) -> None:
 
 def report(args: Namespace) -> int:
     from analysis.figures.catalogue import FIGURES
-    from analysis.figures.draw_figures import draw_all
+    from analysis.figures.draw_figures import Look, draw_all
+    from analysis.notation.methods import telling_apart
     from analysis.notation.published_text import with_places
     from analysis.report import write_report
     from analysis.tables.store_tables import Tables
@@ -137,14 +139,18 @@ def report(args: Namespace) -> int:
 
     store = store_of(args)
     _collect(store)
-    for conclusion in conclude(Tables(store, _region(args))):
-        conclusion.write(store)
+    tables = Tables(store, _region(args))
+    with telling_apart(tables.entries, tables.words, tables.baseline):
+        concluded = conclude(tables)
+        for conclusion in concluded:
+            conclusion.write(store)
     names = [name for name, kind in FIGURES.items() if kind.needs == "tables" or not args.tables_only]
     names += args.figure
-    drawn = draw_all(store, names, data_root=args.data_root, region=_region(args))
+    look = Look(page=True)
+    drawn = draw_all(store, names, data_root=args.data_root, region=_region(args), look=look)
     _say_drawn(drawn)
     with with_places(args.with_places):
-        path = write_report(store, drawn, _region(args))
+        path = write_report(store, drawn, _region(args), concluded)
     _looked_at(store)
     print(f"{path}\n  conclusions, tables, figures, failures and provenance on one page")
     return 0

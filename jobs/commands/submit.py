@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from jobs.planning.bound_ranks import with_ranks
+from jobs.planning.last_choice import last_choice
+from jobs.planning.own_models import refuse_failing
 from jobs.planning.plan import IN_HAND
 from jobs.planning.prepare_submission import Submission
 from jobs.planning.sweep_data import prepare_data
 from jobs.planning.sweep_inputs import changed_in, keep, keep_inputs, put_aside, refuse
+from jobs.planning.tuning import wanted_runs
 from jobs.status.run_states import processes_here
 from jobs.store.changed_inputs import Changed
 from jobs.store.changed_ways import KEEP, RETRAIN, VERIFY
 from jobs.store.kept_inputs import PROVED, accept
-from jobs.store.pack_status import read_packs
+from jobs.store.pack_status import Packs, read_packs
 from jobs.store.submit_lock import submit_lock
 from jobs.submission.runs_in_hand import without
 from jobs.support.readable_numbers import plural
+from regularize import models
+from regularize.data import Facts
 from regularize.errors import UserError
 from regularize.own_code import check_trusted
 
@@ -33,6 +40,7 @@ def submit(submission: Submission) -> bool:
             code or data and nobody has said what becomes of them; nothing has been started.
         KeyboardInterrupt: the tasks on this machine have been told to checkpoint.
     """
+    submission = _of_so_many_ranks(submission)
     settle_changes(submission)
     if submission.cluster.kind == "local":
         from jobs.local.run_sweep import run_here
@@ -43,18 +51,33 @@ def submit(submission: Submission) -> bool:
     return submit_by_hand(submission)
 
 
+def _of_so_many_ranks(submission: Submission) -> Submission:
+    """With the number of ranks in those runs of which it is a part."""
+    if submission.cluster.ranks_together == 1:
+        return submission
+    check_trusted(submission.own_code)
+    facts = prepare_data(submission.sweep, submission.data_root, lambda _: None)
+    sweep, said = with_ranks(submission.sweep, submission.cluster, facts)
+    for sentence in said:
+        submission.say(sentence)
+    return replace(submission, sweep=sweep)
+
+
 def settle_changes(submission: Submission) -> None:
     """Do with results of other code and data what was asked for, and keep what today's are.
 
     Raises:
-        UserError: there are some, and nothing was asked for, or they do not prove equal; or the sweep, of a
-            store that somebody else made, names code that is not trusted.
+        UserError: there are some, and nothing was asked for, or they do not prove equal; or a module of one's
+            own cannot be trained; or the sweep, of a store that somebody else made, names code that is not
+            trusted.
     """
     sweep, store, root = submission.sweep, submission.store, submission.data_root
     check_trusted(submission.own_code)
     facts = prepare_data(sweep, root, lambda _: None)
-    changed = changed_in(sweep, store, read_packs(store), root, facts)
+    packs = read_packs(store)
+    changed = changed_in(sweep, store, packs, root, facts)
     refuse([change for change in changed if change.kind not in submission.changed])
+    _try_own_models(submission, packs, facts, changed)
     for way, act in ((KEEP, keep), (RETRAIN, put_aside)):
         if chosen := [change for change in changed if submission.changed[change.kind] == way]:
             with submit_lock(store.lock):
@@ -65,6 +88,26 @@ def settle_changes(submission: Submission) -> None:
                 submission.say(change.said)
     _prove([change for change in changed if submission.changed[change.kind] == VERIFY], submission)
     keep_inputs(sweep, store, root, facts)
+
+
+def _try_own_models(
+    submission: Submission, packs: Packs, facts: Mapping[str, Facts], changed: Sequence[Changed]
+) -> None:
+    """Try those of which runs are left to train.
+
+    Raises:
+        UserError: one cannot be trained.
+    """
+    sweep = submission.sweep
+    if all(models.packable(name) for name in sweep.models):
+        return
+    again = {i for each in changed if submission.changed[each.kind] == RETRAIN for i in each.runs}
+    done = packs.done().keys() - again
+    wanted = [
+        run.config for part in wanted_runs(sweep, packs, last_choice(submission.store, sweep)) for run in part
+    ]
+    left = {config.model for config in wanted if config.run_id not in done}
+    refuse_failing(sweep, facts, submission.cluster, left, submission.say)
 
 
 def _check_idle(submission: Submission, changed: Sequence[Changed]) -> None:

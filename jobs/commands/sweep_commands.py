@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from argparse import Namespace
@@ -12,14 +13,20 @@ from jobs.commands.targets import console, print_json, store_of, sweep_of
 from jobs.store.changed_ways import WAYS
 from jobs.store.sweep_folder import sweep_folder
 from regularize.errors import UserError
+from regularize.rare_collections import rarely_collected
 from regularize.store import Store
 
 
+@rarely_collected()
 def plan(args: Namespace) -> int:
     from jobs.cluster.load_config import load_cluster
+    from jobs.local import gpus
+    from jobs.local.size_trials import tried_more
+    from jobs.planning.bound_ranks import with_ranks
     from jobs.planning.last_choice import last_choice
     from jobs.planning.open_questions import open_questions
-    from jobs.planning.plan import make_plan
+    from jobs.planning.own_models import side_by_side
+    from jobs.planning.plan import Plan, make_plan
     from jobs.planning.sweep_data import look_at_data
     from jobs.planning.sweep_inputs import changed_in
     from jobs.planning.tuning import wanted_runs
@@ -37,14 +44,30 @@ def plan(args: Namespace) -> int:
     packs = read_packs(store)
     for problem in packs.broken.values():
         print(f"warning: {problem}", file=sys.stderr)
-    wanted, ahead = wanted_runs(sweep, packs, last_choice(store, sweep))
     root = data_folder(args.data_root, cluster)
-    facts = look_at_data(sweep, root, lambda note: print(f"note: {note}", file=sys.stderr))
-    made = make_plan(wanted, ahead, packs, cluster, facts, without(store, packs, cluster))
+
+    def say(note: str) -> None:
+        print(f"note: {note}", file=sys.stderr)
+
+    facts = look_at_data(sweep, root, say)
+    sweep, of_ranks = with_ranks(sweep, cluster, facts)
+    wanted, ahead = wanted_runs(sweep, packs, last_choice(store, sweep))
+    together = side_by_side(sweep, facts, cluster)
+    in_hand = without(store, packs, cluster)
+
+    def make() -> Plan:
+        return make_plan(wanted, ahead, packs, cluster, facts, in_hand, together)
+
+    made = make()
+    if tried_more(made, cluster, facts, root, say):
+        made = make()
     changed = [change.said for change in changed_in(sweep, store, packs, root, facts)]
     here = cluster.kind == "local" and not cluster.gpus
-    kernels = fused.expected() if here and any(run.config.model in LENETS for run in made.runs) else None
-    left_open = list(open_questions(sweep, facts))
+    lenets = any(run.config.model.partition(" ")[0] in LENETS for run in made.runs)
+    kernels = fused.expected() if here and lenets else None
+    left_open = [*open_questions(sweep, facts, cluster), *of_ranks]
+    if cluster.kind == "local":
+        left_open += gpus.notes(cluster, os.environ)
     if args.json:
         described = {"sweep": sweep.name, "store": str(store.folder), "changed": changed, "kernels": kernels}
         print_json(described | made.to_json() | {"left_open": left_open})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def sweep_of(args: Namespace, cluster: Cluster | None = None) -> Sweep:
-    from jobs.sweep.own_names import own_names
+    from jobs.sweep.own_names import own_names, own_names_of
     from jobs.sweep.sweep_file import load_sweep
     from jobs.sweep.yaml_text import read_text
     from regularize.data.registry import check_known
@@ -32,16 +32,18 @@ def sweep_of(args: Namespace, cluster: Cluster | None = None) -> Sweep:
     if args.sweep is None:
         raise UserError(_which_file())
     # What the sweep that one plans, submits or trains names is one's own.
-    trust([*own_names(read_text(args.sweep), str(args.sweep)), *_set(args)])
+    of_options = (name for setting in args.overrides for name in own_names_of(setting))
+    trust([*own_names(read_text(args.sweep), str(args.sweep)), *of_options])
     root = data_folder(args.data_root, cluster)
     return load_sweep(args.sweep, args.overrides, lambda name: check_known(name, root))
 
 
 def filter_of_runs(args: Namespace, store: Store) -> Filter:
-    from jobs.status.run_filters import filter_of
+    from jobs.status.run_filters import EVERYTHING, filter_of
     from jobs.store.planned_runs import read_rows
 
-    return filter_of(args, read_rows(store))
+    asked = args.regularizer or args.dataset or args.state or args.run
+    return filter_of(args, read_rows(store)) if asked else EVERYTHING
 
 
 def store_of(args: Namespace) -> Store:
@@ -140,11 +142,6 @@ def _asked(args: Namespace) -> list[str]:
     """Figures of one's own that the command names."""
     names = [*(getattr(args, "names", None) or ()), *(getattr(args, "figure", None) or ())]
     return [each for name in names for each in str(name).split(",") if FORM.fullmatch(each)]
-
-
-def _set(args: Namespace) -> list[str]:
-    values = (setting.partition("=")[2] for setting in args.overrides)
-    return [value for value in values if FORM.fullmatch(value)]
 
 
 def console(stderr: bool = False) -> Console:

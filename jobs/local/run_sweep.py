@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +11,8 @@ from functools import partial
 
 from rich.console import Console
 
+from jobs.local.gpus import for_workers
+from jobs.local.size_trials import tried_more
 from jobs.local.worker_processes import launch
 from jobs.planning.open_questions import too_few_seeds
 from jobs.planning.packing import Pack
@@ -26,6 +29,7 @@ from jobs.store import provenance, submitted_settings
 from jobs.store.journal import append, read_journal, say_damaged
 from jobs.store.pack_status import Packs, read_packs
 from jobs.store.planned_runs import Row, read_rows
+from jobs.store.stopped import stopped
 from jobs.store.submit_lock import submit_lock
 from jobs.submission.follow_up_job import way_to_slurm
 from jobs.submission.reconcile import reconcile
@@ -36,6 +40,7 @@ from regularize.store import PackStatus, Store
 
 ORPHAN_SECONDS = 60.0
 REFRESH_SECONDS = 2.0
+LOOK_SHARE = 20  # times as long as a look takes is waited for the next: workers need the cores
 
 
 def run_here(submission: Submission, again: Filter | None = None) -> bool:
@@ -45,15 +50,17 @@ def run_here(submission: Submission, again: Filter | None = None) -> bool:
     those planned by now; where it names none, all but the cancelled ones.
 
     Raises:
-        UserError: data that is missing, or another submission at work; nothing has been started.
+        UserError: data or GPUs that are missing, or another submission at work; nothing has been started.
         KeyboardInterrupt: the tasks have been told to checkpoint.
     """
+    for_workers(submission.cluster, os.environ)  # which raises before anything is begun
     facts = prepare_data(submission.sweep, submission.data_root, submission.say)
     store = submission.store
     with submit_lock(store.lock):
         _check_queue(submission)
         _wait_for_orphans(store, submission.console)
         submitted_settings.save(store, submission.sweep, submission.saved)
+        store.stopped.unlink(missing_ok=True)
         if read_journal(store.journal).deaths:
             append(store.journal, "began")
         began, only = False, _only(store, again)
@@ -88,7 +95,11 @@ def _next_plan(submission: Submission, facts: Mapping[str, Facts], only: Collect
     packs = read_packs(submission.store)
     warn(submission, packs)
     cancelled = dict.fromkeys(read_journal(submission.store.journal).cancelled, "cancelled")
-    return next_plan(submission, packs, facts, cancelled, only)
+    plan = next_plan(submission, packs, facts, cancelled, only)
+    cluster, root = submission.cluster, submission.data_root
+    if plan.slices and tried_more(plan, cluster, facts, root, submission.say):
+        plan = next_plan(submission, packs, facts, cancelled, only)
+    return plan
 
 
 def _check_queue(submission: Submission) -> None:
@@ -129,7 +140,9 @@ def _train(submission: Submission, plan: Plan) -> bool:
     if cancelled:
         message = f"{plural(cancelled, 'run')} ended by `regularize cancel`; `regularize submit` goes on with"
         console.print(f"{message} {'them' if cancelled > 1 else 'it'}", style="yellow", soft_wrap=True)
-    if lost:
+    if lost and (why := stopped(store)):
+        _alarm(console, f"{plural(lost, 'run')} not begun: {why.reason}")
+    elif lost:
         _alarm(console, f"{plural(lost, 'run')} unfinished; the workers' logs are in {store.logs}")
     return all(pack.done(watch.packs.statuses.get(pack.pack_id)) for pack in plan.packs)
 
@@ -145,8 +158,10 @@ class _Watch:
 
     def tick(self) -> None:
         if time.monotonic() >= self._next:
+            began = time.monotonic()
             self.look()
-            self._next = time.monotonic() + REFRESH_SECONDS
+            ended = time.monotonic()
+            self._next = ended + max(REFRESH_SECONDS, LOOK_SHARE * (ended - began))
 
     def look(self) -> Overview:
         read = read_packs(self._store, self.packs, self._changing)

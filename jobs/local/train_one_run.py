@@ -8,12 +8,11 @@ import time
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jobs.store.pack_status import read_pack
-from jobs.sweep.run_grid import report_runs, tune_runs
+from jobs.sweep.run_grid import PlannedRun, report_runs, tune_runs
 from jobs.sweep.sweep_file import Sweep
 from jobs.worker.stopping import Stop
 from regularize.config import RunConfig
@@ -23,34 +22,35 @@ from regularize.store import PackPaths, read_table
 LOOK_SECONDS = 1.0
 
 
-def choose(sweep: Sweep, args: Namespace) -> RunConfig:
+def choose(sweep: Sweep, args: Namespace) -> PlannedRun:
     """The first run of the sweep (of its tune runs, if it has some) with the values asked for.
 
     Raises:
         UserError: there is none.
     """
-    runs = [run.config for run in (tune_runs(sweep) if sweep.two_phase else report_runs(sweep))]
-    runs = [replace(run, evaluation=sweep.evaluation.of_phase("report")) for run in runs]
-    runs = _matching(runs, "dataset", args.dataset, lambda run: run.data.name)
-    runs = _matching(runs, "regularizer", args.regularizer, lambda run: run.regularizer)
+    runs = tune_runs(sweep) if sweep.two_phase else report_runs(sweep)
+    runs = _matching(runs, "dataset", args.dataset, lambda run: run.config.data.name)
+    runs = _matching(runs, "regularizer", args.regularizer, lambda run: run.config.regularizer)
     runs = _matching(runs, "strength", _canonical(args.strength), lambda run: run.strength)
-    return _matching(runs, "seed", args.seed, lambda run: run.seed)[0]
+    return _matching(runs, "seed", args.seed, lambda run: run.config.seed)[0]
 
 
-def train_here(config: RunConfig, out: Path | None, data_root: Path | None) -> int:
+def train_here(run: PlannedRun, out: Path | None, data_root: Path | None) -> int:
     """Train one run, saying how it goes; 130 if it was interrupted, its checkpoint being in `out`.
+
+    Of a tune run only what strengths are chosen by is shown: nobody sees test scores before the choice.
 
     Raises:
         UserError: `out` holds another run.
     """
     with nullcontext(str(out)) if out else tempfile.TemporaryDirectory() as folder:
         paths = PackPaths(Path(folder))
-        _check_folder(paths, config)
-        print(" ".join(filter(None, _words(config))), flush=True)
-        return _train(config, paths, data_root)
+        _check_folder(paths, run.config)
+        print(" ".join(filter(None, _words(run))), flush=True)
+        return _train(run, paths, data_root)
 
 
-def _train(config: RunConfig, paths: PackPaths, data_root: Path | None) -> int:
+def _train(run: PlannedRun, paths: PackPaths, data_root: Path | None) -> int:
     from regularize.train_pack import train_pack
 
     stop, epochs = Stop(None, signal.SIGINT, signal.SIGTERM), _Epochs(paths)
@@ -59,11 +59,11 @@ def _train(config: RunConfig, paths: PackPaths, data_root: Path | None) -> int:
         epochs.look()
         return stop()
 
-    status = train_pack([config], paths, data_root=data_root, stop=after_step)
+    status = train_pack([run.config], paths, data_root=data_root, stop=after_step)
     if status.state != "done":
         print(f"interrupted in epoch {status.epoch} of {status.epochs}")
         return 130
-    _print_metrics(paths)
+    _print_metrics(paths, "validation" if run.phase == "tune" else "test")
     return 0
 
 
@@ -87,17 +87,20 @@ class _Epochs:
                 )
 
 
-def _print_metrics(paths: PackPaths) -> None:
-    """A line for every measured epoch, and the test accuracy."""
+def _print_metrics(paths: PackPaths, score: str) -> None:
+    """A line for every measured epoch, and the accuracy on the part `score`; of the test part only for it."""
     epochs: dict[float, dict[str, Any]] = {}
     for row in _rows(paths.metrics):
-        epochs.setdefault(row["epoch"], {})[row["split"]] = row
+        if score == "test" or row["split"] != "test":
+            epochs.setdefault(row["epoch"], {})[row["split"]] = row
     for epoch, splits in epochs.items():
         losses = "  ".join(f"{split} loss {row['loss']:.4f}" for split, row in splits.items())
         print(f"epoch {epoch:6.2f}  {losses}  validation accuracy {splits['validation']['accuracy']:.2%}")
     result = _rows(paths.results)[0]
     ended = f"diverged in step {result['diverged_step']}" if result["state"] == "diverged" else "done"
-    print(f"{ended}: test accuracy {result['test_accuracy']:.2%}, {result['seconds']:.1f} s of training")
+    print(
+        f"{ended}: {score} accuracy {result[f'{score}_accuracy']:.2%}, {result['seconds']:.1f} s of training"
+    )
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -115,8 +118,8 @@ def _check_folder(paths: PackPaths, config: RunConfig) -> None:
 
 
 def _matching(
-    runs: list[RunConfig], name: str, value: object, of: Callable[[RunConfig], str | int]
-) -> list[RunConfig]:
+    runs: list[PlannedRun], name: str, value: object, of: Callable[[PlannedRun], str | int]
+) -> list[PlannedRun]:
     if value is None:
         return runs
     found = [run for run in runs if of(run) == value]
@@ -134,5 +137,6 @@ def _canonical(strength: str | None) -> str | None:
     return strength
 
 
-def _words(config: RunConfig) -> tuple[str, ...]:
-    return config.data.name, config.model, config.regularizer, config.strength, f"seed {config.seed}"
+def _words(run: PlannedRun) -> tuple[str, ...]:
+    config = run.config
+    return config.data.name, run.model, config.regularizer, run.strength, f"seed {config.seed}"

@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from jobs.cluster.cluster_config import Cluster
+from jobs.local.gpus import VISIBLE, for_workers, least_used
 from jobs.local.worker_endings import how_it_ended, kernel_kills
 from jobs.planning.packing import Pack
 from jobs.store.journal import Death, append, read_journal
 from jobs.store.pack_status import read_pack
+from jobs.store.stopped import stopped
 from jobs.support.readable_numbers import plural
 from jobs.worker.local_task import order
+from regularize.memory import TUNABLES, in_huge_pages
 from regularize.store import PackStatus, Store
 
 POLL_SECONDS = 0.25
@@ -50,6 +53,7 @@ def launch(
 
     Raises:
         KeyboardInterrupt: on Ctrl-C, SIGTERM or SIGHUP; the workers have been told to checkpoint.
+        UserError: more GPUs are asked for than the environment shows.
     """
     crew = _Crew(store, cluster, data_root, say)
     with _interruptible():
@@ -70,6 +74,7 @@ class _Worker:
     process: subprocess.Popen[str]
     packs: Sequence[Pack]
     log: Path
+    gpu: str
 
 
 class _Crew:
@@ -77,6 +82,7 @@ class _Crew:
 
     def __init__(self, store: Store, cluster: Cluster, data_root: Path | None, say: Say) -> None:
         self._store, self._cluster, self._root, self._say = store, cluster, data_root, say
+        self._gpus = for_workers(cluster, os.environ)
         self.at_work: list[_Worker] = []
         self._later: deque[Sequence[Pack]] = deque()  # where memory was short
         self._deaths = Counter[str]()  # by the pack in training, `` between them
@@ -84,12 +90,16 @@ class _Crew:
         self._short_until = time.monotonic()  # the kernel has ended somebody for lack of memory just then
 
     def begin(self, packs: Sequence[Pack]) -> None:
-        """A worker of its own session: the terminal's signals are for this process alone."""
-        options = {"threads": self._cluster.threads, "checkpoint_minutes": self._cluster.checkpoint_minutes}
+        """A worker of its own session: the terminal's signals are for this process alone.
+
+        It sees one GPU, the one that the fewest others train on; none where none is asked for.
+        """
+        keys = ("threads", "checkpoint_minutes", "heartbeat_seconds", "max_failures")
+        options = {key: getattr(self._cluster, key) for key in keys}
         ordered = order(
             self._store.folder, [pack.runs for pack in packs], self._root, submitter=os.getpid(), **options
         )
-        gpus = ",".join(map(str, range(self._cluster.gpus)))
+        gpu = least_used(self._gpus, [worker.gpu for worker in self.at_work])
         log = _new_log(self._store.logs)  # named for the process once there is one
         with log.open("ab") as file:
             process = subprocess.Popen(
@@ -98,11 +108,11 @@ class _Crew:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 text=True,
-                env=os.environ | {"CUDA_VISIBLE_DEVICES": gpus},
+                env=os.environ | {VISIBLE: gpu, TUNABLES: in_huge_pages(os.environ.get(TUNABLES, ""))},
                 start_new_session=True,
             )
         log = log.rename(log.with_stem(f"{log.stem}-{process.pid}"))
-        self.at_work.append(_Worker(process, packs, log))
+        self.at_work.append(_Worker(process, packs, log, gpu))
         assert process.stdin is not None
         with suppress(BrokenPipeError):  # it has died by now, which is seen soon
             process.stdin.write(ordered)
@@ -115,7 +125,9 @@ class _Crew:
             self._kills, self._short_until = kills, time.monotonic() + DYING_SECONDS
         for worker in ended:
             self.at_work.remove(worker)
-            if left := self._left(worker.packs):
+            if stopped(self._store):
+                self._later.clear()  # it has left them, as others would
+            elif left := self._left(worker.packs):
                 self._bury(worker, left, out_of_memory=time.monotonic() < self._short_until)
             if self._later:
                 self.begin(self._later.popleft())

@@ -1,19 +1,24 @@
-"""What runs will cost, as pure functions of their configuration: seconds of one core, bytes on disk.
+"""What runs will cost, as pure functions of their configuration: seconds of a core or of ranks, and disk.
 
 The first guess comes from measured constants; as soon as packs have run, their own times replace it.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
+from regularize import models
 from regularize.config import RunConfig, Term
 from regularize.data.source import Facts
 from regularize.errors import UserError
 from regularize.evaluation.extent import Extent, Sizes
+from regularize.models.table import MODELS
+from regularize.models.variant import Variant
 from regularize.regularizers import technique
 from regularize.schedule import Timeline
 from regularize.store import PackStatus
@@ -22,12 +27,15 @@ from regularize.store import PackStatus
 SECONDS_PER_EXAMPLE = 1.3e-4
 # What a step takes however small network and batch are.
 SECONDS_PER_STEP = 1e-3
+# More of it where several ranks train together, as they add up their gradients: between two processes of one
+# machine gloo takes 0.3 ms for a LeNet's, 1.7 ms for those of eight (the least of 60 times).
+SECONDS_PER_REDUCTION = 4e-4
 # R runs side by side take as long as FIXED + (1 - FIXED) · R runs one after the other.
 FIXED = 0.42
 # Guessed seconds of training that weigh as much as what was expected.
 PRIOR_SECONDS = 20.0
-# LeNet-5 has 61,706 parameters for 28×28 pixels; kept as float32.
-WEIGHT_BYTES = 62_000 * 4
+# Parameters are kept as float32.
+FLOAT_BYTES = 4
 # An evaluation split's row holds identifiers beside the float32 logits.
 ROW_BYTES = 16
 NEVER = 10**9  # epochs
@@ -35,17 +43,21 @@ NEVER = 10**9  # epochs
 UNKNOWN = Facts(train=50_000, test=10_000, side=32, channels=3, classes=10)
 
 
-def training_guess(config: RunConfig, facts: Facts) -> float:
-    """Seconds of one core that the run's steps take, trained alone, before anything was measured."""
+def training_guess(config: RunConfig, facts: Facts, ranks: int = 1) -> float:
+    """Seconds that the run's steps take ranks of a core each, trained alone, before anything was measured.
+
+    Ranks share out the examples of a step, not what a step takes beside them.
+    """
     examples = _examples(config, facts)
     batch = min(config.training.batch_size, examples)
     share = sum(_extra(term, facts.classes) for term in config.terms)
     steps = Timeline.of(config.training, examples).steps
-    return SECONDS_PER_STEP * steps + _seconds(facts, steps * batch * (1 + share))
+    a_step = SECONDS_PER_STEP + (SECONDS_PER_REDUCTION if ranks > 1 else 0.0)
+    return a_step * steps + _seconds(config, facts, steps * -(-batch // ranks) * (1 + share))
 
 
-def evaluation_guess(config: RunConfig, facts: Facts) -> float:
-    """Seconds of one core that measuring the run takes, along the way and at its end."""
+def evaluation_guess(config: RunConfig, facts: Facts, ranks: int = 1) -> float:
+    """Seconds that measuring the run takes ranks of a core each, along the way and at its end."""
     sizes = Sizes(
         train=_examples(config, facts),
         validation=facts.parts(config.data.validation)[1],
@@ -53,7 +65,7 @@ def evaluation_guess(config: RunConfig, facts: Facts) -> float:
         classes=facts.classes,
     )
     timeline = Timeline.of(config.training, sizes.train)
-    return _seconds(facts, Extent.of(config.evaluation, timeline, sizes).cost)
+    return _seconds(config, facts, Extent.of(config.evaluation, timeline, sizes).cost) / ranks
 
 
 def measuring(runs: Collection[Run], facts: Mapping[str, Facts]) -> float:
@@ -71,7 +83,17 @@ def measuring(runs: Collection[Run], facts: Mapping[str, Facts]) -> float:
 def disk(config: RunConfig, facts: Facts) -> int:
     """Bytes that the run's results take: predictions and weights, the rest is small."""
     predictions = facts.test * (facts.classes * 4 + ROW_BYTES) if config.evaluation.predictions else 0
-    return predictions + (1 + config.evaluation.snapshots) * WEIGHT_BYTES
+    return predictions + (1 + config.evaluation.snapshots) * _weight_bytes(config.model, facts)
+
+
+def _weight_bytes(model: str, facts: Facts) -> int:
+    """Of one network; one's own is taken for a LeNet-5."""
+    if not models.packable(model):
+        return FLOAT_BYTES * MODELS["lenet5"].parameters
+    variant = Variant.read(model)
+    units = (math.prod(facts.shape), *variant.units, facts.classes)
+    connected = sum((inputs + 1) * outputs for inputs, outputs in pairwise(units))
+    return FLOAT_BYTES * (connected if variant.units else round(variant.row.parameters * variant.width**2))
 
 
 def side_by_side(runs: int) -> float:
@@ -87,38 +109,42 @@ class Run:
     key: str  # RunConfig.pack_key
     phase: str
     config: RunConfig
+    model: str = ""  # with what is listed under `training`, as people read it
 
 
 @dataclass(frozen=True)
 class Clock:
     """Guesses corrected by what has been measured: by pack key where known, else by all packs.
 
-    A correction is measured seconds of training divided by guessed ones.
+    A correction is measured seconds of training divided by guessed ones, for as many ranks as there were;
+    `ranks` is how many are to train a pack together, of which seconds are told.
     """
 
     facts: Mapping[str, Facts]
     by_key: Mapping[str, float] = field(default_factory=dict)
     overall: float = 1.0
+    ranks: int = 1
 
     def seconds(self, run: Run) -> float:
-        """Seconds of one core that the run takes alone."""
+        """Seconds that the run takes alone."""
         facts = self.facts.get(run.config.data.name, UNKNOWN)
-        guess = training_guess(run.config, facts) + evaluation_guess(run.config, facts)
+        guess = sum(each(run.config, facts, self.ranks) for each in (training_guess, evaluation_guess))
         return guess * self.by_key.get(run.key, self.overall)
 
     def measuring_seconds(self, run: Run) -> float:
-        """Seconds of one core that it takes to measure the final weights of the run alone."""
+        """Seconds that it takes to measure the final weights of the run alone."""
         facts = self.facts.get(run.config.data.name, UNKNOWN)
         no_curves = replace(run.config, evaluation=replace(run.config.evaluation, every=NEVER))
-        return evaluation_guess(no_curves, facts) * self.by_key.get(run.key, self.overall)
+        return evaluation_guess(no_curves, facts, self.ranks) * self.by_key.get(run.key, self.overall)
 
 
 def calibrated(
     facts: Mapping[str, Facts],
     runs: Mapping[str, Run],
     statuses: Iterable[PackStatus],
+    ranks: int = 1,
 ) -> Clock:
-    """A clock set by the packs that have trained; `runs` are by run id."""
+    """A clock for so many ranks, set by the packs that have trained; `runs` are by run id."""
     measured: dict[str, float] = defaultdict(float)
     guessed: dict[str, float] = defaultdict(float)
     for status in statuses:
@@ -126,11 +152,12 @@ def calibrated(
         if not known or status.steps == 0 or status.step == 0:
             continue
         run = known[0]
-        alone = training_guess(run.config, facts.get(run.config.data.name, UNKNOWN))
+        alone = training_guess(run.config, facts.get(run.config.data.name, UNKNOWN), status.ranks)
         measured[run.key] += status.seconds
         guessed[run.key] += alone * side_by_side(len(status.runs)) * status.step / status.steps
     overall = _ratio(sum(measured.values()), sum(guessed.values()), 1.0)
-    return Clock(facts, {key: _ratio(measured[key], guessed[key], overall) for key in measured}, overall)
+    by_key = {key: _ratio(measured[key], guessed[key], overall) for key in measured}
+    return Clock(facts, by_key, overall, ranks)
 
 
 def _ratio(measured: float, guessed: float, expected: float) -> float:
@@ -138,8 +165,9 @@ def _ratio(measured: float, guessed: float, expected: float) -> float:
     return (measured + PRIOR_SECONDS * expected) / (guessed + PRIOR_SECONDS)
 
 
-def _seconds(facts: Facts, examples: float) -> float:
-    return SECONDS_PER_EXAMPLE * (facts.side / 32) ** 2 * examples
+def _seconds(config: RunConfig, facts: Facts, examples: float) -> float:
+    work = Variant.read(config.model).row.work if models.packable(config.model) else 1.0
+    return SECONDS_PER_EXAMPLE * work * (facts.side / 32) ** 2 * examples
 
 
 def _examples(config: RunConfig, facts: Facts) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from analysis.statistics.strength_selection import best, choose, weakest_first, with_repetitions
 from jobs.planning.tuning import Choose
@@ -24,7 +25,7 @@ def last_choice(store: Store, sweep: Sweep) -> Choose:
             wanted = set(ids)
             table = read_table(store.table("results"), [*_COLUMNS, sweep.metric])
             rows = [row for row in table.to_pylist() if row["run_id"] in wanted]
-            runs = read_runs(store).to_pylist()  # from which some are gone where that was lost
+            runs = _planned(store, wanted)
             if len(rows) == len(wanted) and wanted <= {run["run_id"] for run in runs}:
                 order = weakest_first(runs, kept_words(store))
                 chosen = choose(with_repetitions(rows, runs), sweep.metric, order)
@@ -32,3 +33,11 @@ def last_choice(store: Store, sweep: Sweep) -> Choose:
         return None
 
     return among
+
+
+def _planned(store: Store, wanted: set[str]) -> list[dict[str, Any]]:
+    """The table of runs; where that was lost, as it was last collected."""
+    found: list[dict[str, Any]] = read_runs(store).to_pylist()
+    if not wanted <= {run["run_id"] for run in found}:
+        found = read_table(store.table("runs")).to_pylist()
+    return found

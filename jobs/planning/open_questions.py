@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from analysis.statistics.seeds_needed import pairs_needed
+from jobs.cluster.cluster_config import Cluster
+from jobs.planning.own_models import said_of
 from jobs.support.readable_numbers import plural
 from jobs.sweep.sweep_file import DatasetGrid, Sweep
-from regularize import models
 from regularize.data.source import Facts
-from regularize.errors import UserError
 
 
-def open_questions(sweep: Sweep, facts: Mapping[str, Facts]) -> Iterator[str]:
-    """In sentences; a module of one's own is built once, where the facts of its data are known."""
+def open_questions(sweep: Sweep, facts: Mapping[str, Facts], cluster: Cluster | None = None) -> Iterator[str]:
+    """In sentences; a module of one's own is tried, where the facts of its data are known."""
     if sweep.baseline is None:
         yield (
             "nothing will be compared, as there is no entry of the technique none; add `none:` to "
@@ -21,7 +21,17 @@ def open_questions(sweep: Sweep, facts: Mapping[str, Facts]) -> Iterator[str]:
         )
     else:
         yield from too_few_seeds(sweep)
-    yield from dict.fromkeys(_not_built(sweep, facts))
+    yield from dict.fromkeys(_own_rates(sweep))
+    yield from dict.fromkeys(said_of(sweep, facts, cluster))
+
+
+def _own_rates(sweep: Sweep) -> Iterator[str]:
+    for entry in (entry for grid in sweep.datasets for entry in grid.entries):
+        if (rate := dict(entry.own).get("lr")) is not None:
+            yield (
+                f"{entry.name} trains at a learning rate of its own, {rate:g}: whether the technique or the "
+                "rate makes a difference is not told (`tune: {lr: […]}` chooses one for each)"
+            )
 
 
 def too_few_seeds(sweep: Sweep) -> Iterator[str]:
@@ -41,26 +51,3 @@ def too_few_seeds(sweep: Sweep) -> Iterator[str]:
 
 def _contenders(sweep: Sweep, grid: DatasetGrid) -> int:
     return sum(1 if sweep.two_phase else len(entry.candidates) for entry in grid.entries)
-
-
-def _not_built(sweep: Sweep, facts: Mapping[str, Facts]) -> Iterator[str]:
-    """Why a module of one's own, or a technique on it, would fail; here, where it may not be installed."""
-    for name in sweep.models:
-        for grid in sweep.datasets if not models.packable(name) else ():
-            known = facts.get(grid.sizes[0].name)
-            if known is not None and (reason := _failure(name, grid, known)):
-                yield f"{reason} (tried here, where it may not be as it is where it trains)"
-
-
-def _failure(name: str, grid: DatasetGrid, known: Facts) -> str:
-    try:
-        network = models.build(name, [0], shape=known.shape, classes=known.classes)
-        outline = network.outline(known.shape, known.classes)
-        for entry in grid.entries:
-            for term in entry.candidates[0]:
-                term.check_fit(outline)
-    except UserError as error:
-        return str(error)
-    except Exception as error:  # whatever someone else's code raises
-        return f"model {name} cannot be built: {type(error).__name__}: {error}"
-    return ""

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 
 from jobs.planning.cost import Clock, Run, side_by_side
 from jobs.store.pack_status import share
@@ -17,6 +18,7 @@ from regularize.config import pack_id
 from regularize.evaluation.measurement import meets
 from regularize.store import PackStatus
 
+_NONE: Mapping[str, int] = MappingProxyType({})
 PACK_SECONDS = 0.3  # to map data, build networks and write tables
 
 
@@ -68,8 +70,11 @@ def make_packs(
     limit: int,
     tasks: int,
     beside: Sequence[Pack] = (),
+    limits: Mapping[str, int] = _NONE,
 ) -> list[Pack]:
     """Packs of at most `limit` runs that hold each of the runs once, and those `beside` that come with them.
+
+    Pack keys in `limits` have one of their own.
 
     A pack that was begun stays the same pack, so that its checkpoint serves, if all its runs are still
     to do. The others are cut, within a pack key, so that `tasks` tasks end as early as can be.
@@ -81,15 +86,18 @@ def make_packs(
     for run in sorted(runs, key=_order):
         if run.run_id not in begun:
             groups[run.key, run.phase].append(run.run_id)  # a pack is measured alike
-    cuts = (_cut_all(groups.values(), alone, size) for size in (range(limit, 0, -1) if groups else [limit]))
+    most = [(limits.get(key, limit), ids) for (key, _), ids in groups.items()]
+    sizes = range(max((size for size, _ in most), default=1), 0, -1)
+    cuts = (_cut_all(most, alone, size) for size in sizes)
     candidates = [[*resumed, *cut, *beside] for cut in cuts]
     return min(candidates, key=lambda packs: longest(make_slices(packs, tasks)))
 
 
-def total_seconds(runs: Sequence[Run], clock: Clock, limit: int) -> float:
+def total_seconds(runs: Sequence[Run], clock: Clock, limit: int, limits: Mapping[str, int] = _NONE) -> float:
     """Estimated seconds of one task that works through all runs, in packs as large as they may be."""
     alone = _seconds_alone(runs, clock)
-    return sum(alone[run.run_id] for run in runs) * side_by_side(limit) / limit
+    sizes = ((alone[run.run_id], limits.get(run.key, limit)) for run in runs)
+    return sum(seconds * side_by_side(size) / size for seconds, size in sizes)
 
 
 def make_slices(packs: Sequence[Pack], tasks: int) -> list[list[Pack]]:
@@ -146,9 +154,12 @@ def whole_seconds(runs: int, alone: float) -> float:
     return PACK_SECONDS + alone * side_by_side(runs)
 
 
-def _cut_all(groups: Iterable[Sequence[str]], alone: Mapping[str, float], limit: int) -> list[Pack]:
+def _cut_all(
+    groups: Iterable[tuple[int, Sequence[str]]], alone: Mapping[str, float], limit: int
+) -> list[Pack]:
+    """Packs of at most `limit` runs, and of each group at most its own."""
     return [
         Pack(runs=runs, whole=whole_seconds(len(runs), alone[runs[0]]))
-        for group in groups
-        for runs in balanced(group, limit)
+        for most, group in groups
+        for runs in balanced(group, min(most, limit))
     ]

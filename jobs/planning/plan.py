@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.cluster.cluster_config import Cluster
 from jobs.planning.cost import UNKNOWN, Clock, Run, calibrated, disk, measuring
 from jobs.planning.job_arrays import worth_tasks
 from jobs.planning.measured_again import Again, measured_again
+from jobs.planning.pack_sizes import Sizes
+from jobs.planning.pack_sizes import sizes as sizes_of
 from jobs.planning.packing import Pack, longest, make_packs, make_slices, total_seconds
 from jobs.store.pack_status import Packs
 from jobs.store.planned_runs import dataset_label
@@ -46,6 +48,8 @@ class Plan:
     ahead_seconds: float
     measuring: float  # the share of the time that is not training, `ahead` included
     bytes: int  # that the results of what is to do will take, `ahead` included
+    ranks: int = 1  # that train a pack together, as a task of `slices`
+    sizes: Sizes = field(default_factory=Sizes)
 
     @property
     def packs(self) -> list[Pack]:
@@ -69,7 +73,7 @@ class Plan:
     def cells(self) -> Counts:
         """Runs by state, for every (regularizer, dataset), in the sweep's order."""
         cells: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-        several = len({run.config.model for run in self.runs}) > 1
+        several = len({run.model for run in self.runs}) > 1
         for run in self.runs:
             cells[_labels(run, several)][self._state(run.run_id)] += 1
         for run in self.ahead:
@@ -101,6 +105,9 @@ class Plan:
             "packs": len(self.packs),
             "packs_resumed": sum(pack.share > 0 for pack in self.packs),
             "tasks": len(self.slices),
+            "ranks": self.ranks,
+            "largest_pack": max((len(pack.runs) for pack in self.packs), default=0),
+            "side_by_side": list(self.sizes.said),
             "seconds": round(self.seconds),
             "seconds_ahead": round(self.ahead_seconds),
             "seconds_measuring": round(self.again.seconds),
@@ -124,15 +131,17 @@ def make_plan(
     cluster: Cluster,
     facts: Mapping[str, Facts],
     without: Mapping[str, str] | None = None,
+    together: Collection[str] = (),
 ) -> Plan:
     """The plan for the runs `wanted` now and `ahead`, given what the store holds. Pure.
 
-    Runs `without` are not planned for: they are in hand already, or left out for another reason.
+    Runs `without` are not planned for: they are in hand already, or left out for another reason. `together`
+    are modules of one's own whose runs train side by side.
 
     Raises:
         UserError: examples, a model and a technique do not go together.
     """
-    runs, later = [_run(planned) for planned in wanted], [_run(planned) for planned in ahead]
+    runs, later = ([_run(planned, together) for planned in each] for each in (wanted, ahead))
     _check_fits(runs, facts)
     finished = packs.done()
     done = {run.run_id: finished[run.run_id] for run in runs if run.run_id in finished}
@@ -142,10 +151,13 @@ def make_plan(
         if without and run.run_id in without and run.run_id not in done
     }
     to_do = [run for run in runs if run.run_id not in done and run.run_id not in left]
-    clock = calibrated(facts, {run.run_id: run for run in runs}, packs.statuses.values())
+    clock = calibrated(
+        facts, {run.run_id: run for run in runs}, packs.statuses.values(), cluster.ranks_together
+    )
     again = measured_again(runs, packs, clock, without)
-    slices = _slices(to_do, packs.statuses.values(), clock, cluster, again)
-    slices_ahead = _slices(later, (), clock, cluster)
+    sizes = sizes_of([*to_do, *later], cluster, facts)
+    slices = _slices(to_do, packs.statuses.values(), clock, cluster, sizes, again)
+    slices_ahead = _slices(later, (), clock, cluster, sizes)
     return Plan(
         runs=runs,
         done=done,
@@ -156,6 +168,8 @@ def make_plan(
         ahead=later,
         ahead_seconds=_until_end(slices_ahead),
         measuring=measuring(to_do + later, facts),
+        ranks=cluster.ranks_together,
+        sizes=sizes,
         bytes=sum(disk(run.config, facts.get(run.config.data.name, UNKNOWN)) for run in to_do + later),
     )
 
@@ -172,26 +186,30 @@ def _slices(
     statuses: Collection[PackStatus],
     clock: Clock,
     cluster: Cluster,
+    sizes: Sizes,
     again: Again | None = None,
 ) -> list[list[Pack]]:
     tasks, beside = cluster.slots, again.packs if again else ()
     if cluster.kind == "slurm":
-        seconds = total_seconds(runs, clock, cluster.pack_runs) + (again.seconds if again else 0.0)
-        tasks = worth_tasks(seconds, cluster)
-    limit = cluster.pack_runs
-    return make_slices(make_packs(runs, statuses, clock, limit=limit, tasks=tasks, beside=beside), tasks)
+        seconds = total_seconds(runs, clock, sizes.otherwise, sizes.by_key)
+        tasks = worth_tasks(seconds + (again.seconds if again else 0.0), cluster)
+    packs = make_packs(
+        runs, statuses, clock, limit=sizes.otherwise, limits=sizes.by_key, tasks=tasks, beside=beside
+    )
+    return make_slices(packs, tasks)
 
 
 def _until_end(slices: Sequence[Sequence[Pack]]) -> float:
     return START_SECONDS + longest(slices) if slices else 0.0
 
 
-def _run(planned: PlannedRun) -> Run:
+def _run(planned: PlannedRun, together: Collection[str]) -> Run:
     config = planned.config
-    return Run(config.run_id, config.pack_key, planned.phase, config)
+    key = config.shared_key if config.model in together else config.pack_key
+    return Run(config.run_id, key, planned.phase, config, planned.model)
 
 
 def _labels(run: Run, several_models: bool) -> tuple[str, str]:
     config = run.config
-    regularizer = f"{config.regularizer} ({config.model})" if several_models else config.regularizer
+    regularizer = f"{config.regularizer} ({run.model})" if several_models else config.regularizer
     return regularizer, dataset_label(config.data.name, config.data.per_class)

@@ -21,5 +21,7 @@ def headline(plan: Plan) -> str:
     if measured:
         runs = plural(len(plan.again.runs), "run")
         parts.append(f"measure {runs} again, from the weights of {plural(measured, 'pack')},")
-    text = f"{' and '.join(parts)} on {plural(len(plan.slices), 'task')}, about {duration(plan.seconds)}"
+    together = f" of {plan.ranks} ranks" if plan.ranks > 1 else ""
+    tasks = f"{plural(len(plan.slices), 'task')}{together}"
+    text = f"{' and '.join(parts)} on {tasks}, about {duration(plan.seconds)}"
     return text + (f"; then {plural(len(plan.ahead), 'report run')}" if plan.ahead else "")

@@ -14,6 +14,7 @@ from analysis.tables.collect import collect
 from jobs.cluster.cluster_config import Cluster
 from jobs.planning.last_choice import last_choice
 from jobs.planning.measured_again import NOT_ASKED
+from jobs.planning.own_models import side_by_side
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.tuning import all_done, tuning, wanted_runs
 from jobs.store import submitted_settings
@@ -22,7 +23,7 @@ from jobs.store.runs_table import write_runs
 from jobs.store.submitted_settings import Saved
 from jobs.support.readable_numbers import plural
 from jobs.sweep.own_names import own_names
-from jobs.sweep.run_grid import Cell
+from jobs.sweep.run_grid import Cell, PlannedRun
 from jobs.sweep.sweep_file import Sweep
 from regularize.data import Facts
 from regularize.store import Store, read_table
@@ -97,12 +98,17 @@ def next_plan(
     Runs `without` are not planned for, see `make_plan`; nor, where `only` is given, are any but those.
     """
     sweep, store = submission.sweep, submission.store
-    packs = _tuned(sweep, store, packs) if sweep.two_phase else packs
+    written: Sequence[PlannedRun] = ()
+    if sweep.two_phase:
+        packs, written = _tuned(sweep, store, packs)
     wanted, ahead = wanted_runs(sweep, packs, partial(_choose, sweep, store))
-    write_runs(store, wanted, complete=not ahead)
+    if not ahead or wanted != written:
+        write_runs(store, wanted, complete=not ahead)
     ids = (run.config.run_id for run in wanted)
     others = {} if only is None else {run_id: NOT_ASKED for run_id in ids if run_id not in only}
-    plan = make_plan(wanted, ahead, packs, submission.cluster, facts, {**others, **(without or {})})
+    left = {**others, **(without or {})}
+    together = side_by_side(sweep, facts, submission.cluster)
+    plan = make_plan(wanted, ahead, packs, submission.cluster, facts, left, together)
     if sweep.two_phase and not plan.slices:  # the tables were collected when only tune runs were planned
         collect(store, ("results",))
     return plan
@@ -116,11 +122,11 @@ def closing(plan: Plan, began: bool, store: Store) -> str:
     return f"done: {runs} in {store.folder}" if began else f"nothing to do: {runs} done in {store.folder}"
 
 
-def _tuned(sweep: Sweep, store: Store, packs: Packs) -> Packs:
+def _tuned(sweep: Sweep, store: Store, packs: Packs) -> tuple[Packs, Sequence[PlannedRun]]:
     """Write down which tune runs are wanted, and collect the results of those that strengths are chosen by.
 
     Grids that go on want more, of which results may be there: until nothing is added. Returns the packs that
-    are left: collecting sets damaged files aside, and then their packs are not done.
+    are left, as collecting sets damaged files aside, and then their packs are not done; and those runs.
     """
     runs = tuning(sweep, packs, last_choice(store, sweep)).runs
     while True:
@@ -130,7 +136,7 @@ def _tuned(sweep: Sweep, store: Store, packs: Packs) -> Packs:
             packs = read_packs(store)
         before, runs = runs, tuning(sweep, packs, partial(_choose, sweep, store)).runs
         if runs == before:
-            return packs
+            return packs, runs
 
 
 def _choose(sweep: Sweep, store: Store, ids: Collection[str]) -> dict[Cell, list[str]]:

@@ -54,6 +54,8 @@ def prepare_data(sweep: Sweep, root: Path | None, say: Say) -> dict[str, Facts]:
 def _facts(sweep: Sweep, root: Path | None, see: Callable[[str, Form], Seen], say: Say) -> dict[str, Facts]:
     facts = {}
     for grid, first in _sets(sweep):
+        if first.name in facts:  # with other settings under `training`
+            continue
         found, notes = see(first.name, first.form)
         for note in notes:
             say(f"{first.name}: {note}")

@@ -8,9 +8,10 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from jobs.sweep.run_grid import Candidate
+from jobs.sweep.tuned_settings import NUMBERS, WIDTH
 from regularize.config import RunConfig, Term
 from regularize.errors import UserError
-from regularize.training_config import APART
+from regularize.models.variant import widened
 
 _EVEN = 1e-9  # to which steps of a grid count as equal
 
@@ -23,7 +24,7 @@ class _Axis(NamedTuple):
 
     def of(self, config: RunConfig) -> float:
         if self.technique is None:
-            return float(getattr(config.training, self.name))
+            return config.setting(self.name)
         term = next(term for term in config.terms if term.technique == self.technique)
         return dict(term.strengths)[self.name]
 
@@ -33,6 +34,8 @@ class _Axis(NamedTuple):
         Raises:
             UserError: there is no such strength or setting: this is as far as it goes.
         """
+        if self.technique is None and self.name == WIDTH:
+            return replace(config, model=widened(config.model, value))
         if self.technique is None:
             setting: dict[str, Any] = {self.name: value}
             return replace(config, training=replace(config.training, **setting))
@@ -68,7 +71,7 @@ def beyond(
 
 def _axes(config: RunConfig, tuned: Sequence[str]) -> list[_Axis]:
     strengths = [_Axis(term.technique, name) for term in config.terms for name, _ in term.strengths]
-    return strengths + [_Axis(None, name) for name in tuned if name in APART]
+    return strengths + [_Axis(None, name) for name in tuned if name in NUMBERS]
 
 
 def _next(values: Sequence[float], best: float) -> float | None:

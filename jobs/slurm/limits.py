@@ -112,7 +112,7 @@ def limits_of(
         sure=sure,
         time_of=of,
         partition=name,
-        least=_most(least(each.qualities) for each in found),
+        least=_everywhere([least(each.qualities) for each in found]),
         nodes_submit=all(_may_submit(partitions.get(name, {})) for name in names),
     )
 
@@ -190,16 +190,21 @@ def _above(account: str, accounts: Sequence[Mapping[str, str]]) -> Iterator[str]
 
 
 def least(qualities: Iterable[Mapping[str, str]]) -> dict[str, int]:
-    """What a job must ask for at least, such as `{"cpu": 2, "gres/gpu": 1}`."""
-    pairs = (each.partition("=") for row in qualities for each in row.get("MinTRES", "").split(",") if each)
-    return {name: int(number) for name, _, number in pairs if number.isdigit()}
-
-
-def _most(each: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """What a job must ask for at least, as `{"cpu": 2, "gres/gpu": 1}`: of each kind, what comes first."""
     found: dict[str, int] = {}
-    for one in each:
-        found |= {name: max(number, found.get(name, 0)) for name, number in one.items()}
+    for row in qualities:
+        for each in row.get("MinTRES", "").split(","):
+            name, _, number = each.partition("=")
+            if number.isdigit():
+                found.setdefault(name, int(number))
     return found
+
+
+def _everywhere(each: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """What all of several places want, of which a job may start in any."""
+    first, *others = each
+    names = [name for name in first if all(name in other for other in others)]
+    return {name: min(one[name] for one in each) for name in names}
 
 
 def _may_submit(partition: Mapping[str, str]) -> bool:

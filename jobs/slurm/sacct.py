@@ -14,11 +14,14 @@ from jobs.slurm.job_ids import indices, instant
 # The name last, as it may hold a delimiter.
 FIELDS = (
     "JobID", "State", "ExitCode", "ElapsedRaw", "NodeList", "Reason", "Start", "End", "MaxRSS", "TotalCPU",
-    "ReqMem", "AllocCPUS", "AllocNodes", "TimelimitRaw", "TRESUsageInAve", "JobName",
+    "ReqMem", "AllocCPUS", "AllocNodes", "TimelimitRaw", "TRESUsageInAve", "TRESUsageInTot", "NTasks",
+    "JobName",
 )  # fmt: skip
-_SIZE = re.compile(r"([\d.]+)([KMGTP]?)[nc]?", re.ASCII)
+_SIZE = re.compile(r"([\d.]+)([KMGTP]?)([nc]?)", re.ASCII)
 _CLOCK = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):([\d.]+)", re.ASCII)
 _BYTES = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T", "P"))}
+_MEMORY = re.compile(r"(?:^|,)mem=([\d.]+[KMGTP]?)", re.ASCII)
+_KILLED = (9, 128 + 9)  # as a signal, and as a shell's exit code
 _GPU = re.compile(r"gres/gpuutil=([\d.]+)", re.ASCII)
 
 
@@ -28,9 +31,11 @@ class PastTask:
 
     `attempt` counts from 0 in the order of time: Slurm requeues under the same id. `state` is one word
     (`CANCELLED`, `OUT_OF_MEMORY`, …; also `PENDING` and `RUNNING`; where a job is only `FAILED`
-    and a step of it `OUT_OF_MEMORY`, that), `memory` and `max_rss` are in
-    bytes, `memory` as asked for and `max_rss` of the largest task; `cpu_seconds` are those used and `elapsed`
-    is in seconds. None stands for what was not recorded: without an accounting of steps, `max_rss`.
+    and a step of it `OUT_OF_MEMORY`, that), `memory` and `used_memory` are in
+    bytes a node, `memory` as asked for and `used_memory` what the tasks of a node took at most, pages that
+    they share counted for each; `cpu_seconds` are those used and `elapsed` is in seconds. None stands for
+    what was not recorded: without an accounting of steps, `used_memory`; before a step has ended,
+    `cpu_seconds`.
     """
 
     job_id: str
@@ -45,8 +50,8 @@ class PastTask:
     reason: str
     start: datetime | None
     end: datetime | None
-    max_rss: int | None
-    cpu_seconds: float
+    used_memory: int | None
+    cpu_seconds: float | None
     memory: int | None
     cpus: int
     node_count: int
@@ -59,8 +64,10 @@ class PastTask:
 
         Where a cluster does not confine jobs in cgroups, Slurm notices and kills, but calls it a failure.
         """
-        killed = self.state in ("FAILED", "CANCELLED") and 9 in (self.exit_code, self.signal)
-        over = self.memory is not None and (self.max_rss or 0) > self.memory
+        killed = self.state in ("FAILED", "CANCELLED") and (
+            self.exit_code in _KILLED or self.signal in _KILLED
+        )
+        over = self.memory is not None and (self.used_memory or 0) > self.memory
         return self.state == "OUT_OF_MEMORY" or (killed and over)
 
 
@@ -101,9 +108,9 @@ def _job(row: Mapping[str, str]) -> Iterator[PastTask]:
             reason=row["Reason"],
             start=instant(row["Start"]),
             end=instant(row["End"]),
-            max_rss=None,
-            cpu_seconds=seconds(row["TotalCPU"]),
-            memory=size(row["ReqMem"]),
+            used_memory=None,
+            cpu_seconds=seconds(row["TotalCPU"]) or None,
+            memory=_asked_of_a_node(row),
             cpus=int(row["AllocCPUS"] or 0),
             node_count=int(row["AllocNodes"] or 0),
             time_limit=int(row["TimelimitRaw"]) if row["TimelimitRaw"].isdigit() else None,
@@ -115,12 +122,40 @@ def _with_step(task: PastTask, row: Mapping[str, str]) -> PastTask:
     """The attempt, as a further step of it shows what it used."""
     if task.state == "FAILED" and row["State"] == "OUT_OF_MEMORY":
         task = replace(task, state="OUT_OF_MEMORY")
-    used, gpu = size(row["MaxRSS"]), _GPU.search(row["TRESUsageInAve"])
+    used, gpu = _used_on_a_node(row), _GPU.search(row["TRESUsageInAve"])
     if used is not None:
-        task = replace(task, max_rss=max(used, task.max_rss or 0))
+        task = replace(task, used_memory=max(used, task.used_memory or 0))
     if gpu:
         task = replace(task, gpu_percent=max(float(gpu[1]), task.gpu_percent or 0.0))
     return task
+
+
+def _asked_of_a_node(row: Mapping[str, str]) -> int | None:
+    """Bytes of `ReqMem`: of a node (`4Gn`) or of a CPU (`1Gc`) before Slurm 21.08, of the whole job since.
+
+    None where it is 0: by `--mem=0` a job has all that its nodes have.
+    """
+    asked = size(row["ReqMem"]) or None
+    nodes = max(1, int(row["AllocNodes"] or 0))
+    if asked is None or row["ReqMem"].endswith("n"):
+        return asked
+    if row["ReqMem"].endswith("c"):
+        return asked * int(row["AllocCPUS"] or 0) // nodes or None
+    return asked // nodes
+
+
+def _used_on_a_node(row: Mapping[str, str]) -> int | None:
+    """Bytes that a step's tasks on one node took at most.
+
+    All of them as much as the largest, but no more than those of all nodes together.
+    """
+    largest, total = size(row["MaxRSS"]), _MEMORY.search(row["TRESUsageInTot"])
+    tasks, nodes = max(1, int(row["NTasks"] or 0)), max(1, int(row["AllocNodes"] or 0))
+    if largest is None:
+        return None
+    bound = largest * -(-tasks // nodes)
+    together = size(total[1]) if total else None
+    return bound if together is None else max(largest, min(bound, together))
 
 
 def _numbered(attempts: Sequence[PastTask]) -> tuple[PastTask, ...]:

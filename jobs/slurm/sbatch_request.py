@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,10 @@ def parameters(
         without: nodes that are not wanted, beside those that the config's `sbatch:` excludes.
     """
     common = _common(cluster, name)
-    if without:
-        named = [str(common["additional_parameters"].get("exclude", "")), *without]
-        common["additional_parameters"] |= {"exclude": ",".join(filter(None, named))}
     memory = memory or cluster.memory
     return {
         **common,
+        "additional_parameters": _excluding(common["additional_parameters"], without),
         **_given(
             constraint=cluster.constraint,
             gres=cluster.gres,
@@ -59,18 +57,27 @@ def parameters(
 
 
 def small(
-    cluster: Cluster, *, name: str, after: Sequence[str] = (), begin: str | None = None
+    cluster: Cluster,
+    *,
+    name: str,
+    after: Sequence[str] = (),
+    begin: str | None = None,
+    without: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Of one small job, which starts when the jobs `after` have ended, however they ended.
 
     It asks as the cluster config does, but for what is for training only, and for what `follow_up` says
-    otherwise. `begin` is when it may start at the earliest, in Slurm's words.
+    otherwise. `begin` is when it may start at the earliest, in Slurm's words; `without` are nodes that are
+    not wanted where it goes to the partition of the config.
     """
     own = cluster.follow_up or FollowUp()
+    begins = {"begin": begin} if begin else {}
     options = {key: value for key, value in (cluster.sbatch or {}).items() if not key.startswith(_TRAINING)}
-    if own.memory:
+    if own.memory is not None:
         options.pop("mem-per-cpu", None)
-    memory = own.memory or (_SMALL_MEMORY if cluster.memory and "mem-per-cpu" not in options else None)
+        memory = own.memory
+    else:
+        memory = _SMALL_MEMORY if cluster.memory and "mem-per-cpu" not in options else 0
     return {
         **_common(cluster, name),
         **_given(
@@ -86,12 +93,9 @@ def small(
         "ntasks_per_node": 1,
         "cpus_per_task": own.cpus,
         "use_srun": False,
-        "additional_parameters": {
-            "requeue": True,
-            **options,
-            **({"begin": begin} if begin else {}),
-            **(own.sbatch or {}),
-        },
+        "additional_parameters": _excluding(
+            {"requeue": True, **options, **begins, **(own.sbatch or {})}, () if own.partition else without
+        ),
     }
 
 
@@ -119,6 +123,11 @@ def _common(cluster: Cluster, name: str) -> dict[str, Any]:
         "stderr_to_stdout": True,
         "additional_parameters": {"requeue": True, **(cluster.sbatch or {})},
     }
+
+
+def _excluding(options: Mapping[str, Any], nodes: Sequence[str]) -> dict[str, Any]:
+    named = [str(options.get("exclude", "")), *nodes]
+    return {**options, **({"exclude": ",".join(filter(None, named))} if nodes else {})}
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -82,6 +82,8 @@ def _stopped_here(store: Store, rows: Sequence[Row], journal: Journal, packs: Pa
     if not unchosen and not {row.run_id for row in rows} - settled(rows, packs):
         return ""
     died = [death.said for death in journal.deaths if death.given_up][-1:]
+    if alike := stopped_by_failures(store):
+        died = [alike.reason]
     why = ", ".join(died) or "no submission is at work"
     command = shlex.join(["regularize", "retry", str(store.folder)])
     return f"nothing goes on by itself: {why}; `{command}` continues"

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.status.going_on import given_up, reports_ahead, see, stopped, unheard
-from jobs.status.run_filters import EVERYTHING, Filter
+from jobs.status.run_filters import EVERYTHING, Filter, matching
 from jobs.status.run_states import RUN_STATES, age, pack_state, run_states, waits
+from jobs.status.starting import Starting, starting
 from jobs.store.failed_packs import Failure, failed_pack, grouped
 from jobs.store.journal import Death, damage
-from jobs.store.pack_status import Packs, read_packs
+from jobs.store.pack_status import Packs
 from jobs.store.planned_runs import Row, read_rows
+from jobs.store.remembered_packs import look_at_packs
 from jobs.store.unmeasured import unmeasured
 from jobs.submission.bad_nodes import bad_node_lines
 from jobs.submission.job_outcomes import Sight
@@ -62,11 +64,11 @@ class Overview:
 
     `ahead` are report runs that follow once strengths are chosen; `progress` is the share of all runs' steps
     that is done, theirs included, in [0, 1]. `deaths` are of this machine's workers. `broken` says what is
-    wrong with packs whose status cannot be read, `left_out` how many runs are not handed over
-    again, by reason; `follow_up` is the job that goes on by itself, `halted` what to do where none does
-    and something is left. `to_measure` are runs that are done, but measured otherwise than the sweep asks for
-    since. `time` is when it was so. `states` and `shares` (of its steps that is done)
-    are of single runs, those that were begun or handed over.
+    wrong with packs whose status cannot be read, `left_out` how many runs are not handed over again, by
+    reason; `starting` are jobs that run and do not train yet, `follow_up` is the job that goes on by itself,
+    `halted` what to do where none does and something is left. `to_measure` are runs that are done, but
+    measured otherwise than the sweep asks for since. `time` is when it was so. `states` and `shares` (of its
+    steps that is done) are of single runs, those that were begun or handed over; `packs` are what told it.
     """
 
     phases: Mapping[str, Counter[str]]
@@ -76,6 +78,7 @@ class Overview:
     failures: Sequence[Failure] = ()
     broken: Sequence[str] = ()
     queue: Sequence[Queue] = ()
+    starting: Sequence[Starting] = ()
     follow_up: Queue | None = None
     halted: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -87,6 +90,7 @@ class Overview:
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
     states: Mapping[str, str] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
+    packs: Packs = field(default_factory=Packs)
 
     @property
     def runs(self) -> Counter[str]:
@@ -109,6 +113,7 @@ class Overview:
             "active": [vars(active) for active in self.active],
             "failures": [group.to_json() for group in grouped(self.failures)],
             "queue": [vars(queue) for queue in self.queue],
+            "starting": [vars(each) for each in self.starting],
             "follow_up": vars(self.follow_up) if self.follow_up else None,
             "halted": self.halted,
             "left_out": dict(self.left_out),
@@ -132,7 +137,7 @@ def overview(
     """The states of the `wanted` of the runs `rows`, as the `packs` of the `store` and Slurm tell them."""
     now = now or datetime.now(UTC)
     states, shares = run_states(packs, sight, now)
-    rows = [row for row in rows if wanted.matches(row, states.get(row.run_id, "planned"))]
+    rows = rows if wanted == EVERYTHING else matching(rows, wanted, states)
     cells: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     phases: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
@@ -140,7 +145,7 @@ def overview(
         cells[row.regularizer, row.dataset][state] += 1
         phases[row.phase][state] += 1
     planned = {row.run_id for row in rows}
-    concerned = {pack_id: s for pack_id, s in packs.statuses.items() if planned.intersection(s.runs)}
+    concerned = {pack_id: s for pack_id, s in packs.statuses.items() if not planned.isdisjoint(s.runs)}
     return Overview(
         phases=phases,
         cells=cells,
@@ -151,12 +156,14 @@ def overview(
         failures=[failed_pack(i, s, store) for i, s in concerned.items() if _matters(s, states)],
         broken=sorted(packs.broken.values()),
         queue=_queues(sight, planned) if sight else (),
+        starting=starting(sight, packs, states, store.jobs, now) if sight else (),
         follow_up=_follow_up(sight) if sight else None,
         to_measure=len(unmeasured(rows, packs)),
         notes=_idle(concerned.values(), rows),
         time=now,
         states=states,
         shares=shares,
+        packs=packs,
     )
 
 
@@ -174,14 +181,15 @@ def _idle(statuses: Iterable[PackStatus], rows: Sequence[Row]) -> list[str]:
 def read_overview(
     store: Store, wanted: Filter = EVERYTHING, say: Callable[[str], None] = lambda _: None
 ) -> Overview:
-    """The overview of a store as it is now; Slurm is asked if jobs may be at work. Writes nothing.
+    """The overview of a store as it is now; Slurm is asked if jobs may be at work. Writes nothing
+    but what `look_at_packs` remembers.
 
     Raises:
         UserError: nothing was submitted to it, or its files are damaged.
     """
     rows = read_rows(store)
     sight, notes = see(store, say)
-    packs = read_packs(store)  # after the queue: whatever has left it has left its results
+    packs = look_at_packs(store)  # after the queue: whatever has left it has left its results
     left_out = given_up(store, rows, sight, packs)
     counts = Counter(left_out[row.run_id] for row in rows if row.run_id in left_out)
     halt = "" if notes else stopped(store, rows, sight, packs, left_out)

@@ -67,6 +67,7 @@ def plan_view(plan: Plan, kernels: str | None = None, left_open: Sequence[str] =
         share = f"{plan.measuring:.0%} of the time"
         asked = "; `evaluation:` in the sweep can ask for less" * (plan.measuring > 0.5)
         lines.append(f"{share} goes into measuring{asked}")
+    lines += _listed([f"up to {each}" for each in plan.sizes.said if plan.slices or plan.ahead], "")
     if kernels:
         lines.append(f"LeNet's stages: {kernels}")
     if plan.bytes:
@@ -82,6 +83,7 @@ def status_view(overview: Overview) -> Group:
         lines += [f"{phase}: {_counted(counts)}" for phase, counts in overview.phases.items()]
     lines += _listed([_active_line(active) for active in overview.active], "")
     lines += _listed([_queue_line(queue) for queue in overview.queue if queue.state != "RUNNING"], "")
+    lines += _listed([each.said for each in overview.starting], "")
     if overview.to_measure:
         runs = plural(overview.to_measure, "run")
         lines.append(f"{runs} done, but measured otherwise than the sweep asks for: `submit` measures again")

@@ -11,6 +11,7 @@ import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from jobs.cluster.cluster_config import MOST_HEARTBEAT
 from jobs.slurm.squeue import QueuedTask
 from jobs.store.pack_status import Packs, share
 from jobs.store.submit_lock import alive
@@ -20,7 +21,7 @@ from regularize.store import PackStatus
 RUN_STATES = (
     "planned", "queued", "running", "interrupted", "failed", "lost", "unknown", "done", "diverged"
 )  # fmt: skip
-SILENT_SECONDS = 60.0
+SILENT_SECONDS = 2.0 * MOST_HEARTBEAT
 DEAD_SECONDS = 10.0  # of a process that is gone, but might be of another container on this host
 ELSEWHERE_SECONDS = 600.0  # longer than what a pack does between two words, such as an evaluation
 # Of a job that Slurm has not started yet, or not again.
@@ -122,7 +123,7 @@ def _state(told: Told | None, fate: QueuedTask | str) -> str:
     if told and told.state in ("done", "diverged"):
         return told.state
     if isinstance(fate, QueuedTask):
-        if waits(fate) or not told or told.state == "interrupted" or not _since(told.status, fate.start):
+        if waits(fate) or not told or told.state == "interrupted" or not since(told.status, fate.start):
             return "queued"
         return told.state
     if told and told.state in ("failed", "interrupted"):
@@ -132,7 +133,7 @@ def _state(told: Told | None, fate: QueuedTask | str) -> str:
     return "unknown" if fate == UNKNOWN else "lost"
 
 
-def _since(status: PackStatus, start: datetime | None) -> bool:
+def since(status: PackStatus, start: datetime | None) -> bool:
     """Whether a pack said something after its job was started."""
     try:
         return start is None or datetime.fromisoformat(status.updated_at) >= start.astimezone(UTC)

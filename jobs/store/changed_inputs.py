@@ -93,12 +93,39 @@ def changed_inputs(
 def changed_code(store: Store, packs: Packs) -> list[Changed]:
     """The same for the code alone and what was last submitted: no sweep file is needed."""
     codes = {code for status in packs.statuses.values() for code in status.code.split("+") if code}
-    if not codes:
+    if codes <= {code_of().name}:  # that of whatever is made of nobody's own code
         return []
-    table = read_runs(store).select(["run_id", "config", "planned"]).to_pylist()
-    return changed_inputs(
-        store, packs, ((r["run_id"], _sources(r["config"]), "") for r in table if r["planned"])
-    )
+    table = read_runs(store, ["run_id", "pack_key", "planned"]).to_pylist()
+    planned = {row["run_id"]: row["pack_key"] for row in table if row["planned"]}
+    some = {key: run_id for run_id, key in planned.items()}  # what trains side by side has the same sources
+    configs = read_runs(store, ["pack_key", "config"], set(some.values())).to_pylist()
+    made_of = {row["pack_key"]: _sources(row["config"]) for row in configs}
+    return changed_inputs(store, packs, ((run_id, made_of[key], "") for run_id, key in planned.items()))
+
+
+def unlike_data(store: Store, packs: Packs) -> list[str]:
+    """A sentence for each data set whose runs were trained on several contents, as where nodes have copies of
+    their own; none where that was accepted.
+    """
+    known = {entry.name for entry in accepted(store) if entry.kind == "data"}
+    statuses = [status for status in packs.statuses.values() if status.data and _counts(status)]
+    if len({status.data for status in statuses}) < 2:
+        return []
+    names = dict(zip(*read_runs(store, ["run_id", "dataset"]).to_pydict().values(), strict=True))
+    found: dict[str, dict[str, list[PackStatus]]] = defaultdict(lambda: defaultdict(list))
+    for status in statuses:
+        for dataset in {names[run_id] for run_id in status.runs if run_id in names}:
+            found[dataset][status.data].append(status)
+    said = []
+    for dataset, contents in found.items():
+        if len(contents.keys() - known) > 1:
+            parts = (
+                f"{plural(sum(len(each.runs) for each in of_content), 'run')} on {content} "
+                f"({', '.join(sorted({each.host for each in of_content}))})"
+                for content, of_content in contents.items()
+            )
+            said.append(f"the runs on {dataset} were not trained on the same data: {', '.join(parts)}")
+    return said
 
 
 def _sources(config: str) -> tuple[str, ...]:

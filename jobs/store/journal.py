@@ -114,6 +114,14 @@ def read_journal(path: Path) -> Journal:
     return replace(journal, handed=tuple(sorted(every, key=lambda each: each.line)))
 
 
+def journal_size(path: Path) -> int:
+    """Bytes, 0 before there is one; it only grows."""
+    try:
+        return path.lstat().st_size
+    except OSError:  # `read_journal` says why
+        return 0
+
+
 def say_damaged(path: Path) -> None:
     """Name the lines that are damaged, once, by the holder of the store's lock."""
     if lines := read_journal(path).damaged:

@@ -3,34 +3,49 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
+from regularize.awaited import each_of
 from regularize.errors import UserError
 from regularize.opened import read_end
 from regularize.store import PackPaths, PackStatus, Store
 
 STATES = ("running", "interrupted", "done", "failed")
-_AT_ONCE = 32  # packs read side by side: on a network file system reading is waiting
-_EACH = 16  # packs at a time to each thread, so that handing them out costs nothing
-_WAITING = 0.001  # seconds a pack: what takes longer is waiting
 
 
 @dataclass(frozen=True)
 class Packs:
-    """Statuses by pack id, and what is wrong with those that cannot be read, by pack id."""
+    """Statuses by pack id, and what is wrong with those that cannot be read, by pack id.
+
+    `folders` says, of those packs that `remembered_packs` can know again by it, what changes with the folder.
+    """
 
     statuses: Mapping[str, PackStatus] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
-    def done(self) -> dict[str, bool]:
+    def done(self) -> Mapping[str, bool]:
         """The finished runs, each with whether it diverged."""
+        return self._done
+
+    @cached_property
+    def _done(self) -> dict[str, bool]:
         return {
             run_id: run_id in status.diverged
+            for status in self.statuses.values()
+            if status.state == "done"
+            for run_id in status.runs
+        }
+
+    @cached_property
+    def measured(self) -> Mapping[str, str]:
+        """For the finished runs the `Evaluation.text` that they were measured by."""
+        return {
+            run_id: status.evaluation
             for status in self.statuses.values()
             if status.state == "done"
             for run_id in status.runs
@@ -40,7 +55,11 @@ class Packs:
 def read_packs(store: Store, before: Packs | None = None, changing: Collection[str] = ()) -> Packs:
     """Every pack that was begun; those done `before` are not read again, unless they are `changing`."""
     known = before.statuses if before else {}
-    folders = _folders(store.packs)
+    folders, brought = _folders(store.packs), store.verified.exists()
+
+    def look(folder: Path) -> tuple[str, PackStatus | str | None]:
+        return _status_or_why_not(folder, brought)
+
     stay = {
         folder.name: known[folder.name]
         for folder in folders
@@ -48,7 +67,7 @@ def read_packs(store: Store, before: Packs | None = None, changing: Collection[s
     }
     found: dict[str, PackStatus | str | None] = {
         **stay,
-        **dict(_read([f for f in folders if f.name not in stay])),
+        **dict(each_of([f for f in folders if f.name not in stay], look)),
     }
     ordered = [(folder.name, found[folder.name]) for folder in folders]
     return Packs(
@@ -57,32 +76,16 @@ def read_packs(store: Store, before: Packs | None = None, changing: Collection[s
     )
 
 
-def _read(folders: list[Path]) -> Iterator[tuple[str, PackStatus | str | None]]:
-    """Packs by their ids: their status, why it cannot be read, or None before they were begun."""
-
-    def some(part: list[Path]) -> list[tuple[str, PackStatus | str | None]]:
-        return [(folder.name, _status_or_why_not(folder)) for folder in part]
-
-    first, *rest = (folders[start : start + _EACH] for start in range(0, len(folders) or 1, _EACH))
-    begun = time.perf_counter()
-    yield from some(first)
-    if time.perf_counter() - begun < _WAITING * len(first):  # then threads only get in each other's way
-        yield from some([folder for part in rest for folder in part])
-        return
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for each in pool.map(some, rest):
-            yield from each
-
-
-def _status_or_why_not(folder: Path) -> PackStatus | str | None:
+def _status_or_why_not(folder: Path, brought: bool) -> tuple[str, PackStatus | str | None]:
+    """A pack by its id: its status, why it cannot be read, or None before it was begun."""
     try:
-        return read_pack(PackPaths(folder))
+        return folder.name, read_pack(PackPaths(folder), brought)
     except ValueError as error:
-        return str(error)
+        return folder.name, str(error)
 
 
-def read_pack(paths: PackPaths) -> PackStatus | None:
-    """A pack's status; None before it was begun.
+def read_pack(paths: PackPaths, brought: bool | None = None) -> PackStatus | None:
+    """A pack's status; None before it was begun. `brought` is whether `sync` brought it, where that is known.
 
     A pack that says it is done but of whose files one is gone, of another size, or was set aside as
     damaged, counts as failed: it has to be trained again.
@@ -99,7 +102,7 @@ def read_pack(paths: PackPaths) -> PackStatus | None:
     numbers = (status.step, status.steps, status.epoch, status.epochs, status.pid, status.seconds)
     if status.state not in STATES or not all(isinstance(number, int | float) for number in numbers):
         raise ValueError(f"{paths.status} is not a status that this version knows")
-    lacking = status.state == "done" and paths.missing(status)
+    lacking = status.state == "done" and paths.missing(status, brought=brought)
     return replace(status, state="failed", step=0) if lacking else status
 
 
@@ -135,7 +138,8 @@ def share(status: PackStatus) -> float:
 
 def _folders(packs: Path) -> list[Path]:
     try:
-        return sorted(Path(entry.path) for entry in os.scandir(packs) if entry.is_dir(follow_symlinks=False))
+        entries = (entry for entry in os.scandir(packs) if entry.is_dir(follow_symlinks=False))
+        return [Path(entry.path) for entry in sorted(entries, key=lambda entry: entry.name)]
     except FileNotFoundError:
         return []
     except OSError as error:  # a file in its place, a link to itself, no permission

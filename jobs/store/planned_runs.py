@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from sys import intern
+from typing import TYPE_CHECKING, Any
 
 from jobs.store.runs_table import read_runs
 from regularize.errors import UserError
 from regularize.store import Store
 
-_COLUMNS = ("run_id", "phase", "dataset", "per_class", "model", "regularizer", "planned", "evaluation")
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_AT_ONCE = 5000
+COLUMNS = ("run_id", "phase", "dataset", "per_class", "model", "regularizer", "planned", "evaluation")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """What a status says of a run beside its state."""
 
@@ -33,8 +38,13 @@ def read_rows(store: Store) -> list[Row]:
     """
     if not store.runs.exists():
         raise nothing_submitted(store.runs)
-    table = read_runs(store).select(_COLUMNS).to_pylist()
-    return rows([row for row in table if row["planned"]])
+    return rows(read_runs(store, COLUMNS))
+
+
+def planned(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """The rows of the runs that are planned, some at a time: as dicts all would take ten times the table."""
+    for batch in table.to_batches(max_chunksize=_AT_ONCE):
+        yield from (row for row in batch.to_pylist() if row["planned"])
 
 
 def nothing_submitted(lacking: Path) -> UserError:
@@ -45,18 +55,18 @@ def nothing_submitted(lacking: Path) -> UserError:
     )
 
 
-def rows(table: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Rows of `runs.parquet` with their labels."""
-    several = len({row["model"] for row in table}) > 1
+def rows(table: pa.Table) -> list[Row]:
+    """The planned rows of `runs.parquet` with their labels."""
+    several = len({row["model"] for row in planned(table.select(["model", "planned"]))}) > 1
     return [
         Row(
             run_id=row["run_id"],
-            phase=row["phase"],
-            dataset=dataset_label(row["dataset"], row["per_class"]),
-            regularizer=f"{row['regularizer']} ({row['model']})" if several else row["regularizer"],
-            evaluation=row.get("evaluation") or "",
+            phase=intern(row["phase"]),  # a hundred thousand runs have few different words
+            dataset=intern(dataset_label(row["dataset"], row["per_class"])),
+            regularizer=intern(f"{row['regularizer']} ({row['model']})" if several else row["regularizer"]),
+            evaluation=intern(row["evaluation"] or ""),
         )
-        for row in table
+        for row in planned(table)
     ]
 
 

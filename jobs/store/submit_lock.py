@@ -173,8 +173,17 @@ def _holder() -> dict[str, Any]:
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "born": born(os.getpid()),
+        "numbers": _numbers(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _numbers() -> str | None:
+    """Within which processes this one's number means it, as some containers have numbers of their own."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return None
 
 
 def _acquire(path: Path, mine: Path, kind: Kind) -> None:
@@ -229,7 +238,7 @@ def _check_dead(path: Path, text: bytes, silent: float, kind: Kind) -> None:
     try:
         holder = unsealed(parsed(text))
         host, pid, since = str(holder["host"]), int(holder["pid"]), str(holder["since"])
-        began = holder.get("born")  # earlier versions did not say
+        began, numbers = holder.get("born"), holder.get("numbers")  # earlier versions did not say
     except (ValueError, KeyError, TypeError):
         if silent > kind.stale_seconds:
             return
@@ -238,7 +247,9 @@ def _check_dead(path: Path, text: bytes, silent: float, kind: Kind) -> None:
             f"{path} is damaged: whether a submission holds it cannot be read; if it stays silent for "
             f"{left:.0f} s more it is taken over, so try `regularize submit` again then"
         ) from None
-    if _dead(pid, began, host, silent > kind.stale_seconds):
+    stale = silent > kind.stale_seconds
+    here = numbers is None or numbers == _numbers()
+    if _dead(pid, began, host, stale) if here else stale:
         return
     raise LockedError(f"{kind.doing} by process {pid} on {host} since {since} (it holds {path})")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ def save(store: Store, sweep: Sweep, saved: Saved) -> None:
     write_text(store.sweep, sweep.text)
     root = str(saved.data_root) if saved.data_root else None
     settings = {"cluster": saved.cluster.to_json(), "data_root": root, "sweep": _digest(sweep.text.encode())}
-    write_json(store.submission, settings | {"report_runs": report_count(sweep)})
+    write_json(store.submission, settings | {"report_runs": report_count(sweep), "ranks": dict(sweep.ranks)})
 
 
 def report_runs(store: Store) -> int:
@@ -64,10 +64,13 @@ def load_saved_sweep(store: Store) -> Sweep:
     """
     from jobs.sweep.sweep_file import load_sweep
 
+    ranks: dict[str, int] = {}
     with suppress(OSError, ValueError, KeyError, TypeError):  # which loading says, or `load`
-        if read_json(store.submission)["sweep"] != _digest(read_whole(store.sweep)):
+        settings = read_json(store.submission)
+        if settings["sweep"] != _digest(read_whole(store.sweep)):
             raise DamagedFileError(store.sweep, "it is not what was submitted last")
-    return load_sweep(store.sweep)
+        ranks = {str(name): int(number) for name, number in settings.get("ranks", {}).items()}
+    return replace(load_sweep(store.sweep), ranks=ranks)
 
 
 def _digest(text: bytes) -> str:

@@ -11,12 +11,7 @@ from regularize.evaluation.measurement import meets
 
 def unmeasured(rows: Iterable[Row], packs: Packs) -> set[str]:
     """Their ids, of planned runs `rows`."""
-    measured = {
-        run_id: status.evaluation
-        for status in packs.statuses.values()
-        if status.state == "done"
-        for run_id in status.runs
-    }
+    measured = packs.measured
     return {
         row.run_id
         for row in rows

@@ -41,14 +41,15 @@ def halted(
 def silence(sight: Sight, done: Collection[str], minutes: int) -> list[str]:
     """What to say of jobs of which Slurm, or squeue, has no word; `minutes` is the cluster's time limit."""
     lines = []
-    unheard = [(h, index) for h, index in sight.unheard if h.elements and not {*h.runs(index)} <= {*done}]
+    over = set(done)
+    unheard = [(h, index) for h, index in sight.unheard if h.elements and not over.issuperset(h.runs(index))]
     if unheard:
         ends = [deadline(sight.journal, handed, index, minutes) for handed, index in unheard]
         if known := [end for end in ends if end]:
             then = f"`regularize submit` hands them over again after {max(known).astimezone():%b %d %H:%M}"
         else:
             then = "`regularize submit` looks again"
-        runs = {run_id for handed, index in unheard for run_id in handed.runs(index)} - {*done}
+        runs = {run_id for handed, index in unheard for run_id in handed.runs(index)} - over
         lines.append(
             f"{plural(len(runs), 'run')} unknown: neither squeue nor sacct has a word of job "
             f"{_named(handed for handed, _ in unheard)}, which may be at work; {then}, when it cannot be; "

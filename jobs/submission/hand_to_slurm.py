@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
@@ -14,7 +15,7 @@ from typing import Any
 
 from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError, JobPaths
 
-from jobs.cluster.cluster_config import Cluster
+from jobs.cluster.cluster_config import MOST_HEARTBEAT, Cluster
 from jobs.code_copy.own_copy import copy_for_jobs, hold, lines
 from jobs.planning.job_arrays import Slices
 from jobs.slurm import interpreter
@@ -29,13 +30,15 @@ from jobs.store.journal import Journal, append
 from jobs.store.submitted_settings import Saved
 from jobs.submission.bad_nodes import bad_nodes
 from jobs.support.own_folder import own_folder
-from jobs.worker.slurm_task import SRUN_ARGS, TEARDOWN, Task
+from jobs.worker.one_pack import HEARTBEAT
+from jobs.worker.slurm_task import Task, prologue, srun_args, teardown
 from regularize.errors import UserError
 from regularize.store import Store
 from regularize.whole_files import naming_failures, naming_full_disk
 
-_PICKLE = re.compile(r"(\d+(?:_\d+)?)(?:_\d+_result|_submitted)\.pkl")
+_OF_A_JOB = re.compile(r"(\d+(?:_\d+)?)(?:(?:_\d+_result|_submitted)\.pkl|-\d+)")
 LATER = "now+10minutes"
+BEATS_A_SECOND = 50  # of all packs together, each a file or two on the store's file system
 _STRAY = re.compile(r"[0-9a-f]{32}\.pkl|\.submission_file_[0-9a-f]{32}\.sh")
 
 
@@ -146,9 +149,9 @@ class ToSlurm:
         tasks = interpreter.of_tasks(cluster, self.store.folder.parent, self.saved.data_root)
         python = tasks if handed.elements else interpreter.of_follow_up(cluster)
         executor = ParsableExecutor(folder=self.store.jobs, python=python)
-        without = () if handed.after or not handed.elements else self.without
-        asked = _parameters(cluster, handed, parallel, without, self.store.logs)
-        executor.update_parameters(**{**asked, "setup": [*asked.get("setup", ()), *lines(self.code)]})
+        asked = _parameters(cluster, handed, parallel, self.without, self.store)
+        setup = [*asked.get("setup", ()), *lines(self.code)]
+        executor.update_parameters(**{**asked, "setup": setup})
         waited, wait = 0.0, FIRST_WAIT
         while True:
             try:
@@ -193,11 +196,20 @@ class ToSlurm:
             minutes=handed.minutes or cluster.time,
             signal_seconds=cluster.signal_seconds,
             checkpoint_minutes=cluster.checkpoint_minutes,
+            heartbeat_seconds=heartbeat(cluster, handed.elements),
             scratch=cluster.scratch,
             needs_gpu=bool(cluster.gpus_asked) and not cluster.allow_cpu,
             max_failures=cluster.max_failures,
             own_code=None if self.own_code is None else tuple(self.own_code),
         )
+
+
+def heartbeat(cluster: Cluster, elements: Sequence[Element]) -> float:
+    """Seconds between two words of a pack: a metadata server has to bear those of all that train at once."""
+    at_once = min(len(elements), cluster.array_parallelism or len(elements))
+    packs = at_once * (1 if cluster.mode == "ddp" else max(map(len, elements), default=1))
+    adapted = min(max(HEARTBEAT, packs / BEATS_A_SECOND), float(MOST_HEARTBEAT))
+    return cluster.heartbeat_seconds or adapted
 
 
 def clear_stray(store: Store) -> None:
@@ -209,12 +221,14 @@ def clear_stray(store: Store) -> None:
 
 
 def clear_ended(store: Store, known: Journal) -> None:
-    """Remove submitit's pickles of jobs that have ended."""
+    """Remove submitit's pickles of jobs that have ended, and what their ranks said to each other."""
     ended = {handed.slurm_id(index) for handed in known.handed for index in handed.endings}
     if ended and store.jobs.is_dir():
         for path in store.jobs.iterdir():
-            job = _PICKLE.fullmatch(path.name)
-            if job and job[1] in ended:
+            job = _OF_A_JOB.fullmatch(path.name)
+            if job and job[1] in ended and path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif job and job[1] in ended:
                 path.unlink(missing_ok=True)
 
 
@@ -223,11 +237,13 @@ def _line(error: Exception) -> str:
 
 
 def _parameters(
-    cluster: Cluster, handed: Handed, parallel: int | None, without: Sequence[str], logs: Path
+    cluster: Cluster, handed: Handed, parallel: int | None, without: Sequence[str], store: Store
 ) -> dict[str, Any]:
+    logs, mode = store.logs, cluster.mode if handed.elements else "spread"
     name = "%A_%a" if handed.jobs > 1 else "%j"
     if not handed.elements:
-        asked = small(cluster, name=handed.name, after=handed.after, begin=None if handed.after else LATER)
+        begin = None if handed.after else LATER
+        asked = small(cluster, name=handed.name, after=handed.after, begin=begin, without=without)
     else:
         asked = parameters(
             cluster,
@@ -238,9 +254,10 @@ def _parameters(
             without=without,
         )
         # submitit writes logs beside what it runs; of two outputs, Slurm takes the latter.
-        asked["srun_args"] = [*SRUN_ARGS, "--output", str(logs / f"{name}_%t_log.out")]
+        asked["srun_args"] = [*srun_args(mode), "--output", str(logs / f"{name}_%t_log.out")]
     asked["additional_parameters"] |= {"output": str(logs / f"{name}_0_log.out")}
-    return {**asked, "teardown": list(TEARDOWN)}
+    setup = [*asked.get("setup", ()), *prologue(mode, logs)]
+    return {**asked, "setup": setup, "teardown": teardown(mode, store.jobs)}
 
 
 def _ids(element: Slices) -> Element:

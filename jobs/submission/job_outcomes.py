@@ -14,7 +14,7 @@ from jobs.slurm.client import Slurm
 from jobs.slurm.sacct import PastTask
 from jobs.slurm.squeue import QueuedTask
 from jobs.store.handed import Handed
-from jobs.store.journal import Journal, read_journal
+from jobs.store.journal import Journal, journal_size, read_journal
 
 Place = tuple[str, int]
 """One job of what was handed over: the token of the request and the index in its array."""
@@ -110,9 +110,9 @@ def unasked(journal: Journal) -> Sight:
 def look_now(path: Path, slurm: Slurm) -> Sight:
     """As `look`, at a journal that the follow-up may be writing: it may hand over its successor and end."""
     while True:
-        journal = read_journal(path)
-        sight = look(journal, slurm)
-        if sight.live or len(read_journal(path).handed) == len(journal.handed):
+        size = journal_size(path)
+        sight = look(read_journal(path), slurm)
+        if sight.live or journal_size(path) == size:
             return sight
 
 
@@ -139,6 +139,24 @@ def look(journal: Journal, slurm: Slurm) -> Sight:
         place for handed, index in sight.unheard if (place := (handed.token, index)) in journal.ended_by_us
     }
     return replace(sight, gone={**sight.gone, **dict.fromkeys(ours, CANCELLED)})
+
+
+def at_work(job_ids: Sequence[str], slurm: Slurm) -> dict[str, bool | None]:
+    """Whether jobs of which only the ids are known are at work or wait; None where nobody has a word of one.
+
+    As in `look`: of squeue and sacct silence is no answer, of the controller it is none either.
+    """
+    found: dict[str, bool | None] = dict.fromkeys(job_ids)
+    for task in slurm.queue(job_ids):
+        found[task.job_id] = bool(found.get(task.job_id)) or task.state not in ENDED
+    for job_id in [job_id for job_id in job_ids if found[job_id] is None]:
+        past = [task for task in slurm.accounting([job_id]) or () if task.job_id == job_id]
+        last = {task.index: task for task in past}.values()
+        if last:
+            found[job_id] = any(task.state not in ENDED and not _overdue(task) for task in last)
+        elif (shown := slurm.shown(job_id)) is not None:
+            found[job_id] = any(task.state not in ENDED for task in shown)
+    return found
 
 
 def _with_accounts(sight: Sight, asked: Iterable[Handed], past: Sequence[PastTask]) -> Sight:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from jobs.store.journal import append, read_journal, say_damaged
 from jobs.store.pack_status import Packs, read_packs, share
 from jobs.submission.continuation import deadline
 from jobs.submission.hand_to_slurm import ToSlurm, clear_ended
-from jobs.submission.job_outcomes import ENDED, UNKNOWN, Sight, look
+from jobs.submission.job_outcomes import UNKNOWN, Sight, at_work, look
 from jobs.support.readable_numbers import plural
 from regularize.config import pack_id
 from regularize.errors import UserError
@@ -56,11 +57,12 @@ def reconcile(way: ToSlurm) -> tuple[Sight, Packs]:
 
 def _without_what_is_over(sight: Sight, packs: Packs, minutes: int) -> Sight:
     """Of what Slurm has no word: what can no longer be at work, or has nothing to do any more, is gone."""
+    done = packs.done().keys()
     over = {
         (handed.token, index): UNKNOWN
         for handed, index in sight.unheard
         if not handed.elements
-        or _all_done(handed, index, packs)
+        or _all_done(handed, index, done)
         or ((since := deadline(sight.journal, handed, index, minutes)) and since < datetime.now(UTC))
     }
     return replace(sight, gone={**sight.gone, **over})
@@ -75,17 +77,25 @@ def _note_silence(path: Path, sight: Sight) -> None:
         append(path, "heard", elements=again)
 
 
-def _all_done(handed: Handed, index: int, packs: Packs) -> bool:
+def _all_done(handed: Handed, index: int, done: Collection[str]) -> bool:
     """Whether all packs of an element are done; those that are to be measured again are not told apart."""
-    return not handed.measures and packs.done().keys() >= set(handed.runs(index))
+    return not handed.measures and all(run_id in done for run_id in handed.runs(index))
 
 
 def _check_strays(way: ToSlurm) -> None:
-    queue = way.slurm.queue(read_journal(way.store.journal).strays)
-    if live := sorted({task.job_id for task in queue if task.state not in ENDED}):
+    """Nothing is handed over beside a job of which nobody knows what it trains."""
+    path, strays = way.store.journal, read_journal(way.store.journal).strays
+    live = at_work(strays, way.slurm)
+    if jobs := sorted(job_id for job_id, yes in live.items() if yes):
         raise UserError(
-            f"what job {', '.join(live)} in Slurm's queue trains stood in a damaged line of "
-            f"{way.store.journal}: wait for its end, or `scancel {' '.join(live)}`, then submit again"
+            f"what job {', '.join(jobs)} in Slurm's queue trains stood in a damaged line of "
+            f"{path}: wait for its end, or `scancel {' '.join(jobs)}`, then submit again"
+        )
+    if jobs := sorted(job_id for job_id, yes in live.items() if yes is None):
+        raise UserError(
+            f"what job {', '.join(jobs)} trains stood in a damaged line of {path}, and whether it has ended "
+            "cannot be found out: squeue, sacct and scontrol are silent; nothing has been submitted, "
+            "try again"
         )
 
 
@@ -134,8 +144,15 @@ def _progress(handed: Handed, index: int, packs: Packs) -> bool:
         return True
     ids = (pack_id(runs) for slice_ in handed.elements[index] for runs in slice_)
     measures = {i: settings for settings, measured in handed.measures.items() for i in measured}
-    statuses = ((i, packs.statuses[i]) for i in ids if i in packs.statuses)
+    statuses = [(i, packs.statuses[i]) for i in ids if i in packs.statuses]
+    if any(_failed_in(handed.slurm_id(index), status) for _, status in statuses):
+        return True  # a person has to see to them; those behind them come next
     return any(_brought_on(status, handed.begun.get(i, 0.0), measures.get(i)) for i, status in statuses)
+
+
+def _failed_in(job: str, status: PackStatus) -> bool:
+    failed = status.state == "failed" or status.measuring_failed
+    return failed and status.job.rpartition("_")[0] == job
 
 
 def _brought_on(status: PackStatus, begun: float, measures: str | None) -> bool:

@@ -13,6 +13,7 @@ from jobs.planning.plan import IN_HAND, Plan
 from jobs.planning.prepare_submission import Submission, next_plan, warn
 from jobs.slurm.accounts import with_one_account
 from jobs.slurm.client import Slurm
+from jobs.slurm.least import follow_up_below, for_follow_up, training_below
 from jobs.slurm.limits import Limits
 from jobs.slurm.sbatch_request import parameters, script
 from jobs.store import provenance
@@ -74,6 +75,7 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
     limits = slurm.limits(cluster)
     if limits.max_time is not None and cluster.time > limits.max_time:
         _refuse_time(cluster, limits, slurm)
+    _refuse_too_little(cluster, limits, slurm)
     room = _room(limits, cluster.max_jobs, sight)
     without = {**verdict.left_out, **dict.fromkeys(sight.live_runs(), IN_HAND)}
     if room < UNLIMITED:  # packs are cut for the jobs that there will be
@@ -99,12 +101,29 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
 
 
 def _refuse_time(cluster: Cluster, limits: Limits, slurm: Slurm) -> None:
-    """Refuse a time limit with which a job would never start; where it is a user's limit, Slurm is asked."""
+    """Refuse a time limit with which a job would never start; where it is a user's limit, Slurm is asked.
+
+    What Slurm takes then is handed over and said, as a limit that it does not deny makes jobs wait for ever.
+    """
+    why = f"time is {cluster.time} minutes, but {limits.time_of or 'this Slurm'} allows {limits.max_time}"
     request = parameters(cluster, name="rs-check")
     if limits.sure or slurm.test_only(script("true", "logs", request)).code:
-        raise UserError(
-            f"time is {cluster.time} minutes, but {limits.time_of or 'this Slurm'} allows {limits.max_time}"
-        )
+        raise UserError(why)
+    slurm.say(f"{why}: Slurm takes such jobs, and may never start them")
+
+
+def _refuse_too_little(cluster: Cluster, limits: Limits, slurm: Slurm) -> None:
+    """Refuse jobs that Slurm would take and, as they ask for less than their quality of service wants, never
+    start.
+    """
+    if why := training_below(cluster, limits.least):
+        raise UserError(f"jobs of {cluster.name}: {why}; ask for more, or set another `qos:`")
+    if cluster.follow_up:
+        asked = for_follow_up(cluster)
+        least = limits.least if asked == cluster else slurm.limits(asked).least
+        why, todo = follow_up_below(cluster, least)
+        if why:
+            raise UserError(f"the job that follows: {why}; {todo}, or `follow_up: false`")
 
 
 def _room(limits: Limits, max_jobs: int | None, sight: Sight) -> int:

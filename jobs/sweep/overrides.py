@@ -18,12 +18,22 @@ def overridden(tree: Node, setting: str) -> Node:
     Raises:
         UserError: not of the form `PATH=VALUE`, or the path goes through a value with no fields.
     """
+    keys, value = value_of(setting)
+    return _replaced(tree, keys, value)
+
+
+def value_of(setting: str) -> tuple[list[str], Node]:
+    """The path of `PATH=VALUE`, and the tree of its value.
+
+    Raises:
+        UserError: it is not of that form, or the value is not YAML.
+    """
     where = f"--set {setting}"
     path, equals, value = setting.partition("=")
     keys = [key.strip() for key in path.split(".")]
     if not equals or not all(keys):
         raise UserError(f"{where}: must be PATH=VALUE, such as training.epochs=5")
-    return _replaced(tree, keys, parse_option(value, where, keys[-1]))
+    return keys, parse_option(value, where, keys[-1])
 
 
 def _replaced(node: Node, keys: list[str], leaf: Node) -> Node:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from jobs.sweep.drawn_settings import draw
+from jobs.sweep.own_training import OWN, Own, own_training
 from jobs.sweep.strength_values import Range, read_numbers, read_range
-from jobs.sweep.tuned_settings import Axis, built
+from jobs.sweep.tuned_settings import Axis, Shared, built
 from jobs.sweep.yaml_checks import Node, overlaid
 from regularize.config import Term
 from regularize.errors import UserError, unknown
 from regularize.named_objects import is_named
 from regularize.regularizers import REGULARIZERS, Technique, full_name, technique
-from regularize.training_config import STARTS, Training
 
 MOST_CANDIDATES = 10_000  # of one entry: a product grows fast
 OF_ENTRY = {
@@ -27,8 +27,7 @@ OF_ENTRY = {
     "Example: `compose: [l2, dropout], l2: {strength: 5e-4}, dropout: {p: 0.5}`.",
     "points": "Combinations of strengths one by one, in place of all that lists give. "
     "Example: `technique: elastic_net, points: [{l1: 1e-5, l2: 1e-4}, {l1: 1e-4, l2: 1e-3}]`.",
-    "start": "How the entry's weights start; as `training` says unless given. "
-    "Example: `technique: none, start: orthogonal`.",
+    **OWN,
 }
 """What an entry may have beside the strengths and options of its techniques."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,63}")
@@ -41,15 +40,15 @@ Terms = tuple[Term, ...]
 class Entry:
     """One word of the sweep's `regularizers`, and the terms it stands for at each strength.
 
-    There is at least one candidate; the only one of technique `none` is the empty tuple. `start` is how its
-    weights start, None as the training says. With a budget, `drawn` are the settings to try; else every
-    candidate is tried with every tuned setting.
+    There is at least one candidate; the only one of technique `none` is the empty tuple. `own` is what its
+    training has otherwise. With a budget, `drawn` are the settings to try; else every candidate is tried with
+    every tuned setting.
     """
 
     name: str
     candidates: tuple[Terms, ...]
-    start: str | None = None
-    drawn: tuple[tuple[Terms, Training], ...] = ()
+    own: Own = ()
+    drawn: tuple[tuple[Terms, Shared], ...] = ()
 
     @property
     def techniques(self) -> tuple[str, ...]:
@@ -70,18 +69,22 @@ class _Candidate(NamedTuple):
     where: str
     entry: str
     terms: Terms
-    training: Training | None = None
+    shared: Shared | None = None
 
 
 def read_entries(
-    regularizers: Node, changes: Node | None = None, budget: Budget | None = None
+    regularizers: Node,
+    changes: Node | None = None,
+    budget: Budget | None = None,
+    training: Mapping[str, Node] | None = None,
+    varied: Collection[str] = (),
 ) -> tuple[Entry, ...]:
     """The entries in the order of the file, with the `changes` that one dataset makes to them.
 
     An entry is a technique by its own name, one under another name (`technique: l2`), or several at
     once (`compose: [l2, dropout]`, then a mapping for each). Strengths are as in `read_numbers`; of
-    several lists the product is taken. `points` lists combinations of strengths instead. `start` is how
-    the weights start. With a budget so many settings are drawn, and strengths may be ranges.
+    several lists the product is taken; `points` lists combinations instead. An entry may train otherwise than
+    `training` says, see `own_training`. With a budget so many settings are drawn, also from ranges.
 
     Raises:
         UserError: whatever is not valid, and two candidates that are the same run.
@@ -95,18 +98,17 @@ def read_entries(
     seen: dict[str, _Candidate] = {}
     for name, node in fields.items():
         node = _with_changes(node, changed[name]) if name in changed else node
-        own = node.mapping().get("start")
-        start = None if own is None else own.choice("start", STARTS)
-        node = _without(node, "start")
+        own = own_training(node, training or {}, varied)
+        node = _without(node, *OWN)
         candidates = _drawn(name, node, budget) if budget else _candidates(name, node)
         for candidate in candidates:
-            _refuse_repeated(candidate, start, seen)
+            _refuse_repeated(candidate, own, seen)
         entries.append(
             Entry(
                 name=name,
                 candidates=tuple(dict.fromkeys(candidate.terms for candidate in candidates)),
-                start=start,
-                drawn=tuple((each.terms, each.training) for each in candidates if each.training),
+                own=own,
+                drawn=tuple((each.terms, each.shared) for each in candidates if each.shared),
             )
         )
     return tuple(entries)
@@ -134,10 +136,10 @@ def _with_changes(entry: Node, change: Node) -> Node:
     return replace(entry, value=fields)
 
 
-def _refuse_repeated(candidate: _Candidate, start: str | None, seen: dict[str, _Candidate]) -> None:
+def _refuse_repeated(candidate: _Candidate, own: Own, seen: dict[str, _Candidate]) -> None:
     # As many digits as in RunConfig.strength, the text by which a strength is chosen.
     digest = [(t.technique, t.options, [(n, f"{v:.12g}") for n, v in t.strengths]) for t in candidate.terms]
-    first = seen.setdefault(repr((digest, start, candidate.training)), candidate)
+    first = seen.setdefault(repr((digest, own, candidate.shared)), candidate)
     if first is not candidate:
         strengths = " ".join(f"{n}={v:.12g}" for t in candidate.terms for n, v in t.strengths)
         raise UserError(

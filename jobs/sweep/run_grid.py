@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from jobs.sweep.sweep_file import Sweep
 from regularize.config import RunConfig
 from regularize.errors import UserError
+from regularize.evaluation.settings import Evaluation
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_REMEMBERED = 10_000  # candidates, in a phase
 
 
 class Cell(NamedTuple):
@@ -20,7 +24,7 @@ class Cell(NamedTuple):
 
     dataset: str
     per_class: int | None  # None: all examples
-    model: str
+    model: str  # with what is listed under `training`, as the column `model` of the tables has it
     regularizer: str
     repetition: int = 0
 
@@ -42,6 +46,7 @@ Widened = Mapping[Cell, Sequence[Candidate]]
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
     config: RunConfig
+    model: str  # see `Cell`
     phase: str  # tune | report
     strength: str  # see `Candidate`
     repetition: int = 0  # of choosing and reporting
@@ -51,11 +56,7 @@ class PlannedRun:
 def tune_runs(sweep: Sweep, widened: Widened | None = None) -> list[PlannedRun]:
     """Every strength × tune seed; none where the sweep has a single phase."""
     cells = candidates_of(sweep, widened)
-    return [
-        run
-        for cell, candidates in cells.items()
-        for run in _planned(candidates, sweep, "tune", cell.repetition)
-    ]
+    return [run for cell, candidates in cells.items() for run in _planned(candidates, sweep, "tune", cell)]
 
 
 def report_runs(
@@ -74,16 +75,21 @@ def report_runs(
     for cell, candidates in candidates_of(sweep, widened).items():
         if chosen is not None:
             candidates = _matching(cell, candidates, chosen[cell]) if cell in chosen else []
-        runs += _planned(candidates, sweep, "report", cell.repetition)
+        runs += _planned(candidates, sweep, "report", cell)
     return runs
 
 
 def every_run(sweep: Sweep) -> list[RunConfig]:
     """Each strength of each cell × each seed: all that the sweep may want, whatever is chosen."""
-    seeds = dict.fromkeys([*sweep.tune_seeds, *sweep.report_seeds])
-    cells = candidates_of(sweep)
-    once = [candidates for cell, candidates in cells.items() if not cell.repetition]
-    return [replace(each.config, seed=seed) for candidates in once for each in candidates for seed in seeds]
+    cells = candidates_of(sweep).items()
+    phases = {"tune": sweep.tune_seeds, "report": sweep.report_seeds}
+    return [
+        run.config
+        for cell, candidates in cells
+        if not cell.repetition
+        for phase, seeds in phases.items()
+        for run in _planned(candidates, sweep, phase, cell, seeds)
+    ]
 
 
 def report_count(sweep: Sweep) -> int:
@@ -123,34 +129,53 @@ def candidates_of(sweep: Sweep, widened: Widened | None = None) -> dict[Cell, li
                     configs = (
                         RunConfig(
                             data=data,
-                            model=model,
+                            model=shared.model(model),
                             regularizer=entry.name,
                             terms=terms,
-                            training=training,
+                            training=shared.training,
                             evaluation=sweep.evaluation,
+                            ranks=sweep.ranks.get(model, 1),
                         )
-                        for terms, training in grid.settings(entry)
+                        for terms, shared in grid.settings(entry)
                     )
                     tried = [Candidate(each, each.strength_with(grid.tuned)) for each in configs]
                     for repetition in range(sweep.seeds.repetitions):
-                        cell = Cell(data.name, data.per_class, model, entry.name, repetition)
+                        label = f"{model} {grid.setting}".strip()
+                        cell = Cell(data.name, data.per_class, label, entry.name, repetition)
                         found[cell] = [*tried, *(widened or {}).get(cell, ())]
     return found
 
 
-def _planned(candidates: Sequence[Candidate], sweep: Sweep, phase: str, repetition: int) -> list[PlannedRun]:
-    """All candidates on the seeds of a repetition."""
+def _planned(
+    candidates: Sequence[Candidate], sweep: Sweep, phase: str, cell: Cell, seeds: Sequence[int] | None = None
+) -> list[PlannedRun]:
+    """All candidates of a cell on these seeds, or those of its repetition."""
+    seeds = tuple(sweep.seeds.of(phase, cell.repetition) if seeds is None else seeds)
     evaluation = sweep.evaluation.of_phase(phase)
     return [
-        PlannedRun(
-            config=replace(config, seed=seed, evaluation=evaluation),
-            phase=phase,
-            strength=strength,
-            repetition=repetition,
-            baseline=config.regularizer == sweep.baseline,
+        run
+        for candidate in candidates
+        for run in _on_seeds(
+            candidate, seeds, evaluation, cell, phase, candidate.config.regularizer == sweep.baseline
         )
-        for config, strength in candidates
-        for seed in sweep.seeds.of(phase, repetition)
+    ]
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _on_seeds(
+    candidate: Candidate, seeds: Sequence[int], evaluation: Evaluation, cell: Cell, phase: str, baseline: bool
+) -> Sequence[PlannedRun]:
+    """A sweep is played through several times on the way to Slurm: its runs are made and hashed once."""
+    return [
+        PlannedRun(
+            config=config,
+            model=cell.model,
+            phase=phase,
+            strength=candidate.strength,
+            repetition=cell.repetition,
+            baseline=baseline,
+        )
+        for config in candidate.config.on_seeds(seeds, evaluation)
     ]
 
 
@@ -172,7 +197,7 @@ def _row(run: PlannedRun) -> dict[str, object]:
         "phase": run.phase,
         "dataset": config.data.name,
         "per_class": config.data.per_class,
-        "model": config.model,
+        "model": run.model,
         "regularizer": config.regularizer,
         "strength": run.strength,
         "strength_value": strengths[0] if len(strengths) == 1 else None,

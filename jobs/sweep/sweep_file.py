@@ -6,17 +6,17 @@ Free of torch, pandas and pyarrow: a sweep is read on login nodes, by every comm
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from jobs.sweep.listed_models import read_models
 from jobs.sweep.overrides import overridden
 from jobs.sweep.regularizer_entries import Budget, Entry, Terms, read_entries
 from jobs.sweep.seeds import Seeds, read_seeds
-from jobs.sweep.tuned_settings import read_axes, trainings
+from jobs.sweep.tuned_settings import Shared, combinations, read_axes, separate
 from jobs.sweep.yaml_checks import Node, overlaid
 from jobs.sweep.yaml_text import dump, parse_file, read_text
-from regularize import models
 from regularize.data.data_config import DataConfig
 from regularize.data.plain_name import check_name
 from regularize.evaluation.settings import Evaluation
@@ -34,9 +34,10 @@ REQUIRED = {
     "name": "The sweep's name, which is that of its folder in the store. Example: `name: few-shot`.",
     "dataset": "A data set, a list of some, or a mapping from each to its own keys, below. "
     "Example: `dataset: {digits: {per_class: 20}}`.",
-    "model": "A network, or a list of some: one of the toolkit's own, or `module:function` of yours. "
-    "Example: `model: [lenet5, mlp]`.",
-    "training": "How runs are optimised, below. Example: `training: {epochs: 50, lr: 0.02}`.",
+    "model": "A network, a list of some, or a mapping from each to its own keys, below; one of the toolkit's "
+    "own, or `module:function` of yours. Example: `model: [lenet5, mlp]`.",
+    "training": "How runs are optimised, below; of each list every value makes problems of its own, in which "
+    "techniques are compared. Example: `training: {epochs: 50, lr: [0.01, 0.05]}`.",
     "regularizers": "What is compared: entries by name, each with its strengths. "
     "Example: `regularizers: {none: , l2: {strength: [1e-4, 1e-3]}}`.",
     "seeds": "How many seeds strengths are chosen on and conclusions drawn on, or lists of seeds; one number "
@@ -49,8 +50,8 @@ OPTIONAL = {
     "Example: `select: {metric: validation_loss}`.",
     "baseline": "The entry that the others are compared with; the one of technique `none` unless given. "
     "Example: `baseline: none`.",
-    "tune": "Settings of the training that are chosen for each entry, `none` included, together with its "
-    "strength on the tune seeds: a list of values each, or with a budget a range. "
+    "tune": "Settings of the training, and the model's `width`, that are chosen for each entry, `none` "
+    "included, with its strength on the tune seeds: a list of values each, or with a budget a range. "
     "Example: `tune: {lr: [0.01, 0.02, 0.05]}`.",
     "budget": "At how many settings each entry is tried: drawn from its strengths and from `tune` by a "
     "scrambled Sobol sequence, so that nobody gets more tries. Example: `budget: 16`.",
@@ -79,25 +80,26 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class DatasetGrid:
     """What a sweep does with one dataset: every size with every entry, under every training.
 
-    `sizes` differ in `per_class` alone, `trainings` in what is `tuned` (names of settings, none as a rule).
+    `sizes` differ in `per_class` alone, `shared` in what is `tuned` (names of settings, none as a rule). Of
+    what is listed under `training` each combination is a grid of its own, whose `setting` says which.
     """
 
     sizes: tuple[DataConfig, ...]
-    trainings: tuple[Training, ...]
+    shared: tuple[Shared, ...]
     entries: tuple[Entry, ...]
     tuned: tuple[str, ...] = ()
+    setting: str = ""
 
     @property
     def training(self) -> Training:
         """The first of the trainings, as a rule the only one."""
-        return self.trainings[0]
+        return self.shared[0].training
 
-    def settings(self, entry: Entry) -> list[tuple[Terms, Training]]:
+    def settings(self, entry: Entry) -> list[tuple[Terms, Shared]]:
         """Everything that an entry is tried at."""
-        pairs = entry.drawn or [(terms, each) for terms in entry.candidates for each in self.trainings]
-        if entry.start is None:
-            return list(pairs)
-        return [(terms, replace(training, start=entry.start)) for terms, training in pairs]
+        pairs = entry.drawn or [(terms, each) for terms in entry.candidates for each in self.shared]
+        own = dict(entry.own)
+        return [(terms, each._replace(training=replace(each.training, **own))) for terms, each in pairs]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +108,9 @@ class Sweep:
 
     `metric` is the column of the results by which strengths are chosen on the tune seeds. `baseline` is
     the entry that the others are compared with, None where there is none of technique `none` and none
-    was named. `widen` is how many times a choice at the edge of its grid may widen it. `text` is a file
-    that gives an equal sweep without overrides: what the store keeps.
+    was named. `ranks` are those of models that another number of ranks trains otherwise. `widen` is how many
+    times a choice at the edge of its grid may widen it. `text` is a file that gives an equal sweep without
+    overrides: what the store keeps.
     """
 
     name: str
@@ -118,6 +121,7 @@ class Sweep:
     metric: str
     baseline: str | None = None
     widen: int = 0
+    ranks: Mapping[str, int] = field(default_factory=dict)
     text: str = field(compare=False, repr=False)
 
     @property
@@ -184,10 +188,11 @@ def read(tree: Node, text: str, check_dataset: Callable[[str], object] = check_n
         raise fields["widen"].error(
             "widen continues lists of values, but a budget draws: leave one of them out"
         )
+    models = read_models(fields["model"])
     sweep = Sweep(
         name=name,
-        datasets=_datasets(fields, check_dataset),
-        models=tuple(_model(item) for item in fields["model"].distinct()),
+        datasets=tuple(_datasets(fields, models, check_dataset)),
+        models=models,
         evaluation=fields["evaluation"].build(Evaluation) if "evaluation" in fields else Evaluation(),
         seeds=seeds,
         metric=_metric(fields.get("select")),
@@ -200,12 +205,6 @@ def read(tree: Node, text: str, check_dataset: Callable[[str], object] = check_n
     if runs > MOST_RUNS:
         raise tree.error(f"the sweep has {runs} runs or more, but at most {MOST_RUNS} are allowed")
     return sweep
-
-
-def _model(node: Node) -> str:
-    with node.located():
-        models.check_name(node.text())
-    return node.text()
 
 
 def _baseline(named: Node | None, sweep: Sweep) -> str | None:
@@ -237,7 +236,9 @@ def _metric(select: Node | None) -> str:
     return METRICS[fields["metric"].choice("metric", METRICS)]
 
 
-def _datasets(fields: dict[str, Node], check_dataset: Callable[[str], object]) -> tuple[DatasetGrid, ...]:
+def _datasets(
+    fields: dict[str, Node], models: Sequence[str], check_dataset: Callable[[str], object]
+) -> Iterator[DatasetGrid]:
     node = fields["dataset"]
     if isinstance(node.value, dict):
         named = node.mapping()
@@ -248,29 +249,33 @@ def _datasets(fields: dict[str, Node], check_dataset: Callable[[str], object]) -
     for name, settings in named.items():
         with settings.located():
             check_dataset(name)
-    return tuple(_dataset(name, settings, fields) for name, settings in named.items())
+    for name, settings in named.items():
+        yield from _dataset(name, settings, fields, models)
 
 
-def _dataset(name: str, node: Node, fields: dict[str, Node]) -> DatasetGrid:
+def _dataset(name: str, node: Node, fields: dict[str, Node], models: Sequence[str]) -> Iterator[DatasetGrid]:
     own = node.mapping(_OF_DATASET)
     data = {"name": Node(where=node.where, key="name", value=name)}
     data |= {key: own[key] for key in _OF_DATA if key in own}
     sizes = own["per_class"].distinct() if "per_class" in own else (None,)
-    training = overlaid(fields["training"], own.get("training"))
     tune = overlaid(fields["tune"], own.get("tune")) if "tune" in fields else own.get("tune")
-    axes = read_axes(training, tune, drawn="budget" in fields)
-    budget = None
-    if "budget" in fields:
-        budget = Budget(settings=_count(fields["budget"], MOST_BUDGET), training=training, axes=axes)
-    entries = read_entries(fields["regularizers"], own.get("regularizers"), budget)
-    return DatasetGrid(
-        sizes=tuple(
-            replace(node, value=data if size is None else {**data, "per_class": size}).build(DataConfig)
-            for size in sizes
-        ),
-        trainings=tuple(dict.fromkeys(each for entry in entries for _, each in entry.drawn))
-        if budget
-        else trainings(training, axes),
-        entries=entries,
-        tuned=tuple(axes),
-    )
+    drawn = _count(fields["budget"], MOST_BUDGET) if "budget" in fields else 0
+    for setting, training in separate(overlaid(fields["training"], own.get("training"))):
+        axes = read_axes(training, tune, models, drawn=bool(drawn))
+        budget = Budget(settings=drawn, training=training, axes=axes) if drawn else None
+        varied = [*axes, *(word.partition("=")[0] for word in setting.split())]
+        entries = read_entries(
+            fields["regularizers"], own.get("regularizers"), budget, training.mapping(), varied
+        )
+        yield DatasetGrid(
+            sizes=tuple(
+                replace(node, value=data if size is None else {**data, "per_class": size}).build(DataConfig)
+                for size in sizes
+            ),
+            shared=tuple(dict.fromkeys(each for entry in entries for _, each in entry.drawn))
+            if budget
+            else combinations(training, axes),
+            entries=entries,
+            tuned=tuple(axes),
+            setting=setting,
+        )

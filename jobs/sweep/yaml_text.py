@@ -189,7 +189,7 @@ def _scalar(kind: str, text: str, where: str) -> Scalar:
         if kind == "int" and abs(int(text)) < 2**63:
             return int(text)
         if kind == "float":
-            return float(text.lower().replace(".inf", "inf"))
+            return float(text.lower().replace(".inf", "inf")) + 0.0  # -0.0 is 0.0: the same runs
     if kind == "bool" and text.lower() in ("true", "false"):
         return text.lower() == "true"
     if kind == "null":

@@ -13,7 +13,18 @@ from regularize.store import PackPaths, read_table
 
 # What says where and when a run was trained, rather than what came of it.
 CIRCUMSTANCES = frozenset(
-    {"seconds", "evaluation_seconds", "pack_id", "pack_runs", "host", "finished_at", "code", "torch", "numpy"}
+    {
+        "seconds",
+        "core_seconds",
+        "evaluation_seconds",
+        "pack_id",
+        "pack_runs",
+        "host",
+        "finished_at",
+        "code",
+        "torch",
+        "numpy",
+    }
 )
 TABLES = ("results", "metrics", "predictions", "spectra", "robustness", "corruptions")
 

@@ -29,10 +29,11 @@ from jobs.submission.job_outcomes import look
 from jobs.support.readable_numbers import plural
 from jobs.sweep.run_grid import from_table
 from jobs.verification.differences import difference
+from regularize import models
 from regularize.config import RunConfig, pack_id
 from regularize.errors import UserError
 from regularize.own_code import check_trusted
-from regularize.store import RUNS, Store, write_table
+from regularize.store import RUNS, PackStatus, Store, write_table
 
 QUEUE_SECONDS = 10.0
 
@@ -66,10 +67,13 @@ def verify(store: Store, known: Saved, run_ids: Collection[str], console: Consol
     rows = table.filter(pc.is_in(table["run_id"], value_set=pa.array(list(run_ids), pa.string())))
     done = (status for status in read_packs(store).statuses.values() if status.state == "done")
     told = {run_id: status for status in done for run_id in status.runs}
-    begun = _measured_by(rows, {run_id: told[run_id].curves or told[run_id].evaluation for run_id in run_ids})
-    ended = _measured_by(rows, {run_id: told[run_id].evaluation for run_id in run_ids})
+    whole = _packed_own(rows, told)
+    trained = list(dict.fromkeys([*run_ids, *(each for pack in whole for each in pack)]))
+    rows = table.filter(pc.is_in(table["run_id"], value_set=pa.array(trained, pa.string())))
+    begun = _measured_by(rows, {run_id: told[run_id].curves or told[run_id].evaluation for run_id in trained})
+    ended = _measured_by(rows, {run_id: told[run_id].evaluation for run_id in trained})
     check_trusted(_models(from_table(begun)))
-    packs = _packs(from_table(begun), from_table(ended), known.cluster.pack_runs)
+    packs = _packs(from_table(begun), from_table(ended), known.cluster.usual_runs, whole)
     console.print(f"training {plural(len(run_ids), 'run')} again in {again.folder}", soft_wrap=True)
     for each in (begun, ended)[: 1 if begun.equals(ended) else 2]:
         write_table(again.runs, each, RUNS)
@@ -106,12 +110,26 @@ def _work_through(again: Store, known: Saved, packs: Sequence[Pack], console: Co
         _by_jobs(again, known, packs, console)
 
 
-def _packs(begun: Mapping[str, RunConfig], ended: Mapping[str, RunConfig], limit: int) -> list[Pack]:
-    """Of runs that are measured alike, on the way and at the end."""
+def _packed_own(rows: pa.Table, told: Mapping[str, PackStatus]) -> list[tuple[str, ...]]:
+    """The packs of modules of one's own, whose runs are the same bits in the same pack alone."""
+    own = [run_id for run_id, config in from_table(rows).items() if not models.packable(config.model)]
+    return list(dict.fromkeys(told[run_id].runs for run_id in own if len(told[run_id].runs) > 1))
+
+
+def _packs(
+    begun: Mapping[str, RunConfig],
+    ended: Mapping[str, RunConfig],
+    limit: int,
+    whole: Sequence[tuple[str, ...]],
+) -> list[Pack]:
+    """Of runs that are measured alike, on the way and at the end; `whole` ones stay as they are."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    settled = {run_id for pack in whole for run_id in pack}
     for run_id, config in begun.items():
-        groups[config.pack_key, ended[run_id].evaluation.text].append(run_id)
-    return [Pack(runs=part, whole=1.0) for group in groups.values() for part in balanced(group, limit)]
+        if run_id not in settled:
+            groups[config.pack_key, ended[run_id].evaluation.text].append(run_id)
+    parts = [part for group in groups.values() for part in balanced(group, limit)]
+    return [Pack(runs=part, whole=1.0) for part in (*whole, *parts)]
 
 
 def _by_jobs(again: Store, known: Saved, packs: Sequence[Pack], console: Console) -> None:

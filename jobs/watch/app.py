@@ -107,7 +107,7 @@ class WatchApp(KeysInTurn):
         """All that takes time is worked out here rather than where keys are answered."""
         picture = self.source.look()
         _ = picture.cells, picture.total, picture.regularizers, picture.datasets
-        groups = grouped(picture.runs)
+        groups = grouped(picture.runs, self.groups)
         for group in groups:
             _ = group.state
         return picture, groups

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, TypeVar, cast
 
 from jobs.support.plain_text import plain
-from jobs.watch.picture import Picture
+from jobs.watch.picture import Picture, Run
 from jobs.watch.run_detail import Detail, Piece
 from jobs.watch.watch_source import Source
 from regularize.errors import UserError
@@ -16,12 +17,25 @@ from regularize.errors import UserError
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass
 class PlainSource:
+    """`looked` are the runs of the last look, as they came and as they are plain: most stay as they are."""
+
     source: Source
+    looked: tuple[tuple[Run, ...], tuple[Run, ...]] = ((), ())
 
     def look(self) -> Picture:
-        return _plainly(self.source.look)
+        try:
+            picture = self.source.look()
+        except UserError as error:
+            raise UserError(plain(str(error))) from None
+        pairs = zip_longest(picture.runs, *self.looked)
+        runs = tuple(
+            known if run is came else _plain_in(run) for run, came, known in pairs if run is not None
+        )
+        self.looked = picture.runs, runs
+        rest: Picture = _plain_in(dataclasses.replace(picture, runs=()))
+        return dataclasses.replace(rest, runs=runs)
 
     def detail(self, run_id: str) -> Detail:
         return _plainly(lambda: self.source.detail(run_id))

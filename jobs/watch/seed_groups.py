@@ -64,12 +64,14 @@ def _has(run: Run, words: Sequence[str]) -> bool:
     return all(word in text for word in words)
 
 
-def grouped(runs: Iterable[Run]) -> list[Group]:
-    """In the order in which the settings first come."""
+def grouped(runs: Iterable[Run], before: Iterable[Group] = ()) -> list[Group]:
+    """In the order in which the settings first come; groups that are as they were `before` are the same."""
     found: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
         found.setdefault((run.regularizer, run.dataset, run.strength, run.phase), []).append(run)
-    return [Group(tuple(alike)) for alike in found.values()]
+    known = {group.key: group for group in before}
+    groups = [Group(tuple(alike)) for alike in found.values()]
+    return [old if (old := known.get(group.key)) and old.runs == group.runs else group for group in groups]
 
 
 Key = Callable[[Group], object]

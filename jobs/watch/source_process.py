@@ -12,7 +12,10 @@ from multiprocessing import resource_tracker
 from multiprocessing.managers import BaseManager
 from typing import Any, TypeVar, cast
 
+import pyarrow as pa
+
 from jobs.watch.picture import Picture
+from jobs.watch.run_blocks import Seen, changed, changes
 from jobs.watch.run_detail import Detail, Piece
 from jobs.watch.watch_source import Source
 from regularize.errors import UserError
@@ -30,11 +33,17 @@ class Apart:
     def __init__(self, source: Source) -> None:
         self._original = source
         self._copy: Source | None = None
+        self._seen = Seen()
         self._lock = threading.Lock()
         resource_tracker.ensure_running()  # it inherits stderr, in whose place the interface puts its own
 
     def look(self) -> Picture:
-        return self._ask(lambda source: source.look())
+        """Of ten thousands of runs those alone come from there that have changed since the last look."""
+        seen = self._seen
+        picture, self._seen = changed(
+            self._ask(lambda source: cast(_Worded, source).changes(seen.digests)), seen
+        )
+        return picture
 
     def detail(self, run_id: str) -> Detail:
         return self._ask(lambda source: source.detail(run_id))
@@ -70,7 +79,13 @@ class _Worded:
 
     source: Source
 
+    def changes(self, known: str) -> str:
+        return changes(self._worded("look")(), known)
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        return self._worded(name)
+
+    def _worded(self, name: str) -> Callable[..., Any]:
         ask = getattr(self.source, name)
 
         @wraps(ask)
@@ -83,13 +98,18 @@ class _Worded:
         return worded
 
 
-_Manager.register("source", _Worded, exposed=("look", "detail", "log", "cancel", "retry"))
+_Manager.register("source", _Worded, exposed=("changes", "detail", "log", "cancel", "retry"))
 
 
 def _copy(source: Source) -> Source:
     manager = _Manager(ctx=mp.get_context("spawn"))  # of this process, with its threads, no fork is safe
-    manager.start(_end_with_parent)
+    manager.start(_begin)
     return cast(Source, manager.source(source))  # type: ignore[attr-defined]  # registered above
+
+
+def _begin() -> None:
+    _end_with_parent()
+    pa.set_memory_pool(pa.system_memory_pool())  # which gives back what it has no use for
 
 
 def _end_with_parent() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from jobs.watch.picture import Picture
+from jobs.watch.run_blocks import Seen, changed, changes
 from jobs.watch.run_detail import Detail, Piece
 from jobs.watch.watch_source import Source
 from regularize.errors import UserError
@@ -19,10 +20,12 @@ Ask = Callable[[Sequence[str]], str]
 
 
 def answer(source: Source, question: Sequence[str]) -> str:
-    """The answer to `look`, `detail RUN` or `log RUN [OFFSET]`."""
+    """The answer to `look [KNOWN]`, `detail RUN` or `log RUN [OFFSET]`; KNOWN is `Seen.digests`."""
     match list(question):
         case ["look"]:
             return source.look().to_json()
+        case ["look", known]:
+            return changes(source.look(), known)
         case ["detail", run_id]:
             return source.detail(run_id).to_json()
         case ["log", run_id]:
@@ -32,18 +35,22 @@ def answer(source: Source, question: Sequence[str]) -> str:
     raise UserError(f"--answer {' '.join(question)}: not a question that this version knows")
 
 
-@dataclass(frozen=True)
+@dataclass
 class AskingSource:
-    """Asks by `ask` for the sweep `target` of the other machine, which the header calls `place`."""
+    """Asks by `ask` for the sweep `target` of the other machine, which the header calls `place`.
+
+    What was `seen` last need not travel again.
+    """
 
     ask: Ask
     target: str
     place: str
+    seen: Seen = field(default_factory=Seen)
 
     def look(self) -> Picture:
         # Of this machine's clock, from before the question: the other's may differ.
-        began = datetime.now(UTC)
-        picture = _read(Picture.from_json, self._answer("look"))
+        began, seen = datetime.now(UTC), self.seen
+        picture, self.seen = changed(self._answer("look", seen.digests), seen)
         return replace(picture, time=began, place=self.place)
 
     def detail(self, run_id: str) -> Detail:

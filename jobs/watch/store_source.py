@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from sys import intern
+
+import pyarrow as pa
 
 from jobs.status.going_on import given_up, reports_ahead, see, stopped, unheard
 from jobs.status.overview import Active, Overview, overview
 from jobs.store import submitted_settings
 from jobs.store.failed_packs import grouped
 from jobs.store.journal import Death
-from jobs.store.pack_status import Packs, read_packs
-from jobs.store.planned_runs import Row, nothing_submitted, rows
+from jobs.store.pack_status import Packs
+from jobs.store.planned_runs import COLUMNS, Row, nothing_submitted, planned, rows
+from jobs.store.remembered_packs import look_at_packs
 from jobs.store.runs_table import read_runs
 from jobs.submission.job_outcomes import Sight
 from jobs.watch.picture import GOING_ON, Failures, Pack, Picture, Run
@@ -33,7 +36,7 @@ class LocalSource:
     place: str
     packs: Packs = field(default_factory=Packs)
     sight: Sight | None = None
-    table: dict[str, dict[str, Any]] = field(default_factory=dict)
+    cells: dict[str, tuple[str, int]] = field(default_factory=dict)  # strength and seed, by run
     rows: list[Row] = field(default_factory=list)
     stamp: tuple[int, int] = (0, 0)
 
@@ -41,7 +44,7 @@ class LocalSource:
         self._read_runs()
         sight, notes = see(self.store)
         self.sight = sight
-        self.packs = read_packs(self.store, self.packs)  # after the queue: what has left it is there
+        self.packs = look_at_packs(self.store, self.packs)  # after the queue: what has left it is there
         now = datetime.now(UTC)
         ahead = reports_ahead(self.store, self.rows, self.packs)
         found = overview(self.rows, self.packs, self.store, sight, now=now, ahead=ahead)
@@ -65,7 +68,8 @@ class LocalSource:
 
     def detail(self, run_id: str) -> Detail:
         self._known(run_id)
-        row, sight = self.table[run_id], self.sight or see(self.store)[0]
+        (row,) = read_runs(self.store, run_ids={run_id}).to_pylist()
+        sight = self.sight or see(self.store)[0]
         return Detail(
             run_id=run_id,
             facts=facts(run_id, row, self.packs, sight),
@@ -93,14 +97,20 @@ class LocalSource:
         except FileNotFoundError:
             raise nothing_submitted(self.store.runs) from None
         if (stamp := (stat.st_mtime_ns, stat.st_ino)) != self.stamp:
-            planned = [row for row in read_runs(self.store).to_pylist() if row["planned"]]
-            self.rows, self.stamp = rows(planned), stamp
-            self.table = {row["run_id"]: row for row in planned}
+            table = read_runs(self.store, [*COLUMNS, "strength", "seed"])
+            self.rows, self.stamp = rows(table), stamp
+            cells = planned(table.select(["strength", "seed", "planned"]))
+            self.cells = {
+                row.run_id: (intern(cell["strength"]), cell["seed"])
+                for row, cell in zip(self.rows, cells, strict=True)
+            }
+            del table, cells
+            pa.default_memory_pool().release_unused()  # which would be most of what is kept
 
     def _known(self, run_id: str) -> None:
-        if not self.table:
+        if not self.cells:
             self.look()
-        if run_id not in self.table:
+        if run_id not in self.cells:
             raise UserError(f"the sweep has no run {run_id}")
 
     def _runs(self, found: Overview, left_out: Mapping[str, str]) -> list[Run]:
@@ -114,8 +124,8 @@ class LocalSource:
                 phase=row.phase,
                 dataset=row.dataset,
                 regularizer=row.regularizer,
-                strength=self.table[row.run_id]["strength"],
-                seed=self.table[row.run_id]["seed"],
+                strength=self.cells[row.run_id][0],
+                seed=self.cells[row.run_id][1],
                 state=(state := found.states.get(row.run_id, "planned")),
                 share=round(found.shares.get(row.run_id, 0.0), 4),
                 job=((job := jobs.get(row.run_id)) and job.job_id) or "",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jobs.worker.one_pack import Train, training
+from jobs.worker.one_pack import HEARTBEAT, Train, training
 from jobs.worker.progress_log import log_to_stdout
 from jobs.worker.stopping import Cancelled, Stop
 from jobs.worker.train_packs import train_packs
@@ -26,17 +26,28 @@ def work(
     data_root: Path | None = None,
     threads: int = 1,
     checkpoint_minutes: int = 5,
+    heartbeat_seconds: float | None = None,
     submitter: int | None = None,
+    max_failures: int | None = None,
     train: Train | None = None,
 ) -> bool:
     """Train packs in a process of this machine, until they are done or SIGTERM comes; False if some are left.
 
     `submitter` is a process of this host without which the work is not to go on. A pack of which a run is
-    cancelled ends with a checkpoint, or is not begun.
+    cancelled ends with a checkpoint, or is not begun; none is once `max_failures` runs on end failed alike.
     """
     store, stop = Store(folder), Stop(submitter, signal.SIGTERM)
-    train, cancelled = train or training(threads, checkpoint_minutes), Cancelled(store.journal)
-    return train_packs(store, packs, train, data_root=data_root, stop=stop, cancelled=cancelled)
+    train = train or training(threads, checkpoint_minutes, heartbeat_seconds=heartbeat_seconds or HEARTBEAT)
+    cancelled = Cancelled(store.journal)
+    return train_packs(
+        store,
+        packs,
+        train,
+        data_root=data_root,
+        stop=stop,
+        cancelled=cancelled,
+        max_failures=max_failures,
+    )
 
 
 def order(folder: Path, packs: Sequence[Sequence[str]], data_root: Path | None, **options: Any) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,8 +17,10 @@ from typing import Any, Protocol
 from jobs.store.lease import LeaseLostError
 from jobs.store.pack_status import read_pack
 from regularize.config import RunConfig
-from regularize.errors import NoSpaceError
+from regularize.errors import RAISED, NoSpaceError
 from regularize.store import PackPaths, PackStatus, write_text
+
+HEARTBEAT = 2.0  # seconds between two words of a pack, where few train at once
 
 
 class Train(Protocol):
@@ -33,7 +36,17 @@ class Train(Protocol):
     ) -> PackStatus: ...
 
 
-def training(threads: int, checkpoint_minutes: int, job: str = "") -> Train:
+class Ending(Enum):
+    """How an attempt at a pack ended; where it failed together, all ranks know and can go on to the next."""
+
+    WHOLE = "whole"
+    FAILED = "failed"
+    FAILED_TOGETHER = "failed together"
+
+
+def training(
+    threads: int, checkpoint_minutes: int, job: str = "", heartbeat_seconds: float = HEARTBEAT
+) -> Train:
     """What trains a pack, or measures one that is done, in a process that keeps to its share of the cores."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     import torch
@@ -43,7 +56,12 @@ def training(threads: int, checkpoint_minutes: int, job: str = "") -> Train:
     from regularize.train_pack import train_pack
 
     torch.set_num_threads(threads)
-    whole = partial(train_pack, job=job, checkpoint_seconds=60.0 * checkpoint_minutes)
+    whole = partial(
+        train_pack,
+        job=job,
+        checkpoint_seconds=60.0 * checkpoint_minutes,
+        heartbeat_seconds=heartbeat_seconds,
+    )
 
     def train(
         runs: Sequence[RunConfig], paths: PackPaths, *, data_root: Path | None, stop: Callable[[], bool]
@@ -71,27 +89,30 @@ def attempt(
     data_root: Path | None,
     stop: Callable[[], bool],
     job: str,
-) -> bool:
-    """Train or measure one pack; False if it failed.
+) -> Ending:
+    """Train or measure one pack.
 
     Raises:
         LeaseLostError: another worker has taken it over.
         NoSpaceError: the store's disk is full.
         RuntimeError: another rank is gone.
     """
-    from regularize.distributed import rank_lost
+    from regularize.alike import RanksError
+    from regularize.distributed import Ranks, rank_lost
 
     try:
         train(runs, paths, data_root=data_root, stop=stop)
     except (NoSpaceError, LeaseLostError):
         raise
-    except Exception as error:  # whatever it was, the other packs are not to suffer
+    except RAISED as error:  # whatever it was, the other packs are not to suffer
         if rank_lost(error):
             raise
-        write_text(paths.error, traceback.format_exc())
-        _last_status(paths, [run.run_id for run in runs], job).write(paths.status)
-        return False
-    return True
+        together = isinstance(error, RanksError)
+        if not together or Ranks.here().first:
+            write_text(paths.error, traceback.format_exc())
+            _last_status(paths, [run.run_id for run in runs], job).write(paths.status)
+        return Ending.FAILED_TOGETHER if together else Ending.FAILED
+    return Ending.WHOLE
 
 
 def _last_status(paths: PackPaths, run_ids: Sequence[str], job: str) -> PackStatus:

@@ -4,7 +4,8 @@ An element has a slice of packs for each process (spread), or one slice that all
 train together (ddp). A process that ends before its slice does, because of a signal or because the
 time limit is near, exits with `INTERRUPTED`; once all processes of the job have ended, its batch
 script requeues it. So none is cut short by another, and a job that was cancelled, whose script is
-killed with it, stays cancelled.
+killed with it, stays cancelled. In ddp the first bad exit ends all, so that none waits for one that cannot
+come; what is to go on is left as a file for the script, and the exit code is 0.
 """
 
 from __future__ import annotations
@@ -12,22 +13,26 @@ from __future__ import annotations
 import math
 import os
 import platform
+import shlex
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from jobs.store.meeting_place import Place, again_in_shell
 from jobs.store.pack_status import read_pack
-from jobs.worker.one_pack import Train, training
+from jobs.worker.meeting import LAUNCH_FROM, LAUNCH_LOG, ToldToStopError, met, tell_torch, telling
+from jobs.worker.one_pack import HEARTBEAT, Train, training
 from jobs.worker.progress_log import log_to_stdout
 from jobs.worker.stopping import Stop
 from jobs.worker.train_packs import train_packs
 from regularize.config import RunConfig, pack_id
 from regularize.errors import UserError
+from regularize.memory import HUGE_PAGES, TUNABLES
 from regularize.own_code import EVERYTHING, trust_only
 from regularize.store import PackPaths, PackStatus, Store
 
@@ -43,20 +48,48 @@ LATE_SECONDS = 30  # before the signal: what is begun later hardly gets to train
 FRUITLESS = 3  # requeues after which an attempt must have got somewhere
 
 _ID = '"${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}"'
-TEARDOWN = (
-    "code=$?",
-    f'if [ "$code" -eq {INTERRUPTED} ]; then',
-    f"    for _ in 1 2 3 4 5 6; do scontrol requeue {_ID} && sleep 60; sleep 10; done",
-    "fi",
-    "exit $code",
-)
-"""Lines of the batch script after `srun`: they requeue the job if work is left."""
 
 
-SRUN_ARGS = ("--kill-on-bad-exit=0", "--export=ALL")
-"""An error in one process ends no other: in ddp they notice by themselves, and were they killed,
-that would be the job's exit code, whatever the process with the error ended with. What the batch script has
-set reaches the tasks, also at a site where sbatch exports nothing."""
+def teardown(mode: str, folder: Path) -> list[str]:
+    """Lines of the batch script after `srun`: they requeue the job if work is left.
+
+    `folder` is where the ranks of a ddp job meet. One that runs out of memory ends the others, who ask for
+    the job to go on; as it would run out again, it ends, and more memory is asked for.
+    """
+    starved = f'tail -c "+$(({LAUNCH_FROM} + 1))" "${LAUNCH_LOG}" 2> /dev/null | grep -q ": Out Of Memory"'
+    again = ("ended=$code", *again_in_shell(folder, _ID), f'{starved} && code="$ended"')
+    return [
+        "code=$?",
+        *(again if mode == "ddp" else ()),
+        f'if [ "$code" -eq {INTERRUPTED} ]; then',
+        f"    for _ in 1 2 3 4 5 6; do scontrol requeue {_ID} && sleep 60; sleep 10; done",
+        "fi",
+        "exit $code",
+    ]
+
+
+def prologue(mode: str, logs: Path) -> list[str]:
+    """Lines of the batch script before `srun`, of whose log in a ddp job rank 0 reads what it says.
+
+    What glibc's malloc is to do has to stand in the environment when a process begins.
+    """
+    huge_pages = (
+        f'case "${{{TUNABLES}-}}" in *glibc.malloc.hugetlb*) ;; '
+        f'*) export {TUNABLES}="${{{TUNABLES}:+${TUNABLES}:}}{HUGE_PAGES}" ;; esac'
+    )
+    if mode != "ddp":
+        return [huge_pages]
+    log = f"{shlex.quote(str(logs))}/{_ID}_0_log.out"
+    return [huge_pages, f"export {LAUNCH_LOG}={log} {LAUNCH_FROM}=$(wc -c < {log} || echo 0)"]
+
+
+def srun_args(mode: str) -> list[str]:
+    """What `srun` is told beside what to run.
+
+    In spread an error in one process ends no other; in ddp it ends all. What the batch script has set reaches
+    the tasks, also at a site where sbatch exports nothing.
+    """
+    return [f"--kill-on-bad-exit={int(mode == 'ddp')}", "--export=ALL"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +109,7 @@ class Task:
     minutes: int | None = None
     signal_seconds: int = 120
     checkpoint_minutes: int = 5
+    heartbeat_seconds: float = HEARTBEAT
     scratch: Path | None = None
     needs_gpu: bool = False
     max_failures: int | None = None
@@ -97,19 +131,20 @@ class Task:
         from submitit.core.job_environment import JobEnvironment
 
         here = JobEnvironment()
-        job = f"{here.job_id}_{here.global_rank}"
-        train = training(self.threads, self.checkpoint_minutes, job)
-        if self.needs_gpu and not _sees_gpu():
-            return (
-                f"error: a GPU was asked for, but torch sees none on {platform.node()}: load CUDA in "
-                "`setup:` and install torch with it; `allow_cpu: true` in the cluster config trains on the "
-                "CPU all the same"
-            )
-        if self.scratch:
-            train = _near(train, self.scratch)
+        tell_torch(here)
         store, slice_ = Store(self.folder), self._slice(element, here.global_rank)
+        place = Place(store.jobs, here.job_id) if self.mode == "ddp" else None
         before = _progress(store, slice_)
-        with self._ranks():
+        with ExitStack() as together, suppress(ToldToStopError):
+            whole = False
+            with telling(place, here) if place else nullcontext():
+                job = f"{here.job_id}_{here.global_rank}"
+                train = training(self.threads, self.checkpoint_minutes, job, self.heartbeat_seconds)
+                self._check_gpu()
+                if self.scratch:
+                    train = _near(train, self.scratch)
+                if place:
+                    together.enter_context(met(place, here, stop))
             whole = train_packs(
                 store,
                 slice_,
@@ -123,21 +158,27 @@ class Task:
         requeues = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
         if not whole and requeues >= FRUITLESS and _progress(store, slice_) == before:
             return f"error: nothing was achieved after {requeues} requeues; does it need a longer time limit?"
+        if place and not whole:
+            place.queue_again()
+            return 0
         return 0 if whole else INTERRUPTED
+
+    def _check_gpu(self) -> None:
+        """
+        Raises:
+            UserError: none is to be seen, though one was asked for.
+        """
+        if self.needs_gpu and not _sees_gpu():
+            raise UserError(
+                f"a GPU was asked for, but torch sees none on {platform.node()}: load CUDA in "
+                "`setup:` and install torch with it; `allow_cpu: true` in the cluster config trains on the "
+                "CPU all the same"
+            )
 
     def _slice(self, element: Element, rank: int) -> Slice:
         """What a process is to train; there may be fewer slices than processes."""
         place = 0 if self.mode == "ddp" else rank
         return element[place] if place < len(element) else ()
-
-    def _ranks(self) -> AbstractContextManager[None]:
-        """Tell torch of this process among those of the job; in ddp they are the ranks of a group."""
-        from submitit.helpers import TorchDistributedEnvironment
-
-        from regularize.distributed import process_group
-
-        TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
-        return process_group() if self.mode == "ddp" else nullcontext()
 
     def _clock(self) -> Callable[[], bool]:
         """Whether too little is left of the time limit to begin a pack."""
@@ -198,11 +239,14 @@ def _near(train: Train, scratch: Path) -> Train:
 
 
 def _progress(store: Store, slice_: Slice) -> tuple[int, int, list[str]]:
-    """How many packs of a slice are done, the steps of those begun, and how they were measured."""
+    """How many packs of a slice are over, the steps of those begun, and how they were measured.
+
+    One that failed is over: those behind it come next.
+    """
     found = []
     for runs in slice_:
         with suppress(ValueError):
             found.append(read_pack(store.pack(pack_id(runs))))
     statuses = [status for status in found if status]
-    done, steps = sum(s.state == "done" for s in statuses), sum(s.step for s in statuses)
-    return done, steps, [s.evaluation for s in statuses]
+    over = sum(s.state in ("done", "failed") for s in statuses)
+    return over, sum(s.step for s in statuses), [s.evaluation for s in statuses]

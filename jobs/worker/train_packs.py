@@ -15,7 +15,7 @@ from jobs.store.lease import Fence, LeaseLostError, lease
 from jobs.store.pack_status import read_pack
 from jobs.store.runs_table import read_runs
 from jobs.store.stopped import stop_if_alike, stopped
-from jobs.worker.one_pack import Train, attempt
+from jobs.worker.one_pack import Ending, Train, attempt
 from jobs.worker.stopping import never
 from regularize.code_identity import code_of
 from regularize.config import RunConfig, pack_id
@@ -43,9 +43,10 @@ def train_packs(
 
     A pack that raises is recorded as failed, with its traceback in `error.txt`, and the next one is
     begun; but ranks that train together end then, as they no longer know of each other where
-    they are. A pack that another worker has in hand is left to it. Once it is `late` no further pack is
-    begun. Packs that failed in this `job` before it was requeued are not tried again. Within a pack runs are
-    in the order of their ids, whoever planned it: the run axis of a checkpoint has no names.
+    they are, unless they have found it out together. A pack that another worker has in hand is left to
+    it. Once it is `late` no further pack is begun. Packs that failed in this `job` before it was requeued
+    are not tried again. Within a pack runs are in the order of their ids, whoever planned it: the run axis
+    of a checkpoint has no names.
     Once `max_failures` runs on end have failed alike, whoever trained them, no further pack is begun.
 
     Raises:
@@ -86,15 +87,15 @@ def train_packs(
             ranks.wait()
             ends = partial(_any, Fence(held) if held else never, stop, partial(cancelled, runs))
             try:
-                whole = attempt(train, mine, paths, data_root, ends, job)
-                if ranks.first and not whole and max_failures:
+                ending = attempt(train, mine, paths, data_root, ends, job)
+                if ranks.first and ending != Ending.WHOLE and max_failures:
                     stop_if_alike(store, max_failures)
             except LeaseLostError as error:
                 if ranks.world > 1:
                     raise
                 _say(paths)(f"{error}: it is left alone")
-                whole = True
-        if ranks.any(stop()) if whole else ranks.world > 1:
+                ending = Ending.WHOLE
+        if (ending == Ending.FAILED and ranks.world > 1) or ranks.any(stop()):
             return all(
                 _ended(store.pack(pack_id(left)), [configs[run_id] for run_id in left], job)
                 for left in packs[position:]
@@ -121,8 +122,7 @@ def _configs(store: Store, packs: Sequence[Sequence[str]]) -> dict[str, RunConfi
     from jobs.sweep.run_grid import from_table
 
     run_ids = {run_id for runs in packs for run_id in runs}
-    table = read_runs(store)
-    table = table.filter([run_id in run_ids for run_id in table["run_id"].to_pylist()])
+    table = read_runs(store, run_ids=run_ids)
     configs = from_table(table)
     planned = set(table.filter(table["planned"])["run_id"].to_pylist())
     for runs in packs:

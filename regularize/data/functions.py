@@ -21,7 +21,7 @@ from regularize.code_identity import own_sources
 from regularize.data.form import Form
 from regularize.data.labels import checked_labels, count_classes
 from regularize.data.source import Arrays, Features, Source
-from regularize.errors import UserError
+from regularize.errors import RAISED, UserError
 from regularize.named_objects import resolve
 
 
@@ -49,7 +49,7 @@ def _called(name: str, form: Form) -> Arrays:
         returned = function()
     except UserError:
         raise
-    except Exception as error:  # whatever someone else's code raises
+    except RAISED as error:  # whatever someone else's code raises
         told = " ".join(str(error).split())
         raise UserError(f"data set {name} cannot be made: {type(error).__name__}: {told}") from error
     return _arrays(name, returned, form)

@@ -32,12 +32,16 @@ def operator_values(examined: Examined, spectra: Mapping[str, Tensor]) -> dict[s
     of stride 1 in one group, and where weights are not finite.
     """
     modules = {layer: _module(examined, layer) for layer in spectra}
-    sides = {layer: (side, side) for layer, side in examined.model.convolved_sides.items()}
+    sides = {
+        layer: (side, side)
+        for layer, side in examined.model.convolved_sides.items()
+        if getattr(modules[layer], "stride", 1) == 1
+    }
     sides |= _padded_sides(examined, modules)
     found = {}
     for layer, values in spectra.items():
         if layer in sides:
-            weight = examined.model.get_parameter(f"{layer}.weight").detach()
+            weight = examined.model.kernel(layer).detach()
             found[layer] = circular_values(weight, sides[layer])[:, : values.shape[1]]
         else:
             linear = isinstance(modules[layer], RunLinear | nn.Linear)

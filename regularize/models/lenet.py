@@ -15,6 +15,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from regularize.convolution_forms import ConvolutionForm
 from regularize.fused.kernels import IMAGE_CHANNELS, Activation, Kernels
 from regularize.fused.linear import fused_linear
 from regularize.fused.stages import fused_stage
@@ -34,6 +35,7 @@ from regularize.layers import (
 from regularize.models.chain import Chain
 from regularize.models.network import Hidden, Network, sees_channels
 from regularize.models.start import Bound, default_bound, glorot_bound, lecun_bound, start_uniform
+from regularize.models.variant import Variant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,28 +71,36 @@ FORMS: dict[str, Form] = {
 
 
 class LeNet(Chain):
-    """LeNet-5 for images of 28×28 (padded by 2) or 32×32: 6 and 16 filters of 5×5, 120, 84, K units."""
+    """LeNet-5 for images of 28×28 (padded by 2) or 32×32: 6 and 16 filters of 5×5, 120, 84, K units.
+
+    Times the variant's width, all but K; kernels are of the usual one.
+    """
 
     weight_layers = ("conv1", "conv2", "fc1", "fc2", "fc3")
     hidden_layers = ("fc1", "fc2")
     image_layers = ("conv1", "conv2")
     convolved_sides = MappingProxyType({"conv1": 32, "conv2": 14})
 
-    def __init__(self, runs: int, *, form: Form, channels: int, side: int, classes: int) -> None:
+    def __init__(self, runs: int, *, variant: Variant, channels: int, side: int, classes: int) -> None:
         super().__init__()
         assert side in (28, 32), side
-        self.runs, self.form = runs, form
+        self.runs, self.form, self.usual = runs, FORMS[variant.name], variant.width == 1
+        filters1, filters2, units1, units2 = map(variant.scaled, (6, 16, 120, 84))
         self.kernels: Kernels | None = None
-        self.conv1 = RunConv2d(runs, channels, 6, 5, padding=(32 - side) // 2)
-        self.conv2 = RunConv2d(runs, 6, 16, 5)
-        self.fc1 = RunLinear(runs, 16 * 5 * 5, 120)
-        self.fc2 = RunLinear(runs, 120, 84)
-        self.fc3 = RunLinear(runs, 84, classes)
+        self.conv1 = RunConv2d(runs, channels, filters1, 5, padding=(32 - side) // 2)
+        self.conv2 = RunConv2d(runs, filters1, filters2, 5)
+        self.fc1 = RunLinear(runs, filters2 * 5 * 5, units1)
+        self.fc2 = RunLinear(runs, units1, units2)
+        self.fc3 = RunLinear(runs, units2, classes)
 
     def fuse(self, kernels: Kernels) -> bool:
-        if self.form.fused is None or self.conv1.weight.shape[2] not in IMAGE_CHANNELS:
+        if not self.usual or self.form.fused is None or self.conv1.weight.shape[2] not in IMAGE_CHANNELS:
             return False
         self.kernels = kernels
+        return True
+
+    def convolve_by(self, form: ConvolutionForm) -> bool:
+        self.conv1.form = self.conv2.form = form
         return True
 
     def layers(self, hidden: Hidden) -> Iterator[Layer]:
@@ -113,12 +123,13 @@ class LeNet(Chain):
                 if shown:
                     yield linear(partial(_shown_fused, hidden, name))
             return
-        yield linear(fold)
+        last = self.conv1.form.channels_last
+        yield linear(partial(fold, channels_last=last))
         for name, conv in convolutions.items():
             yield from self._stage(conv)
             if shown:
-                yield linear(partial(_shown, hidden, name, self.runs))
-        yield linear(lambda h: unfold(h, self.runs).flatten(2))
+                yield linear(partial(_shown, hidden, name, self.runs, last))
+        yield linear(lambda h: unfold(h, self.runs, last).flatten(2))
 
     def _stage(self, conv: RunConv2d) -> tuple[Layer, ...]:
         form = self.form
@@ -127,11 +138,11 @@ class LeNet(Chain):
         return conv.link, form.activation, form.pool
 
 
-def _shown(hidden: Hidden, name: str, runs: int, h: Tensor) -> Tensor:
+def _shown(hidden: Hidden, name: str, runs: int, last: bool, h: Tensor) -> Tensor:
     """What a stage gives, [B, R·C, H, W], as `hidden` sees it, and back."""
-    images = unfold(h, runs)
+    images = unfold(h, runs, last)
     # In one piece: of what is left of a transposed view, torch has the next weight's gradient wrong.
-    return fold(hidden(name, images.flatten(3)).view_as(images).contiguous())
+    return fold(hidden(name, images.flatten(3)).view_as(images).contiguous(), last)
 
 
 def _shown_fused(hidden: Hidden, name: str, h: Tensor) -> Tensor:
@@ -141,9 +152,9 @@ def _shown_fused(hidden: Hidden, name: str, h: Tensor) -> Tensor:
     return hidden(name, h.flatten(2, 3).transpose(2, 3)).transpose(2, 3).view_as(h)
 
 
-def build(name: str, seeds: Sequence[int], shape: tuple[int, ...], classes: int) -> Network:
+def build(variant: Variant, seeds: Sequence[int], shape: tuple[int, ...], classes: int) -> Network:
     """See `regularize.models.build`."""
-    form, (channels, side, _) = FORMS[name], shape
-    model = LeNet(len(seeds), form=form, channels=channels, side=side, classes=classes)
+    form, (channels, side, _) = FORMS[variant.name], shape
+    model = LeNet(len(seeds), variant=variant, channels=channels, side=side, classes=classes)
     start_uniform(model, seeds, form.bound, zero_bias=form.zero_bias)
     return model

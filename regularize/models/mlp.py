@@ -7,7 +7,7 @@ latter maps the plane to the plane and so shows how its areas are stretched.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -18,39 +18,42 @@ from regularize.layers import Layer, RunLinear, linear, relu, tanh
 from regularize.models.chain import Chain
 from regularize.models.network import Hidden, Network
 from regularize.models.plane import NearestCorner
-from regularize.models.start import Bound, default_bound, glorot_bound, start_uniform
+from regularize.models.start import Bound, default_bound, glorot_bound, start_normal, start_uniform
+from regularize.models.variant import Variant
 
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
-    """What tells one of these networks from another; `plane` ones end in a point, not in logits."""
+class Start:
+    """How weights start unless the variant says otherwise."""
 
-    hidden: tuple[int, ...]
-    activation: Layer
     bound: Bound
     zero_bias: bool
-    plane: bool = False
 
 
-FORMS: dict[str, Form] = {
-    "mlp": Form(hidden=(256, 128), activation=relu, bound=default_bound, zero_bias=False),
-    "toy_mlp": Form(hidden=(16, 16), activation=tanh, bound=glorot_bound, zero_bias=True),
-    "toy_plane": Form(hidden=(16, 16), activation=tanh, bound=glorot_bound, zero_bias=True, plane=True),
+_STARTS: Mapping[str, Start] = {
+    "mlp": Start(bound=default_bound, zero_bias=False),
+    "toy_mlp": Start(bound=glorot_bound, zero_bias=True),
+    "toy_plane": Start(bound=glorot_bound, zero_bias=True),
 }
+_ACTIVATIONS: Mapping[str, Layer] = {"relu": relu, "tanh": tanh}
 
 
 class Mlp(Chain):
-    """Linear layers fc1, fc2, … of the given widths, an activation after each but the last."""
+    """Linear layers fc1, fc2, … of the given widths, an activation after each but the last.
 
-    def __init__(self, runs: int, *, form: Form, inputs: int, classes: int) -> None:
+    Those of the plane end in a point, not in logits.
+    """
+
+    def __init__(self, runs: int, *, variant: Variant, inputs: int, classes: int) -> None:
         super().__init__()
-        widths = (inputs, *form.hidden, 2 if form.plane else classes)
+        plane = variant.row.plane
+        widths = (inputs, *variant.units, 2 if plane else classes)
         self.weight_layers = tuple(f"fc{number}" for number in range(1, len(widths)))
         self.hidden_layers = self.weight_layers[:-1]
         for name, (before, after) in zip(self.weight_layers, pairwise(widths), strict=True):
             self.add_module(name, RunLinear(runs, before, after))
-        self.activation = form.activation
-        self.read_out = NearestCorner() if form.plane else None
+        self.activation = _ACTIVATIONS[variant.activation or variant.row.activation]
+        self.read_out = NearestCorner() if plane else None
 
     def layers(self, hidden: Hidden) -> Iterator[Layer]:
         yield linear(lambda x: x.flatten(2))
@@ -71,9 +74,12 @@ class Mlp(Chain):
         return layer
 
 
-def build(name: str, seeds: Sequence[int], shape: tuple[int, ...], classes: int) -> Network:
+def build(variant: Variant, seeds: Sequence[int], shape: tuple[int, ...], classes: int) -> Network:
     """See `regularize.models.build`."""
-    form = FORMS[name]
-    model = Mlp(len(seeds), form=form, inputs=math.prod(shape), classes=classes)
-    start_uniform(model, seeds, form.bound, zero_bias=form.zero_bias)
+    model = Mlp(len(seeds), variant=variant, inputs=math.prod(shape), classes=classes)
+    if variant.std is None:
+        start = _STARTS[variant.name]
+        start_uniform(model, seeds, start.bound, zero_bias=start.zero_bias)
+    else:
+        start_normal(model, seeds, variant.std)
     return model

@@ -15,6 +15,7 @@ from regularize.layers import RunLinear
 from regularize.models.network import Hidden, Network, unchanged
 from regularize.models.plane import NearestCorner
 from regularize.models.start import glorot_bound, start_uniform
+from regularize.models.variant import Variant
 
 UNITS = 16
 
@@ -47,7 +48,7 @@ class PlaneRnn(Network):
         return self.read_out.basis(logits)
 
 
-def build(_name: str, seeds: Sequence[int], _shape: tuple[int, ...], _classes: int) -> Network:
+def build(_variant: Variant, seeds: Sequence[int], _shape: tuple[int, ...], _classes: int) -> Network:
     """See `regularize.models.build`."""
     model = PlaneRnn(len(seeds))
     start_uniform(model, seeds, glorot_bound, zero_bias=True)

@@ -34,6 +34,12 @@ def has_convolutions(_options: Mapping[str, Any], network: Outline) -> None:
         raise UserError("spatial_dropout acts on what convolutions give, and the model has none")
 
 
+def has_operators(options: Mapping[str, Any], network: Outline) -> None:
+    """Raises `UserError` where convolutions are to be taken as operators and there are none."""
+    if options["convolutions"] == "operator" and not network.image_layers:
+        raise UserError("convolutions is 'operator', which changes nothing: the model has none")
+
+
 def of_images(_options: Mapping[str, Any], network: Outline) -> None:
     """Raises `UserError` where examples are points."""
     if not network.of_images:

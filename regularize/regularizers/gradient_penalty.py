@@ -14,7 +14,7 @@ References:
 
 from __future__ import annotations
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
 from regularize.regularizers.hooks import Given, Hooks, Pass
@@ -24,10 +24,11 @@ from regularize.regularizers.jacobian import squares
 def penalty(state: Pass, given: Given) -> Tensor:
     classes = state.logits.shape[-1]
     batch, p = state.batch, state.log_probabilities.exp()
-    target = F.one_hot(batch.labels, classes).to(p.dtype)
+    places = torch.arange(classes, device=p.device)  # `one_hot` would look at the labels first, and wait
+    target = (batch.labels.unsqueeze(-1) == places).to(p.dtype)
     if batch.other is not None and batch.kept is not None:
         share = batch.kept.unsqueeze(-1)
-        target = share * target + (1 - share) * F.one_hot(batch.other, classes)
+        target = share * target + (1 - share) * (batch.other.unsqueeze(-1) == places)
     strength = given.strengths["strength"] / 2
     return state.jacobians.of_rows([p - target], lambda rows: strength * state.mean(squares(rows)))
 

@@ -21,20 +21,25 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from regularize.regularizers.hooks import Given, Hooks, StepEnd, Weights
-from regularize.run_by_run import orthogonal, svd
+from regularize.run_by_run import orthogonal, product, svd
 
 
 def start(weights: Weights, _given: Given) -> None:
     orthogonal(weights)
 
 
-def project(weights: Weights, given: Given, end: StepEnd) -> None:
-    if end.step % given.options["every"] and end.step != end.steps:
-        return
+def projects(options: Mapping[str, Any], step: int, steps: int) -> bool:
+    return bool(step % options["every"] == 0 or step == steps)
+
+
+def project(weights: Weights, given: Given, _end: StepEnd) -> None:
     for weight in weights.values():
         weight.copy_(bounded(weight, given.strengths["epsilon"]))
 
@@ -49,7 +54,7 @@ def bounded(weight: Tensor, epsilon: Tensor) -> Tensor:
     left, values, right = svd(torch.where(finite, weight, 0.0))
     high = 1 + epsilon.to(weight.dtype).unsqueeze(1)
     clipped = torch.minimum(torch.maximum(values, 1 / high), high)
-    return torch.where(finite, (left * clipped.unsqueeze(1)) @ right, weight)
+    return torch.where(finite, product(left * clipped.unsqueeze(1), right), weight)
 
 
-HOOKS = Hooks(start=start, project=project)
+HOOKS = Hooks(start=start, project=project, projects=projects)

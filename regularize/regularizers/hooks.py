@@ -6,6 +6,7 @@ the run axis R first, so that a pack's runs, each with its own strength, read as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,6 +17,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
+from regularize.convolutions import Convolution
 from regularize.draws import Draws
 from regularize.jacobians import Jacobians
 from regularize.regularizers.batch import Batch
@@ -34,11 +36,16 @@ class Given:
     options: Mapping[str, Any]
     memory: dict[str, Tensor] = field(default_factory=dict)
     """What a technique keeps from step to step, the run axis first: a part of checkpoints."""
+    convolutions: Callable[[], Mapping[str, Convolution]] = dict
+    """The network's convolutions as what they do to images, by parameter name."""
 
-    def at(self, progress: float) -> Given:
-        """With the strengths of a step, by the share of all steps that lies before it."""
-        factor = strength_factor(self.options, progress)
-        if factor == 1:
+    def at(self, progress: float | Tensor) -> Given:
+        """With the strengths of a step, by the share of all steps before it: a number, or [] float64."""
+        if isinstance(progress, Tensor):
+            factor = _strength_factor(self.options, progress)
+        else:
+            factor = strength_factor(self.options, progress)
+        if not isinstance(factor, Tensor) and factor == 1:
             return self
         return replace(self, strengths={name: factor * each for name, each in self.strengths.items()})
 
@@ -46,6 +53,15 @@ class Given:
         """The strength `name` as [R, 1, 1, …], to be broadcast over a tensor with R first."""
         strength = self.strengths[name].to(tensor.dtype)
         return strength.view(-1, *[1] * (tensor.ndim - 1))
+
+
+def _strength_factor(options: Mapping[str, Any], progress: Tensor) -> Tensor | float:
+    """`strength_factor` of what no number of the host's says; a number where it is always the same."""
+    warmup: float = options["warmup"]
+    later: Tensor | float = 1.0
+    if options["schedule"] == "cosine":
+        later = (1 + (math.pi * (progress - warmup) / (1 - warmup)).cos()) / 2
+    return torch.where(progress < warmup, progress / warmup, later) if warmup else later
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,14 +119,14 @@ class StepEnd:
     the number of steps in an epoch.
     """
 
-    step: int  # counted from 1
+    step: int | Tensor  # counted from 1; in a graph of a step [] float64 on the device
     steps: int
     reach: Callable[[str], Tensor | float]
     rates: Tensor = field(default_factory=lambda: torch.zeros(0))
     per_epoch: int = 1
 
     @property
-    def progress(self) -> float:
+    def progress(self) -> float | Tensor:
         """The share of all steps that lies before this one."""
         return (self.step - 1) / self.steps
 
@@ -144,6 +160,8 @@ class Hooks:
         before_step: (weights, given, step end), in place, before the optimizer.
         after_step: (weights, given, step end), in place.
         project: the same, once all techniques' `after_step` are done.
+        projects: (options, step, steps) to whether it does after this step (counted from 1) of so many: it
+            always does unless this is given.
         keep: (given, step end) to how much of the weights after this step, [R] in [0, 1], goes into those
             that are evaluated; the rest stays as they were.
         watch: (validation loss and accuracy [R], given) to a `Verdict`, asked every so many steps, the option
@@ -168,6 +186,7 @@ class Hooks:
     before_step: Callable[[Weights, Given, StepEnd], None] | None = None
     after_step: Callable[[Weights, Given, StepEnd], None] | None = None
     project: Callable[[Weights, Given, StepEnd], None] | None = None
+    projects: Callable[[Mapping[str, Any], int, int], bool] | None = None
     keep: Callable[[Given, StepEnd], Tensor] | None = None
     watch: Callable[[Tensor, Tensor, Given], Verdict] | None = None
     evaluated: Callable[[Weights, Given], None] | None = None

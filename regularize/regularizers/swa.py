@@ -28,11 +28,10 @@ def keep(given: Given, end: StepEnd) -> Tensor:
     begin = (given.strengths["begin"] * end.steps).ceil().clamp(min=1)
     # How many were averaged so far: multiples of `steps` from the beginning on, and the last step.
     counted = (end.step // steps) - ((begin - 1) / steps).floor()
-    last = float(end.step == end.steps and end.step % steps != 0)
-    due = end.step % steps == 0 or end.step == end.steps
-    share = 1 / (counted + last).clamp(min=1)
-    unaveraged = (end.step < begin) | (counted + last == 0)
-    return torch.where(unaveraged, 1.0, share if due else torch.zeros_like(share))
+    ends, last = end.step % steps == 0, end.step == end.steps
+    averaged = counted + 1.0 * (last & (end.step % steps != 0))
+    share = 1.0 * (ends | last) / averaged.clamp(min=1)
+    return torch.where((end.step < begin) | (averaged == 0), 1.0, share)
 
 
 HOOKS = Hooks(keep=keep)

@@ -7,6 +7,7 @@ from regularize.regularizers.fits import (
     has_directions,
     has_form,
     has_layers,
+    has_operators,
     of_images,
 )
 from regularize.regularizers.parameters import Interval, Option, Strength, Technique
@@ -17,6 +18,13 @@ _NOISE, _OUTPUT, _DATA, _OPTIMISATION = "noise", "output", "data", "optimisation
 _DISTRIBUTION = Option(
     meaning="of the noise, with standard deviation σ", default="normal", words=("normal", "uniform")
 )
+_CONVOLUTIONS = {
+    "convolutions": Option(
+        meaning="whose σ is taken: that of the kernel as a matrix, or of what it does to images",
+        default="kernel",
+        words=("kernel", "operator"),
+    )
+}
 
 REGULARIZERS: dict[str, Technique] = {
     "none": Technique("None", "none", family="baseline", cost=0.0),
@@ -66,6 +74,8 @@ REGULARIZERS: dict[str, Technique] = {
         "Spectral penalty",
         "spectral_penalty",
         {"strength": Strength(meaning="λ of (λ/2) Σ σ(W)²")},
+        _CONVOLUTIONS,
+        has_operators,
         family=_SPECTRA,
         symbol="λ",
         cost=0.22,
@@ -74,6 +84,8 @@ REGULARIZERS: dict[str, Technique] = {
         "Spectral norm",
         "spectral_norm",
         {"bound": Strength(meaning="c of c·W/σ(W)", above_low=True, weaker="larger")},
+        _CONVOLUTIONS,
+        has_operators,
         family=_SPECTRA,
         symbol="c",
         cost=0.22,

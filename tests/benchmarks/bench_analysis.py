@@ -1,9 +1,8 @@
-"""Analysis of 10,000 runs × 200 epochs: `python -m tests.benchmarks.bench_analysis [--runs N]`.
+"""Analysis of 10,000 runs: `python -m tests.benchmarks.bench_analysis [--runs N]`.
 
-Synthetic packs of 8 runs with rows of the train, validation and test parts, on 15 problems with 12
-regularizers of 8 strengths. Each measure is taken in a process of its own, with files that were just
+A store as `finished_store` makes it. Each measure is taken in a process of its own, with files that were just
 written (so from the page cache); prints seconds and peak memory, and exits with 1 if one is above its
-limit.
+limit. Of `report` it is the processor time a problem that is limited.
 """
 
 from __future__ import annotations
@@ -13,95 +12,24 @@ import multiprocessing as mp
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-from regularize.store import METRICS, RESULTS, RUNS, Store, write_table
+from regularize.store import Store
+from tests.benchmarks.finished_store import build, runs
 from tests.benchmarks.processes import children, peak_megabytes
 
-EPOCHS, PACK = 200, 8
-SPLITS = ("train", "validation", "test")
-DATASETS, SHOTS = ("mnist", "cifar10", "cifar100", "svhn", "digits"), (10, 100, None)
-STRENGTHS = [f"{10.0**power:g}" for power in range(-8, 0)]
-TUNE, REPORT = range(5), range(1000, 1015)
 MEMORY = 2000  # MB, of all processes together
 LOOK_SECONDS = 0.2  # between looks at the children's memory
 
+PROBLEM_SECONDS = 8.0  # of processors, for a problem of a report
+
 # what is measured → the most seconds it may take
-LIMITS = {"collect": 60.0, "collect again": 5.0, "compare": 5.0, "report": 90.0}
-
-
-def runs() -> Iterator[dict[str, Any]]:
-    """In the order in which packs hold them: 680 of each problem."""
-    number = 0
-    for dataset in DATASETS:
-        for few in SHOTS:
-            for regularizer in ("none", *(f"technique_{place}" for place in range(12))):
-                strengths = STRENGTHS if regularizer != "none" else [""]
-                cells = [("tune", strength, seed) for strength in strengths for seed in TUNE]
-                cells += [("report", strengths[len(strengths) // 2], seed) for seed in REPORT]
-                for phase, strength, seed in cells:
-                    number += 1
-                    yield {
-                        "run_id": f"{number:016x}",
-                        "phase": phase,
-                        "dataset": dataset,
-                        "per_class": few,
-                        "model": "lenet5",
-                        "regularizer": regularizer,
-                        "strength": strength,
-                        "strength_value": float(strength) if strength else None,
-                        "seed": seed,
-                        "pack_key": f"{dataset} {few} {regularizer} {phase}",
-                        "planned": True,
-                        "config": "{}",
-                    }
-
-
-def build(store: Store, wanted: int) -> None:
-    """Write the store of the first so many runs."""
-    everything = list(runs())[:wanted]
-    write_table(store.runs, everything, RUNS)
-    generator = np.random.default_rng(0)
-    for start in range(0, len(everything), PACK):
-        pack = everything[start : start + PACK]
-        paths = store.pack(f"{start:016x}")
-        write_table(paths.metrics, metrics([run["run_id"] for run in pack], generator), METRICS)
-        write_table(paths.results, [result(run, generator) for run in pack], RESULTS)
-
-
-def metrics(run_ids: list[str], generator: np.random.Generator) -> pa.Table:
-    """A row for each run, epoch and part."""
-    rows = len(run_ids) * EPOCHS * len(SPLITS)
-    epochs = np.tile(np.repeat(np.arange(1, EPOCHS + 1), len(SPLITS)), len(run_ids))
-    train = np.tile(np.array(SPLITS) != "train", rows // len(SPLITS))
-    columns = {
-        "run_id": np.repeat(run_ids, EPOCHS * len(SPLITS)),
-        "epoch": epochs,
-        "step": 400 * epochs,
-        "split": np.tile(SPLITS, rows // len(SPLITS)),
-        "examples": np.where(train, 10_000, 5000),  # `train` masks those that are not
-        "loss": generator.random(rows),
-        "accuracy": generator.random(rows),
-        "objective": pa.array(generator.random(rows), mask=train),
-        "seconds": pa.array(0.5 * epochs, mask=train),
-    }
-    return pa.table(columns).cast(METRICS)
-
-
-def result(run: dict[str, Any], generator: np.random.Generator) -> dict[str, Any]:
-    good = 0.9 + 0.01 * (run["strength"] == STRENGTHS[4]) + generator.normal(0, 0.004)
-    scores = {f"{split}_accuracy": good + generator.normal(0, 0.001) for split in SPLITS}
-    scores |= {f"{split}_loss": 1 - good for split in SPLITS}
-    return {"run_id": run["run_id"], "state": "done", "epochs": EPOCHS, "steps": 400 * EPOCHS, **scores}
+LIMITS = {"collect": 60.0, "collect again": 5.0, "collect one new pack": 5.0, "compare": 5.0}
 
 
 def collect(store: Store) -> None:
@@ -126,12 +54,18 @@ def select(store: Store) -> None:
 
 
 def report(store: Store) -> None:
-    """The page with all figures that are drawn from tables."""
+    """What `regularize report --tables-only` does once the tables are collected."""
     from analysis.figures.catalogue import FIGURES
-    from analysis.figures.draw_figures import draw_all
+    from analysis.figures.draw_figures import Look, draw_all
     from analysis.report import write_report
+    from analysis.tables.store_tables import Tables
+    from analysis.text.conclusions import conclude
 
-    write_report(store, draw_all(store, [name for name, kind in FIGURES.items() if kind.needs == "tables"]))
+    concluded = conclude(Tables(store))
+    for conclusion in concluded:
+        conclusion.write(store)
+    names = [name for name, kind in FIGURES.items() if kind.needs == "tables"]
+    write_report(store, draw_all(store, names, look=Look(page=True)), concluded=concluded)
 
 
 def measure(work: Callable[[], None]) -> tuple[float, float, float]:
@@ -164,24 +98,35 @@ def _run(work: Callable[[], None], pipe: Connection) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=10_000)
-    wanted: int = parser.parse_args().runs
+    parser.add_argument("--without-report", action="store_true")
+    arguments = parser.parse_args()
     missed = 0
     with TemporaryDirectory() as folder:
         store = Store(Path(folder) / "bench")
-        build(store, wanted)
-        works = {"collect": collect, "collect again": collect, "select": select, "compare": compare}
-        works["report"] = report
-        print(f"{wanted} runs × {EPOCHS} epochs        seconds  limit  processor   MB (limit {MEMORY})")
+        build(store, arguments.runs)
+        problems = len({(run["dataset"], run["per_class"]) for run in runs(arguments.runs)})
+        later, aside = sorted(store.packs.iterdir())[0], Path(folder) / "later"
+        later.rename(aside)
+        works = {"collect": collect, "collect again": collect, "collect one new pack": collect}
+        works |= {"select": select, "compare": compare}
+        works |= {} if arguments.without_report else {"report": report}
+        print(f"{arguments.runs} runs{'':22}seconds  limit  processor   MB (limit {MEMORY})")
         for name, work in works.items():
+            if name == "collect one new pack":
+                aside.rename(later)
             seconds, processor, memory = measure(partial(work, store))
             limit = LIMITS.get(name)
             over = memory > MEMORY or (limit is not None and seconds > limit)
+            if name == "report":
+                over |= processor > PROBLEM_SECONDS * problems
             missed += over
             bound = f"{limit:5.0f}" if limit else "     "
             print(
                 f"{name:28} {seconds:8.1f}  {bound} {processor:10.1f}  {memory:4.0f}{'  missed' * over}",
                 flush=True,
             )
+            if name == "report":
+                print(f"{processor / problems:.1f} s of processors a problem (limit {PROBLEM_SECONDS:.0f})")
     sys.exit(missed > 0)
 
 

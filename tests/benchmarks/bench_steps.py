@@ -1,5 +1,8 @@
 """What a training step costs with each technique: `python -m tests.benchmarks.bench_steps [--rounds N]`.
 
+Techniques that are not named here are timed as in `tests/regularize/technique_cases.py`; `--only NAME` times
+those whose name begins so.
+
 LeNet-5 on images of 28×28, batch 128, a pack of 4 runs with 4 seeds, one thread. All take turns step
 by step, so that all see the same machine, and are compared with plain steps of the same round. Prints
 minimum, median and maximum of the rounds' ratios; the exit code is 1 if a median is above its limit.
@@ -9,21 +12,19 @@ A round is as long as the interval of hard SVB, so that each has one projection.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import time
-from pathlib import Path
 
 import torch
 
-from regularize.config import RunConfig, Term
 from regularize.data.data_config import DataConfig
-from regularize.distributed import Ranks
 from regularize.memory import keep_large_blocks
-from regularize.store import PackPaths
+from regularize.regularizers import REGULARIZERS
 from regularize.trainer import Trainer
 from regularize.training_config import Training
+from tests.benchmarks.packs import pack
+from tests.regularize.technique_cases import TABLE
 
 RUNS, BATCH, INTERVAL = 4, 128, 100
 
@@ -46,6 +47,7 @@ LIMITS: dict[str, tuple[dict[str, dict[str, object]], float | None]] = {
     "weight_decay": ({"weight_decay": {"strength": 1e-2}}, None),
     "spectral_penalty": ({"spectral_penalty": {"strength": 0.01}}, None),
     "spectral_norm": ({"spectral_norm": {"bound": 1.0}}, None),
+    "spectral_norm, operator": ({"spectral_norm": {"bound": 1.0, "convolutions": "operator"}}, None),
     "gradient_penalty": ({"gradient_penalty": {"strength": 0.01}}, 2.5),
     "adversarial": ({"adversarial": {"epsilon": 0.03}}, None),
     "spatial_dropout": ({"spatial_dropout": {"p": 0.2}}, None),
@@ -73,23 +75,18 @@ LIMITS: dict[str, tuple[dict[str, dict[str, object]], float | None]] = {
 }
 
 
+def timed(only: str) -> dict[str, dict[str, dict[str, object]]]:
+    """What is timed → its techniques: a plain step, and what begins with `only`."""
+    found = {name: techniques for name, (techniques, _) in LIMITS.items()}
+    for name in REGULARIZERS.keys() - {term for techniques in found.values() for term in techniques}:
+        if name != "none":
+            found[name] = {term.technique: dict(term.strengths + term.options) for term in TABLE[name].weak}
+    return {name: each for name, each in found.items() if name == "none" or name.startswith(only)}
+
+
 def trainer(techniques: dict[str, dict[str, object]], packed: int = RUNS) -> Trainer:
-    terms = tuple(Term.build(name, parameters) for name, parameters in techniques.items())
-    training = Training(steps=10**6, batch_size=BATCH, lr=0.01)
-    runs = [
-        RunConfig(
-            data=DataConfig(name="digits", validation=0.05, per_class=128),  # ten whole batches
-            model="lenet5",
-            regularizer="bench",
-            terms=terms,
-            training=training,
-            seed=seed,
-        )
-        for seed in range(packed)
-    ]
-    ready = Trainer(runs, PackPaths(Path(os.devnull)), Ranks.here(), None)
-    ready.start()
-    return ready
+    data = DataConfig(name="digits", validation=0.05, per_class=128)  # ten whole batches
+    return pack(data, techniques, Training(steps=10**6, batch_size=BATCH, lr=0.01), range(packed))
 
 
 def a_round(trainers: dict[str, Trainer], steps: int) -> dict[str, float]:
@@ -106,10 +103,12 @@ def a_round(trainers: dict[str, Trainer], steps: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    rounds: int = parser.parse_args().rounds
+    parser.add_argument("--only", default="", metavar="NAME")
+    asked = parser.parse_args()
+    rounds: int = asked.rounds
     torch.set_num_threads(1)
     keep_large_blocks()
-    trainers = {name: trainer(techniques) for name, (techniques, _) in LIMITS.items()}
+    trainers = {name: trainer(techniques) for name, techniques in timed(asked.only).items()}
     a_round(trainers, 3)
     ratios: dict[str, list[float]] = {name: [] for name in trainers}
     plain = []
@@ -121,8 +120,8 @@ def main() -> None:
     print(f"plain step: {statistics.median(plain):.1f} ms; the others relative to it")
     print(f"{'':25}    min  median    max  limit")
     missed = 0
-    for name, (_, limit) in LIMITS.items():
-        values = ratios[name]
+    for name, values in ratios.items():
+        _, limit = LIMITS.get(name, (None, None))
         median = statistics.median(values)
         over = limit is not None and median > limit
         missed += over

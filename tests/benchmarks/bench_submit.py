@@ -22,7 +22,7 @@ from tests.jobs.stores import write_pack
 
 RUNS = 10_000
 SUBMIT_SECONDS, STATUS_SECONDS = 30.0, 2.0
-PROGRAMS = ("sbatch", "squeue", "sacct")
+PROGRAMS = ("sbatch", "squeue", "sacct", "scancel", "scontrol")
 CLUSTER = """\
 kind: slurm
 partition: main
@@ -45,7 +45,7 @@ def main() -> int:
     cluster = TestCluster()
     folder = Path(tempfile.mkdtemp())
     try:
-        return _measure(folder, _counting(folder, cluster.environment))
+        return _measure(folder, counting(folder, cluster.environment))
     finally:
         cluster.stop()
         shutil.rmtree(folder)
@@ -56,7 +56,7 @@ def _measure(folder: Path, environment: dict[str, str]) -> int:
     (folder / "held.yaml").write_text(CLUSTER, encoding="utf-8")
     store = Store(folder / "results" / "held")
     submit = _timed(folder, environment, "submit", "sweep.yaml", "--cluster", "held.yaml")
-    asked = _calls(folder)
+    asked = calls(folder)
     arrays = read_journal(store.journal).arrays
     print(f"submit: {submit:.1f} s (at most {SUBMIT_SECONDS:.0f}), {asked['sbatch']} sbatch")
     queued = _status(folder, environment, "queued")
@@ -77,9 +77,9 @@ def _measure(folder: Path, environment: dict[str, str]) -> int:
 
 def _status(folder: Path, environment: dict[str, str], state: str) -> float:
     """Seconds of a status, which asks squeue and sacct once at most."""
-    before = _calls(folder)
+    before = calls(folder)
     seconds = _timed(folder, environment, "status", "sweep.yaml")
-    asked = _calls(folder) - before
+    asked = calls(folder) - before
     print(f"status, all {state}: {seconds:.1f} s (at most {STATUS_SECONDS:.0f}), {dict(asked)}")
     assert max(asked.values()) == 1, "a program was asked more than once"
     return seconds
@@ -89,7 +89,7 @@ def _timed(folder: Path, environment: dict[str, str], *arguments: str) -> float:
     return timed(folder, environment, *arguments, "--store", "results")[0]
 
 
-def _counting(folder: Path, environment: dict[str, str]) -> dict[str, str]:
+def counting(folder: Path, environment: dict[str, str]) -> dict[str, str]:
     """The environment in which calls of Slurm's programs are counted."""
     wrappers = folder / "bin"
     wrappers.mkdir()
@@ -102,7 +102,7 @@ def _counting(folder: Path, environment: dict[str, str]) -> dict[str, str]:
     return environment | {"PATH": f"{wrappers}:{environment['PATH']}", "PYTHONPATH": root}
 
 
-def _calls(folder: Path) -> Counter[str]:
+def calls(folder: Path) -> Counter[str]:
     path = folder / "calls"
     return Counter(path.read_text(encoding="utf-8").split() if path.exists() else ())
 

@@ -8,13 +8,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-_PROGRAM = "import sys; from jobs.commands.cli import main; sys.exit(main())"
+PROGRAM = "import sys; from jobs.commands.cli import main; sys.exit(main())"
 
 
 def timed(folder: Path, environment: Mapping[str, str], *arguments: str) -> tuple[float, str]:
     """Seconds that `regularize ARGUMENTS` takes in `folder`, the start of Python included; what it says."""
     began = time.monotonic()
-    command = [sys.executable, "-c", _PROGRAM, *arguments]
+    command = [sys.executable, "-c", PROGRAM, *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
     return time.monotonic() - began, done.stdout
 

@@ -1,4 +1,7 @@
-"""A network that fails where jobs train it, as `model: tests.cluster.failing_network:build`."""
+"""A network that fails where jobs train it, as `model: tests.cluster.failing_network:build`.
+
+Not on the handful of examples by which `submit`, and several ranks, find out whether they can train it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from torch import Tensor, nn
 
 class Failing(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
-        if self.training and "SLURM_JOB_ID" in os.environ:
+        if self.training and "SLURM_JOB_ID" in os.environ and len(x) > 5:
             raise RuntimeError("on purpose")
         return super().forward(x.flatten(1))
 

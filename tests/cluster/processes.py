@@ -44,6 +44,9 @@ class Processes:
     def log(self, name: str) -> Path:
         return self._folder / f"{name}.log"
 
+    def pid(self, name: str) -> int:
+        return self._pids[name]
+
     def running(self, name: str) -> bool:
         return Path(f"/proc/{self._pids.get(name, 0)}").exists()
 

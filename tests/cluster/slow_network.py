@@ -1,7 +1,7 @@
 """A network that takes a second a step until it is let go, as `model: tests.cluster.slow_network:build`.
 
 So a test can do its harm in the middle of the training, however fast or busy the machine is, and wastes
-no time after it. The file `$LET_GO` lets it go.
+no time after it. The file `$LET_GO` lets it go; a handful of examples, as `submit` tries it with, is no step.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SECONDS_PER_STEP = 0.8
 
 class Slow(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
-        if self.training and not Path(os.environ["LET_GO"]).exists():
+        if self.training and len(x) > 5 and not Path(os.environ["LET_GO"]).exists():
             time.sleep(SECONDS_PER_STEP)
         return super().forward(x.flatten(1))
 

@@ -11,7 +11,7 @@ import torch
 from jobs.store.pack_status import read_packs
 from regularize.store import Store
 
-CIRCUMSTANCES = ["seconds", "evaluation_seconds", "host", "finished_at", "world_size"]
+CIRCUMSTANCES = ["seconds", "core_seconds", "evaluation_seconds", "host", "finished_at", "world_size"]
 TABLES = ("results", "metrics", "predictions", "spectra")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from jobs.cluster.load_config import load_cluster
 from jobs.cluster_check import Check
 from jobs.commands.cli import main
 from tests.cluster.processes import wait_for
+from tests.cluster.settings import NODES
 from tests.cluster.slurm import TestCluster
 from tests.cluster.trial import SMALL, Trial
 
@@ -149,16 +151,52 @@ def test_accounts_are_slurms_in_lower_case_and_the_first_that_takes_jobs_is_used
     slurm.run("sacctmgr", "-i", "add", "account", "full")
     slurm.run("sacctmgr", "-i", "add", "user", "root", "account=full", "MaxSubmitJobs=0")
     try:
-        checked = check(account="[full, RESEARCH]", follow_up="false", sbatch="{export: NONE}")
-        trial = Trial(tmp_path, data_root, SMALL, account=["full", "research"], sbatch={"hold": True})
-        said = trial.submit()
-        asked = set(slurm.run("squeue", "--noheader", "--format=%a").split())
+        keys = {"account": ["full", "RESEARCH"], "partition": ["high", "low"]}
+        lists = {key: json.dumps(value) for key, value in keys.items()}
+        checked = check(**lists, follow_up="false", sbatch="{export: NONE}")
+        said = Trial(tmp_path, data_root, SMALL, sbatch={"hold": True}, **keys).submit()
+        asked = set(slurm.run("squeue", "--noheader", "--format=%a %P").splitlines())
     finally:
         slurm.run("sacctmgr", "-i", "delete", "user", "root", "account=full")
         slurm.run("sacctmgr", "-i", "delete", "account", "full")
     assert checked.code == 0, checked
-    assert (said.code, asked) == (0, {"research"})
+    assert (said.code, asked) == (0, {"research high,low"})
     assert "account full is left out: " in said.out + said.err
+
+
+def test_a_time_limit_beyond_the_accounts_is_said_as_submit_says_it(check: Run, slurm: TestCluster) -> None:
+    """Slurm takes such a job, and it waits; of a limit that Slurm denies, it takes none."""
+    slurm.run("sacctmgr", "-i", "modify", "user", "root", "set", "MaxWall=5")
+    try:
+        checked = check(time=30, follow_up="false")
+    finally:
+        slurm.run("sacctmgr", "-i", "modify", "user", "root", "set", "MaxWall=-1")
+    assert (checked.code, checked.findings["time"][0]) == (0, "warn"), checked
+    assert "account research): Slurm takes such jobs, and may never start them" in checked.findings["time"][1]
+
+
+def test_a_quality_of_service_that_wants_more_of_each_job_than_is_asked_for(
+    check: Run, slurm: TestCluster, tmp_path: Path, data_root: Path
+) -> None:
+    """Slurm takes such jobs, and never starts them."""
+    slurm.run("sacctmgr", "-i", "add", "qos", "wide", "MinTRESPerJob=cpu=2")
+    slurm.run("sacctmgr", "-i", "modify", "user", "root", "set", "qos+=wide")
+    try:
+        checked = check(qos="wide")
+        keys = {"qos": "wide", "cpus_per_task": 2, "memory": "900M", "sbatch": {"hold": True}}
+        refused = Trial(tmp_path, data_root, SMALL, **keys).submit()
+        accepted = Trial(tmp_path, data_root, SMALL, follow_up={"cpus": 2}, **keys).submit()
+    finally:
+        slurm.run("sacctmgr", "-i", "modify", "user", "root", "set", "qos-=wide")
+        slurm.run("sacctmgr", "-i", "delete", "qos", "wide")
+    words = "wants each job to ask for cpu=2: it would never start"
+    assert checked.failures() == {"request", "follow-up"}
+    assert all(words in checked.findings[name][1] for name in checked.failures())
+    assert (refused.code, accepted.code) == (2, 0), accepted
+    assert (
+        f"error: the job that follows: the quality of service {words}; `follow_up: {{cpus: 2}}`"
+        in refused.err
+    )
 
 
 def test_all_nodes_drained(check: Run, slurm: TestCluster) -> None:
@@ -178,6 +216,81 @@ def test_nodes_that_differ(check: Run, slurm: TestCluster) -> None:
     checked = check(memory="1800M", nodes=4)
     assert checked.failures() == {"request"}
     assert "no node has that much, or too few have" in checked.findings["request"][1]
+
+
+def test_nodes_of_which_slurm_does_not_know_the_memory(
+    check: Run, slurm: TestCluster, tmp_path: Path, data_root: Path
+) -> None:
+    """Without RealMemory in slurm.conf none can be asked for: neither by what trains nor by what follows."""
+    slurm.set_config(**dict.fromkeys(NODES, "CPUs=4"), SelectTypeParameters="CR_CPU", DefMemPerCPU=None)
+    wait_for("four idle nodes", lambda: {*slurm.node_states().values()} == {"idle"})
+    asked = check()
+    assert asked.failures() == {"request", "follow-up"}
+    assert all("leave `memory:` out" in asked.findings[name][1] for name in asked.failures())
+    refused = Trial(tmp_path, data_root, SMALL, memory="900M").submit()
+    assert (refused.code, "leave `memory:` out" in refused.err) == (2, True), refused
+    assert check(memory="null", follow_up="{memory: 2G}").failures() == {"follow-up"}
+    assert check(memory="null", follow_up="{memory: none}").code == 0
+    trial = Trial(tmp_path, data_root, SMALL, memory=None)
+    assert trial.submit("--wait").code == 0
+    assert trial.states() == {"done": 1}
+
+
+@pytest.fixture
+def n1_with_gpu(slurm: TestCluster) -> Iterator[None]:
+    """A node of which Slurm says that it has a GPU, and torch that it has none."""
+    place = slurm.folder / "gres.conf"
+    place.write_text("NodeName=n1 Name=gpu File=/dev/null\n", encoding="utf-8")
+    # The node is to hear of it before it says again what it has.
+    slurm.kill_node("n1")
+    slurm.set_config(GresTypes="gpu", n1="CPUs=4 RealMemory=4000 Gres=gpu:1")
+    slurm.restart_node("n1")
+    yield
+    place.unlink()
+    slurm.kill_node("n1")
+    slurm.set_config()
+    slurm.restart_node("n1")
+
+
+@pytest.mark.usefixtures("n1_with_gpu")
+def test_a_node_with_a_gpu_that_torch_does_not_see(
+    check: Run, slurm: TestCluster, tmp_path: Path, data_root: Path, python: list[str]
+) -> None:
+    """Nothing trains on its CPU instead unless the config says that it may."""
+    checked = check(gres="gpu:1", python=json.dumps(python))
+    assert checked.failures() == {"gpus"}
+    assert "torch sees 0, 1 are asked for" in checked.findings["gpus"][1]
+    allowed = check(gres="gpu:1", python=json.dumps(python), allow_cpu="true")
+    assert (allowed.code, allowed.findings["gpus"][0]) == (0, "warn"), allowed
+    keys = {"gres": "gpu:1", "memory": "900M", "follow_up": False, "python": python}
+    trial = Trial(tmp_path, data_root, SMALL, **keys)
+    assert trial.submit().code == 0
+    slurm.wait_until_idle()
+    logs = "".join(path.read_text(encoding="utf-8") for path in trial.store.logs.iterdir())
+    assert "error: a GPU was asked for, but torch sees none" in logs
+    assert "done" not in trial.states()
+    trial = Trial(tmp_path, data_root, SMALL, allow_cpu=True, **keys)
+    assert trial.submit("--wait").code == 0
+    assert trial.states() == {"done": 1}
+
+
+def test_nodes_that_may_not_submit(check: Run, slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
+    """As one of them finds out, or as the partition says."""
+    lost = check(python=json.dumps(["env", "SLURM_CONF=/nowhere", sys.executable]))
+    assert (lost.code, lost.findings["follow-up"][0]) == (0, "warn"), lost
+    assert "cannot submit jobs" in lost.findings["follow-up"][1]
+    slurm.run("scontrol", "update", "partition=main", "AllocNodes=localhost")  # as this host is called
+    try:
+        checked = check()
+        trial = Trial(tmp_path, data_root, SMALL, sbatch={"hold": True})
+        said = trial.submit()
+        queued = slurm.queued()
+    finally:
+        slurm.run("scontrol", "update", "partition=main", "AllocNodes=ALL")
+    assert (checked.code, checked.findings["follow-up"][0]) == (0, "warn"), checked
+    assert "may submit none (its AllocNodes): it is left out" in checked.findings["follow-up"][1]
+    assert (said.code, len(queued)) == (0, 1), said
+    assert "may submit none (its AllocNodes): what comes next needs `regularize submit` again" in said.err
 
 
 def test_limits_on_submitted_jobs(check: Run, slurm: TestCluster) -> None:
@@ -282,3 +395,17 @@ def test_a_cluster_that_is_busy(slurm: TestCluster, tmp_path: Path) -> None:
     assert "has not begun" in last.found
     assert any("waits in the queue: " in line for line in said)
     assert slurm.queued() == [full]
+
+
+def test_the_ranks_of_a_job_meet_once(check: Run, slurm: TestCluster, tmp_path: Path) -> None:
+    """And are told of as their own: where one of them has a wrong network, that is what is said."""
+    asked: dict[str, object] = {"mode": "ddp", "nodes": 2, "tasks_per_node": 2, "memory": "1800M"}
+    checked = check(**asked)
+    assert checked.code == 0, checked
+    state, found = checked.findings["ranks"]
+    assert (state, "4 ranks on 2 nodes met; adding up the gradients of 8 LeNets" in found) == ("pass", True)
+    assert float(found.rpartition("takes ")[2].partition(" ms")[0]) > 0
+    checked = check(**asked, setup="['export GLOO_SOCKET_IFNAME=nowhere0']")
+    assert checked.failures() == {"ranks"}
+    assert "GLOO_SOCKET_IFNAME is 'nowhere0', but n" in checked.findings["ranks"][1]
+    assert list((tmp_path / "results").iterdir()) == []

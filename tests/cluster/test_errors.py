@@ -29,6 +29,13 @@ UNHEARD = """\
 echo "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation" >&2
 exit 1
 """
+# It takes the first job, and then there is room for no other.
+LIMITING = """\
+#!/bin/sh
+"{program}" "$@" || exit
+sacctmgr -i -Q modify user root set MaxSubmitJobs=1 > /dev/null
+sleep 1
+"""
 
 
 def assert_refused(slurm: TestCluster, trial: Trial, said: Said, *words: str) -> None:
@@ -52,13 +59,38 @@ def test_more_than_any_node_has(slurm: TestCluster, tmp_path: Path, data_root: P
     assert_refused(slurm, trial, trial.submit())
 
 
-def test_without_accounting_the_sweep_completes(slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
+def test_without_accounting_scancel_stops_a_sweep_and_submit_completes_it(
+    slurm: TestCluster, tmp_path: Path, data_root: Path, python: list[str]
+) -> None:
     slurm.stop_accounting()
-    trial = Trial(tmp_path, data_root, SMALL)
+    trial = Trial(tmp_path, data_root, SMALL, python=python, sbatch={"hold": True})
     assert trial.submit().code == 0
     assert "failed" not in trial.states()
+    array, follow_up = read_journal(trial.store.journal).handed
+    slurm.run("scancel", str(array.job_id))
+    slurm.run("scontrol", "release", str(follow_up.job_id))
+    slurm.wait_until_idle()
+    assert "1 run left out: ended by scancel" in trial.regularize("status").out
+    trial = Trial(tmp_path, data_root, SMALL, python=python)
+    assert trial.submit().code == 0
     slurm.wait_until_idle()
     assert trial.states() == {"done": 1}
+
+
+def test_a_limit_that_comes_between_an_array_and_what_follows_it(
+    slurm: TestCluster, tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Trial(tmp_path, data_root, SMALL, sbatch={"hold": True})
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "sbatch").write_text(LIMITING.format(program=shutil.which("sbatch")))
+    (tmp_path / "bin" / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    try:
+        assert_refused(
+            slurm, trial, trial.submit(), "MaxSubmitJob", "--max-jobs", "nothing has been submitted"
+        )
+    finally:
+        slurm.set_max_submit_jobs(None)
 
 
 def test_a_controller_that_is_away_is_waited_for(slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:

@@ -1,10 +1,14 @@
-"""Whatever happens to a job in training, the sweep ends complete, and as if nothing had happened."""
+"""Whatever happens to a job in training, the sweep ends complete, and as if nothing had happened.
+
+Its processes are forks of a loaded interpreter, but where a node is lost: there each is numbered by its node,
+so that only the silence of its lease tells that it is gone.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,8 +36,9 @@ RUNS = 2
 MODES = ("spread", "ddp")
 
 
-def new_trial(folder: Path, data_root: Path, mode: str) -> Trial:
-    return Trial(folder, data_root, SWEEP, mode=mode, nodes=2, partition="low", signal_seconds=90)
+def new_trial(folder: Path, data_root: Path, mode: str, python: Sequence[str]) -> Trial:
+    own = {"python": [*python]} if python else {}
+    return Trial(folder, data_root, SWEEP, mode=mode, nodes=2, partition="low", signal_seconds=90, **own)
 
 
 def requeue(slurm: TestCluster, trial: Trial, job_id: str) -> None:
@@ -74,10 +79,10 @@ def let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def undisturbed(
-    cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory, data_root: Path
+    cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory, data_root: Path, python: list[str]
 ) -> dict[str, Store]:
     """The sweep in both modes, without harm."""
-    trials = {mode: new_trial(tmp_path_factory.mktemp(mode), data_root, mode) for mode in MODES}
+    trials = {mode: new_trial(tmp_path_factory.mktemp(mode), data_root, mode, python) for mode in MODES}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LET_GO", os.devnull)
         assert [trial.submit().code for trial in trials.values()] == [0, 0]
@@ -95,11 +100,16 @@ def test_harm_in_training_changes_nothing(
     slurm: TestCluster,
     tmp_path: Path,
     data_root: Path,
+    python: list[str],
 ) -> None:
-    trial = new_trial(tmp_path, data_root, mode)
+    trial = new_trial(tmp_path, data_root, mode, () if harm is kill_a_node else python)
     assert trial.submit().code == 0
     job_id = min(slurm.queued(), key=int)
-    wait_for("a checkpoint", lambda: any(trial.store.packs.glob("*/checkpoint.pt")), 90)
+    if harm in (kill_a_node, kill_a_task):
+        wait_for("a checkpoint", lambda: any(trial.store.packs.glob("*/checkpoint.pt")), 90)
+    else:  # which is written when they are told to end
+        packs = RUNS if mode == "spread" else 1
+        wait_for("training", lambda: len(steps := _steps(trial.store)) == packs and all(steps), 90)
     began = _steps(trial.store)
     assert all(0 < step < 250 for step in began)
     harm(slurm, trial, job_id)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from jobs.store import submitted_settings
 from jobs.store.journal import read_journal
+from tests.cluster.accounting import added
+from tests.cluster.processes import wait_for
 from tests.cluster.slurm import TestCluster
 from tests.cluster.trial import Trial
 
@@ -28,10 +31,11 @@ TUNE, REPORT = 7, 8
 
 
 @pytest.fixture
-def trial(tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> Trial:
+def trial(tmp_path: Path, data_root: Path, python: list[str], monkeypatch: pytest.MonkeyPatch) -> Trial:
     """One run a pack; each pack is worth an element, which otherwise takes a minute of training."""
     monkeypatch.setattr("jobs.planning.job_arrays.LEAST_SECONDS", 1e-6)
-    return Trial(tmp_path, data_root, SWEEP, pack_runs=1, array_parallelism=16, memory="900M")
+    keys = {"pack_runs": 1, "array_parallelism": 16, "memory": "900M", "python": python}
+    return Trial(tmp_path, data_root, SWEEP, **keys)
 
 
 def elements(trial: Trial) -> list[int]:
@@ -68,13 +72,14 @@ def test_max_jobs_makes_fewer_elements_with_more_to_do(slurm: TestCluster, trial
 
 
 def test_max_jobs_counts_what_earlier_submissions_have_in_the_queue(
-    slurm: TestCluster, trial: Trial, tmp_path: Path, data_root: Path
+    slurm: TestCluster, trial: Trial, tmp_path: Path, data_root: Path, python: list[str]
 ) -> None:
     def grown(more: str) -> Trial:
         return Trial(tmp_path, data_root, SWEEP.replace("[0.2, 0.5]", f"[0.2, 0.5{more}]"), **options)
 
     go = tmp_path / "go"
-    options = {"pack_runs": 1, "memory": "900M", "setup": [f"until test -e {go}; do sleep 0.2; done"]}
+    options = {"pack_runs": 1, "memory": "900M", "python": python}
+    options |= {"setup": [f"until test -e {go}; do sleep 0.2; done"]}
     assert grown("").submit("--max-jobs", "3").code == 0
     assert grown(", 0.3, 0.4").submit("--max-jobs", "4").code == 0
     assert elements(trial) == [3, 1]
@@ -96,3 +101,84 @@ def test_under_the_tightest_limits_both_phases_complete_unattended(slurm: TestCl
     assert trial.states() == {"done": TUNE + REPORT}
     assert trial.store.table("selection").exists()
     assert {*elements(trial)} <= {1, 2}
+
+
+Hand = Callable[..., Trial]
+
+
+@pytest.fixture
+def held(tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> Hand:
+    """Trials of these keys, each in a folder of its own, whose jobs are held."""
+    monkeypatch.setattr("jobs.planning.job_arrays.LEAST_SECONDS", 1e-6)
+
+    def make(name: str, **keys: object) -> Trial:
+        (tmp_path / name).mkdir()
+        options = {"pack_runs": 1, "array_parallelism": 16, "memory": "900M", "sbatch": {"hold": True}}
+        return Trial(tmp_path / name, data_root, SWEEP, **(options | keys))
+
+    return make
+
+
+def test_what_an_account_above_lets_all_below_it_submit(slurm: TestCluster, held: Hand) -> None:
+    lab = ("account", "lab", "GrpSubmitJobs=4")
+    students = ("account", "students", "parent=lab")
+    with added(slurm, lab, students, ("user", "root", "account=students")):
+        first, second = (held(name, account="students") for name in ("first", "second"))
+        assert first.submit().code == 0
+        assert (elements(first), len(slurm.queued())) == ([3], 4)
+        with pytest.raises(RuntimeError, match="AssocGrpSubmitJobsLimit"):
+            slurm.sbatch("true", "--hold", "--account=students")
+        said = second.submit()
+    assert (said.code, elements(second)) == (2, [])
+    assert "Slurm lets you have 4 jobs in the queue, and 4 are there" in said.err
+
+
+def test_a_quality_of_service_stands_before_the_partition_and_the_account(
+    slurm: TestCluster, held: Hand
+) -> None:
+    """Where its flags and limits say so: what Slurm itself starts is not refused, what it never would is."""
+    beyond = ("qos", "beyond", "MaxWall=120", "Flags=PartitionTimeLimit,DenyOnLimit")
+    manager = ("sacctmgr", "-i", "modify", "user", "root", "set")
+    with added(slurm, beyond):
+        slurm.run(*manager, "qos+=beyond", "MaxWall=5")
+        try:
+            asked = {"partition": "short", "time": 60}
+            own = slurm.sbatch("true", "--partition=short", "--qos=beyond", "--time=60")
+            assert slurm.wait_for_state(own, "COMPLETED")
+            kept = slurm.sbatch("true", "--partition=main", "--time=60")
+            reason = ("squeue", "--noheader", f"--jobs={kept}", "--format=%r")
+            wait_for("the job to wait", lambda: "AssocMaxWallDurationPerJobLimit" in slurm.run(*reason), 10)
+            taken = held("taken", qos="beyond", **asked).submit()
+            longer = held("longer", qos="beyond", partition="short", time=121).submit()
+            usual = held("usual", **asked).submit()
+            account = held("account", time=60).submit()
+        finally:
+            slurm.run(*manager, "qos-=beyond", "MaxWall=-1")
+    assert taken.code == 0, taken
+    assert (longer.code, "time is 121 minutes, but qos beyond allows 120" in longer.err) == (2, True), longer
+    assert (usual.code, "time is 60 minutes, but partition short allows 1" in usual.err) == (2, True), usual
+    waits = "time is 60 minutes, but account research allows 5: Slurm takes such jobs, and may never start"
+    assert (account.code, waits in account.out + account.err) == (0, True), account
+
+
+def test_whose_quality_of_service_holds_the_jobs_or_the_partitions(slurm: TestCluster, held: Hand) -> None:
+    above = ("qos", "above", "MaxSubmitJobsPerUser=5", "Flags=OverPartQOS")
+    below = ("qos", "below", "MaxSubmitJobsPerUser=5")
+    manager = ("sacctmgr", "-i", "modify", "user", "root", "set")
+    with added(slurm, ("qos", "places", "MaxSubmitJobsPerUser=2"), above, below):
+        slurm.run(*manager, "qos+=above,below")
+        slurm.run("scontrol", "update", "partition=low", "QoS=places")
+        try:
+            trials = {name: held(name, partition="low", qos=name) for name in ("above", "below")}
+            found = {}
+            for name, trial in trials.items():
+                assert trial.submit().code == 0
+                found[name] = elements(trial)
+                with pytest.raises(RuntimeError, match="QOSMaxSubmitJobPerUserLimit"):
+                    slurm.sbatch("true", "--hold", "--partition=low", f"--qos={name}")
+                slurm.run("scancel", *slurm.queued())
+                slurm.wait_until_idle(60)
+        finally:
+            slurm.run("scontrol", "update", "partition=low", "QoS=")
+            slurm.run(*manager, "qos-=above,below")
+    assert found == {"above": [4], "below": [1]}

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from jobs.store.journal import read_journal
 from jobs.store.pack_status import read_packs
@@ -33,10 +32,9 @@ WANTED = (
 
 
 def test_evaluation_changed_is_measured_from_the_weights(
-    slurm: TestCluster, tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+    slurm: TestCluster, tmp_path: Path, data_root: Path, python: list[str]
 ) -> None:
-    monkeypatch.setattr("jobs.status.wait_for_jobs.REFRESH_SECONDS", 2.0)
-    trial = Trial(tmp_path, data_root, SWEEP)
+    trial = Trial(tmp_path, data_root, SWEEP, python=python)
     assert trial.submit("--wait").code == 0
     trained = table(trial.store, "results")
     weights = {path: path.read_bytes() for path in trial.store.packs.glob("*/weights.pt")}
@@ -45,14 +43,14 @@ def test_evaluation_changed_is_measured_from_the_weights(
     told = json.loads(trial.regularize("plan", *trial.submit_options, "--json").out)
     assert (told["done"], told["to_do"], told["to_measure"]) == (RUNS, 0, RUNS)
     # Cancelled, they are left out until everything is asked for again.
-    held = Trial(tmp_path, data_root, trial.sweep.read_text(), sbatch={"hold": True})
+    held = Trial(tmp_path, data_root, trial.sweep.read_text(), sbatch={"hold": True}, python=python)
     assert f"measure {RUNS} runs again" in held.submit().err
     assert f"{RUNS} runs of 1 job cancelled" in trial.regularize("cancel").out
     slurm.wait_until_idle()
     status = json.loads(trial.regularize("status", "--json").out)
     assert (status["to_measure"], status["runs"]["done"]) == (RUNS, RUNS)
     assert status["left_out"] == {"cancelled": RUNS}
-    trial = Trial(tmp_path, data_root, trial.sweep.read_text())
+    trial = Trial(tmp_path, data_root, trial.sweep.read_text(), python=python)
     assert trial.submit("--wait").code == 0
 
     assert trial.states() == {"done": RUNS}

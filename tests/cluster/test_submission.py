@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from jobs.status.overview import read_overview
 from jobs.store.journal import read_journal
 from regularize.store import Store, read_json
+from tests.cluster.accounting import added
 from tests.cluster.slurm import TestCluster
 
 SWEEP = """\
@@ -176,8 +178,10 @@ def test_status_asks_squeue_and_sacct_once(desk: Desk, slurm: TestCluster) -> No
     assert calls == {"squeue": 1, "sacct": 1}
 
 
-def test_what_runs_out_of_memory_is_given_more_unattended(desk: Desk, slurm: TestCluster) -> None:
-    text = "{kind: slurm, partition: main, time: 10, memory: 300M, max_memory: 2000M}\n"
+@pytest.mark.parametrize("ranks", ["", ", mode: ddp, nodes: 2"])
+def test_what_runs_out_of_memory_is_given_more_unattended(desk: Desk, slurm: TestCluster, ranks: str) -> None:
+    """On two nodes as well, where no task of the job took what the job was given."""
+    text = f"{{kind: slurm, partition: main, time: 10, memory: 300M, max_memory: 2000M{ranks}}}\n"
     (desk.folder / "held.yaml").write_text(text, encoding="utf-8")
     few = ["--set", "seeds=1", "--set", "regularizers={none: }"]
     desk.run("submit", *few)
@@ -222,3 +226,63 @@ def test_while_slurm_is_silent_nothing_is_handed_over_twice(desk: Desk, slurm: T
 
     controller.unlink()
     assert read_overview(desk.store).runs == {"queued": 24}
+
+
+OPEN = "{kind: slurm, time: 10, memory: 1500M, pack_runs: 2, sbatch: {hold: true}}\n"
+WISHES = {"SBATCH_PARTITION": "low", "SLURM_ACCOUNT": "course"}
+
+
+def test_what_the_shell_asks_of_sbatch_stands_where_the_config_leaves_it_open(
+    desk: Desk, slurm: TestCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But not what a job has it from: there it is that job's."""
+
+    def asked() -> set[str]:
+        return set(slurm.run("squeue", "--noheader", "--states=PENDING", "--format=%a %P").splitlines())
+
+    notes = [
+        f"note: {key}, as the cluster config leaves it open"
+        for key in ("account: course (by $SLURM_ACCOUNT)", "partition: low (by $SBATCH_PARTITION)")
+    ]
+    config = desk.folder / "held.yaml"
+    config.write_text(OPEN, encoding="utf-8")
+    given = ["--cluster", "held.yaml", "--data-root", "data"]
+    with added(slurm, ("account", "course"), ("user", "root", "account=course")):
+        for name, value in WISHES.items():
+            monkeypatch.setenv(name, value)
+        assert all(note in desk.run("plan", *given) for note in notes)
+        said = desk.run("submit")
+        assert all(note in said for note in notes)
+        assert asked() == {"course low"}, "the array, and what follows it"
+        desk.run("cancel")
+
+        config.write_text(HELD.replace("partition", "account: research, partition"), encoding="utf-8")
+        assert "as the cluster config leaves it open" not in desk.run("plan", *given) + desk.run("submit")
+        assert asked() == {"research main"}
+        desk.run("cancel")
+
+        config.write_text(OPEN, encoding="utf-8")
+        words = [sys.executable, "-c", PROGRAM, "submit", "sweep.yaml", "--store", "results", *given]
+        exports = "".join(f"export {name}={value}; " for name, value in WISHES.items())
+        job = slurm.sbatch(f"cd {desk.folder}; {exports}{shlex.join(words)}", "-plow", "-Acourse")
+        slurm.wait_for_state(job, "COMPLETED")
+        assert asked() == {"research main"}, "the defaults"
+
+
+def test_what_reaches_no_checkpoint_in_its_time_is_given_more_unattended(
+    desk: Desk, slurm: TestCluster
+) -> None:
+    go = desk.folder / "go"
+    stuck = f'test -n "$SLURM_JOB_DEPENDENCY" || test -e {go} || sleep 600'
+    text = f"{{kind: slurm, time: 10, max_time: 15, memory: 900M, setup: ['{stuck}']}}\n"
+    (desk.folder / "held.yaml").write_text(text, encoding="utf-8")
+    desk.run("submit", "--set", "seeds=1", "--set", "regularizers={none: }")
+    (first,) = read_journal(desk.store.journal).arrays
+    job = first.slurm_id(0)
+    slurm.wait_for_state(job, "RUNNING")
+    slurm.run("scontrol", "update", f"jobid={job}", "timelimit=0")
+    slurm.wait_for_state(job, "TIMEOUT")
+    go.touch()
+    slurm.wait_until_idle()
+    assert read_overview(desk.store).runs == {"done": 1}
+    assert [handed.minutes for handed in read_journal(desk.store.journal).arrays] == [10, 15]

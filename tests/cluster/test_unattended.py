@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -28,11 +29,6 @@ seeds: {tune: 1, report: 1}
 TUNE, REPORT = 3, 2
 DONE = f"{TUNE + REPORT} of {TUNE + REPORT} runs done (tune {TUNE} of {TUNE}, report {REPORT} of {REPORT})"
 PICKY = SWEEP.replace("model: mlp", "model: tests.cluster.picky_network:build")
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.status.wait_for_jobs.REFRESH_SECONDS", 2.0)
 
 
 def follow_up(trial: Trial) -> str:
@@ -62,25 +58,47 @@ def test_waiting_ends_when_both_phases_are_done(slurm: TestCluster, tmp_path: Pa
     assert re.search(r"epoch 2/2: loss \d", logs), "which is not measured of tune runs"
 
 
-def test_a_grid_goes_on_by_itself_before_anything_is_reported(
-    slurm: TestCluster, tmp_path: Path, data_root: Path
+def test_what_is_tuned_is_chosen_unattended_before_anything_is_reported(
+    slurm: TestCluster, tmp_path: Path, data_root: Path, python: list[str]
 ) -> None:
-    tuned = (
-        SWEEP.replace("strength: [1e-3, 1e-2]", "strength: 1e-6") + "tune: {lr: [0.001, 0.003]}\nwiden: 1\n"
-    )
-    trial = Trial(tmp_path, data_root, tuned)
-    assert (trial.submit("--wait").code, slurm.queued()) == (0, [])
-    assert trial.states() == {"done": 2 * 3 + REPORT}
-    rows = pq.read_table(trial.store.table("results")).to_pylist()
-    assert {row["strength"].rpartition(" ")[2] for row in rows if row["phase"] == "report"} == {"lr=0.009"}
+    """A grid that goes on beyond its edge, and beside it a budget; nobody waits for either."""
+    one, few = "strength: 1e-6", "strength: {loguniform: [1e-4, 1]}"
+    sweeps = {
+        "widened": (one, "tune: {lr: [0.001, 0.003]}\nwiden: 1\n"),
+        "drawn": (few, "tune: {lr: {loguniform: [0.01, 0.3]}}\nbudget: 2\n"),
+    }
+    trials = {}
+    for name, (strength, tuning) in sweeps.items():
+        (tmp_path / name).mkdir()
+        text = SWEEP.replace("name: small", f"name: {name}").replace("strength: [1e-3, 1e-2]", strength)
+        trials[name] = Trial(tmp_path / name, data_root, text + tuning, python=python)
+        assert trials[name].submit().code == 0
+    slurm.wait_until_idle()
+    assert {name: trial.states() for name, trial in trials.items()} == {
+        "widened": {"done": 2 * 3 + REPORT},
+        "drawn": {"done": 2 * 2 + REPORT},
+    }
+    for trial in trials.values():
+        tried = pq.read_table(trial.store.table("selection")).to_pylist()
+        chosen = {row["regularizer"]: row["strength"] for row in tried if row["chosen"]}
+        rows = pq.read_table(trial.store.table("results")).to_pylist()
+        assert {r["regularizer"]: r["strength"] for r in rows if r["phase"] == "report"} == chosen
+        counts = Counter(row["regularizer"] for row in tried)
+        assert counts["none"] == counts["l2"]
+    widened = pq.read_table(trials["widened"].store.table("selection")).to_pylist()
+    assert {row["strength"].rpartition(" ")[2] for row in widened if row["chosen"]} == {"lr=0.009"}
 
 
 def test_an_error_waits_for_retry_and_the_first_phase_for_it(
-    slurm: TestCluster, tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+    slurm: TestCluster,
+    tmp_path: Path,
+    data_root: Path,
+    python: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     permit = tmp_path / "permit"
     monkeypatch.setenv("PERMIT", str(permit))
-    trial = Trial(tmp_path, data_root, PICKY, max_jobs=1, max_failures=1)
+    trial = Trial(tmp_path, data_root, PICKY, max_jobs=1, max_failures=1, python=python)
     waited = trial.submit("--wait")
     assert waited.code == 1
     (first,) = trial.packs()  # as it failed, the other of the same job was not begun
@@ -110,12 +128,29 @@ def test_an_error_waits_for_retry_and_the_first_phase_for_it(
     assert trial.states() == {"done": TUNE + REPORT}
 
 
+def test_a_node_that_swallows_jobs_is_left_out_of_the_next_request(
+    slurm: TestCluster, tmp_path: Path, data_root: Path, python: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.planning.job_arrays.LEAST_SECONDS", 1e-6)
+    hole = 'test -n "$SLURM_JOB_DEPENDENCY" || test "$SLURMD_NODENAME" != n1 || exit 1'
+    keys = {"pack_runs": 1, "memory": "900M", "python": python, "setup": [hole]}
+    trial = Trial(tmp_path, data_root, SWEEP, **keys)
+    assert trial.submit().code == 0
+    slurm.wait_until_idle()
+    assert trial.states() == {"done": TUNE + REPORT}
+    first, again, *_ = read_journal(trial.store.journal).arrays
+    assert [ending.nodes for ending in first.endings.values()] == ["n1"] * TUNE
+    assert "n1" not in {ending.nodes for ending in again.endings.values()}
+    said = trial.regularize("status").out
+    assert f"node n1 is left out of the next request: {TUNE} attempts there achieved nothing" in said
+
+
 def test_a_follow_up_that_loses_its_node_is_brought_back(
-    slurm: TestCluster, tmp_path: Path, data_root: Path
+    slurm: TestCluster, tmp_path: Path, data_root: Path, python: list[str]
 ) -> None:
     go = tmp_path / "go"
     hold = f'test -z "$SLURM_JOB_DEPENDENCY" || until test -e {go}; do sleep 0.2; done'
-    trial = Trial(tmp_path, data_root, SWEEP, setup=[hold])
+    trial = Trial(tmp_path, data_root, SWEEP, setup=[hold], python=python)
     assert trial.submit().code == 0
     job_id = follow_up(trial)
     slurm.wait_for_state(job_id, "RUNNING", seconds=240)
@@ -130,9 +165,9 @@ def test_a_follow_up_that_loses_its_node_is_brought_back(
 
 
 def test_a_follow_up_that_dies_is_named_with_what_continues(
-    slurm: TestCluster, tmp_path: Path, data_root: Path
+    slurm: TestCluster, tmp_path: Path, data_root: Path, python: list[str]
 ) -> None:
-    trial = Trial(tmp_path, data_root, SWEEP, sbatch={"hold": True})
+    trial = Trial(tmp_path, data_root, SWEEP, sbatch={"hold": True}, python=python)
     assert trial.submit().code == 0
     job_id = follow_up(trial)
     saved = trial.store.submission.read_text(encoding="utf-8")
@@ -144,7 +179,7 @@ def test_a_follow_up_that_dies_is_named_with_what_continues(
     said = " ".join(trial.regularize("status").out.split())
     assert f"nothing goes on by itself: job {job_id}, which was to see to that, ended as FAILED" in said
     assert "`regularize submit` continues" in said
-    trial = Trial(tmp_path, data_root, SWEEP)
+    trial = Trial(tmp_path, data_root, SWEEP, python=python)
     assert trial.submit("--wait").code == 0
     assert trial.states() == {"done": TUNE + REPORT}
 

@@ -17,13 +17,7 @@ from jobs.commands.cli import main
 from jobs.store.pack_status import read_packs
 from regularize.store import Store
 
-ONE_PROCESS = """
-import json, sys
-from pathlib import Path
-from jobs.worker.local_task import work
-work(Path(sys.argv[1]), json.loads(sys.argv[2]), data_root=Path(sys.argv[3]))
-"""
-
+ONE_PROCESS = "tests.cluster.one_process"
 SMALL = """\
 name: small
 dataset: {digits: {per_class: 20}}
@@ -84,5 +78,5 @@ class Trial:
         folder.mkdir()
         shutil.copy(self.store.runs, store.runs)
         arguments = [str(folder), json.dumps(self.packs()), str(self.data_root)]
-        subprocess.run([sys.executable, "-c", ONE_PROCESS, *arguments], check=True)
+        subprocess.run([sys.executable, "-m", ONE_PROCESS, *arguments], check=True)
         return store

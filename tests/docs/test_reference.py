@@ -76,6 +76,8 @@ def test_every_technique_has_a_card(technique: str) -> None:
     """With what it is, what it costs, when it does nothing, who wrote of it, and which figures show it."""
     parts = parted(docstring(technique))
     assert {"", "Cost", "Figures"} <= parts.keys(), f"{technique}.py: see the docstring of l1.py"
+    assert re.match(r"\d[\d.]* (of a plain step|to \d+ plain steps)|nothing", parts["Cost"])
+    assert f"| `{technique}` |" in part("technique_costs")
     assert parts[""].partition("\n")[0].endswith((".", ":"))
     if technique != "none":
         assert "References" in parts

@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from analysis.tables.collect import NAMES
+from analysis.tables.store_tables import Tables
 from jobs.store.journal import append
 from regularize.store import Store, read_table
 from tests.faults import forked
@@ -38,7 +39,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 from jobs.commands.cli import main
 sys.exit(main())
 """
-TIMES = ("seconds", "evaluation_seconds", "host", "finished_at", "pack_id", "pack_runs")
+TIMES = ("seconds", "core_seconds", "evaluation_seconds", "host", "finished_at", "pack_id", "pack_runs")
 """Columns that say how long, where and beside whom a run was trained."""
 Started = subprocess.Popen[str] | forked.Fork
 PATIENCE = 600.0  # seconds
@@ -108,7 +109,7 @@ class Trial:
 
     def tables(self) -> dict[str, pa.Table]:
         """The collected tables, without what differs from time to time."""
-        tables = {name: read_table(self.store.table(name)) for name in (*NAMES, "selection")}
+        tables = {name: Tables(self.store).rows(name) for name in (*NAMES, "selection")}
         return {
             name: table.drop_columns([c for c in TIMES if c in table.schema.names]).replace_schema_metadata(
                 None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from pathlib import Path
 from submitit.core.utils import DelayedSubmission
 
 from jobs.worker.slurm_task import Element, Task
+from regularize.store import Store
 
 ROOT = Path(__file__).parents[2]
 JOB = "7_0"
@@ -38,7 +38,10 @@ class Processes:
         self._logs = logs = task.folder / "logs"
         logs.mkdir(exist_ok=True)
         DelayedSubmission(task, element).dump(logs / f"{JOB}_submitted.pkl")
-        environment["MASTER_PORT"] = str(_free_port())  # else the same for all tests, as the job's id is
+        self.jobs = Store(task.folder).jobs
+        self.jobs.mkdir(mode=0o700, exist_ok=True)
+        # What a shell has for other programs is nothing to the ranks of a job.
+        environment = {"MASTER_ADDR": "nowhere.invalid", "MASTER_PORT": "1", "RANK": "9"} | environment
         self.running = [_start(logs, rank, count, first, environment) for rank in ranks or range(count)]
 
     def exit_codes(self, seconds: float = 300) -> list[int]:
@@ -48,6 +51,13 @@ class Processes:
         """What a process has said, in this attempt and those before."""
         return _log(self._logs, rank).read_text(encoding="utf-8")
 
+    def again(self, requeues: int = 0) -> bool:
+        """Whether ranks that train together asked for the job to be queued again; forgotten then."""
+        path = self.jobs / f"{JOB}-{requeues}" / "again"
+        there = path.exists()
+        path.unlink(missing_ok=True)
+        return there
+
     def kill(self) -> None:
         for process in self.running:
             process.kill()
@@ -56,12 +66,6 @@ class Processes:
 
 def _log(logs: Path, rank: int) -> Path:
     return logs / f"{JOB}_{rank}_log.err"
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def _start(

@@ -21,10 +21,10 @@ class Slow(nn.Linear):
 
 
 class Broken(nn.Linear):
-    """Cannot be trained on rank 1."""
+    """Cannot be trained on rank 1, which a handful of examples does not show."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training and os.environ["RANK"] == "1":
+        if self.training and os.environ["RANK"] == "1" and len(x) > 5:
             raise ArithmeticError("rank 1 cannot count")
         return super().forward(x.flatten(1))
 

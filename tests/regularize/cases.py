@@ -96,12 +96,13 @@ def run(
     model: str = "lenet5",
     data: str = "digits",
     per_class: int = 40,
+    resize: int | None = None,
     **training: object,
 ) -> RunConfig:
     """A short run on 400 digits: 34 steps an epoch, of which the last has 4 examples."""
     settings = {"steps": steps, "batch_size": 12, "lr": 0.02} | training
     return RunConfig(
-        data=DataConfig(name=data, per_class=per_class),
+        data=DataConfig(name=data, per_class=per_class, resize=resize),
         model=model,
         regularizer="case",
         terms=terms,

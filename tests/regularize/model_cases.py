@@ -1,68 +1,94 @@
-"""Several techniques at once, on every model but the usual LeNet-5, which has the cases of the techniques.
+"""What the contract of a model (`regularize.testing`) is tried on: a row each, as small as can be.
 
-Trained in a group of two processes by `python -m tests.regularize.model_cases FOLDER`.
+A new model needs a row here, and no other test one for it.
 """
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
+from regularize.config import RunConfig, Term, check_fit
+from regularize.data.data_config import DataConfig
+from regularize.data.registry import OFFICIAL
+from regularize.data.source import Facts
+from regularize.errors import UserError
+from regularize.testing import Case
+from tests.regularize import technique_cases
+from tests.regularize.cases import each, run, together
 
-from regularize.config import RunConfig
-from tests.regularize.cases import each, run, together, trained
-
-STEPS = 100
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RESNET = "small_resnet:group_norm"
 
 ALL = together(
     each("elastic_net", "l1", 1e-4, 1e-3, l2=1e-3),
-    each("hard_svb", "epsilon", 0.2, 0.5, every=30),
+    each("hard_svb", "epsilon", 0.2, 0.5, every=10),
     each("jacobian", "strength", 0.01, 0.03, projections=2),
     each("dropout", "p", 0.1, 0.2),
     each("label_smoothing", "epsilon", 0.05, 0.1),
     each("input_noise", "sigma", 0.05, 0.1),
     each("weight_noise", "sigma", 0.01, 0.02),
 )
+_DIGITS: Mapping[str, Any] = {"data": "digits"}
+_SMALL: Mapping[str, Any] = {"data": "digits", "resize": 8}
+_POINTS: Mapping[str, Any] = {"data": "clusters"}
+
 # model → what it trains on
-PACKED = {
-    "lenet5_tanh": "digits",
-    "lenet_prime": "digits",
-    "mlp": "clusters",
-    "toy_mlp": "clusters",
-    "toy_plane": "clusters",
-    "toy_rnn": "clusters",
+TABLE: dict[str, Mapping[str, Any]] = {
+    "lenet5": _DIGITS,
+    "lenet5_tanh": _DIGITS,
+    "lenet_prime": _DIGITS,
+    "resnet8": _SMALL,
+    "resnet20": _SMALL,
+    "mlp": _SMALL,
+    "toy_mlp": _POINTS,
+    "toy_plane": _POINTS,
+    "toy_rnn": _POINTS,
+}
+
+# The contract's are narrow, so that they train in no time; `test_bitwise` has those of full width.
+_NARROW = {"resnet8": "resnet8 width=0.25", "resnet20": "resnet20 width=0.25"}
+# Only one technique may say which weights are evaluated: `swa` does.
+_NOT_COMPOSED = {"ema", "early_stopping"}
+# What takes as long as all others together. `resnet8` has all of it; LeNets have determinants in `cases`.
+_DEAR = {
+    "resnet20": {"jacobian", "jacobian_determinant", "gradient_penalty"},
+    **{name: {"jacobian_determinant"} for name in ("lenet5", "lenet5_tanh", "lenet_prime")},
 }
 
 
-def pack(model: str, *, steps: int = STEPS, **training: object) -> list[RunConfig]:
-    """Two strengths with one seed, and another seed."""
-    weak, strong = ALL
-    return [
-        run(terms, seed, steps=steps, model=model, data=PACKED[model], **training)
-        for terms, seed in ((weak, 0), (strong, 0), (strong, 1))
-    ]
+def facts(model: str) -> Facts:
+    """Of what it trains on."""
+    settings = TABLE[model.partition(" ")[0]]
+    form = DataConfig(name=settings["data"], resize=settings.get("resize")).form
+    return OFFICIAL[settings["data"]].facts.formed(form)
+
+
+def case(model: str) -> Case:
+    """Several techniques at once."""
+    weak, strong = (tuple(t for t in terms if t.technique not in _DEAR.get(model, ())) for terms in ALL)
+    settings = {"smooth": None, "per_class": 2, "training": {"steps": 10}, **TABLE[model]}
+    return Case(weak=weak, strong=strong, model=_NARROW.get(model, model), **settings)
+
+
+def everything(model: str) -> Case:
+    """Every technique that goes with the model, all at once, in a few steps."""
+    known, left_out = facts(model), _NOT_COMPOSED | _DEAR.get(model, set())
+
+    def fits(term: Term) -> bool:
+        try:
+            check_fit(model, (term,), known.shape, known.classes)
+        except UserError:
+            return False
+        return term.technique not in left_out
+
+    whole = technique_cases.together(*(name for name in technique_cases.TABLE if "-" not in name))
+    weak, strong = (tuple(filter(fits, terms)) for terms in (whole.weak, whole.strong))
+    return replace(case(model), weak=weak, strong=strong, per_class=1)
 
 
 def resnet(*, steps: int, **training: object) -> list[RunConfig]:
     """The one run of a pack of the example's module; its folder has to be on Python's path."""
     return [run(ALL[0], 0, steps=steps, model=RESNET, **training)]
-
-
-def rank(index: int, folder: Path) -> None:
-    torch.set_num_threads(1)
-    sys.path.insert(0, str(EXAMPLES))
-    store = dist.FileStore(str(folder / "rendezvous"), 2)
-    dist.init_process_group("gloo", store=store, rank=index, world_size=2)
-    for model in PACKED:
-        trained(pack(model, precision="float64"), folder / model)
-    trained(resnet(steps=20, precision="float64"), folder / "resnet")
-    dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    mp.spawn(rank, args=(Path(sys.argv[1]),), nprocs=2)

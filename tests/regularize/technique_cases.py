@@ -44,9 +44,15 @@ TABLE: dict[str, Case] = {
         "weight_decay", "strength", 0.1, 1.0, training={"optimizer": "adam", "lr": 1e-2}, smooth=None
     ),
     "soft_svb": case("soft_svb", "strength", 1e-3, 1e-2),
-    "hard_svb": case("hard_svb", "epsilon", 0.01, 0.2, zero=None, options={"every": 6}),
+    "hard_svb": case("hard_svb", "epsilon", 0.2, 0.01, zero=None, options={"every": 6}),
     "spectral_penalty": case("spectral_penalty", "strength", 1e-2, 0.1),
-    "spectral_norm": case("spectral_norm", "bound", 1.0, 1.5, zero=None),
+    "spectral_norm": case("spectral_norm", "bound", 1.5, 1.0, zero=None),
+    "spectral_penalty-operator": case(
+        "spectral_penalty", "strength", 1e-2, 0.1, options={"convolutions": "operator"}, **_LENET
+    ),
+    "spectral_norm-operator": case(
+        "spectral_norm", "bound", 1.5, 1.0, zero=None, options={"convolutions": "operator"}, **_LENET
+    ),
     "jacobian": case("jacobian", "strength", 0.01, 0.1),
     "jacobian_determinant": case("jacobian_determinant", "strength", 1e-3, 1e-2),
     "gradient_penalty": case("gradient_penalty", "strength", 0.01, 0.1),
@@ -81,8 +87,8 @@ TABLE: dict[str, Case] = {
     "early_stopping": case(
         "early_stopping",
         "patience",
-        1,
         5,
+        1,
         zero=None,
         options={"every": 1},
         training={"lr": 1.0},

@@ -14,7 +14,7 @@ from regularize.evaluation.settings import Robustness
 from regularize.store import PackPaths
 from regularize.train_pack import train_pack
 from tests.regularize.cases import CASES, ELSEWHERE, run
-from tests.regularize.model_cases import ALL, PACKED
+from tests.regularize.model_cases import ALL, TABLE
 
 STEPS = 200
 # Each in another order and with other mates than in the pack of eight.
@@ -28,7 +28,7 @@ MEASURED = Evaluation(
     robustness=Robustness(examples=9, noise=(0.1,), fgsm=(0.1,), pgd=(0.1,)),
 )
 TABLES = ("metrics", "results", "predictions", "spectra", "robustness")
-OF_THE_PACK = {"seconds", "evaluation_seconds", "pack_id", "pack_runs", "finished_at"}
+OF_THE_PACK = {"seconds", "core_seconds", "evaluation_seconds", "pack_id", "pack_runs", "finished_at"}
 
 
 def eight(levels, *, steps=STEPS, **settings):
@@ -89,10 +89,14 @@ def test_a_run_of_a_pack_equals_it_alone_bitwise(case, tmp_path):
     check(eight(CASES[case], **SMALL, **elsewhere), tmp_path)
 
 
-@pytest.mark.parametrize("model", models.MODELS)
+VARIANTS = ("mlp hidden=33-20-9 activation=tanh std=0.1", "lenet5 width=1.5", "resnet8 width=0.7")
+
+
+@pytest.mark.parametrize("model", [*models.MODELS, *VARIANTS])
 def test_so_it_does_with_several_techniques_on_every_model(model, tmp_path):
-    data = "digits" if model == "mlp" else PACKED.get(model, "digits")
-    check(eight(ALL, steps=SHORT, **SMALL, model=model, data=data), tmp_path)
+    name = model.partition(" ")[0]
+    steps = 12 if name.startswith("resnet") else SHORT  # theirs take longer
+    check(eight(ALL, steps=steps, **SMALL, model=model, **TABLE[name]), tmp_path)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])

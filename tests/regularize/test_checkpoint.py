@@ -152,7 +152,7 @@ def test_a_stop_comes_anywhere_even_while_measuring(paths: PackPaths, tmp_path: 
     assert len(set(steps)) < len(steps), "none of the stops came while measuring"
     assert metrics(paths) == metrics(undisturbed)
     assert pq.read_table(paths.predictions) == pq.read_table(undisturbed.predictions)
-    drop = ["seconds", "evaluation_seconds", "pack_id", "finished_at"]
+    drop = ["seconds", "core_seconds", "evaluation_seconds", "pack_id", "finished_at"]
     assert pq.read_table(paths.results).drop(drop) == pq.read_table(undisturbed.results).drop(drop)
     one, other = (torch.load(p.weights, weights_only=True)["model"] for p in (paths, undisturbed))
     assert all(torch.equal(one[name], other[name]) for name in one)

@@ -144,8 +144,8 @@ def test_half_precision_ends_at_the_logits():
         torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-8)
         return found
 
-    assert trainer._on_batch(slope).dtype == torch.float32
-    losses = trainer._on_batch(trainer.objective)
+    assert trainer._on_batch(slope, trainer._now()).dtype == torch.float32
+    losses = trainer._on_batch(trainer.objective, trainer._now())
     assert losses.dtype == torch.float32
     assert (losses * 64 != (losses * 64).round()).all()
 
@@ -167,7 +167,7 @@ def test_penalties_are_in_full_precision_under_autocast(technique, given):
     for precision in ("float32", "bfloat16"):
         config = run((term(technique, **given),), 0, steps=9, precision=precision)
         trainer = Trainer([config], PackPaths("."), Ranks.here(), None)
-        losses[precision] = trainer._on_batch(trainer.objective)[:1]  # without a twin
+        losses[precision] = trainer._on_batch(trainer.objective, trainer._now())[:1]  # without a twin
     exact = technique == "soft_svb"
     torch.testing.assert_close(losses["bfloat16"], losses["float32"], rtol=1e-3 if exact else 0.05, atol=0)
     assert losses["bfloat16"].isfinite().all()

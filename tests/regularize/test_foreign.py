@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from importlib.machinery import ModuleSpec
 from itertools import count
 from types import ModuleType
@@ -11,14 +12,18 @@ import pytest
 import torch
 import torch.nn.utils.prune
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from regularize import models
 from regularize.config import RunConfig, Term
+from regularize.distributed import Ranks
 from regularize.errors import UserError
 from regularize.models.foreign import Foreign
-from regularize.store import PackPaths
+from regularize.own_trial import tried
+from regularize.store import PackPaths, read_table
 from regularize.train_pack import train_pack
-from tests.regularize.cases import run, trained
+from regularize.trainer import Trainer
+from tests.regularize.cases import each, run, together, trained
 from tests.regularize.model_cases import ALL, EXAMPLES, RESNET
 
 BATCH_NORM = "small_resnet:batch_norm"
@@ -84,9 +89,6 @@ def test_training_is_that_of_the_module_itself(module_of, tmp_path):
 
     config = run((), 3, steps=12, model=module_of(factory), precision="float64")
     ours = trained([config], tmp_path)
-
-    from regularize.distributed import Ranks
-    from regularize.trainer import Trainer
 
     trainer = Trainer([config], PackPaths(tmp_path / "batches"), Ranks.here(), None)
     module = made[-1].double().train()
@@ -227,23 +229,259 @@ class Pooled(nn.Module):
         return self.conv(x).mean((2, 3))
 
 
-@pytest.mark.parametrize(
-    "normed",
-    [
-        torch.nn.utils.parametrizations.weight_norm,
-        torch.nn.utils.parametrizations.orthogonal,
-        torch.nn.utils.spectral_norm,
-        lambda layer: torch.nn.utils.prune.random_unstructured(layer, "weight", 0.5),
-    ],
-)
-def test_a_layer_that_computes_its_weight_is_refused(normed, module_of):
-    """Penalties would skip it, or act on something else, and dropout on the pixels before it."""
+COMPUTING = {
+    "weight_norm": torch.nn.utils.parametrizations.weight_norm,
+    "weight_norm_hook": torch.nn.utils.weight_norm,
+    "orthogonal": torch.nn.utils.parametrizations.orthogonal,
+    "spectral_norm": torch.nn.utils.parametrizations.spectral_norm,
+    "spectral_norm_hook": torch.nn.utils.spectral_norm,
+    "pruned": lambda layer: torch.nn.utils.prune.random_unstructured(layer, "weight", 0.75),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm. is deprecated:FutureWarning")
+@pytest.mark.parametrize("normed", COMPUTING)
+def test_a_computed_weight_is_penalised_and_measured_as_computed(normed, module_of, tmp_path):
+    """Against torch's own loop over module and penalty, in float64; what would write to it is refused."""
+    made = []
 
     def factory(shape, classes):
-        return nn.Sequential(nn.Flatten(), normed(nn.Linear(64, 20)), nn.ReLU(), nn.Linear(20, classes))
+        first = COMPUTING[normed](nn.Conv2d(1, 3, 5, stride=4))
+        made.append(nn.Sequential(first, nn.ReLU(), nn.Flatten(), nn.Linear(108, classes)))
+        return made[-1]
 
-    with pytest.raises(UserError, match=r"computes the weight of layer '1' from other parameters"):
-        models.build(module_of(factory), [0], shape=(1, 8, 8), classes=3)
+    name = module_of(factory)
+    settings = {"steps": 6, "lr": 0.02, "precision": "float64", "model": name}
+    config = run((Term.build("l2", {"strength": 0.3}),), 3, **settings)
+    ours = trained([config], tmp_path)
+    trainer = Trainer([config], PackPaths(tmp_path / "batches"), Ranks.here(), None)
+    module = made[-1].double().train()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.02, momentum=0.9)
+    for step in range(6):
+        trainer.step = step
+        x, labels = trainer.batches.take("train", trainer.step_batches.rows(trainer.step))
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(module(x[0]), labels[0])
+        module.eval()  # the weight as this pass has left it: spectral norms iterate in training
+        penalty = sum(layer.weight.square().sum() for layer in (module[0], module[3]))
+        module.train()
+        (loss + 0.15 * penalty).backward()
+        optimizer.step()
+    for key, value in module.state_dict().items():
+        torch.testing.assert_close(ours[key][0], value, rtol=0, atol=1e-12)
+    (results,) = read_table(PackPaths(tmp_path).results).to_pylist()
+    module.eval()(x[0])
+    weights = torch.cat([module[0].weight.flatten(), module[3].weight.flatten()])
+    assert results["weight_norm"] == pytest.approx(weights.norm().item(), rel=1e-9)
+    assert results["sparsity"] == pytest.approx((weights == 0).double().mean().item())
+    assert (results["sparsity"] > 0) == (normed == "pruned")
+
+    for technique in ("hard_svb", "l1", "weight_noise"):
+        terms = (Term.build(technique, TECHNIQUES[technique]),)
+        with pytest.raises(UserError, match=rf"{technique} changes weights in place, but .* 0\.weight"):
+            trained([run(terms, 0, **settings)], tmp_path / technique)
+    with pytest.raises(UserError, match="weight_decay changes weights in place"):
+        trained([run((), 0, **settings, optimizer="adamw", weight_decay=0.1)], tmp_path / "decayed")
+
+
+class Parts(nn.Module):
+    """One of everything whose weights have odd names, or none."""
+
+    def __init__(self, shape, classes):
+        super().__init__()
+        self.head = nn.Linear(6, classes)
+        self.lstm = nn.LSTM(shape[2], 3, num_layers=2, bidirectional=True)
+        self.attention = nn.MultiheadAttention(6, 2)
+        self.norm, self.images = nn.LayerNorm((shape[1], 6)), nn.LayerNorm((shape[1], shape[2]))
+        self.scale_weight = nn.Parameter(torch.ones(1, 6, 1))
+        self.mixing_weight = nn.Parameter(torch.eye(6))
+        self.places = nn.Parameter(torch.zeros(shape[1], 6))
+
+    def forward(self, x):
+        rows = self.images(x)[:, 0].transpose(0, 1)
+        tokens = self.lstm(rows)[0] @ self.mixing_weight + self.places.unsqueeze(1)
+        tokens = self.norm(self.attention(tokens, tokens, tokens)[0].transpose(0, 1))
+        return self.head(tokens.mean(1) * self.scale_weight[0, :, 0])
+
+
+def test_weights_are_told_by_the_type_of_layers(module_of, tmp_path):
+    """Decayed and measured alike: AdamW with a decay against AdamW without, after one step in float64."""
+    name = module_of(Parts)
+    network = models.build(name, [0], shape=(1, 28, 28), classes=10)
+    of_lstm = [
+        f"weight_{kind}_l{level}{way}"
+        for kind in ("ih", "hh")
+        for level in (0, 1)
+        for way in ("", "_reverse")
+    ]
+    matrices = {"mixing_weight", "head.weight", "attention.in_proj_weight", "attention.out_proj.weight"}
+    matrices |= {f"lstm.{each}" for each in of_lstm}
+    assert set(network.weights()) == matrices
+    assert {"scale_weight", "places", "norm.weight", "images.weight"} <= set(network.rule.left)
+    assert network.output_layer == network.weight_layers[-1] == "head", "called last, registered first"
+    settings = {"steps": 1, "model": name, "precision": "float64", "optimizer": "adamw"}
+    decayed = trained([run((), 0, **settings, weight_decay=10.0)], tmp_path / "decayed")
+    plain = trained([run((), 0, **settings)], tmp_path / "plain")
+    start = network.double().state_dict()
+    for key, value in plain.items():
+        lost = 0.02 * 10.0 * start[key] * (key in matrices)
+        torch.testing.assert_close(value - decayed[key], lost, rtol=0, atol=1e-12)
+    (results,) = read_table(PackPaths(tmp_path / "plain").results).to_pylist()
+    measured = torch.cat([plain[key].flatten() for key in matrices])
+    assert results["weight_norm"] == pytest.approx(measured.norm().item())
+
+
+@pytest.mark.parametrize("form", ["cached", "channels_last", "lazy"])
+def test_a_module_handed_out_twice_or_laid_out_otherwise_trains_as_any_other(form, module_of, tmp_path):
+    """Against the same module made anew, with what is written to weights in place, bit for bit."""
+    made = []
+
+    def plain(shape, classes):
+        torch.manual_seed(7)
+        return _small(shape, classes, nn.BatchNorm2d(4))
+
+    def odd(shape, classes):
+        torch.manual_seed(7)
+        if form == "lazy":
+            layers = [nn.LazyConv2d(4, 3, stride=3), nn.LazyBatchNorm2d(), nn.ReLU(), nn.Flatten()]
+            return nn.Sequential(*layers, nn.LazyLinear(classes))
+        if form == "channels_last" or not made:
+            made.append(plain(shape, classes))
+        return made[-1].to(memory_format=torch.channels_last) if form == "channels_last" else made[0]
+
+    terms = tuple(Term.build(name, TECHNIQUES[name]) for name in ("l1", "hard_svb"))
+    left = {}
+    for name, factory in (("plain", plain), ("odd", odd)):
+        for seed in (0, 1):
+            config = run(terms, seed, steps=5, model=module_of(factory))
+            left[name, seed] = trained([config], tmp_path / f"{name}{seed}")
+    for seed in (0, 1):
+        for key, value in left["plain", seed].items():
+            assert torch.equal(left["odd", seed][key], value), (seed, key)
+    values = torch.linalg.svdvals(left["odd", 1]["0.weight"][0].flatten(1))
+    assert 1 / 1.1 - 1e-5 <= values.min() <= values.max() <= 1.1 + 1e-5
+    if form == "cached":
+        fresh = plain((1, 28, 28), 10).state_dict()
+        assert all(torch.equal(value, fresh[key]) for key, value in made[0].state_dict().items())
+        assert not made[0][0]._forward_hooks
+        assert not made[0][4]._forward_pre_hooks
+
+
+def test_evaluation_draws_from_the_runs_own_stream(module_of, tmp_path):
+    class Noisy(nn.Module):
+        def __init__(self, shape, classes):
+            super().__init__()
+            self.linear = nn.Linear(shape[1] * shape[2], classes)
+
+        def forward(self, x):
+            return self.linear(nn.functional.dropout(x.flatten(1), 0.5, training=True))
+
+    name, losses = module_of(Noisy), []
+    for folder in ("one", "other"):
+        torch.rand(3)
+        trained([run((), 0, steps=3, model=name)], tmp_path / folder)
+        losses += [row["test_loss"] for row in read_table(PackPaths(tmp_path / folder).results).to_pylist()]
+    assert losses[0] == losses[1]
+    network = models.build(name, [0], shape=(1, 28, 28), classes=10).eval()
+    before, x = torch.get_rng_state(), torch.zeros(1, 5, 1, 28, 28) + 1
+    assert torch.equal(network(x), network(x))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("factory", "wrong"),
+    [
+        (lambda: nn.Flatten(), r"cannot be built: TypeError: .* takes 0 positional arguments"),
+        (lambda shape, classes: 1 / 0, r"cannot be built: ZeroDivisionError: division by zero"),
+        (lambda shape, classes: sys.exit(0), r"cannot be built: SystemExit: 0"),
+        (lambda shape, classes: nn.Linear(3, classes), r"fails on examples: RuntimeError: mat1 and mat2 .*"),
+        (lambda shape, classes: nn.LSTM(28, classes), r"fails on examples: .*"),
+        (lambda shape, classes: Secretive(), r"keeps state beside .* of layer 'inner'"),
+    ],
+)
+def test_errors_of_someone_elses_module_are_one_line_with_its_place(factory, wrong, module_of):
+    with pytest.raises(UserError, match=wrong) as error:
+        models.build(module_of(factory), [0], shape=(1, 28, 28), classes=3)
+    assert "\n" not in str(error.value)
+    assert "Secretive" in wrong or "inner" in wrong or "test_foreign.py:" in str(error.value)
+
+
+def test_what_is_computed_again_in_the_backward_pass_is_refused(module_of, tmp_path):
+    """It would be so with the weights that the module was made with."""
+
+    class Checkpointed(nn.Module):
+        def __init__(self, shape, classes):
+            super().__init__()
+            self.first, self.last = nn.Linear(shape[1] * shape[2], 8), nn.Linear(8, classes)
+
+        def forward(self, x):
+            return self.last(checkpoint(self.first, x.flatten(1), use_reentrant=False))
+
+    config = run((), 0, steps=2, model=module_of(Checkpointed))
+    with pytest.raises(UserError, match="computes layers again in the backward pass"):
+        trained([config], tmp_path)
+    assert "computes layers again" in tried([config], (1, 28, 28), 10, packs=False).error
+
+
+@pytest.mark.parametrize("drawn", ["forward", "backward"])
+def test_what_runs_would_draw_together_trains_alone(drawn, module_of, tmp_path):
+    class Drawing(nn.Module):
+        def __init__(self, shape, classes):
+            super().__init__()
+            self.linear = nn.Linear(shape[1] * shape[2], classes)
+
+        def forward(self, x):
+            if drawn == "forward":
+                return self.linear(x.flatten(1)[:, torch.randperm(784)] if self.training else x.flatten(1))
+            return NoisyGradient.apply(self.linear(x.flatten(1)))
+
+    pair = [run((), seed, steps=2, model=module_of(Drawing)) for seed in (0, 1)]
+    found = tried(pair[:1], (1, 28, 28), 10, packs=True)
+    assert not found.error
+    assert "runs side by side would share them" in found.alone
+    if drawn == "forward":
+        with pytest.raises(UserError, match="draws random numbers by randperm"):
+            trained(pair, tmp_path)
+
+
+class NoisyGradient(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, slope):
+        return slope + torch.randn_like(slope)
+
+
+def test_a_frozen_tensor_in_two_places_is_one(module_of, tmp_path):
+    def factory(shape, classes):
+        module = nn.Sequential(
+            nn.Flatten(), nn.Linear(784, 8), nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 10)
+        )
+        module[2].requires_grad_(False)
+        module[3].weight = module[2].weight
+        module[2].register_buffer("shared", torch.zeros(3))
+        module[3].register_buffer("shared", module[2].shared)
+        return module
+
+    name = module_of(factory)
+    start = models.build(name, [0], shape=(1, 28, 28), classes=10).state_dict()
+    left = trained([run((), 0, steps=2, model=name, precision="float64")], tmp_path)
+    assert torch.equal(left["2.weight"], start["2.weight"].double())
+    assert not torch.equal(left["3.bias"], start["3.bias"].double())
+
+
+class Secretive(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = type("Inner", (nn.Linear,), {"get_extra_state": lambda self: {}})(3, 3)
 
 
 def test_weights_are_views_of_what_the_module_computes_with():
@@ -331,14 +569,62 @@ def test_a_name_is_a_module_and_a_function(name):
         models.check_name(name)
 
 
-def test_runs_of_a_foreign_module_are_never_packed():
+def test_runs_of_a_foreign_module_are_packed_where_that_is_asked_for():
     configs = [run(ALL[level], seed, steps=1, model=RESNET) for level in (0, 1) for seed in (0, 1)]
     assert len({config.pack_key for config in configs}) == 4
+    assert len({config.shared_key for config in configs}) == 1
     packable = [run(ALL[level], seed, steps=1, model="mlp") for level in (0, 1) for seed in (0, 1)]
-    assert len({config.pack_key for config in packable}) == 1
+    assert {config.pack_key for config in packable} == {packable[0].shared_key}
     assert RunConfig.from_json(configs[0].to_json()) == configs[0]
-    with pytest.raises(AssertionError):
-        train_pack(configs[:2], PackPaths(EXAMPLES))
+
+
+@pytest.mark.parametrize("model", [RESNET, BATCH_NORM, "dropping"])
+def test_packed_equals_alone(model, module_of, tmp_path):
+    """Through vmap, with techniques of every kind, statistics and draws of each run's own, in float64."""
+    if model == "dropping":
+        model = module_of(
+            lambda shape, classes: nn.Sequential(_small(shape, 20), nn.Dropout(), nn.Linear(20, classes))
+        )
+    extra = together(each("spatial_dropout", "p", 0.1, 0.3), each("mixup", "alpha", 0.2, 0.4))
+    levels = [
+        tuple(t for t in (*terms, *more) if model == RESNET or t.technique != "jacobian")
+        for terms, more in zip(ALL, extra, strict=True)
+    ]
+    settings = {"steps": 8, "model": model, "precision": "float64"}
+    runs = [run(levels[0], 0, **settings), run(levels[1], 0, **settings), run(levels[1], 1, **settings)]
+    packed = trained(runs, tmp_path / "packed")
+    rows = read_table(PackPaths(tmp_path / "packed").results).to_pylist()
+    for position, config in enumerate(runs):
+        alone = trained([config], tmp_path / str(position))
+        for name, value in alone.items():
+            torch.testing.assert_close(packed[name][position], value[0], rtol=0, atol=1e-9)
+        (row,) = read_table(PackPaths(tmp_path / str(position)).results).to_pylist()
+        mine = next(each for each in rows if each["run_id"] == config.run_id)
+        assert mine["test_loss"] == pytest.approx(row["test_loss"], abs=1e-9)
+        assert mine["kernels"] == row["kernels"] + ", side by side by torch.func.vmap"
+
+
+def test_a_large_resnet_packed_equals_alone(module_of):
+    """Torchvision's resnet18 at 32×32, two steps of SGD in float64."""
+    from torchvision.models import resnet18
+
+    name = module_of(lambda shape, classes: resnet18(num_classes=classes))
+    build = partial(models.build, name, shape=(3, 32, 32), classes=10)
+    networks = [network.double() for network in (build([0, 1]), build([0]), build([1]))]
+    source = torch.Generator().manual_seed(0)
+    for _ in range(2):
+        x = torch.randn(2, 4, 3, 32, 32, generator=source, dtype=torch.float64)
+        for network, own in zip(networks, (x, x[:1], x[1:]), strict=True):
+            logits = network.train()(own)
+            gradients = torch.autograd.grad(logits.log_softmax(-1)[..., 3].sum(), list(network.parameters()))
+            with torch.no_grad():
+                for parameter, gradient in zip(network.parameters(), gradients, strict=True):
+                    parameter.add_(gradient, alpha=0.001)
+    packed, *alone = (network.state_dict() for network in networks)
+    assert len(packed) == 122
+    for name, value in packed.items():
+        for position in (0, 1):
+            torch.testing.assert_close(value[position], alone[position][name][0], rtol=0, atol=1e-9)
 
 
 def _small(shape, classes, norm=None):

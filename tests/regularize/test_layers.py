@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.autograd import grad
 
+from regularize import run_by_run
 from regularize.layers import (
     RunConv2d,
     RunLinear,
@@ -117,7 +118,7 @@ together = convolved(list(range(9)))
 for runs in ([0, 0], [1, 2], [3, 4, 5], [8, 0, 2, 5], [1, 3, 5, 7, 6]):
     for run, found in zip(runs, convolved(runs)):
         assert all(map(torch.equal, found, together[run])), (runs, run)
-grouped = run_by_run._grouped(x, weight, 0)
+grouped = run_by_run._grouped(x, weight, 0, 1)
 torch.testing.assert_close(run_by_run.convolution(x, weight, 0), grouped, rtol=1e-5, atol=1e-4)
 """
 
@@ -125,3 +126,22 @@ torch.testing.assert_close(run_by_run.convolution(x, weight, 0), grouped, rtol=1
 def test_convolutions_by_pairs_have_the_same_bits_for_every_number_of_runs() -> None:
     environment = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
     subprocess.run([sys.executable, "-c", PAIRS], env=environment, check=True)
+
+
+@pytest.mark.parametrize(("examples", "inputs", "outputs"), [(7, 9, 10), (6, 33, 20), (1, 84, 5), (8, 3, 31)])
+def test_a_linear_layer_of_any_width_has_a_run_s_bits_whatever_is_beside_it(examples, inputs, outputs):
+    """Some libraries' products follow the address that a matrix lies at, which odd widths move."""
+    shapes = ((examples, inputs), (outputs, inputs), (outputs,), (examples, outputs))
+    x, weight, bias, gradient = (torch.randn(8, *shape) for shape in shapes)
+
+    def all_of(some):
+        given = [each[some].clone().requires_grad_() for each in (x, weight, bias)]
+        y = run_by_run.linear(*given)
+        return y, *torch.autograd.grad(y, given, gradient[some].clone())
+
+    together = all_of(slice(None))
+    for size in (1, 3):
+        for first in range(0, 8, size):
+            some = slice(first, first + size)
+            for one, other in zip(all_of(some), together, strict=True):
+                assert torch.equal(one, other[some])

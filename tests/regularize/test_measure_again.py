@@ -24,7 +24,7 @@ POOR = Evaluation(every=1, curve_examples=20, predictions=False, jacobian_exampl
 RICH = replace(POOR, predictions=True, jacobian_examples=30, train_examples=90, robustness=ATTACKS)
 RICH = replace(RICH, operator_norms=True)
 TABLES = ("metrics", "predictions", "spectra", "robustness", "results")
-OF_THE_ATTEMPT = {"seconds", "evaluation_seconds", "finished_at", "pack_id"}
+OF_THE_ATTEMPT = {"seconds", "core_seconds", "evaluation_seconds", "finished_at", "pack_id"}
 
 
 def runs(evaluation: Evaluation) -> list[RunConfig]:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from itertools import count
-from pathlib import Path
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -19,55 +14,54 @@ from regularize.data.data_config import DataConfig
 from regularize.errors import UserError
 from regularize.models import MODELS
 from regularize.models.plane import NearestCorner
-from regularize.store import PackPaths
-from regularize.train_pack import train_pack
+from regularize.models.variant import Variant
+from regularize.regularizers import REGULARIZERS
+from regularize.testing import CHECKS, Trial, train_by_ranks
 from regularize.training_config import Training
 from tests.regularize.cases import run, trained
-from tests.regularize.model_cases import EXAMPLES, PACKED, pack, resnet
+from tests.regularize.model_cases import EXAMPLES, TABLE, case, everything, facts, resnet
 
 
-def test_every_model_is_held_to_the_contract():
-    assert {*PACKED, "lenet5"} == set(MODELS)  # LeNet-5 by the cases of the techniques
+def test_every_model_is_in_the_table():
+    assert set(TABLE) == set(MODELS)
+    techniques = {term.technique for term in everything("resnet8").weak}
+    assert techniques | {"none", "ema", "early_stopping"} == set(REGULARIZERS)
 
 
 @pytest.fixture(scope="module")
-def packed(tmp_path_factory):
-    """model → weights of the pack after 100 steps in float64, trained once."""
-    folder = tmp_path_factory.mktemp("packed")
-    return {model: trained(pack(model, precision="float64"), folder / model) for model in PACKED}
+def ranks(tmp_path_factory):
+    """The folder of what two ranks trained of all models, and of the example's ResNet: two processes."""
+    folder = tmp_path_factory.mktemp("ranks") / "all"
+    packs = {f"{name}/{kind}": runs for name in TABLE for kind, runs in case(name).packs_of_ranks().items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(EXAMPLES)
+        train_by_ranks(packs | {"example": resnet(steps=20, precision="float64")}, folder)
+    return folder
 
 
-@pytest.mark.parametrize("model", PACKED)
-def test_packed_equals_alone(model, packed, tmp_path):
-    for position, config in enumerate(pack(model, precision="float64")):
-        alone = trained([config], tmp_path / str(position))
-        for name, weight in alone.items():
-            torch.testing.assert_close(packed[model][name][position], weight[0], rtol=0, atol=1e-9)
+@pytest.mark.parametrize("model", TABLE)
+def test_a_model_keeps_the_contract_with_all_techniques(model, tmp_path):
+    """Bit for bit in float32."""
+    trial = Trial(everything(model), tmp_path)
+    for name in ("packed_is_alone", "resumed_is_uninterrupted"):
+        CHECKS[name](trial)
 
 
-def test_two_ranks_equal_one(packed, tmp_path, monkeypatch):
-    """The example's ResNet is among them: it normalises every example by itself."""
-    command = [sys.executable, "-m", "tests.regularize.model_cases", str(tmp_path)]
-    subprocess.run(command, check=True, timeout=600, cwd=Path(__file__).parents[2])
+@pytest.mark.parametrize("model", TABLE)
+def test_two_ranks_train_it_as_one(model, ranks, tmp_path):
+    """With several techniques at once, to 1e-9 in float64."""
+    trial = Trial(case(model), tmp_path)
+    trial.__dict__["ranks"] = ranks / model
+    CHECKS["two_ranks_are_one"](trial)
+
+
+def test_two_ranks_train_the_examples_resnet_as_one(ranks, tmp_path, monkeypatch):
+    """It normalises every example by itself."""
     monkeypatch.syspath_prepend(EXAMPLES)
-    resnets = {"resnet": trained(resnet(steps=20, precision="float64"), tmp_path / "one rank")}
-    for model, weights in (packed | resnets).items():
-        together = torch.load(tmp_path / model / "weights.pt", weights_only=True)["model"]
-        for name, weight in weights.items():
-            torch.testing.assert_close(together[name], weight, rtol=0, atol=1e-9, msg=f"{model} {name}")
-
-
-@pytest.mark.parametrize("model", PACKED)
-def test_resumed_equals_uninterrupted_and_repeated_bitwise(model, tmp_path):
-    runs = pack(model, steps=50)
-    whole, again = trained(runs, tmp_path / "whole"), trained(runs, tmp_path / "again")
-    steps = count(1)
-    status = train_pack(runs, PackPaths(tmp_path / "parts"), stop=lambda: next(steps) == 23)
-    assert (status.state, status.step) == ("interrupted", 23)
-    resumed = trained(runs, tmp_path / "parts")
-    for name, weight in whole.items():
-        assert torch.equal(again[name], weight), f"{name} of a repeated pack"
-        assert torch.equal(resumed[name], weight), f"{name} of a resumed pack"
+    one = trained(resnet(steps=20, precision="float64"), tmp_path)
+    together = torch.load(ranks / "example" / "weights.pt", weights_only=True)["model"]
+    for name, weight in one.items():
+        torch.testing.assert_close(together[name], weight, rtol=0, atol=1e-9, msg=name)
 
 
 @pytest.mark.parametrize("model", ["toy_mlp", "toy_plane", "toy_rnn"])
@@ -196,7 +190,7 @@ def test_the_signed_determinant_is_refused_where_logits_fill_more_than_a_plane(t
 
 @pytest.mark.parametrize("model", MODELS)
 def test_runs_start_the_same_in_every_pack(model):
-    shape, classes = ((2,), 4) if model.startswith("toy") else ((1, 28, 28), 10)
+    shape, classes = facts(model).shape, facts(model).classes
     pair = models.build(model, [5, 6], shape=shape, classes=classes)
     alone = models.build(model, [6], shape=shape, classes=classes)
     for name, parameter in alone.named_parameters():
@@ -206,9 +200,17 @@ def test_runs_start_the_same_in_every_pack(model):
     )
 
 
-@pytest.mark.parametrize("model", MODELS)
+VARIANTS = (
+    "resnet8 width=1.5",
+    "mlp hidden=20-7-5",
+    "mlp hidden=12 activation=tanh std=0.1 width=1.5",
+    "lenet_prime width=0.5",
+)
+
+
+@pytest.mark.parametrize("model", [*MODELS, *VARIANTS])
 def test_the_table_outlines_the_network_that_is_built(model):
-    shape, classes = ((2,), 4) if model.startswith("toy") else ((1, 28, 28), 10)
+    shape, classes = facts(model).shape, facts(model).classes
     network = models.build(model, [0], shape=shape, classes=classes)
     assert models.outline(model, shape, classes) == network.outline(shape, classes)
 
@@ -218,6 +220,7 @@ def test_the_table_outlines_the_network_that_is_built(model):
     [
         ("lenet5", (2,), 4, "model lenet5 takes images of 28×28 or 32×32, not examples of 2, 4 classes"),
         ("lenet_prime", (3, 64, 64), 10, "not examples of 3×64×64, 10 classes"),
+        ("resnet8", (3, 7, 7), 10, "model resnet8 takes square images of 8×8 or more, not examples of 3×7×7"),
         ("toy_plane", (1, 28, 28), 10, "model toy_plane takes points in the plane, 4 classes, not examples"),
         ("toy_rnn", (2,), 3, "not examples of 2, 3 classes"),
     ],
@@ -225,3 +228,33 @@ def test_the_table_outlines_the_network_that_is_built(model):
 def test_a_model_says_what_it_takes(model, shape, classes, needs):
     with pytest.raises(UserError, match=needs):
         models.build(model, [0], shape=shape, classes=classes)
+
+
+def test_a_variant_is_the_network_that_its_settings_say():
+    name = "mlp hidden=300-200 activation=tanh std=0.02 width=0.5"
+    network = models.build(name, [3, 4], shape=(1, 28, 28), classes=10).double()
+    weights = {name: weight.shape[1:] for name, weight in network.weights().items()}
+    assert weights == {"fc1.weight": (150, 784), "fc2.weight": (100, 150), "fc3.weight": (10, 100)}
+    for layer in network.weight_layers:
+        assert not network.get_parameter(f"{layer}.bias").any()
+    drawn = network.get_parameter("fc1.weight")
+    assert drawn.std().item() == pytest.approx(0.02, rel=0.01)
+    assert drawn.mean().item() == pytest.approx(0, abs=3e-4)
+    x = torch.randn(2, 5, 1, 28, 28, dtype=torch.float64)
+    by_hand = x.flatten(2)
+    for layer in ("fc1", "fc2"):
+        by_hand = torch.tanh(by_hand @ network.get_parameter(f"{layer}.weight").mT)
+    torch.testing.assert_close(network(x), by_hand @ network.get_parameter("fc3.weight").mT)
+
+
+def test_a_wide_lenet_has_as_many_filters_and_units():
+    network = models.build("lenet5 width=2", [0], shape=(1, 28, 28), classes=10)
+    outputs = [weight.shape[1] for weight in network.weights().values()]
+    assert outputs == [12, 32, 240, 168, 10]
+
+
+def test_a_variant_is_read_as_it_is_written():
+    texts = ("mlp", "mlp hidden=8", "mlp hidden=1024-1024 std=0.01", "lenet5 width=0.25", "toy_mlp width=2")
+    for text in texts:
+        assert Variant.read(text).text == text
+    assert Variant.read("mlp width=2 hidden=8-8").text == "mlp hidden=8-8 width=2"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from importlib.metadata import EntryPoint, EntryPoints
 from types import ModuleType
 
@@ -26,10 +27,23 @@ def _examples(monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES)
 
 
-def test_the_example_keeps_the_contract():
-    own, strengths = "own_techniques:GRADIENT_NORM", ({"strength": each} for each in (0.1, 1.0, 0.0))
-    weak, strong, zero = strengths
-    check_technique(own, weak=weak, strong=strong, zero=zero)
+# name in the example → how it is tried
+OWN = {
+    "GRADIENT_NORM": {"weak": {"strength": 0.1}, "strong": {"strength": 1}, "zero": {"strength": 0}},
+    "BRIGHTNESS": {"weak": {"by": 0.1}, "strong": {"by": 0.5}, "zero": {"by": 0}},
+    "GRADIENT_NOISE": {"weak": {"sigma": 0.01}, "strong": {"sigma": 0.1}, "zero": {"sigma": 0}},
+}
+ON_IMAGES = {"BRIGHTNESS": {"model": "mlp", "data": "digits", "smooth": "lenet5_tanh"}}
+
+
+def test_every_example_is_tried():
+    module = import_module("own_techniques")
+    assert {name for name, each in vars(module).items() if isinstance(each, Technique)} == set(OWN)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_the_examples_keep_the_contract(name):
+    check_technique(f"own_techniques:{name}", **OWN[name], **ON_IMAGES.get(name, {}))
 
 
 def test_what_breaks_the_contract_is_named(monkeypatch):
@@ -50,7 +64,7 @@ def test_what_breaks_the_contract_is_named(monkeypatch):
         check_technique("someones:X", weak={"strength": 0.1}, strong={"strength": 1})
 
 
-@pytest.mark.parametrize("model", ["lenet5_tanh", "lenet_prime", "mlp", "toy_mlp", "toy_rnn"])
+@pytest.mark.parametrize("model", ["lenet5", "lenet5_tanh", "lenet_prime", "mlp", "toy_mlp", "toy_rnn"])
 def test_the_loss_is_differentiated_by_the_weights_of_every_model(model):
     """The penalty's gradient is λ·H·∇L, here by differences of ∇L along itself."""
     data = "clusters" if model.startswith("toy") else "digits"

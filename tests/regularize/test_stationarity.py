@@ -83,4 +83,4 @@ def _reach(trainer):
 
     optimizer = trainer.optimizer
     optimizer.param_groups[0]["lr"] = trainer.training.lr
-    return reach(optimizer, trainer.trainings, trainer.model.get_parameter("1.weight"))
+    return reach(optimizer, trainer.model.get_parameter("1.weight"))

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import replace
-from itertools import product
+from functools import partial
+from itertools import count, product
 
 import pytest
 import torch
 import torch.nn.functional as F
 from scipy import stats
+from torch import nn
 
 from regularize import models
 from regularize.config import Term
+from regularize.convolutions import convolutions
 from regularize.distributed import Ranks
 from regularize.draws import Draws
+from regularize.errors import UserError
+from regularize.models.foreign import Foreign
 from regularize.objective import Factors, bind
 from regularize.regularizers import implementation
 from regularize.regularizers.augment import shifted, turned
@@ -22,8 +28,10 @@ from regularize.regularizers.batch import Batch
 from regularize.regularizers.cutout import boxes
 from regularize.regularizers.mixup import beta
 from regularize.store import PackPaths, read_table
-from regularize.testing import Case, left_in, trained
+from regularize.testing import Case, differing, left_in, trained
+from regularize.train_pack import train_pack
 from regularize.trainer import Trainer
+from tests.regularize.technique_cases import TABLE
 
 TOY = Case(weak=(), strong=())
 RATE, MOMENTUM = 0.05, 0.9
@@ -199,6 +207,23 @@ def test_early_stopping_ends_where_the_validation_loss_does_not_fall_and_leaves_
     unending = rows[mates[1].run_id]
     assert (unending["stopped_step"], unending["steps"]) == (None, 40)
     assert unending["validation_loss"] == pytest.approx(min(losses), abs=1e-9)
+
+
+def test_an_interruption_anywhere_adds_no_rows_to_the_curves_of_runs_that_stop(tmp_path):
+    """While the row of an epoch is measured, or the last one of a run that has stopped."""
+    settings = {"lr": 1.0, "steps": 8, "batch_size": 4}
+    on_points = {"model": "toy_mlp", "data": "clusters", "per_class": 2, "training": settings}
+    runs = replace(TABLE["early_stopping"], **on_points).pack()
+    whole = trained(runs, tmp_path / "whole")
+    assert len({len(left["metrics"]) for left in whole.values()}) > 1, "not all stop at once"
+    for number in count(1):
+        paths, asked = PackPaths(tmp_path / str(number)), count(1)
+        status = train_pack(runs, paths, stop=lambda a=asked, n=number: next(a) == n)
+        if status.state == "done":
+            break
+        left = trained(runs, paths.folder)
+        assert all(not differing(left[run_id], whole[run_id]) for run_id in whole), number
+    assert number > 20
 
 
 def test_penalties_on_the_outputs_are_what_they_say(tmp_path):
@@ -444,6 +469,91 @@ def test_spectral_norm_trains_what_torchs_own_parametrization_does(tmp_path):
     torch.testing.assert_close(trainer.losses()[0], loss)
     for gradient, expected in zip(found, torch.autograd.grad(loss, named.values()), strict=True):
         torch.testing.assert_close(gradient[0], expected)
+
+
+CONVOLUTIONS = {
+    "padded": nn.Conv2d(2, 3, 3, padding=1),
+    "plain": nn.Conv2d(2, 3, 5),
+    "same": nn.Conv2d(2, 3, (3, 5), padding="same"),
+    "strided": nn.Conv2d(2, 4, 3, stride=2, padding=1, dilation=2, groups=2),
+    "circular": nn.Conv2d(2, 3, 3, padding=1, padding_mode="circular"),
+    "reflected": nn.Conv2d(2, 3, 3, padding=2, padding_mode="reflect"),
+}
+
+
+def dense_norm(conv, weight, image):
+    """The largest singular value of a convolution's matrix, a row an input pixel."""
+    units = torch.eye(math.prod(image), dtype=weight.dtype).view(-1, *image)
+    matrix = conv(units, weight).flatten(1)
+    return torch.linalg.eigvalsh(matrix @ matrix.T)[-1].sqrt()
+
+
+@pytest.mark.parametrize("kind", CONVOLUTIONS)
+def test_the_norm_of_a_convolution_is_that_of_its_dense_matrix(kind):
+    """σ within two percent at once, and nearer later on, with its gradient; for any padding and stride."""
+    layer, image = CONVOLUTIONS[kind], (2, 9, 8)
+    size = layer(torch.zeros(1, *image)).numel()
+    module = nn.Sequential(layer, nn.Flatten(), nn.Linear(size, 4)).double()
+    (found,) = convolutions(Foreign(module), image).values()
+    source = torch.Generator().manual_seed(1)
+    kernel = torch.randn(2, *layer.weight.shape, generator=source, dtype=torch.float64)
+    assert (found.image, found.kernel) == (image, tuple(layer.weight.shape))
+    begin, early = found.begin(kernel.flatten(2))
+    _, late = found.follow(begin, kernel.flatten(2), 1000)
+    for weight, first, slope in zip(kernel, early, late, strict=True):
+        own = weight.clone().requires_grad_()
+        sigma = dense_norm(lambda x, w: layer._conv_forward(x, w, None), own, image)
+        (expected,) = torch.autograd.grad(sigma, own)
+        assert (weight.flatten(1) * first).sum().item() == pytest.approx(sigma.item(), rel=0.02)
+        assert (weight.flatten(1) * slope).sum().item() == pytest.approx(sigma.item(), rel=1e-3)
+        assert torch.cosine_similarity(slope.flatten(), expected.flatten(), dim=0) > 0.99
+
+
+def test_spectral_norm_of_operators_leaves_convolutions_of_that_norm(tmp_path):
+    """On the network's own images and padding; every layer's largest singular value is what was asked for."""
+    lenet = Case(weak=(), strong=(), model="lenet5_tanh", data="digits", per_class=2)
+    terms = term("spectral_norm", bound=1.5, convolutions="operator")
+    found = ours(tmp_path, terms, steps=20, case=lenet)
+    for name, (image, padding) in {"conv1": ((1, 28, 28), 2), "conv2": ((6, 14, 14), 0)}.items():
+        weight = found[f"{name}.weight"]
+        assert dense_norm(partial(F.conv2d, padding=padding), weight, image) == pytest.approx(1.5, rel=0.01)
+        assert torch.linalg.matrix_norm(weight.flatten(1), 2) < 1.4
+    assert torch.linalg.matrix_norm(found["fc1.weight"], 2) == pytest.approx(1.5)
+
+
+def test_the_penalty_of_operators_follows_their_norm(tmp_path):
+    strength, lenet = 1e-3, Case(weak=(), strong=(), model="lenet5_tanh", data="digits", per_class=2)
+    terms = term("spectral_penalty", strength=strength, convolutions="operator")
+    trainer, bare = (
+        Trainer([lenet.run(each, 0, steps=20, precision="float64")], PackPaths(tmp_path), Ranks.here(), None)
+        for each in (terms, ())
+    )
+    trainer.start()
+
+    def expected():
+        squares = 0.0
+        images = {"conv1": ((1, 28, 28), 2), "conv2": ((6, 14, 14), 0)}
+        for layer in trainer.model.weight_layers:
+            weight = trainer.model.get_parameter(f"{layer}.weight").detach()[0]
+            if layer in images:
+                image, padding = images[layer]
+                norm = dense_norm(partial(F.conv2d, padding=padding), weight, image)
+            else:
+                norm = torch.linalg.matrix_norm(weight, 2)
+            squares += norm.item() ** 2
+        return strength / 2 * squares
+
+    for steps in (0, 19):
+        for _ in range(steps):
+            trainer.advance()
+        bare.model.load_state_dict(trainer.model.state_dict())
+        bare.step = trainer.step
+        assert (trainer.losses() - bare.losses())[0].item() == pytest.approx(expected(), rel=0.06)
+
+
+def test_operators_are_refused_where_there_are_none(tmp_path):
+    with pytest.raises(UserError, match="convolutions is 'operator', which changes nothing: the model has"):
+        trained([TOY.run(term("spectral_norm", bound=1, convolutions="operator"), 0)], tmp_path)
 
 
 def test_two_that_say_which_weights_are_evaluated_are_refused(tmp_path):

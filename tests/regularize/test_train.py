@@ -10,6 +10,7 @@ import torch
 
 from regularize.config import Evaluation, Term
 from regularize.distributed import Ranks
+from regularize.errors import UserError
 from regularize.schedule import learning_rate
 from regularize.store import METRICS, PackPaths, PackStatus
 from regularize.train_pack import train_pack
@@ -108,6 +109,16 @@ def test_autocast_trains_in_half_precision_with_full_parameters(tmp_path):
     assert weights["fc1.weight"].dtype == torch.float32
     (result,) = rows(paths, "results")
     assert result["test_accuracy"] > 0.3
+
+
+def test_products_in_tf32_are_for_gpus_and_chosen_for_each_pack(tmp_path):
+    with pytest.raises(UserError, match=r"precision is tf32, which only GPUs have.*take float32"):
+        train_pack([run((), 0, steps=1, precision="tf32")], PackPaths(tmp_path))
+    there = Ranks(rank=0, world=1, device=torch.device("meta"))
+    for precision, taken in (("tf32", True), ("float32", False)):  # as cuDNN would not by itself
+        trainer = Trainer([run((), 0, steps=1, precision=precision)], PackPaths(tmp_path), there, None)
+        assert (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32) == (taken, taken)
+        assert trainer.kernels == (f"torch: {precision} on meta, draws by philox",)
 
 
 def test_a_finished_pack_leaves_a_handful_of_files(tmp_path):

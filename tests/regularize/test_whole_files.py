@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import torch
 from regularize import checkpoint
 from regularize.errors import NoSpaceError, UserError
 from regularize.store import DamagedFileError
-from regularize.whole_files import read_json, write_json, write_text
+from regularize.whole_files import read_json, stats_in, write_json, write_text
 
 
 @pytest.mark.parametrize(
@@ -92,3 +94,24 @@ def test_any_flipped_bit_of_an_archive_is_noticed_or_harmless(tmp_path: Path) ->
         else:
             assert torch.equal(found["w"], whole["w"]), bit
     assert noticed > 500
+
+
+def test_a_listing_goes_on_where_a_file_of_it_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As temporary files of a pack at work are: what came after them was not seen, a table among it."""
+    for name in ("one", "temporary", "two"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    scandir = os.scandir
+
+    @contextmanager
+    def slow(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+        with scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+            (tmp_path / "temporary").unlink()
+            yield iter(found)
+
+    monkeypatch.setattr(os, "scandir", slow)
+    assert {name: stat.st_size for name, stat in stats_in(tmp_path).items()} == {"one": 3, "two": 3}
+    monkeypatch.undo()
+    assert stats_in(tmp_path / "none") == {}

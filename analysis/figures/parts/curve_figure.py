@@ -61,7 +61,7 @@ class CurveFigure:
                 name=f"{subject.name(self.name)}{suffix}",
                 figure=figure,
                 data=plot.data,
-                caption=f"{what}. {notes(comparison, comparison.metrics)}{plot.note}",
+                caption=f"{what}. {notes(comparison, comparison.metrics)}{plot.note}{_stopped(plot.data)}",
                 alt=(
                     f"{len(panels)} small panels of curves, one for each regularizer, with the curve "
                     f"with {reference(comparison)} in grey in each. At the end, {self.score.what}: "
@@ -103,3 +103,9 @@ class CurveFigure:
         plot.set_axis(figure.axes[0])
         figure.axes[0].xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, steps=[1, 2, 5, 10]))
         return figure
+
+
+def _stopped(data: pd.DataFrame) -> str:
+    """That lines end before others, in a sentence."""
+    ends = data.groupby(["regularizer", "strength"], dropna=False)["epoch"].max()
+    return " A line ends where the first of its runs was stopped." if ends.nunique() > 1 else ""

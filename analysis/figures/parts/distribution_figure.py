@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import log
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,38 +16,30 @@ from analysis.figures.parts.panels import pages, small_multiples
 from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.notation import methods
+from analysis.statistics.binned_predictions import binned
 from analysis.statistics.contenders import Comparison, Contender
-from analysis.statistics.predicted_probabilities import auroc, classes, examples
-from analysis.tables.store_tables import digest
 from analysis.text.caption_phrases import counts, intervals, leader, left_out, of, reference, seeds
 
-BINS = 20
 LINES: dict[str, LineStyle] = {"right": "-", "wrong": ":"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistributionFigure:
-    """A column of `analysis.statistics.predicted_probabilities.examples`, in bins over its whole range.
-
-    `sign` is −1 where wrong predictions have the higher values.
-    """
+    """A value of `analysis.statistics.binned_predictions`, in bins over its whole range."""
 
     name: str
     what: str
     column: str
     x_label: str
-    sign: int = 1
 
     def draw(self, subject: Subject) -> Iterator[Drawing]:
         """Shares of the right and of the wrong predictions, of all runs together."""
         comparison = subject.comparison
-        rows = examples(comparison)
-        if rows.empty:
+        found = binned(comparison)
+        if found is None:
             raise CannotDrawError("no predictions of these runs were kept")
-        k = classes(comparison)
-        data = self._shares(rows, np.linspace(*self._range(k), BINS + 1))
-        separation = self._separation(rows)
-        said = intervals(comparison, separation, "auroc")
+        data, rows, separation = found.shares[self.column], found.runs, f"auroc_{self.column}"
+        said = intervals(comparison, rows, separation)
         for suffix, panels in pages(comparison):
             yield Drawing(
                 name=subject.name(self.name) + suffix,
@@ -69,35 +59,12 @@ class DistributionFigure:
                 ),
                 summary=(
                     f"{of(comparison)}, AUROC of {self.column} for right against wrong: "
-                    f"{leader(comparison, separation, 'auroc', True)}"
+                    f"{leader(comparison, rows, separation, True)}"
                 ),
                 band="none",
                 n=counts(comparison, rows),
-                inputs=digest(rows),
+                inputs=found.digest,
             )
-
-    def _range(self, k: int) -> tuple[float, float]:
-        return (1 / k, 1.0) if self.column == "confidence" else (0.0, log(k))
-
-    def _shares(self, rows: pd.DataFrame, edges: np.ndarray) -> pd.DataFrame:
-        """Columns: regularizer, strength, series (right or wrong), low, high, count, share."""
-        found = []
-        for (regularizer, strength, right), mine in rows.groupby(["regularizer", "strength", "right"]):
-            values = mine[self.column].clip(edges[0], edges[-1])
-            count, _ = np.histogram(values, edges)
-            bins = {"low": edges[:-1], "high": edges[1:], "count": count, "share": count / len(mine)}
-            cell = {"regularizer": regularizer, "strength": strength, "series": "right" if right else "wrong"}
-            found.append(pd.DataFrame(cell | bins))
-        return pd.concat(found, ignore_index=True)
-
-    def _separation(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The area under the ROC curve of every run, as the column `auroc`."""
-        keys = ["regularizer", "strength", "seed"]
-        found = [
-            (*key, auroc(self.sign * mine[self.column].to_numpy(), mine["right"].to_numpy()))
-            for key, mine in rows.groupby(keys)
-        ]
-        return pd.DataFrame(found, columns=[*keys, "auroc"])
 
     def _figure(self, comparison: Comparison, panels: list[Contender], data: pd.DataFrame) -> Figure:
         floor = data.loc[data["share"] > 0, "share"].min() / 2
@@ -118,6 +85,9 @@ class DistributionFigure:
         figure = small_multiples(comparison, panels, draw, self.x_label, "Share of the predictions", handles)
         first = figure.axes[0]
         first.set_yscale("log")
+        for axes in figure.axes:
+            if not axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]
+                axes.tick_params(axis="y", which="minor", left=False)  # which are beside the numbers alone
         first.set_ylim(floor, 1.3)
-        first.margins(x=0)
+        first.set_xlim(data["low"].min(), data["high"].max())
         return figure

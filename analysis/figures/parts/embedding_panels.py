@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,8 @@ from analysis.text.caption_phrases import name
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Limits = tuple[float, float]
-EXAMPLES = 300
+Limits = Sequence[tuple[float, float]]
+EXAMPLES, LEAST = 300, 200
 _COLUMN = 1.3  # inches of a panel, at least
 
 
@@ -42,11 +42,13 @@ class Activations:
     def of(cls, subject: Subject, most: int | None = None) -> Activations:
         """Of 300 examples, or fewer, so that there are at most `most` points of all networks together.
 
+        But of 200 at least, so that an example has neighbours of its class.
+
         Raises:
             UserError: networks, data or the layer are missing.
         """
         found = shown(subject)
-        count = min(EXAMPLES, most // len(found.networks)) if most else EXAMPLES
+        count = min(EXAMPLES, max(LEAST, most // len(found.networks))) if most else EXAMPLES
         examples = sample(found.batches, count)
         points = {
             contender: activations(trained, examples.x, subject.layer).double().numpy()
@@ -133,19 +135,22 @@ def _scatter(axes: Any, places: Array, labels: NDArray[np.int64], limits: Limits
     axes.scatter(*places.T, s=3, c=colours, linewidths=0, rasterized=True, **look)
     axes.grid(False)
     names = "xyz" if solid else "xy"
-    low, high = limits or _limits({None: places})
-    axes.set(**{f"{n}ticks": [] for n in names}, **{f"{n}lim": (low, high) for n in names})
+    shown = limits or _limits({None: places})
+    axes.set(
+        **{f"{n}ticks": [] for n in names}, **{f"{n}lim": ends for n, ends in zip(names, shown, strict=False)}
+    )
     if solid:
-        axes.set_box_aspect((1, 1, 1), zoom=1.25)
+        axes.set_box_aspect((1, 1, 1), zoom=1.1)
     else:
         axes.set_aspect("equal")
 
 
 def _limits(places: Mapping[Any, Array]) -> Limits:
-    """Of all axes alike, so that distances can be compared."""
+    """Each axis around the middle of its points, and all of one length, so that distances can be compared."""
     every = np.concatenate(list(places.values()))
-    margin = 0.04 * float(every.max() - every.min()) or 1.0
-    return float(every.min()) - margin, float(every.max()) + margin
+    low, high = every.min(0), every.max(0)
+    half = 0.54 * float((high - low).max()) or 1.0
+    return [(float(middle) - half, float(middle) + half) for middle in (low + high) / 2]
 
 
 def _data(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,11 +15,12 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis.figures.parts import style
+from analysis.figures.parts.measured_layout import MeasuredLayout
 from analysis.notation import methods
 from analysis.notation.intervals import Interval
 from analysis.statistics.contenders import Contender
 from analysis.statistics.scores import Score
-from analysis.tables.store_tables import Problem
+from analysis.tables.store_tables import Problem, records
 from analysis.text.caption_phrases import in_order, name, where
 
 _ROW, _LINE_OF_A_ROW = 0.1, 0.11  # inches
@@ -36,19 +38,19 @@ def panels(shown: Sequence[Panel], score: Score, baseline: str) -> Figure:
     """One column wide for a single problem, two for several; rows without a difference stay empty."""
     keys, by_strength = _keys([rows for _, rows in shown])
     names = [_label(key, by_strength) for key in keys]
-    narrow = len(shown) == 1 and (
-        max(len(style.broken(each, _LABEL)) for each in names) <= _TALLEST or not style.fits(style.WIDE)
-    )
+    narrow = len(shown) == 1 and (not style.fits(style.WIDE) or _fits_one_column(names))
     labels = [style.broken(each, _LABEL if narrow else _WIDE_LABEL) for each in names]
     row = _height(max(1 + narrow / 2, *map(len, labels)))
     width = style.column_width() if narrow else style.text_width(style.WIDE)
     height = (1.75 if narrow else 1.3) + row * len(keys)
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=MeasuredLayout())
     grid = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axes, (problem, rows) in zip(grid, shown, strict=True):
         _column(axes, rows, keys, score, by_strength)
+        if not (narrow or score.is_ratio):
+            axes.locator_params(axis="x", nbins=12 // len(shown))
         title = style.plain(where(problem))
-        axes.set_title(title if narrow else title.replace(" (", "\n("), linespacing=1.15)
+        axes.set_title(title if narrow else title.replace(" (", "\n("), **style.TITLE)
     texts = [style.plain("\n".join(each)) for each in labels]
     grid[0].set_yticks(range(len(keys)), texts, linespacing=1.05)
     grid[0].set_ylim(len(keys) - 0.4, -0.6)
@@ -58,10 +60,18 @@ def panels(shown: Sequence[Panel], score: Score, baseline: str) -> Figure:
     return figure
 
 
+def _fits_one_column(names: Sequence[str]) -> bool:
+    lines = max(len(style.broken(each, _LABEL)) for each in names)
+    return lines <= _TALLEST and len(names) * _height(max(1.5, lines)) <= _TALL
+
+
 def rows_that_fit(contenders: Sequence[Contender]) -> int:
     """How many of them a page has room for, by the longest of their names."""
-    lines = [style.broken(_label(each, by_strength=True), _WIDE_LABEL) for each in contenders]
-    return int(_TALL / _height(max(map(len, lines), default=1)))
+    wide = style.fits(style.WIDE)
+    lines = [
+        style.broken(_label(each, by_strength=True), _WIDE_LABEL if wide else _LABEL) for each in contenders
+    ]
+    return int(_TALL / _height(max(1 if wide else 1.5, *map(len, lines))))
 
 
 def _height(lines: float) -> float:
@@ -124,9 +134,11 @@ def _column(
     else:
         axes.set_xlim(low, high)
         axes.locator_params(axis="x", nbins=4)
-    for _, row in rows.iterrows():
-        key = Contender(row["regularizer"], row["strength"] if by_strength else "")
-        _mark(axes, row, keys.index(key), score)
+    pairs = zip(rows["regularizer"], rows["strength"], strict=True)
+    places = [keys.index(Contender(name, strength if by_strength else "")) for name, strength in pairs]
+    _intervals(axes, rows, places, score)
+    for row, place in zip(records(rows), places, strict=True):
+        _mark(axes, row, place, score)
     axes.tick_params(axis="y", length=0)
 
 
@@ -161,20 +173,30 @@ def _rope(rows: pd.DataFrame) -> float:
     return float(found.iloc[0]) if len(found) else 0.0
 
 
-def _mark(axes: Axes, row: pd.Series, y: int, score: Score) -> None:
+def _intervals(axes: Axes, rows: pd.DataFrame, places: Sequence[int], score: Score) -> None:
+    """All at once; a caret at the end of the axis where one goes on."""
+    ys, middle, half = np.array(places), rows["difference"].to_numpy(float), rows["difference_family_half"]
+    lows, highs = (
+        np.exp(ends) if score.is_ratio else ends
+        for ends in (middle - half.to_numpy(float), middle + half.to_numpy(float))
+    )
+    colours = np.array([methods.method(name).colour for name in rows["regularizer"]])
+    known, (low, high) = np.isfinite(lows) & np.isfinite(highs), axes.get_xlim()
+    axes.hlines(
+        ys[known], lows[known], highs[known], colours[known], linewidth=1.0, capstyle="projecting", zorder=2
+    )
+    for cut, limit, caret in ((lows < low, low, 8), (highs > high, high, 9)):
+        for y, colour in zip(ys[cut & known], colours[cut & known], strict=True):
+            axes.plot(limit, y, marker=caret, color=colour, markersize=5, clip_on=False)
+
+
+def _mark(axes: Axes, row: Mapping[str, Any], y: int, score: Score) -> None:
     x, half = row["difference"], row["difference_family_half"]
     if pd.isna(x):
         axes.text(1.04, y, "–", transform=axes.get_yaxis_transform(), va="center", fontsize=7)
         return
     look = methods.method(row["regularizer"])
     confirmed, doubtful = (row["confirmed"] in (value,) for value in (True, False))  # missing is neither
-    if pd.notna(half):
-        ends = [_place(x - half, score), _place(x + half, score)]
-        axes.plot(ends, [y, y], color=look.colour, linewidth=1.0)
-        low, high = axes.get_xlim()
-        for limit, caret in ((low, 8), (high, 9)):  # where an interval goes on
-            if (ends[0] < limit) if caret == 8 else (ends[1] > limit):
-                axes.plot(limit, y, marker=caret, color=look.colour, markersize=5, clip_on=False)
     face = look.colour if confirmed or doubtful else "white"
     fill: Any = {"fillstyle": "left", "markerfacecoloralt": "white"} if doubtful else {}
     axes.plot(

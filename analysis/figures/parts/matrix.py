@@ -36,8 +36,10 @@ def matrix(
     """
     from matplotlib.figure import Figure
 
+    from analysis.figures.parts.measured_layout import MeasuredLayout
+
     row = _TALL if len(panels) <= 6 else _LOW
-    figure = Figure(figsize=(style.text_width(style.WIDE), 0.85 + row * len(panels)), layout="constrained")
+    figure = Figure(figsize=(style.text_width(style.WIDE), 0.85 + row * len(panels)), layout=MeasuredLayout())
     grid = figure.subplots(
         len(panels), len(facets), sharex="col", sharey=True if share_y else "col", squeeze=False
     )
@@ -50,7 +52,7 @@ def matrix(
             label, rotation=0, ha="right", va="center", linespacing=1.15, fontsize=7.5, labelpad=6
         )
     for axes, facet in zip(grid[0], facets, strict=True):
-        axes.set_title(style.plain(facet))
+        axes.set_title(style.plain(facet), **style.TITLE)
     figure.supxlabel(x_label, fontsize=8)
     figure.supylabel(y_label, fontsize=8)
     legend(figure, comparison, handles, patch)

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.tables.store_tables import digest
+from regularize.errors import RAISED
 from regularize.named_objects import resolve
 
 PREFIX = "own-"
@@ -35,7 +36,7 @@ def draw(name: str, subject: Subject) -> Iterator[Drawing]:
     function, tables = resolve("figure", name), subject.comparisons[0].tables
     try:
         returned = function(tables)
-    except Exception as error:  # whatever someone else's code raises
+    except RAISED as error:  # whatever someone else's code raises
         told = " ".join(str(error).split())
         raise CannotDrawError(f"{name}: {type(error).__name__}: {told}") from error
     figure, data = returned if isinstance(returned, tuple) else (returned, pd.DataFrame())

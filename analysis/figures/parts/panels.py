@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from analysis.figures.parts import style
+from analysis.figures.parts.even_pages import even_pages
 from analysis.notation import methods
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.text.caption_phrases import name
@@ -21,19 +22,23 @@ if TYPE_CHECKING:
     from matplotlib.patches import Patch
 
 PANELS_A_PAGE = 16
-_PANEL_WIDTH, _PANEL_HEIGHT = 1.6, 1.35  # inches, the width at least
-TITLE = 24  # characters that fit above a panel
+_PANEL_WIDTH, _ROW_HEIGHT, _ROWS_A_PAGE = 1.6, 1.65, 5  # inches, the width at least
+TITLE = 21  # characters that fit above a panel, be it one of two in a column of text
+_TITLE_LINES, _LINE_HEIGHT = 3, 8 * 1.35 / 72  # for which a row has the room; inches of a further line
 
 
 def pages(
-    comparison: Comparison, size: int = PANELS_A_PAGE, panels: Sequence[Contender] = ()
+    comparison: Comparison, size: int | None = None, panels: Sequence[Contender] = ()
 ) -> Iterator[tuple[str, list[Contender]]]:
-    """The panels of each page, with what tells its file name from the other pages'; by default all."""
-    panels = list(panels) or comparison.challengers or comparison.contenders
-    size = min(size, 5 * style.columns_that_fit(_PANEL_WIDTH))
-    several = len(panels) > size
-    for page, start in enumerate(range(0, len(panels), size), 1):
-        yield f"-{page}" if several else "", panels[start : start + size]
+    """The panels of each page, with what tells its file name from the other pages'; by default all.
+
+    At most `size`; by default as many as fit with what `title` says above them.
+    """
+    found, row = list(panels) or comparison.challengers or comparison.contenders, _ROW_HEIGHT
+    if size is None and not panels:
+        row += _beyond([title(comparison, contender) for contender in found])
+    rows = max(int(_ROWS_A_PAGE * _ROW_HEIGHT / row), 1)
+    return even_pages(found, min(size or PANELS_A_PAGE, rows * style.columns_that_fit(_PANEL_WIDTH)))
 
 
 def small_multiples(
@@ -44,25 +49,31 @@ def small_multiples(
     y_label: str,
     handles: Sequence[Artist] = (),
     share_x: bool = True,
+    titles: Sequence[str] = (),
 ) -> Figure:
     """A panel for each contender, in which `draw` first draws the baseline; the y axis is shared.
 
-    `handles` make the legend, with the baseline's grey after them.
+    `handles` make the legend, with the baseline's grey after them. `titles` are those of the panels, by
+    default what `title` says.
     """
     from matplotlib.figure import Figure
+
+    from analysis.figures.parts.measured_layout import MeasuredLayout
 
     columns = _columns(len(panels))
     rows = math.ceil(len(panels) / columns)
     width = style.text_width() if columns > 2 else style.column_width()
-    height = 0.75 + rows * (_PANEL_HEIGHT + 0.3) + (0.3 if columns <= 2 else 0)
-    figure = Figure(figsize=(width, height), layout="constrained")
+    titles = titles or [title(comparison, contender) for contender in panels]
+    height = 0.75 + rows * _ROW_HEIGHT + (0.3 if columns <= 2 else 0)
+    height += sum(_beyond(titles[start : start + columns]) for start in range(0, len(panels), columns))
+    figure = Figure(figsize=(width, height), layout=MeasuredLayout())
     grid = figure.subplots(rows, columns, sharex=share_x, sharey=True, squeeze=False)
     for axes in grid.flat:
         axes.autoscale(False)  # until all is drawn: each band would set the limits of all panels again
-    for axes, contender in zip(grid.flat, panels, strict=False):
+    for axes, contender, words in zip(grid.flat, panels, titles, strict=False):
         for each in behind(comparison, contender):
             draw(axes, each)
-        axes.set_title(title(comparison, contender), linespacing=1.15)
+        axes.set_title(words, **style.TITLE)
     for axes in grid.flat:
         axes.autoscale(True)
     _hide_unused(grid, len(panels))
@@ -70,6 +81,12 @@ def small_multiples(
     figure.supylabel(y_label, fontsize=8)
     legend(figure, comparison, handles)
     return figure
+
+
+def _beyond(titles: Sequence[str]) -> float:
+    """Inches that the tallest title of a row takes beyond the room for titles: they are not the panels'."""
+    lines = max(1 + words.count("\n") for words in titles)
+    return _LINE_HEIGHT * max(lines - _TITLE_LINES, 0)
 
 
 def behind(comparison: Comparison, contender: Contender) -> list[Contender]:

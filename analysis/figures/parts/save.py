@@ -2,7 +2,8 @@
 
 `<name>.pdf`, `<name>.png` (300 dpi, laid out as the PDF is), `<name>.csv` (the plotted numbers),
 `<name>.json` (what it is made of, and words for it); where it is asked for, `<name>.svg`. Drawn
-again from the same tables they are the same byte for byte.
+again from the same tables they are the same byte for byte. For a page the PNG alone is drawn, and small: the
+rest would be most of the work.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
+from analysis.figures.parts.small_png import PIXELS_PER_INCH, write_small
 from analysis.figures.parts.style import paper
 from analysis.tables.store_tables import write_csv
 from regularize import __version__
@@ -52,15 +55,19 @@ class Drawing:
     inputs: str
 
 
-def save(drawing: Drawing, folder: Path, svg: bool = False) -> Path:
-    """Write the files; the path of the PDF."""
+def save(drawing: Drawing, folder: Path, *, svg: bool = False, page: bool = False) -> Path:
+    """Write the files; the path of the PDF, or of the PNG where a `page` is all that is drawn for."""
     import matplotlib
 
     pdf = folder / f"{drawing.name}.pdf"
+    small = page and not pdf.exists()
     with paper(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        write_whole(pdf, partial(_pdf, drawing.figure))
-        write_whole(pdf.with_suffix(".png"), partial(_png, drawing.figure))
+        if small:
+            write_whole(pdf.with_suffix(".png"), partial(_small, drawing.figure))
+        else:
+            write_whole(pdf, partial(_pdf, drawing.figure))
+            write_whole(pdf.with_suffix(".png"), partial(_png, drawing.figure))
         if svg:
             write_whole(pdf.with_suffix(".svg"), partial(_svg, drawing.figure))
     missing = _missing_glyphs(caught)
@@ -75,7 +82,7 @@ def save(drawing: Drawing, folder: Path, svg: bool = False) -> Path:
         "versions": {"regularize": __version__, "matplotlib": matplotlib.__version__},
     }
     write_json(folder / f"{drawing.name}.json", description)
-    return pdf
+    return pdf.with_suffix(".png") if small else pdf
 
 
 def _missing_glyphs(caught: Sequence[warnings.WarningMessage]) -> str:
@@ -95,6 +102,13 @@ def _missing_glyphs(caught: Sequence[warnings.WarningMessage]) -> str:
 def _pdf(figure: Figure, path: Path) -> None:
     figure.dpi = DPI  # of what is rasterised
     FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})  # type: ignore[no-untyped-call]
+
+
+def _small(figure: Figure, path: Path) -> None:
+    figure.dpi = PIXELS_PER_INCH
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    write_small(np.asarray(canvas.buffer_rgba()), path)  # type: ignore[no-untyped-call]
 
 
 def _svg(figure: Figure, path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.figures.parts.even_pages import even_pages
 from analysis.figures.parts.style import broken, plain
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.networks.trained_network import Trained, described, load
@@ -83,10 +84,7 @@ class Shown:
 
     def pages(self) -> Iterator[tuple[str, list[Contender]]]:
         """The contenders of each page, with what tells its file name from the other pages'."""
-        every = list(self.networks)
-        for page, start in enumerate(range(0, len(every), MOST_CONTENDERS), 1):
-            suffix = f"-{page}" if len(every) > MOST_CONTENDERS else ""
-            yield suffix, every[start : start + MOST_CONTENDERS]
+        return even_pages(list(self.networks), MOST_CONTENDERS)
 
 
 @lru_cache(maxsize=1)

@@ -1,13 +1,15 @@
-"""Where strengths are on an axis: one parameter along it, a line for each combination of the others."""
+"""Where strengths are on an axis: along each of their numbers, a line for each combination of the others."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from analysis.notation.methods import method, power_of_ten
+from regularize.training_config import TUNABLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,25 +19,43 @@ _CHARACTERS = 18  # of the labels of four ticks
 
 
 def place(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with `x`, `axis` (the name of what is along the axis) and `line` (of the others, for people).
+    """The rows with `x`, `axis` (the name of what is along it) and `line` (the others, for people).
 
-    Along the axis is the parameter that takes most values.
+    Once for each number that takes several values. `at` is whether the others are as in the setting chosen,
+    or best: these are what tells of the number along the axis alone.
     """
-    placed = [_place(mine) for _, mine in rows.groupby("regularizer", sort=False)]
+    placed = [each for _, mine in rows.groupby("regularizer", sort=False) for each in _place(mine)]
     return pd.concat(placed, ignore_index=True)
 
 
-def _place(mine: pd.DataFrame) -> pd.DataFrame:
+def _place(mine: pd.DataFrame) -> Iterator[pd.DataFrame]:
     names = [parameters(strength) for strength in mine["strength"]]
     counts = {name: len({each[name] for each in names}) for name in names[0]}
     if not counts:
-        return mine.assign(x=float("nan"), axis="", line="")
-    along = max(counts, key=lambda name: counts[name])
-    others = [name for name in counts if name != along and counts[name] > 1]
-    lines = [", ".join(f"{name} = {_number(each[name])}" for name in others) for each in names]
+        yield mine.assign(x=float("nan"), axis="", line="", at=True)
+        return
+    best = names[int(is_best(mine).to_numpy().argmax())]
+    own = [name for name in counts if name not in TUNABLE]
     symbol = method(mine["regularizer"].iloc[0]).symbol
-    placed = mine.assign(x=[each[along] for each in names], axis=along or symbol, line=lines)
-    return placed.sort_values(["line", "x"], kind="stable")
+    called = {name: symbol if symbol and [name] == own else name for name in counts}
+    for along in [name for name in counts if counts[name] > 1] or [next(iter(counts))]:
+        others = [name for name in counts if name != along and counts[name] > 1]
+        lines = [", ".join(f"{called[name]} = {_number(each[name])}" for name in others) for each in names]
+        placed = mine.assign(
+            x=[each[along] for each in names],
+            axis=called[along],
+            line=lines,
+            at=[all(each[name] == best[name] for name in others) for each in names],
+        )
+        yield placed.sort_values(["line", "x"], kind="stable")
+
+
+def is_best(mine: pd.DataFrame) -> pd.Series:
+    """Where the row of the setting chosen, or best, is; others may score as well (only they have a p)."""
+    best = mine["shortfall"] == 0
+    for sign in (mine["chosen"], mine["p_worse"].isna()):
+        best = best & sign if (best & sign).any() else best
+    return best
 
 
 def parameters(strength: str) -> dict[str, float]:

@@ -26,6 +26,8 @@ WIDTHS = {
     "ieee": 7.16,
 }
 """Widths of the text of a page, in inches, by what asks for them."""
+TITLE: dict[str, Any] = {"y": 1.0, "linespacing": 1.15}
+"""Of a panel without ticks above it: to find that out costs as much as to draw it."""
 WIDE = 5.0  # inches that a figure needs whose text would meet in one column
 _WIDTH: ContextVar[float] = ContextVar("width", default=TWO_COLUMNS)
 GREY, INK = METHODS["none"].colour, methods.INK
@@ -119,17 +121,21 @@ _WORDS = re.compile(r"(?:[^\s_-]|\u00a0)*[_-]+|(?:[^\s_-]|\u00a0)+|[^\S\u00a0]+"
 
 def broken(text: str, width: int) -> list[str]:
     """Lines of at most so many characters: broken at spaces, `_` and `-`, and only where nothing else helps
-    within a word.
+    at a space that binds, or within a word.
 
     >>> broken("spectral_norm_of_everything", 14), broken("decorrelation", 8)
     (['spectral_norm_', 'of_everything'], ['decorrel', 'ation'])
+    >>> broken("rate\\u00a0=\\u00a00.123456", 12)
+    ['rate\\xa0=', '0.123456']
     """
     lines = [""]
     for word in _WORDS.findall(text):
         if len(lines[-1]) + len(word.rstrip(" ")) > width and lines[-1]:
             lines.append("")
-        while len(word.rstrip(" ")) > width and "\u00a0" not in word:
-            lines[-1], word = word[:width], word[width:]
+        while len(word.rstrip(" ")) > width:
+            end = word.rfind("\u00a0", 0, width + 1)
+            end = end if end > 0 else width
+            lines[-1], word = word[:end], word[end:].lstrip("\u00a0")
             lines.append("")
         lines[-1] += word if lines[-1] or not word.isspace() else ""
     return [line.strip(" ") for line in lines if line.strip(" ")]

@@ -97,7 +97,7 @@ def scale(figure: Figure, norm: Normalize, colours: str, text: str, extend: str)
         aspect=45,
         pad=0.02,
         extend=extend,
-        ticks=MaxNLocator(5),
+        ticks=MaxNLocator(5 if figure.get_figwidth() > style.ONE_COLUMN else 3),
     )
     bar.set_label(text, labelpad=2)
     bar.outline.set_visible(False)

@@ -92,7 +92,7 @@ def test_csv_has_every_row_of_every_table(store: Store, tmp_path: Path) -> None:
             "see --with-places"
         )
         assert len(frame) == len(table)
-    predictions = pq.read_table(store.table("predictions"))["logits"].to_pylist()
+    predictions = Tables(store).rows("predictions")["logits"].to_pylist()
     logits = [list(map(float, text.split())) for text in frame_of(tmp_path, "predictions")["logits"]]
     assert logits == predictions
 

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from analysis.figures import catalogue
 from analysis.figures.draw_figures import Look, draw_all
 from analysis.figures.parts.style import GREY, WIDTHS, paper, read_width
-from analysis.figures.parts.subject import subjects, together
+from analysis.figures.parts.subject import CannotDrawError, subjects, together
 from analysis.notation.methods import telling_apart
 from analysis.statistics.comparison_table import compare
 from analysis.statistics.strength_selection import select
@@ -146,7 +146,50 @@ def test_another_baseline_is_named_and_grey(make_store: Callable[..., Store]) ->
         assert behind == handle.get_color() == GREY != mine  # type: ignore[union-attr]
         assert curves.figure.legends[0].get_texts()[-1].get_text() == "L2 (λ = 0.1)"
         (cost,) = catalogue.draw("cost_accuracy", together([subject]))
-        assert cost.caption.startswith("Training time relative to training with L2 (λ = 0.1) (a pack's time")
+        assert cost.caption.startswith("Training time relative to training with L2 (λ = 0.1) (taken as the")
+
+
+def test_costs_are_of_work_and_of_runs_in_the_same_circumstances(make_store: Callable[..., Store]) -> None:
+    """Two ranks took half the time for L2, and more work; Dropout was trained as the baseline was."""
+    strengths = {"none": [""], "l2": ["0.1"], "dropout": ["0.3"]}
+    made = make_store(strengths=strengths, tune=(), report=range(1000, 1003), epochs=2)
+    names = {row["run_id"]: row["regularizer"] for row in read_table(made.runs).to_pylist()}
+    on_two = {"seconds": 1.5, "core_seconds": 9.0, "world_size": 2}
+    more = {"none": {"core_seconds": 4.0}, "l2": on_two, "dropout": {"core_seconds": 6.0, "seconds": 90.0}}
+    for folder in made.packs.iterdir():
+        path = made.pack(folder.name).results
+        write_table(path, [r | more[names[r["run_id"]]] for r in read_table(path).to_pylist()], RESULTS)
+    collect(made)
+    (cost,) = catalogue.draw("cost_accuracy", together(subjects(Tables(made))))
+    assert dict(zip(cost.data["regularizer"], cost.data["cost"], strict=True)) == {
+        "none": 1.0,
+        "dropout": 1.5,
+    }
+    assert cost.caption.startswith("Work of training relative to training with no regularizer (in seconds")
+    assert "Not compared, as trained with other ranks, threads or processors: L2 (λ = 0.1) on MNIST" in (
+        cost.caption
+    )
+
+
+def test_costs_of_one_mix_of_processors_are_not_compared_with_those_of_another(
+    make_store: Callable[..., Store],
+) -> None:
+    """The slow one trained one run in three of the baseline's, and two of L2's."""
+    made = make_store(strengths={"none": [""], "l2": ["0.1"]}, tune=(), report=range(1000, 1003), epochs=2)
+    slow = {
+        row["run_id"]
+        for row in read_table(made.runs).to_pylist()
+        if row["seed"] < (1001 if row["regularizer"] == "none" else 1002)
+    }
+    for folder in made.packs.iterdir():
+        path = made.pack(folder.name).results
+        rows = [
+            r | {"processor": "slow" if r["run_id"] in slow else "fast"} for r in read_table(path).to_pylist()
+        ]
+        write_table(path, rows, RESULTS)
+    collect(made)
+    with pytest.raises(CannotDrawError, match="trained otherwise than the baseline: L2"):
+        list(catalogue.draw("cost_accuracy", together(subjects(Tables(made)))))
 
 
 def test_a_technique_whose_runs_diverge_is_never_said_to_be_the_best(

@@ -7,7 +7,8 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from analysis.networks.embedding import neighbours_map, principal, purity
+from analysis.networks import embedding
+from analysis.networks.embedding import _flung, neighbours_map, principal, purity
 
 
 @pytest.fixture
@@ -66,3 +67,21 @@ def test_one_fit_of_all_networks_repeats_and_ignores_their_size(points):
         np.testing.assert_array_equal(one, two)
     larger = neighbours_map([8 * points, other], 2)  # a power of two: no rounding
     np.testing.assert_array_equal(larger[0], first[0])
+
+
+def test_a_point_that_lies_far_from_all_others_is_seen():
+    places = np.random.RandomState(0).randn(200, 3)
+    assert not _flung(places)
+    assert not _flung(np.zeros((20, 3)))
+    places[7] = 60
+    assert _flung(places)
+
+
+def test_a_map_with_such_a_point_is_made_without_sums_of_far_ones(monkeypatch):
+    points = np.random.RandomState(0).randn(40, 5)
+    (summed,) = neighbours_map([points], 3)
+    monkeypatch.setattr(embedding, "_flung", lambda _: True)
+    (exact,) = neighbours_map([points], 3)
+    assert not np.allclose(summed, exact)
+    monkeypatch.setattr(embedding, "_EXACT", 39)
+    assert np.array_equal(neighbours_map([points], 3)[0], summed)

@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from analysis.networks.trained_network import Trained, load
+from analysis.tables.store_tables import Tables
 from regularize import fused
 from regularize.data import MissingDataError
 from regularize.distributed import Ranks
 from regularize.errors import UserError
 from regularize.evaluation.accuracy import logits
 from regularize.evaluation.examined import Examined
-from regularize.store import Store, read_table
+from regularize.store import Store
 from tests.analysis.trained import PLAIN, runs_of, store_of
 
 FOREIGN = replace(PLAIN, model="small_resnet:batch_norm")
@@ -48,8 +49,7 @@ def predicted(trained: Trained) -> np.ndarray:
 
 
 def stored(store: Store, run_id: str) -> np.ndarray:
-    table = read_table(store.table("predictions")).to_pandas()
-    rows = table[table["run_id"] == run_id].sort_values("example")
+    rows = Tables(store).read("predictions", run_id=run_id)
     return np.stack(rows["logits"].to_list())
 
 

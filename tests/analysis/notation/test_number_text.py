@@ -31,7 +31,7 @@ def test_decimals_follow_the_interval(half: float, places: int) -> None:
     [
         (-1.25, 1, False, "−1.2"),
         (0.5, 2, True, "+0.50"),
-        (-0.001, 1, True, "+0.0"),
+        (-0.001, 1, True, "0.0"),
         (math.nan, 2, False, "–"),
         (97.123, 0, False, "97"),
     ],

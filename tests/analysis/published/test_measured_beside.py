@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,17 +15,17 @@ from analysis.notation.intervals import interval
 from analysis.published import measured_beside
 from analysis.published.measured_beside import compare, notes, order_line, to_markdown, to_terminal
 from analysis.published.references import (
+    CONFIRMED,
     REFERENCES,
     ROUGH,
     UNVERIFIED,
-    VERIFIED,
     Column,
     Reference,
 )
 from analysis.tables.collect import collect
 from analysis.tables.store_tables import Tables
 from regularize.regularizers import REGULARIZERS
-from regularize.store import RESULTS, Store, write_table
+from regularize.store import RESULTS, RUNS, Store, write_table
 
 REFERENCE = Reference(
     source="a paper",
@@ -35,7 +36,7 @@ REFERENCE = Reference(
             dataset="mnist",
             measure="jacobian_norm",
             published={"none": (30.0, 3.0), "l2": (4.6, 0.25)},
-            status=VERIFIED,
+            status=CONFIRMED,
         ),
         Column(title="attacked", dataset="mnist", attack=("fgsm", 0.1)),
         Column(title="elsewhere", dataset="cifar10", published={"l2": (60.0, 1.0)}, status=ROUGH),
@@ -101,11 +102,11 @@ def test_both_are_shown_and_what_the_published_ones_are_worth(store: Store) -> N
     markdown = to_markdown(frame)
     for shown in (text, markdown):
         assert "5.0 ± 0.2" in shown
-        assert "4.6 ± 0.2" in shown
+        assert "4.60 ± 0.25" in shown
         assert "98.1 ± 0.2" in shown
         assert "unverified" in shown
     status = markdown.splitlines()[-1]
-    assert status == "| *published are* | *unverified* | *verified* |  |"
+    assert status == "| *published are* | *unverified* | *means confirmed* |  |"
     assert len({line.count("|") for line in markdown.splitlines()}) == 1
 
 
@@ -116,7 +117,7 @@ def test_the_notes_say_what_published_numbers_are_worth_and_what_has_none(
     frame = compared(with_norms(store, NORMS))
     measured, published, without = notes(frame, REFERENCE, Tables(store))
     assert "95% t-intervals" in measured
-    assert published.startswith("Published: a paper; verified: as notes on the source quote them")
+    assert published.startswith("Published: a paper; means confirmed: notes on the source quote the means")
     assert "unverified: recalled" in published
     assert "rough" not in published, "cifar10 was not run"
     assert without == "Without published numbers, and so not here: images (see `regularize compare`)."
@@ -190,6 +191,22 @@ def test_columns_that_were_recalled_and_not_read_are_unverified() -> None:
     status = {column.title: column.status for column in REFERENCES["hoffman2019-table"].columns}
     assert status == {
         **{f"{few} per class": UNVERIFIED for few in (1, 3, 10, 30)},
-        "all": VERIFIED,
-        "‖J‖, all": VERIFIED,
+        "all": CONFIRMED,
+        "‖J‖, all": CONFIRMED,
     }
+
+
+def test_errors_are_what_accuracies_leave_and_several_networks_are_several_columns(store: Store) -> None:
+    table = pq.read_table(store.runs).to_pylist()
+    moved = [run | {"model": "mlp lr=0.1"} if run["seed"] % 2 else run for run in table]
+    write_table(store.runs, moved, RUNS)
+    collect(store)
+    tables = Tables(store)
+    frame = compare(tables, replace(REFERENCES["pereyra2017-table1"], ascending=()))
+    assert set(frame["column"]) == {"test error, lenet5", "test error, mlp, lr 0.1"}
+    results = tables.results
+    mine = results[(results["model"] == "mlp lr=0.1") & (results["regularizer"] == "dropout")]
+    found = row(frame, "test error, mlp, lr 0.1", "dropout")
+    assert found["measured"] == pytest.approx(100 - 100 * mine["test_accuracy"].mean())
+    assert (found["published"], found["published_half"], found["published_is"]) == (1.28, 0.06, "read")
+    assert "1.28 ± 0.06" in to_markdown(frame)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from analysis.figures.parts.small_png import PIXELS_PER_INCH
 from analysis.figures.parts.style import TWO_COLUMNS
 from analysis.report.gallery import gallery
-from analysis.report.small_png import PIXELS_PER_INCH
 from analysis.statistics.strength_selection import select
 from analysis.tables.collect import collect
 from regularize.store import Store

@@ -135,7 +135,7 @@ def test_survivors_that_look_better_are_not(make_store: MakeStore) -> None:
 
 def test_every_row_says_how_it_came_about(tables: Tables) -> None:
     frame = compare(tables)
-    assert frame["rule"].str.contains("validation_accuracy over the tune seeds").all()
+    assert frame["rule"].str.contains("validation accuracy over the tune seeds").all()
     assert frame["correction"].str.startswith("Holm over 3 comparisons, each kind of test by itself").all()
     assert frame["test"].str.contains("t-test of differences paired by seed").all()
     assert frame["strengths"].tolist() == [1, 3, 2, 3]

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.figures.draw_figures import draw_all
+from analysis.statistics.binned_predictions import binned
 from analysis.statistics.comparison_table import compare
 from analysis.statistics.contenders import comparisons
-from analysis.statistics.predicted_probabilities import classes, examples
 from analysis.tables.collect import collect
 from analysis.tables.measured_alike import corruptions_alike, curves_alike
 from analysis.tables.store_tables import Tables, records
@@ -183,6 +183,33 @@ def test_curves_that_are_all_alike_stay_as_they_are() -> None:
     assert curves_alike(rows.iloc[:0]).empty
 
 
+def test_a_run_that_was_stopped_ends_the_line_of_its_contender_alone() -> None:
+    """Of `patient` at the first of its stops; epochs that one of the others lacks are nobody's."""
+    ends = {("none", "a"): 6, ("none", "b"): 6, ("patient", "c"): 3, ("patient", "d"): 5}
+    rows = pd.DataFrame(
+        [
+            {
+                "run_id": run,
+                "regularizer": name,
+                "strength": "",
+                "split": "test",
+                "epoch": epoch,
+                "examples": 9,
+            }
+            for (name, run), last in ends.items()
+            for epoch in range(1, last + 1)
+            if (run, epoch) != ("b", 2)
+        ]
+    )
+    found = curves_alike(rows)
+    assert {run: [*mine] for run, mine in found.groupby("run_id")["epoch"]} == {
+        "a": [1, 3, 4, 5, 6],
+        "b": [1, 3, 4, 5, 6],
+        "c": [1, 3],
+        "d": [1, 3],
+    }
+
+
 def test_predictions_that_only_some_runs_have(store: Store) -> None:
     runs = measured(store, lambda _: replace(NEW, predictions=False))
     for folder in store.packs.iterdir():
@@ -193,8 +220,10 @@ def test_predictions_that_only_some_runs_have(store: Store) -> None:
         )
     collect(store)
     (comparison,) = comparisons(Tables(store))
-    assert classes(comparison) == 3
-    assert set(examples(comparison)["regularizer"]) == {"l2"}
+    found = binned(comparison)
+    assert found is not None
+    assert found.classes == 10
+    assert set(found.runs["regularizer"]) == {"l2"}
     for path in draw_all(store, ["confidence_distributions"]).paths:
         told = read_json(path.with_suffix(".json"))
         assert told["n"] == {"no regularizer": 0, "L2 (λ = 0.01)": 4}

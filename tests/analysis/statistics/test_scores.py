@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 from collections.abc import Callable
 
 import numpy as np
@@ -156,7 +157,7 @@ def test_an_attack_that_was_not_measured_is_named_with_those_that_were(tables: T
         compare(tables, "fgsm:0.3")
     with pytest.raises(UserError, match=r"with pgd of size 0\.1; sizes of pgd: none"):
         compare(tables, "pgd:0.1")
-    tables.store.table("robustness").unlink()
+    shutil.rmtree(tables.store.table("robustness"))
     with pytest.raises(UserError, match="robustness: true"):
         compare(Tables(tables.store), "fgsm:0.1")
 

@@ -149,7 +149,7 @@ def test_it_is_the_selection_of_a_real_store(make_store: MakeStore) -> None:
     assert marked == {cell.regularizer: strength for cell, strength in chosen.items()}
     diverged = frame[(frame["regularizer"] == "l2") & (frame["strength"] == "1e-05")].iloc[0]
     assert (diverged["n"], diverged["n_diverged"]) == (3, 1)
-    assert frame["rule"].str.startswith("highest mean validation_accuracy over the tune seeds").all()
+    assert frame["rule"].str.startswith("highest mean validation accuracy over the tune seeds").all()
 
 
 def test_without_tuning_nothing_is_marked_as_chosen(make_store: MakeStore) -> None:
@@ -165,3 +165,11 @@ def test_before_any_run_it_is_empty(make_store: MakeStore) -> None:
     store = make_store(tune=(), report=())
     collect(store, ("runs", "results"))
     pd.testing.assert_frame_equal(sensitivity(Tables(store)), to_frame([], SENSITIVITY))
+
+
+def test_settings_that_differ_in_one_number_alone_say_in_which(make_store: MakeStore) -> None:
+    scores = {f"l1={a:g} l2={b:g} lr={c:g}": 0.9 for a in (0.1, 0.2) for b in (1, 2) for c in (0.01, 0.02)}
+    chosen = "l1=0.1 l2=2 lr=0.01"
+    frame = sensitivity(tables_with(make_store(), scores | {chosen: 0.97}, chosen))
+    found = frame.dropna(subset="along").set_index("along")["strength"].to_dict()
+    assert found == {"l1": "l1=0.2 l2=2 lr=0.01", "l2": "l1=0.1 l2=1 lr=0.01", "lr": "l1=0.1 l2=2 lr=0.02"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from collections.abc import Callable
@@ -9,9 +10,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.statistics.strength_selection import SELECTION, Cell, choose, missing, select
+from analysis.statistics.strength_selection import SELECTION, Cell, choose, missing, select, weakest_first
 from regularize.errors import UserError
 from regularize.store import Store
+from regularize.technique_words import Words
+from tests.regularize.technique_cases import TABLE, TOGETHER
 
 MakeStore = Callable[..., Store]
 
@@ -128,3 +131,43 @@ def test_a_sweep_without_tune_seeds_selects_nothing(make_store: MakeStore) -> No
 def test_unknown_metric(make_store: MakeStore) -> None:
     with pytest.raises(UserError, match="did you mean 'validation_loss'"):
         select(make_store(), "validation_los")
+
+
+def tied(configs: dict[str, dict[str, Any]], words: dict[str, Words]) -> str:
+    """Which strength is chosen of those with these configurations, all of which score the same."""
+    scores: dict[str, list[float | None]] = {strength: [0.9, 0.8] for strength in configs}
+    rows = results(scores)
+    cell = {name: rows[0][name] for name in ("dataset", "per_class", "model", "regularizer")}
+    runs = [
+        {**cell, "strength": strength, "repetition": 0, "config": json.dumps(config)}
+        for strength, config in configs.items()
+    ]
+    found = choose(rows, "validation_accuracy", weakest_first(runs, words))
+    (strength,) = [row["strength"] for row in found if row["chosen"]]
+    return str(strength)
+
+
+@pytest.mark.parametrize("name", [*TABLE, *TOGETHER])
+def test_of_equals_the_weakest_is_chosen_which_is_not_always_the_smallest(name: str) -> None:
+    case = (TABLE | TOGETHER)[name]
+    weak, strong = (case.run(terms, 0) for terms in (case.weak, case.strong))
+    configs = {config.strength: config.to_json() for config in (weak, strong)}
+    assert tied(configs, {}) == weak.strength
+    if case.zero:
+        zero = case.run(case.zero, 0)
+        assert tied(configs | {zero.strength: zero.to_json()}, {}) == zero.strength
+
+
+@pytest.mark.parametrize(("weaker", "expected"), [((), "0.1"), (("band",), "0.2")])
+def test_a_technique_of_one_s_own_says_which_way_is_weak(weaker: tuple[str, ...], expected: str) -> None:
+    configs = {
+        strength: {"terms": [{"technique": "mine:OWN", "strengths": [["band", float(strength)]]}]}
+        for strength in ("0.1", "0.2")
+    }
+    assert tied(configs, {"mine:OWN": Words("Own", "other", "b", weaker)}) == expected
+
+
+def test_of_equal_settings_that_are_tuned_the_lowest_is_chosen_after_the_weakest_strength() -> None:
+    terms = TABLE["hard_svb"].run(TABLE["hard_svb"].weak, 0).to_json()["terms"]
+    configs = {f"epsilon={e} lr={lr}": {"terms": terms} for e in ("0.1", "0.2") for lr in ("0.01", "0.1")}
+    assert tied(configs, {}) == "epsilon=0.2 lr=0.01"

@@ -11,15 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.tables import collect as module
-from analysis.tables.collect import NAMES, collect, schema
+from analysis.tables import collected_files, collected_rows
+from analysis.tables.collect import NAMES, collect
+from analysis.tables.collected_files import cell_file, schema
+from analysis.tables.readable_rows import READABLE
 from analysis.tables.strength_text import strength_order
 from regularize import tables
 from regularize.errors import UserError
 from regularize.store import (
     CORRUPTIONS,
     METRICS,
-    PREDICTIONS,
     RESULTS,
     ROBUSTNESS,
     RUNS,
@@ -33,8 +34,18 @@ MakeStore = Callable[..., Store]
 
 
 def rows(store: Store, name: str) -> list[dict[str, Any]]:
+    """By a reader that knows nothing of this project."""
     found: list[dict[str, Any]] = pq.read_table(store.table(name)).to_pylist()
     return found
+
+
+def files(store: Store, name: str) -> list[Path]:
+    path = store.table(name)
+    return sorted(path.iterdir()) if path.is_dir() else [path]
+
+
+def changed_at(store: Store) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for name in NAMES for path in files(store, name)}
 
 
 def packs_with(store: Store, count: int) -> list[Path]:
@@ -45,17 +56,18 @@ def packs_with(store: Store, count: int) -> list[Path]:
 def test_tables_have_plain_readable_columns(make_store: MakeStore, name: str) -> None:
     store = make_store()
     collect(store)
-    found = pq.read_schema(store.table(name))
-    assert found.remove_metadata().equals(schema(name))
-    assert set(module.READABLE) <= set(found.names)
-    assert not any(pa.types.is_dictionary(field.type) for field in found)
-    assert b"pandas" not in found.metadata
+    for path in files(store, name):
+        found = pq.read_schema(path)
+        assert found.remove_metadata().equals(schema(name))
+        assert set(READABLE) <= set(found.names)
+        assert not any(pa.types.is_dictionary(field.type) for field in found)
+        assert b"pandas" not in found.metadata
 
 
 def test_every_row_of_every_pack_is_there_once(make_store: MakeStore) -> None:
     store = make_store()
     collect(store)
-    schemas = {"metrics": METRICS, "results": RESULTS, "predictions": PREDICTIONS}
+    schemas = {"metrics": METRICS, "results": RESULTS}
     schemas |= {"spectra": SPECTRA, "robustness": ROBUSTNESS, "corruptions": CORRUPTIONS}
     for name, pack_schema in schemas.items():
         packed = [
@@ -70,35 +82,34 @@ def test_joined_columns_belong_to_the_run(make_store: MakeStore) -> None:
     collect(store)
     runs = {run["run_id"]: run for run in rows(store, "runs")}
     for row in rows(store, "metrics"):
-        assert all(row[name] == runs[row["run_id"]][name] for name in module.READABLE)
+        assert all(row[name] == runs[row["run_id"]][name] for name in READABLE)
 
 
-def test_sorted_by_run_then_epoch_with_strengths_as_numbers(
+def test_sorted_by_cell_seed_and_strength_as_a_number(
     make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_ROWS_AT_ONCE", 100)  # several batches
+    monkeypatch.setattr(collected_rows, "_RUNS_AT_ONCE", 5)  # several batches
     store = make_store(datasets=["mnist", "cifar10"], epochs=12)
     collect(store)
     keys = [
         (
             r["dataset"],
             r["regularizer"],
-            strength_order(r["strength"]),
             r["seed"],
+            strength_order(r["strength"]),
             r["epoch"],
             r["split"],
         )
         for r in rows(store, "metrics")
     ]
     assert keys == sorted(keys)
-    assert [r["example"] for r in rows(store, "predictions")][:6] == list(range(6))
 
 
 def test_large_batches_make_large_row_groups(make_store: MakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "ROW_GROUP", 50)
     store = make_store()
     collect(store)
-    file = pq.ParquetFile(store.table("metrics"))
+    file = pq.ParquetFile(cell_file(store.table("metrics"), ("mnist", None, "lenet5", "l2")))
     assert file.metadata.row_group(0).num_rows == 50
     assert file.metadata.row_group(0).column(0).compression == "ZSTD"
 
@@ -115,12 +126,12 @@ def test_counts(make_store: MakeStore) -> None:
 def test_second_collect_writes_nothing(make_store: MakeStore) -> None:
     store = make_store()
     first = collect(store)
-    before = {name: store.table(name).stat().st_mtime_ns for name in NAMES}
+    before = changed_at(store)
     second = collect(store)
     assert first.written == NAMES
     assert second.written == ()
     assert (second.runs, second.finished) == (first.runs, first.finished)
-    assert before == {name: store.table(name).stat().st_mtime_ns for name in NAMES}
+    assert before == changed_at(store)
 
 
 def test_a_new_pack_is_noticed(make_store: MakeStore, tmp_path: Path) -> None:
@@ -137,7 +148,7 @@ def test_a_new_pack_is_noticed(make_store: MakeStore, tmp_path: Path) -> None:
 def test_only_the_named_tables(make_store: MakeStore) -> None:
     store = make_store()
     assert collect(store, ("runs", "results")).written == ("runs", "results")
-    assert not store.table("predictions").exists()
+    assert not store.table("metrics").exists()
 
 
 def test_equal_stores_give_equal_bytes_but_for_the_fingerprint(make_store: MakeStore) -> None:
@@ -217,11 +228,13 @@ def test_a_damaged_collected_table_is_made_again_and_that_is_said(
 ) -> None:
     store = make_store()
     collect(store)
-    whole = store.table("metrics").read_bytes()
-    damage(store.table("metrics"))
+    path = cell_file(store.table("metrics"), ("mnist", None, "lenet5", "l2"))
+    whole, before = path.read_bytes(), changed_at(store)
+    damage(path)
     assert collect(store).written == ("metrics",)
-    assert store.table("metrics").read_bytes() == whole
-    assert "metrics.parquet was damaged" in capsys.readouterr().err
+    assert path.read_bytes() == whole
+    assert [each for each, time in changed_at(store).items() if time != before[each]] == [path]
+    assert f"{path} was damaged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["predictions", "spectra", "weights"])
@@ -270,7 +283,7 @@ def test_what_an_older_version_collected_without_a_column_is_collected_again(
     store = make_store()
     with monkeypatch.context() as older:
         before = pa.schema([field for field in METRICS if field.name != "examples"])
-        older.setitem(module._PACK_SCHEMAS, "metrics", before)
+        older.setitem(collected_files.PACK_SCHEMAS, "metrics", before)
         collect(store)
     assert collect(store).written == ("metrics",)
     assert rows(store, "metrics")[0]["examples"] in (500, 1000)

@@ -101,7 +101,7 @@ def test_sizes_of_training_sets_stay_whole_numbers(make_store: MakeStore) -> Non
 
 
 def test_every_row_says_its_rule(tables: Tables) -> None:
-    assert results_table(tables)["rule"].str.contains("validation_accuracy over the tune seeds").all()
+    assert results_table(tables)["rule"].str.contains("validation accuracy over the tune seeds").all()
 
 
 def test_written_files(tables: Tables) -> None:

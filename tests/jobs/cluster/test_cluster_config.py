@@ -39,7 +39,8 @@ def test_several_threads_a_task_leave_fewer_tasks(tmp_path: Path) -> None:
         ("kind: local\ntasks: 0", "mine.yaml:2: tasks is 0, but must be an integer from 1, or auto"),
         ("kind: local\ngpus: -1", "gpus is -1, but must be an integer from 0"),
         ("kind: local\nthreads: true", "threads is true, but must be an integer from 1"),
-        ("kind: local\npack_runs: 1.5", r"pack_runs is 1\.5, but must be an integer"),
+        ("kind: local\npack_runs: 1.5", r"pack_runs is 1\.5, but must be an integer from 1, or auto"),
+        ("kind: local\npack_runs: all", r"pack_runs is 'all', but must be an integer from 1, or auto"),
     ],
 )
 def test_wrong_files_are_refused_with_their_line(tmp_path: Path, text: str, words: str) -> None:
@@ -125,13 +126,15 @@ def test_memory_has_a_unit(tmp_path: Path, text: str, mebibytes: int) -> None:
         (["max_memory: 2G"], "max_memory needs memory"),
         (["time: 60", "max_time: 30"], "mine.yaml:3: max_time is 30, but must be at least time"),
         (["checkpoint_minutes: 0"], "checkpoint_minutes is 0, but must be an integer from 1"),
+        (["heartbeat_seconds: 90"], "heartbeat_seconds is 90, but must be an integer from 1 to 60"),
         (["time: 1"], "signal_seconds is 120, but the time limit is 60 seconds"),
         (["sbatch: {partition: x}"], "partition has a key of its own: partition"),
         (["sbatch: {ntasks-per-node: 2}"], "ntasks-per-node has a key of its own: tasks_per_node"),
         (["sbatch: {output: x}"], "output is set by regularize itself"),
         (["sbatch: {clusters: b}"], "mine.yaml:2: clusters is not for a config.*SLURM_CLUSTERS=NAME"),
         (["follow_up: {memroy: 2G}"], "mine.yaml:2: unknown key 'memroy'.*did you mean 'memory'"),
-        (["follow_up: {memory: 2}"], "memory is 2, but must be memory of a node"),
+        (["follow_up: {memory: 2}"], "memory is 2, but must be memory of a node.*, or none"),
+        (["memory: none"], "memory is 'none', but must be memory of a node"),
         (["follow_up: 3"], "follow_up is 3"),
         (["notify: []"], "notify is .*, but must be at least one value"),
         (['notify: "mail \'me"'], "mine.yaml:2: notify is .*No closing quotation"),
@@ -181,11 +184,13 @@ def test_the_follow_up_has_keys_of_its_own_and_comes_back_from_json(tmp_path: Pa
     told = _slurm(tmp_path, "notify: \"mail -s 'my sweep' me@uni.example\"")
     assert told.notify == ("mail", "-s", "my sweep", "me@uni.example")
     assert _slurm(tmp_path, "notify: [curl, -d]").notify == ("curl", "-d")
+    unasked = _slurm(tmp_path, "memory: 4G", "follow_up: {memory: none}")
+    assert unasked.follow_up == FollowUp(memory=0)
     none = _slurm(tmp_path, "follow_up: false")
     assert none.follow_up is None
     plain = _slurm(tmp_path)
     assert "follow_up" not in plain.to_json()
-    for cluster in (found, none, plain, told):
+    for cluster in (found, none, plain, told, unasked):
         assert from_json(json.loads(json.dumps(cluster.to_json()))) == cluster
 
 
@@ -200,6 +205,9 @@ def test_the_follow_up_has_keys_of_its_own_and_comes_back_from_json(tmp_path: Pa
         (["gres: tmpdir:10G"], 0),
         (["sbatch: {gpus-per-node: a100:2}"], 2),
         (["sbatch: {gpus: 3}"], 3),
+        (["gres: shard:4"], 1),
+        (["gres: 'mps:50,tmpdir:1G'"], 1),
+        (["sbatch: {tres-per-task: 'gres/gpu:2'}"], 2),
     ],
 )
 def test_gpus_are_counted_however_they_are_asked_for(tmp_path: Path, lines: list[str], gpus: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -11,12 +12,13 @@ from typing import Any
 import pytest
 
 from jobs.cluster.cluster_config import Cluster
-from jobs.cluster_check import config_findings, node_findings, node_probe
+from jobs.cluster_check import config_findings, node_findings, node_probe, step_probe
 from jobs.cluster_check.finding import Finding
 from jobs.commands.cli import main
 from jobs.slurm.limits import Limits
 from jobs.slurm.sacct import FIELDS, parse_accounting
 from regularize.store import read_json
+from tests.jobs.sweeps import BASE
 
 PARTITIONS = {
     "cpu": {"State": "UP", "TotalNodes": "4", "Default": "YES"},
@@ -35,6 +37,10 @@ def _limits(**changes: Any) -> Limits:
     )
 
 
+def _time(asked: int, most: int | None, *, taken: bool = True, **limits: Any) -> Finding:
+    return config_findings.time_limit(_cluster(time=asked), _limits(max_time=most, **limits), taken=taken)
+
+
 @pytest.mark.parametrize(
     ("finding", "state", "words"),
     [
@@ -47,13 +53,11 @@ def _limits(**changes: Any) -> Limits:
         (config_findings.partition(_cluster(partition="old"), PARTITIONS), "fail", "old is drain.*cpu"),
         (config_findings.partition(_cluster(nodes=5), PARTITIONS), "fail", "cpu has 4 nodes, nodes is 5"),
         (config_findings.partition(_cluster(), {}), "fail", "no default partition"),
-        (config_findings.time_limit(_cluster(time=60), _limits()), "pass", "sets no limit"),
-        (config_findings.time_limit(_cluster(time=60), _limits(max_time=60)), "pass", "allows 60 min"),
-        (
-            config_findings.time_limit(_cluster(time=61), _limits(max_time=60)),
-            "fail",
-            "would never start.*`time: 60`",
-        ),
+        (_time(60, None), "pass", "sets no limit"),
+        (_time(60, 60), "pass", "allows 60 min"),
+        (_time(61, 60), "fail", "would never start.*`time: 60`"),
+        (_time(61, 60, sure=False), "warn", "may never start.*`time: 60`"),
+        (_time(61, 60, sure=False, taken=False), "fail", "would never start"),
         (config_findings.array_size(_limits()), "pass", "up to 1,001"),
         (config_findings.array_size(_limits(max_array_size=0)), "pass", "each element is a job of its own"),
         (config_findings.partition(_cluster(partition="cpu,cpu"), PARTITIONS), "pass", "cpu: up.*; cpu: up"),
@@ -139,6 +143,7 @@ HERE = {
     "data": {"folder": "/data", "there": True, "sets": ["mnist"]},
     "scratch": "",
 }
+MET = {"ranks": 4, "nodes": 2, "networks": 8, "problem": "", "seconds": 0.0031}
 
 
 @pytest.mark.parametrize(
@@ -162,10 +167,26 @@ HERE = {
         ({"scratch": Path("/scratch")}, {}, "scratch", "pass", "/scratch"),
         ({"scratch": Path("/scratch")}, {"scratch": "/scratch: read-only"}, "scratch", "fail", "read-only"),
         ({"gpus_per_task": 2}, {"gpus": 1}, "gpus", "fail", "torch sees 1, 2 are asked for"),
-        ({"gpus_per_task": 2}, {"gpus": 2}, "gpus", "pass", "torch sees 2"),
+        ({"gpus_per_task": 2}, {"gpus": 2}, "gpus", "warn", "torch sees 2, but a task trains on one"),
+        ({"gres": "gpu:2"}, {"gpus": 2}, "gpus", "pass", "torch sees 2"),
+        (
+            {"gres": "gpu:1"},
+            {"gpus": 1, "step": {"device": "A100", "networks": 8, "batch": 128, "seconds": 0.00213}},
+            "step",
+            "pass",
+            "a step of 8 LeNets, 128 images each, takes 2.1 ms on A100",
+        ),
         ({"gres": "gpu:1"}, {}, "gpus", "fail", "torch sees 0, 1 are asked for"),
         ({"gres": "gpu:1", "allow_cpu": True}, {}, "gpus", "warn", "torch sees 0, 1 are asked for"),
         ({}, {"submits": "there is no sbatch"}, "follow-up", "warn", "n1 cannot submit jobs: there is no"),
+        (
+            {},
+            {"ranks": MET},
+            "ranks",
+            "pass",
+            "4 ranks on 2 nodes met; .* 8 LeNets at each step takes 3.1 ms",
+        ),
+        ({}, {"ranks": MET | {"problem": "rank 1 on n2 cannot start"}}, "ranks", "fail", "rank 1 on n2"),
     ],
 )
 def test_what_the_probe_reported(
@@ -269,3 +290,52 @@ def _is(finding: Finding, state: str, words: str) -> None:
     assert finding.state == state, text
     assert re.search(words, text), text
     assert bool(finding.todo) == (state in ("warn", "fail"))
+
+
+def test_a_step_is_timed_where_a_pack_would_train() -> None:
+    found = step_probe.step(warm=1, times=2)
+    assert (found["device"], found["networks"], found["batch"]) == ("cpu", 8, 128)
+    assert 0 < found["seconds"] < 60
+
+
+def test_the_docs_list_all_that_is_tried() -> None:
+    calls = [
+        node
+        for path in Path(config_findings.__file__).parent.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+    makers = ("passed", "warned", "failed", "skipped", "complain")
+    said = [call.args[0] for call in calls if call.func.id in makers]  # type: ignore[attr-defined]
+    names = {name.value for name in said if isinstance(name, ast.Constant)}
+    docs = (Path(__file__).parents[3] / "docs" / "cluster-config.md").read_text("utf-8")
+    table = docs.partition("| finding | what is tried |")[2].partition("\n\n")[0]
+    listed = {name for row in re.findall(r"^\| ([^|-]\S[^|]*) \|", table, re.M) for name in row.split(", ")}
+    assert listed == names
+    assert len(names) > 15
+
+
+def test_what_was_tried_of_packs_is_told_and_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REGULARIZE_MEASURED", str(tmp_path / "measured"))
+    monkeypatch.setattr("jobs.planning.pack_sizes.SIZES", (1, 2))
+    monkeypatch.chdir(tmp_path)
+    sweep = BASE.replace("  l2: {strength: [1e-5, 1e-4]}\n", "")
+    Path("sweep.yaml").write_text(sweep, encoding="utf-8")
+    Path("auto.yaml").write_text("kind: local\ntasks: 1\npack_runs: auto\n", encoding="utf-8")
+    checked = ["cluster", "check", "auto.yaml", "--json"]
+    main(checked)
+    (without,) = (f for f in json.loads(capsys.readouterr().out)["findings"] if f["name"] == "packs")
+    assert (without["state"], "--sweep" in without["todo"]) == ("warn", True)
+    main([*checked, "--sweep", "sweep.yaml"])
+    (found,) = (f for f in json.loads(capsys.readouterr().out)["findings"] if f["name"] == "packs")
+    assert found["state"] == "pass"
+    assert re.search(r"up to [12] lenet5 on digits side by side, .* times as fast", found["found"])
+    assert len(list((tmp_path / "measured").iterdir())) == 1
+
+
+def test_a_node_tries_what_it_is_given() -> None:
+    (answer,) = node_probe._packs({"threads": 1, "seconds": 0.0, "asked": [{}]})
+    assert answer == {"problem": "no time was left for it"}
+    assert node_probe._packs(None) == []

@@ -27,6 +27,7 @@ from tests.jobs.sweeps import BASE
 REPOSITORY = Path(__file__).parents[3]
 HEAVY = ("torch", "pandas", "matplotlib", "sklearn", "torchvision", "scipy")
 UNNAMED = "{technique: dropout, p: 0.5, layers: [fc9]}"
+THEIRS = "class Deep:\n    def __init__(self, shape, classes, depth):\n        pass\n"
 FLAT = "{technique: jacobian_determinant, strength: 1, form: signed}"
 SUBMITTING = ("submitit", "pyarrow.compute", "jobs.sweep.sweep_file")
 
@@ -103,6 +104,11 @@ def test_a_status_needs_nothing_of_what_submits_and_trains() -> None:
         ),
         (["submit", "sweep.yaml", "--set", f"regularizers.a={UNNAMED}"], "layers of dropout has 'fc9'"),
         (["submit", "sweep.yaml", "--set", f"regularizers.a={FLAT}"], "'signed', but the Jacobian is 10×784"),
+        (
+            ["submit", "sweep.yaml", "--set", "model='theirs:Deep'"],
+            r"model theirs:Deep cannot be built: TypeError: .* missing 1 required positional argument: "
+            r"'depth' \(/.*/theirs\.py:1\); nothing has been submitted\n$",
+        ),
         (["status", "sweep.yaml"], "nothing has been submitted"),
         (["status", "."], "nothing has been submitted"),
         (["collect", "sweep.yaml"], "nothing has been submitted to it"),
@@ -115,6 +121,7 @@ def test_a_status_needs_nothing_of_what_submits_and_trains() -> None:
 def test_what_a_user_can_mend_is_said_in_a_line_and_nothing_is_written(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    Path("theirs.py").write_text(THEIRS, encoding="utf-8")
     assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -224,8 +231,8 @@ def test_train_runs_one_run_of_the_sweep(
     assert main(["train", "sweep.yaml", *few]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "digits lenet5 l2 0.0001 seed 0"
-    assert out[1].startswith("epoch   0.01  train loss ")
-    assert out[-1].startswith("done: test accuracy ")
+    assert out[1].startswith("epoch   0.01  validation loss ")
+    assert out[-1].startswith("done: validation accuracy "), "of a tune seed nobody sees test scores"
     assert Path("one/weights.pt").exists()
     assert main(["train", "sweep.yaml", *few, "--seed", "1"]) == 2
     assert "one holds another run" in capsys.readouterr().err
@@ -256,18 +263,41 @@ def test_interrupting_any_command_gives_130(monkeypatch: pytest.MonkeyPatch) -> 
     assert main(["plan", "sweep.yaml"]) == 130
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (
+            "raise ImportError('\\nPLEASE READ\\n\\nOriginal error was: no _multiarray\\n', name='numpy')",
+            "numpy cannot be loaded in this environment: Original error was: no _multiarray",
+        ),
+        (
+            "raise ValueError('numpy.dtype size changed')",
+            "pyarrow cannot be loaded in this environment: ValueError: numpy.dtype size changed",
+        ),
+        (
+            "import ctypes; ctypes.CDLL('libcudart.so.99')",
+            "pyarrow cannot be loaded in this environment: OSError: ",
+        ),
+        ("print 'of Python 2'", "pyarrow/__init__.py cannot be loaded in this environment: SyntaxError: "),
+    ],
+)
 def test_a_library_that_does_not_load_is_named_with_whose_it_may_be(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, source: str, words: str
 ) -> None:
-    said = "\nIMPORTANT: PLEASE READ THIS\n\nOriginal error was: no _multiarray\n"
-
-    def broken(name: str) -> object:
-        raise ImportError(said, name="numpy")
-
-    monkeypatch.setenv("PYTHONPATH", "/apps/python/3.9")
-    monkeypatch.setattr("jobs.commands.cli.import_module", broken)
-    assert main(["status", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == (
-        "error: numpy cannot be loaded in this environment: Original error was: no _multiarray; "
-        "PYTHONPATH is /apps/python/3.9, perhaps a module's: unset it, or load another module\n"
+    (tmp_path / "pyarrow").mkdir()
+    (tmp_path / "pyarrow" / "__init__.py").write_text(source, encoding="utf-8")
+    path = f"{tmp_path}:{REPOSITORY}"
+    program = "import sys; from jobs.commands.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "submit", str(REPOSITORY / "examples" / "demo.yaml")],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert words in done.stderr
+    assert done.stderr.endswith(
+        f"; PYTHONPATH is {path}, perhaps a module's: unset it, or load another module\n"
     )

@@ -45,7 +45,7 @@ def published(name: str, *overrides: str) -> Sweep:
 
 
 def test_what_ships_is_what_is_documented_and_has_references() -> None:
-    assert names() == ["hoffman2019-table", "part-three", "part-two"]
+    assert names() == ["hoffman2019-table", "part-three", "part-two", "pereyra2017-table1"]
     assert set(names()) == set(REFERENCES)
     assert all(published(name).name == name for name in names())
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]

@@ -63,7 +63,10 @@ def test_a_grid_goes_on_by_itself_and_what_it_finds_is_reported_on(
     assert "nothing to do" in capsys.readouterr().out
     # The plan is lost, the tables are not.
     Path("results/fair/runs.parquet").unlink()
+    capsys.readouterr()
     assert main(["plan", "sweep.yaml", "--data-root", str(tmp_path / "data")]) == 0
+    assert "nothing to do" in (said := capsys.readouterr().out)
+    assert "once strengths are chosen" not in said
     assert main(["submit", "sweep.yaml", "--max-tasks", "1", "--data-root", str(tmp_path / "data")]) == 0
     healed = {row["run_id"]: str(row) for row in pq.read_table(tables / "results.parquet").to_pylist()}
     assert healed == {row["run_id"]: str(row) for row in results}
@@ -72,6 +75,13 @@ def test_a_grid_goes_on_by_itself_and_what_it_finds_is_reported_on(
     said = capsys.readouterr().out
     assert "lr=0.009" in said
     assert "strength=1e-06 lr=0.009" in said  # of equals the weakest
+    # Nor does a first look at one run show what others will be judged by.
+    one = ["--strength", "strength=1e-05 lr=0.003", "--data-root", str(tmp_path / "data")]
+    assert main(["train", "sweep.yaml", *one, "--set", "evaluation.tune=all"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("digits mlp l2 strength=1e-05 lr=0.003 seed 0\n")
+    assert "done: validation accuracy " in said
+    assert "test" not in said
 
 
 def test_a_budget_is_the_same_for_every_technique(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

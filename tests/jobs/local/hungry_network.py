@@ -1,6 +1,7 @@
 """A network that, in the middle of training, takes all memory of a control group, as `model: …:build`.
 
-As often as the file `$HUNGRY` has characters; `$CGROUP` is the group's folder.
+As often as the file `$HUNGRY` has characters; `$CGROUP` is the group's folder. Not on the handful of examples
+by which `submit` tries it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 class Hungry(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         hungry = Path(os.environ["HUNGRY"])
-        if self.training and (times := len(hungry.read_bytes())):
+        if self.training and len(x) > 5 and (times := len(hungry.read_bytes())):
             hungry.write_bytes(b"x" * (times - 1))
             (Path(os.environ["CGROUP"]) / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
             taken = [torch.ones(2**22) for _ in range(64)]  # a gibibyte at most, whatever the group is like

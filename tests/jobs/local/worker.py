@@ -16,6 +16,8 @@ from tests.jobs.stores import write_pack
 def main() -> None:
     order = json.load(sys.stdin)
     store = Store(Path(order["folder"]))
+    with (store.folder / "gpus.txt").open("a", encoding="utf-8") as file:
+        file.write(os.environ["CUDA_VISIBLE_DEVICES"] + "\n")
     acts = json.loads((store.folder / "acts.json").read_text(encoding="utf-8"))
     for pack in order["packs"]:
         path = store.pack(pack_id(pack)).status

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from jobs.planning.cost import Clock, Run, calibrated, disk, evaluation_guess, side_by_side, training_guess
+from regularize import models
 from regularize.config import RunConfig, Term
 from regularize.data.data_config import DataConfig
 from regularize.data.official import OFFICIAL
@@ -19,7 +20,7 @@ LONG = Training(steps=1_000_000)
 
 def run(*terms: Term, **changes: Any) -> Run:
     values: dict[str, Any] = {"data": DataConfig(name="mnist"), "training": Training(steps=1000)}
-    config = RunConfig(model="lenet5", regularizer="any", terms=terms, **values | changes)
+    config = RunConfig(regularizer="any", terms=terms, **{"model": "lenet5"} | values | changes)
     return Run(config.run_id, config.pack_key, "tune", config)
 
 
@@ -93,3 +94,31 @@ def test_side_by_side_is_cheaper_than_one_after_the_other() -> None:
 def test_predictions_take_most_of_the_disk_and_can_be_left_out() -> None:
     without = run(evaluation=Evaluation(predictions=False))
     assert disk(run().config, MNIST) - disk(without.config, MNIST) >= 10_000 * 10 * 4
+
+
+def test_ranks_share_out_examples_and_not_what_a_step_takes_beside_them() -> None:
+    one, two = (Clock(FACTS, ranks=ranks).seconds(run()) for ranks in (1, 2))
+    assert 0.5 * one < two < one
+    small = run(training=Training(steps=1000, batch_size=2))
+    on_one, on_two = (training_guess(small.config, MNIST, ranks) for ranks in (1, 2))
+    assert on_one < on_two, "of two examples a step: more ranks are no gain"
+
+
+def test_what_one_rank_took_says_what_two_will_take() -> None:
+    plain = run(training=LONG)
+    for ranks in (1, 2):
+        took = 3 * training_guess(plain.config, MNIST, ranks)
+        half = status([plain.run_id], "running", step=500, steps=1000, seconds=took / 2, ranks=ranks)
+        for wanted in (1, 2):
+            clock = calibrated(FACTS, {plain.run_id: plain}, [half], wanted)
+            assert clock.seconds(plain) == pytest.approx(
+                3 * Clock(FACTS, ranks=wanted).seconds(plain), rel=0.01
+            )
+
+
+@pytest.mark.parametrize("model", ["lenet5", "mlp", "mlp hidden=64-32-16 width=1.5", "lenet5 width=2"])
+def test_weights_on_disk_are_those_of_the_network(model: str) -> None:
+    network = models.build(model, [0], shape=MNIST.shape, classes=MNIST.classes)
+    numbers = sum(parameter.numel() for parameter in network.parameters())
+    kept = disk(run(model=model, evaluation=Evaluation(predictions=False)).config, MNIST)
+    assert kept == pytest.approx(4 * numbers, rel=0.06 if model.startswith("lenet") else 0)

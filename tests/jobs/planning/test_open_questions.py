@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import sys
+import time
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-from torch import nn
 
+from jobs.cluster.cluster_config import Cluster
+from jobs.planning import own_models
 from jobs.planning.open_questions import open_questions
+from jobs.planning.own_models import side_by_side
+from jobs.store.submit_lock import alive
 from jobs.sweep.run_grid import report_runs, runs_table, tune_runs
 from jobs.sweep.sweep_file import Sweep
 from regularize.data.registry import OFFICIAL
 from regularize.errors import UserError
+from tests.cluster.processes import wait_for
 from tests.jobs.sweeps import BASE, load
 
 
@@ -67,27 +70,147 @@ def test_what_is_no_baseline(baseline: str, message: str) -> None:
     assert message in str(error.value)
 
 
+THEIRS = """
+import torch
+from torch import nn
+
+KEPT = nn.Linear(784, 10)
+
+
+def build(shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 8), nn.LayerNorm(8), nn.ReLU(), nn.Linear(8, classes))
+
+
+def wrong_size(shape, classes):
+    return nn.Linear(3, classes)
+
+
+def softmax(shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, classes))
+
+
+class WithArguments(nn.Module):
+    def __init__(self, shape, classes, depth):
+        super().__init__()
+
+
+class InTraining(nn.Linear):
+    def __init__(self, shape, classes):
+        super().__init__(784, classes)
+
+    def forward(self, x):
+        if self.training:
+            raise ArithmeticError("in training")
+        return super().forward(x.flatten(1))
+
+
+class Recurrent(nn.Module):
+    def __init__(self, shape, classes):
+        super().__init__()
+        self.lstm, self.middle, self.head = nn.LSTM(28, 8), nn.Linear(8, 8), nn.Linear(8, classes)
+
+    def forward(self, x):
+        return self.head(self.middle(self.lstm(x[:, 0].transpose(0, 1))[0][-1]))
+"""
+
+
 @pytest.mark.parametrize(
-    ("factory", "message"),
+    ("name", "message"),
     [
-        (lambda shape, classes: nn.Linear(3, classes), "cannot be built: RuntimeError: "),
         (
-            lambda shape, classes: 1 / 0,
-            "model someones:factory cannot be built: ZeroDivisionError: division by zero",
+            "wrong_size",
+            "fails on examples: RuntimeError: mat1 and mat2 shapes cannot be multiplied (56x28 and "
+            "3x10) (THEIRS:12)",
         ),
-        (
-            lambda shape, classes: nn.Sequential(nn.Flatten(), nn.Linear(784, classes)),
-            "dropout acts on hidden fully connected layers, and the model has none",
-        ),
+        ("WithArguments", "missing 1 required positional argument: 'depth' (THEIRS:20)"),
+        ("InTraining", "fails in a step of none: ArithmeticError: in training (THEIRS:31)"),
+        ("softmax", "dropout acts on hidden fully connected layers, and the model has none"),
+        ("no_such", "model theirs:no_such cannot be imported"),
     ],
 )
-def test_a_module_of_ones_own_is_tried_once(
-    factory: object, message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module = ModuleType("someones")
-    module.factory = factory  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "someones", module)
+def test_a_module_of_ones_own_that_fails_is_told_in_one_line(name: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "theirs.py").write_text(THEIRS)
     entries = "regularizers={none: , dropout: {p: 0.5}}"
-    (found,) = said(load(BASE, "seeds=10", "model=someones:factory", entries))
-    assert message in found
+    sweep = load(BASE, "seeds=10", f"model=theirs:{name}", entries)
+    (found,) = said(sweep)
+    assert message.replace("THEIRS", str(tmp_path / "theirs.py")) in found
     assert found.endswith("(tried here, where it may not be as it is where it trains)")
+
+
+def test_a_module_of_ones_own_is_described_and_tried_side_by_side(tmp_path: Path) -> None:
+    (tmp_path / "theirs.py").write_text(THEIRS)
+    facts = {"digits": OFFICIAL["digits"].facts}
+    two = "model=[theirs:build, theirs:Recurrent]"
+    sweep = load(BASE, "seeds=10", two, "regularizers={none: , dropout: {p: 0.5}, l2: {strength: 1e-3}}")
+    assert side_by_side(sweep, facts, Cluster(kind="local")) == ()
+    assert side_by_side(sweep, facts, Cluster(kind="slurm", mode="ddp", pack_own_models=True)) == ()
+    asks = Cluster(kind="local", pack_own_models=True)
+    assert side_by_side(sweep, facts, asks) == {"theirs:build"}
+    found = list(open_questions(sweep, facts, asks))
+    assert found[:2] == [
+        "model theirs:build: penalised, decayed, projected and shown are the weights of 1, 4; hidden layers "
+        "(dropout): 4",
+        "model theirs:build: left alone, beside biases, are 2.weight",
+    ]
+    assert (
+        "lstm.weight_ih_l0, lstm.weight_hh_l0, middle, head; hidden layers (dropout): middle, head"
+        in found[2]
+    )
+    assert found[3].startswith(
+        "model theirs:Recurrent: its runs train one by one, as torch.func.vmap cannot take it: RuntimeError: "
+        "Batching rule not implemented for aten::lstm"
+    )
+    assert len(found) == 4
+
+
+ENDS = """
+import os, sys
+
+
+def build(shape, classes):
+    {}(0)
+"""
+
+LOUD = """
+import atexit, os, subprocess, sys, threading, time
+from pathlib import Path
+from torch import nn
+
+begun = [subprocess.Popen(["sleep", "600"], start_new_session=own).pid for own in (False, True)]
+Path("began").write_text(" ".join(map(str, begun)))
+os.write(1, b"a line of C\\n" * 100_000)
+os.write(2, b"\\xff\\xfe" * 100_000)
+atexit.register(print, "bye")
+threading.Thread(target=time.sleep, args=(600,)).start()
+os.fork()
+os.chdir("/")
+assert not sys.stdin.read()
+
+
+def build(shape, classes):
+    print("built")
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, classes))
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [("sys.exit", "built: SystemExit: 0 (FILE:6)"), ("os._exit", "tried: the process ended with 0")],
+)
+def test_a_module_that_ends_its_process_is_told(tmp_path: Path, end: str, words: str) -> None:
+    path = tmp_path / f"by_{end.replace('.', '_')}.py"
+    path.write_text(ENDS.format(end), encoding="utf-8")
+    found = said(load(BASE, "seeds=10", f"model='{path.stem}:build'"))
+    told = f"model {path.stem}:build cannot be {words.replace('FILE', str(path))}"
+    assert any(told in line for line in found), found
+
+
+def test_a_module_that_prints_forks_and_starts_processes_is_tried_and_leaves_none(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(LOUD, encoding="utf-8")
+    began = time.monotonic()
+    found = said(load(BASE, "seeds=10", "model='loud:build'"))
+    assert any(line.startswith("model loud:build: penalised") for line in found)
+    assert time.monotonic() - began < own_models.TRIAL_SECONDS
+    began_by_it = (tmp_path / "began").read_text(encoding="utf-8").split()
+    # They have been killed; on a busy machine that takes a moment.
+    wait_for("their end", lambda: not any(alive(int(pid)) for pid in began_by_it), 20)

@@ -66,9 +66,9 @@ def test_slices_hold_every_pack_once_and_are_about_equally_long(seconds: list[fl
     slices = make_slices(packs, tasks)
     assert sorted(p.runs for slice_ in slices for p in slice_) == sorted(p.runs for p in packs)
     assert len(slices) == min(tasks, len(packs))
-    # Graham's bound for longest first.
-    least = max([sum(seconds) / tasks, *seconds])
-    assert longest(slices) <= (4 / 3) * least + max(seconds, default=0) / 3 + 1e-6
+    # Graham's bound for whoever gives the next one to the task that is free first.
+    longest_one = max(seconds, default=0)
+    assert longest(slices) <= sum(seconds) / tasks + (1 - 1 / tasks) * longest_one + 1e-6
 
 
 @pytest.mark.parametrize("state", ["running", "interrupted", "failed"])

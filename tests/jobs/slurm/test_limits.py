@@ -149,3 +149,33 @@ def test_what_a_job_must_ask_for_and_whether_nodes_may_submit() -> None:
     )
     assert found.least == {"cpu": 2, "gres/gpu": 1}
     assert (found.nodes_submit, found.max_array_size, found.partition) == (False, 0, "main")
+
+
+@pytest.mark.parametrize(
+    ("asked", "flags", "least"),
+    [
+        ({"partition": "a", "qos": "own"}, "", {"cpu": 4, "node": 2}),
+        ({"partition": "a", "qos": "own"}, "DenyOnLimit,OverPartQOS", {"cpu": 8, "node": 2}),
+        ({"partition": "b", "qos": "own"}, "", {"cpu": 8}),
+        ({"partition": "a"}, "", {"cpu": 4, "node": 2}),
+        ({"partition": "a,b"}, "", {}),
+        ({"partition": "a,b", "qos": "own"}, "", {"cpu": 4}),
+        ({"partition": "b", "qos": "own,other"}, "", {"cpu": 6}),
+    ],
+)
+def test_of_several_qualities_the_first_holds_and_of_several_places_any(
+    asked: dict[str, str], flags: str, least: dict[str, int]
+) -> None:
+    """As in Slurm's `_validate_tres_limits_for_qos`: of each kind what is set first stays."""
+    found = text.limits_of(
+        Cluster(kind="slurm", **asked),  # type: ignore[arg-type]
+        {},
+        {"a": PARTITION | {"QoS": "part"}, "b": PARTITION},
+        associations=[row("a")],
+        qualities=quality("part", MinTRES="cpu=4,node=2")
+        | quality("own", MinTRES="cpu=8", Flags=flags)
+        | quality("other", MinTRES="cpu=6,gres/gpu=1"),
+        queued=0,
+        default_account="a",
+    )
+    assert found.least == least

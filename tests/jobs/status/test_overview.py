@@ -4,20 +4,27 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from rich.console import Console
 
+from jobs.slurm.squeue import QueuedTask
 from jobs.status.going_on import reports_ahead
-from jobs.status.overview import Overview, overview, read_overview
+from jobs.status.overview import Overview, Queue, overview, read_overview
 from jobs.status.plan_and_status_text import status_view
 from jobs.status.progress import summary
 from jobs.status.run_states import RUN_STATES, pack_state, processes_here
+from jobs.store.handed import Handed
+from jobs.store.journal import Journal
+from jobs.store.meeting_place import Meeting, Place
 from jobs.store.pack_status import Packs, read_packs
 from jobs.store.planned_runs import Row, rows
+from jobs.submission.job_outcomes import Sight
 from regularize.errors import UserError
 from regularize.store import Store, write_json
 from tests.jobs.stores import status, write_pack
@@ -127,10 +134,11 @@ def test_a_broken_status_is_named_and_the_rest_is_shown(store: Store) -> None:
 
 
 def test_labels_name_sizes_and_models_where_they_are_needed() -> None:
-    table = [
-        {"run_id": "a", "phase": "tune", "dataset": "mnist", "per_class": 3, "model": m, "regularizer": "l2"}
-        for m in ("lenet5", "lenet_prime")
-    ]
+    same = {"phase": "tune", "dataset": "mnist", "per_class": 3, "regularizer": "l2", "evaluation": None}
+    models = {"lenet5": True, "lenet_prime": True, "no_longer": False}
+    table = pa.Table.from_pylist(
+        [{"run_id": "a", "model": name, "planned": planned, **same} for name, planned in models.items()]
+    )
     assert [(r.regularizer, r.dataset) for r in rows(table)] == [
         ("l2 (lenet5)", "mnist (3 per class)"),
         ("l2 (lenet_prime)", "mnist (3 per class)"),
@@ -169,6 +177,63 @@ def test_the_view_says_what_is_the_matter(store: Store) -> None:
     text = screen.getvalue()
     for words in ("0/3 1 running 1 failed", "epoch 5 of 10", "ValueError: [red] no", "report: 1 planned"):
         assert words in text
+
+
+def test_a_job_that_runs_and_does_not_train_yet_is_starting(store: Store) -> None:
+    """Also one that has done or failed at packs before it was requeued."""
+    first = (("a",), ("c",), ("d",))
+    handed = Handed(token="t", name="", job_id="13", elements=((first,), ((("b",),),)))
+    write_pack(store, ["c"], "done", job="13_0_0", updated_at=LONG_AGO)
+    write_pack(store, ["d"], "failed", job="13_0_0", updated_at=LONG_AGO)
+    task = QueuedTask(
+        job_id="13",
+        index=0,
+        state="RUNNING",
+        reason="None",
+        start=NOW - timedelta(seconds=40),
+        end=None,
+        nodes="n[1-2]",
+        name="",
+    )
+    write_pack(store, ["b"], "running", job="13_1_0")
+    live = {("t", 0): task, ("t", 1): replace(task, index=1)}
+    sight = Sight(journal=Journal(handed=(handed,)), live=live, gone={})
+    for waiting, words in ((False, ""), (True, ": waiting for 1 of 2 ranks")):
+        if waiting:
+            store.jobs.mkdir(mode=0o700)
+            Place(store.jobs, "13_0").open(
+                Meeting(host="n1", addresses=("n1",), port=1, token="", here=1, ranks=2, since=0.0)
+            )
+        found = overview([row(each) for each in "abcd"], read_packs(store), store, sight, now=NOW)
+        assert [each.said for each in found.starting] == [f"job 13_0 is starting on n[1-2], for 40 s{words}"]
+        screen = io.StringIO()
+        Console(width=200, file=screen).print(status_view(found))
+        assert f"job 13_0 is starting on n[1-2], for 40 s{words}\n" in screen.getvalue()
+    assert found.to_json()["starting"][0]["missing"] == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "state", "never"),
+    [
+        ("QOSMinGRES", "PENDING", True),
+        ("QOSMinCpuNotSatisfied", "PENDING", True),
+        ("PartitionTimeLimit", "PENDING", True),
+        ("Priority", "PENDING", False),
+        ("QOSMaxJobsPerUserLimit", "PENDING", False),
+        ("None", "RUNNING", False),
+    ],
+)
+def test_a_follow_up_that_waits_for_ever_is_told_from_one_that_waits(
+    store: Store, reason: str, state: str, never: bool
+) -> None:
+    write_pack(store, ["a"], "done")
+    job = Queue(job_id="14", state=state, reason=reason, elements=1, runs=0, start=None)
+    screen = io.StringIO()
+    found = replace(seen(store, row("a")), follow_up=job)
+    Console(width=200, file=screen).print(status_view(found))
+    assert "job 14 goes on by itself" in screen.getvalue()
+    told = f"job 14 never starts ({reason}): see `follow_up:` in the cluster config"
+    assert (told in screen.getvalue()) == never
 
 
 def test_a_folder_that_is_no_store_is_refused(store: Store) -> None:

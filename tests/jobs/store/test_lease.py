@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 
 from jobs.store import lease as leases
 from jobs.store.lease import Fence, LeaseLostError, lease
+from jobs.store.submit_lock import held as is_held
 from regularize.whole_files import sealed
 
 
@@ -52,6 +54,23 @@ def test_a_lease_of_another_host_is_taken_over_once_it_is_stale(tmp_path: Path) 
         assert held is not None
         assert said == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lease_out_of_a_container_of_this_host_is_not_taken_for_a_dead_process(tmp_path: Path) -> None:
+    """Its number means nothing here: that no process has it does not say that it is dead."""
+    path = tmp_path / "lease"
+    holder = {"host": socket.gethostname(), "pid": 2**30, "born": "this boot", "since": "2026-01-01"}
+
+    def held(**more: str) -> bool:
+        path.write_text(json.dumps(sealed(holder | more)), encoding="utf-8")
+        return is_held(path)
+
+    assert not held()
+    assert held(numbers="pid:[1]")
+    assert not held(numbers=str(Path("/proc/self/ns/pid").readlink()))
+    held(numbers="pid:[1]")
+    os.utime(path, (0, 0))
+    assert not is_held(path), "once it is silent for too long"
 
 
 def test_who_is_to_stop_waits_for_nobody(tmp_path: Path) -> None:

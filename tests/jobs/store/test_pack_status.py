@@ -8,6 +8,7 @@ import pytest
 
 from jobs.store import pack_status
 from jobs.store.pack_status import failure, read_pack, read_packs
+from regularize import awaited
 from regularize.config import pack_id
 from regularize.errors import UserError
 from regularize.store import PackPaths, PackStatus, Store
@@ -112,15 +113,16 @@ def test_many_packs_are_read_side_by_side_and_told_in_order(
     damaged.status.write_text("{", encoding="utf-8")
     barrier = threading.Barrier(2, timeout=60)
 
-    def slow(paths: PackPaths) -> PackStatus | None:
+    def slow(paths: PackPaths, brought: bool | None) -> PackStatus | None:
         with suppress(KeyError):
             waiting.remove(paths.folder.name)
             barrier.wait()
-        return read_pack(paths)
+        return read_pack(paths, brought)
 
     names = sorted(path.name for path in store.packs.iterdir())
     waiting = {names[16], names[32]}  # of two parts, after the one that tells how long it takes
-    monkeypatch.setattr(pack_status, "_WAITING", 0)
+    monkeypatch.setattr(awaited, "WAITING", 0)
+    monkeypatch.setattr(awaited, "MORE", 0)
     monkeypatch.setattr(pack_status, "read_pack", slow)
     found = read_packs(store)
     assert not waiting

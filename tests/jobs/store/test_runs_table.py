@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from jobs.store import runs_table
 from jobs.store.runs_table import read_runs, write_runs
 from jobs.sweep.run_grid import PlannedRun, report_runs, tune_runs
 from jobs.sweep.sweep_file import load_sweep
@@ -82,3 +84,25 @@ def test_a_damaged_file_is_named_with_what_to_do_and_written_anew(
     assert store.runs.read_bytes() == whole
     assert "runs.parquet was damaged" in capsys.readouterr().err
     assert store.runs.with_name("runs.parquet.damaged").read_bytes() == harmed
+
+
+def test_of_a_large_table_those_row_groups_are_read_that_have_the_wanted_runs(
+    store: Store, runs: dict[str, list[PlannedRun]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs_table, "_ROWS_A_PART", 2)
+    write_runs(store, runs["tune"], complete=True)
+    whole, wanted = read_runs(store), {runs["tune"][0].config.run_id, runs["tune"][5].config.run_id}
+    read: list[int] = []
+    read_row_group = pq.ParquetFile.read_row_group
+
+    def counted(self: pq.ParquetFile, group: int, columns: list[str]) -> object:
+        if "config" in columns:
+            read.append(group)
+        return read_row_group(self, group, columns)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
+    found = read_runs(store, run_ids=wanted)
+    assert read == [0, 2]
+    assert found.equals(whole.filter([run_id in wanted for run_id in whole["run_id"].to_pylist()]))
+    assert read_runs(store, run_ids={"of another sweep"}).num_rows == 0
+    assert read_runs(store, ["run_id", "phase"]).equals(whole.select(["run_id", "phase"]))

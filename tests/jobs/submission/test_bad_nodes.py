@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cluster.cluster_config import Cluster
-from jobs.slurm.sbatch_request import parameters
+from jobs.cluster.cluster_config import Cluster, FollowUp
+from jobs.slurm.sbatch_request import parameters, small
 from jobs.store.handed import Ending, Handed
 from jobs.store.journal import Journal, ended, read_journal, submitting
 from jobs.store.pack_status import Packs
@@ -64,6 +64,10 @@ def test_they_are_excluded_beside_those_of_the_config() -> None:
     asked = parameters(cluster, name="a", without=["n1", "n2"])["additional_parameters"]
     assert asked["exclude"] == "n7,n1,n2"
     assert "exclude" not in parameters(Cluster(kind="slurm"), name="a")["additional_parameters"]
+    follows = small(cluster, name="a", after=["13"], without=["n1"])["additional_parameters"]
+    assert follows["exclude"] == "n7,n1", "which would die there, and nobody would go on"
+    elsewhere = Cluster(kind="slurm", follow_up=FollowUp(partition="serial"))
+    assert "exclude" not in small(elsewhere, name="a", without=["n1"])["additional_parameters"]
 
 
 def test_where_an_attempt_ended_is_in_the_journal(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from jobs.store.handed import Handed
 from jobs.store.journal import read_journal
 from jobs.store.submitted_settings import Saved
 from jobs.submission.follow_up_job import way_to_slurm
-from jobs.submission.hand_to_slurm import RefusedError, array_of
+from jobs.submission.hand_to_slurm import RefusedError, array_of, heartbeat
 from jobs.submission.reconcile import reconcile
 from regularize.errors import UserError
 from regularize.store import Store
@@ -131,3 +132,16 @@ def test_the_id_is_on_a_line_of_its_own_whatever_a_site_prints_around_it(store: 
 def test_of_two_lines_that_could_be_the_id_none_is_taken(store: Store) -> None:
     handed = attempt(store, Queue().slurm(), "echo 12; echo 4711")
     assert handed.unsure
+
+
+def test_a_pack_speaks_less_often_the_more_train_at_once() -> None:
+    def seconds(elements: int, tasks: int = 1, **changes: Any) -> float:
+        element = ((("run",),),) * tasks
+        return heartbeat(Cluster(kind="slurm", time=10, **changes), [element] * elements)
+
+    assert seconds(100) == 2.0
+    assert seconds(50, tasks=40) == 40.0
+    assert seconds(100_000) == 60.0
+    assert seconds(1000, array_parallelism=200) == 4.0
+    assert seconds(50, tasks=40, mode="ddp") == 2.0, "ranks of one pack have one voice"
+    assert seconds(50, tasks=40, heartbeat_seconds=5) == 5.0

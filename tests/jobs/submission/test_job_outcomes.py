@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobs.cluster.cluster_config import Cluster
-from jobs.slurm.client import Done, Slurm
+from jobs.slurm.client import Done, Run, Slurm
 from jobs.store.handed import Handed
 from jobs.store.journal import append, submitting
 from jobs.store.submitted_settings import Saved
@@ -70,10 +70,10 @@ SQUEUE = {
 }
 SACCT = {
     "silent": "",
-    "garbage": "13|RUNNING|x|y|z|||||||||||\nsacct: hello\n",
-    "running": "13|RUNNING|0:0|5|n1|None|Unknown|Unknown||00:00:00|1G|1|1|20||rs-x-first\n",
-    "overdue": "13|RUNNING|0:0|5|n1|None|2020-01-01T00:00:00|Unknown||00:00:00|1G|1|1|20||rs-x-first\n",
-    "ended": "13|TIMEOUT|0:0|5|n1|None|Unknown|Unknown||00:00:00|1G|1|1|20||rs-x-first\n",
+    "garbage": "13|RUNNING|x|y|z|||||||||||||\nsacct: hello\n",
+    "running": "13|RUNNING|0:0|5|n1|None|Unknown|Unknown||00:00:00|1G|1|1|20||||rs-x-first\n",
+    "overdue": "13|RUNNING|0:0|5|n1|None|2020-01-01T00:00:00|Unknown||00:00:00|1G|1|1|20||||rs-x-first\n",
+    "ended": "13|TIMEOUT|0:0|5|n1|None|Unknown|Unknown||00:00:00|1G|1|1|20||||rs-x-first\n",
 }
 NONE = Done(code=1, out="", err="slurm_load_jobs error: Invalid job id specified\n")
 SHOWN = "JobId=13 JobName=rs-x-first JobState={} Reason=None StartTime=Unknown EndTime=Unknown NodeList=n1\n"
@@ -83,6 +83,21 @@ CONTROLLER = {
     "running": Done(code=0, out=SHOWN.format("RUNNING"), err=""),
     "ended": Done(code=0, out=SHOWN.format("NODE_FAIL"), err=""),
 }
+
+
+def answering(squeue: str, sacct: str, controller: str) -> Run:
+    """Slurm's programs, which print this."""
+    answers = {
+        "squeue": Done(code=0, out=squeue, err=""),
+        "sacct": Done(code=0, out=sacct, err=""),
+        "scontrol": CONTROLLER[controller],
+    }
+
+    def run(command: Sequence[str], _: str | None) -> Done:
+        config = Done(code=0, out="AccountingStorageType = accounting_storage/slurmdbd\n", err="")
+        return config if command[-1] == "config" else answers[command[0]]
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -109,16 +124,7 @@ def test_a_job_is_alive_when_either_says_so_and_without_a_word_unknown(
     tmp_path: Path, squeue: str, sacct: str, controller: str, expected: str
 ) -> None:
     hand_over(tmp_path / "journal.jsonl", "first", "13")
-    answers = {
-        "squeue": Done(code=0, out=SQUEUE[squeue], err=""),
-        "sacct": Done(code=0, out=SACCT[sacct], err=""),
-        "scontrol": CONTROLLER[controller],
-    }
-
-    def run(command: Sequence[str], _: str | None) -> Done:
-        config = Done(code=0, out="AccountingStorageType = accounting_storage/slurmdbd\n", err="")
-        return config if command[-1] == "config" else answers[command[0]]
-
+    run = answering(SQUEUE[squeue], SACCT[sacct], controller)
     sight = look_now(tmp_path / "journal.jsonl", Slurm(run=run))
     found = "live" if sight.live else "unheard" if sight.unheard else sight.gone["first", 0]
     assert found == expected

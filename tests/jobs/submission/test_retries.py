@@ -8,7 +8,10 @@ from jobs.cluster.cluster_config import Cluster
 from jobs.store.handed import Ending, Handed
 from jobs.store.journal import Journal
 from jobs.store.pack_status import Packs
+from jobs.submission.job_outcomes import Sight
+from jobs.submission.reconcile import _endings
 from jobs.submission.retries import MOST_FRUITLESS, STARVED, Verdict, judge
+from regularize.config import pack_id
 from tests.jobs.stores import status
 
 NONE = Packs()
@@ -88,3 +91,13 @@ def test_out_of_time_without_a_checkpoint_is_given_twice_as_much_up_to_the_most(
     assert judged(first, cluster=Cluster(kind="slurm", time=60)).minutes == {}
     assert judged(array("TIMEOUT", True, line=1), cluster=cluster).minutes == {}
     assert judged(array("NODE_FAIL", line=1), cluster=cluster).minutes == {}
+
+
+def test_packs_that_failed_bring_an_element_on_and_those_behind_them_come_next() -> None:
+    """Of three packs two have failed in the job, before and after a requeue; it ended in the end."""
+    handed = Handed(token="t", name="", job_id="13", elements=(((("a",), ("b",), ("c",)),),))
+    failed = {pack_id([run]): status([run], "failed", job="13_1", step=0) for run in "ab"}
+    sight = Sight(journal=Journal(handed=(handed,)), live={}, gone={("t", 0): "FAILED"})
+    assert _endings(sight, Packs(failed))["t"][0].progress
+    before = {name: replace(each, job="12_1") for name, each in failed.items()}
+    assert not _endings(sight, Packs(before))["t"][0].progress, "in another job"

@@ -63,7 +63,7 @@ def test_techniques_data_and_a_figure_of_ones_own_from_submit_to_figures(
     monkeypatch.setenv("PYTHONPATH", str(EXAMPLES))  # of the workers
     short = ["--set", "training.epochs=2", "--max-tasks", "1", "--data-root", str(tmp_path / "data")]
     assert main(["submit", sweep, "--store", str(tmp_path), *short]) == 0
-    assert "done: 27 runs" in capsys.readouterr().out
+    assert "done: 34 runs" in capsys.readouterr().out
     own = "own_techniques:GRADIENT_NORM"
     assert read_json(store.techniques)[own] == {
         "label": "Gradient norm", "family": "Jacobian", "symbol": "λ", "weaker_larger": []
@@ -96,6 +96,7 @@ BROKEN = [
         "technique mine:X cannot be imported: No module named 'nothing_such' (FILE:1); inst",
     ),
     ("a = 1\nb = a / 0", "technique mine:X cannot be imported: ZeroDivisionError: division by zero (FILE:2)"),
+    ("a = 1\nraise SystemExit(a)", "technique mine:X cannot be imported: SystemExit: 1 (FILE:2)"),
     ("a = 1\nb = (", "technique mine:X cannot be imported: SyntaxError: '(' was never closed (FILE:2)"),
 ]
 

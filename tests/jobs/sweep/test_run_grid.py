@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from jobs.sweep.run_grid import Cell, PlannedRun, from_table, report_count, report_runs, runs_table, tune_runs
 from jobs.sweep.sweep_file import Sweep
+from regularize.config import RunConfig
 from regularize.errors import UserError
 from regularize.store import RUNS
 from tests.jobs.sweeps import BASE, load, with_line
@@ -139,6 +141,18 @@ def test_more_seeds_or_strengths_only_add_runs() -> None:
     fewer = {run.config.run_id for run in tune_runs(load(WIDE))}
     more = load(WIDE, "seeds.tune=3", "regularizers.label_smoothing.strength=[0.05, 0.1, 0.2, 0.3]")
     assert fewer < {run.config.run_id for run in tune_runs(more)}
+
+
+@pytest.mark.parametrize(
+    "line", ["training: {{epochs: 2, momentum: {}}}", "training: {{epochs: 2, weight_decay: {}}}"]
+)
+def test_zero_has_no_sign(line: str) -> None:
+    """Equal configurations are equal keys, in one process, too, that has made the runs of another sweep."""
+    zero, minus = (tune_runs(load(with_line(4, line.format(text)))) for text in ("0.0", "-0.0"))
+    alone = [json.loads(json.dumps(run.config.to_json())) for run in minus]
+    assert [run.config.run_id for run in minus] == [RunConfig.from_json(each).run_id for each in alone]
+    assert [repr(run.config) for run in minus] == [repr(run.config) for run in zero]
+    assert "-0.0" not in repr(load(with_line(4, line.format("-0.0"))))
 
 
 def test_runs_go_through_their_table_and_back() -> None:

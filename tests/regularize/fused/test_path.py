@@ -111,9 +111,9 @@ def losses_and_gradients(
 class Single(Draws):
     """Draws of float32 in any precision."""
 
-    def _stack(self, purpose, draw, shape, part):  # type: ignore[no-untyped-def]
+    def _drawn(self, *what):  # type: ignore[no-untyped-def]
         single = Draws(seeds=self.seeds, step=self.step, global_batch=self.global_batch, local=self.local)
-        return Draws._stack(single, purpose, draw, shape, part).to(self.dtype)
+        return Draws._drawn(single, *what).to(self.dtype)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -202,7 +202,7 @@ def test_a_diverging_run_is_seen_and_its_mates_do_not_notice(tmp_path):
         trainer.model.get_parameter("conv1.weight")[1] = 1e30
     for _ in range(30):
         trainer.advance()
-    assert trainer.diverged_step.tolist()[1] > 0
-    assert trainer.diverged_step.tolist()[::2] == [0, 0]
+    assert trainer.ended.diverged.tolist()[1] > 0
+    assert trainer.ended.diverged.tolist()[::2] == [0, 0]
     for name, weight in alone.items():
         assert torch.equal(trainer.model.get_parameter(name)[2:], weight)

@@ -1,0 +1,106 @@
+"""Where the ranks of a job meet, as files beside what submitit keeps of it. Free of torch.
+
+The folder has the job's name and how often it was requeued: no attempt reads what another has left. Rank 0
+keeps a free port open, says where, and removes the file when all are there; a rank that cannot come says why;
+a rank that has left work says that the job is to be queued again.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from jobs.support.own_folder import own_folder
+from regularize.typed import checked
+from regularize.whole_files import read_json, write_json, write_text
+
+MEETING = "meeting.json"
+_ABSENT, _AGAIN = "absent", "again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meeting:
+    """What rank 0 says: how to reach it, what proves that it is this job's, how many of the ranks are there.
+
+    `since` is when it began to wait, in seconds since 1970.
+    """
+
+    host: str
+    addresses: tuple[str, ...]
+    port: int
+    token: str
+    here: int
+    ranks: int
+    since: float
+
+
+class Place:
+    """The folder of one attempt at a job within `jobs`, which all its ranks see; made by who comes first.
+
+    `job` is 13, or 13_4 of an array.
+    """
+
+    def __init__(self, jobs: Path, job: str) -> None:
+        requeues = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
+        self.folder = own_folder(jobs / f"{job}-{requeues}")
+
+    def open(self, meeting: Meeting) -> None:
+        write_json(self.folder / MEETING, asdict(meeting))
+
+    def close(self) -> None:
+        (self.folder / MEETING).unlink(missing_ok=True)
+
+    def meeting(self) -> Meeting | None:
+        """What rank 0 says; None before that, and after it."""
+        self._look_again()
+        return read_meeting(self.folder / MEETING)
+
+    def stay_away(self, why: str) -> None:
+        """Tell the other ranks that one cannot come."""
+        write_text(self.folder / _ABSENT, why)
+
+    def absence(self) -> str:
+        """Why a rank cannot come; empty while none has said so."""
+        self._look_again()
+        with suppress(OSError):
+            return (self.folder / _ABSENT).read_text(encoding="utf-8")
+        return ""
+
+    def queue_again(self) -> None:
+        """Have the job's script requeue it."""
+        write_text(self.folder / _AGAIN, "")
+
+    def _look_again(self) -> None:
+        """Listing a folder makes a network file system look again."""
+        with suppress(OSError):
+            list(self.folder.iterdir())
+
+
+def read_meeting(path: Path) -> Meeting | None:
+    """What rank 0 says; None where it is not there, or makes no sense."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        value = read_json(path)
+        return checked(Meeting(**value | {"addresses": tuple(value["addresses"])}))
+    return None
+
+
+def meetings(jobs: Path) -> dict[str, Meeting]:
+    """What the ranks of jobs wait for, by the job's id, as far as is known."""
+    found = (
+        (path.parent.name.rpartition("-")[0], read_meeting(path)) for path in jobs.glob(f"*-*/{MEETING}")
+    )
+    known = [(job, each) for job, each in found if each]
+    return dict(sorted(known, key=lambda pair: pair[1].since))
+
+
+def again_in_shell(jobs: Path, job: str) -> Sequence[str]:
+    """Lines of a job's script that set `code` to 75 where a rank has asked to queue it again.
+
+    `job` is the job's id in the words of the shell.
+    """
+    folder = f'{shlex.quote(str(jobs))}/{job}-"${{SLURM_RESTART_COUNT:-0}}"'
+    return (f"ls {folder} > /dev/null 2>&1 || true", f"[ -e {folder}/{_AGAIN} ] && code=75")

@@ -1,0 +1,39 @@
+"""What an entry of the sweep trains with otherwise than the others."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from jobs.sweep.yaml_checks import Node
+from regularize.training_config import STARTS, Training
+
+Own = tuple[tuple[str, Any], ...]
+"""Fields of `Training` by name."""
+OWN = {
+    "start": "How the entry's weights start; as `training` says unless given. "
+    "Example: `technique: none, start: orthogonal`.",
+    "lr": "A learning rate of the entry's own, as where a published table has one; whether a gain is the "
+    "technique's or the rate's is then open. Example: `technique: l2, strength: 5e-3, lr: 0.001`.",
+}
+
+
+def own_training(entry: Node, shared: Mapping[str, Node], varied: Collection[str]) -> Own:
+    """The fields of an entry that are of its training; a rate that it shares is none of its own.
+
+    Raises:
+        UserError: a value that is not valid, a rate where that is `varied`: tuned, or listed.
+    """
+    fields = entry.mapping()
+    found: dict[str, Any] = {}
+    if "start" in fields:
+        found["start"] = fields["start"].choice("start", STARTS)
+    if "lr" in fields:
+        rate = fields["lr"]
+        if "lr" in varied:
+            raise rate.error("lr is given here, and several for every entry; leave one of them out")
+        if rate.number() <= 0:
+            raise rate.refused("above 0")
+        if rate.number() != (shared["lr"].number() if "lr" in shared else Training.lr):
+            found["lr"] = rate.number()
+    return tuple(found.items())

@@ -1,0 +1,129 @@
+"""Someone else's module made ready for runs: built for each seed, copied, and errors told in one line."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import sys
+import sysconfig
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from regularize.errors import RAISED, UserError
+from regularize.named_objects import resolve
+from regularize.rng import generator
+
+_LIBRARIES = tuple(
+    str(Path(folder).resolve())
+    for folder in (
+        Path(torch.__file__).parent,
+        Path(__file__).parents[1],
+        sysconfig.get_path("stdlib"),
+        sys.base_prefix + "/lib",
+    )
+)
+
+
+def made(name: str, seeds: Sequence[int], shape: tuple[int, ...], classes: int) -> list[nn.Module]:
+    """What the function of that name returns for each seed, each a copy that nobody else has.
+
+    Torch's own random numbers are seeded meanwhile, and are afterwards as before.
+
+    Raises:
+        UserError: it cannot be imported, fails, or returns no module that can be copied.
+    """
+    factory = resolve("model", name)
+    found = []
+    for seed in seeds:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(generator(seed, "init").initial_seed())
+            try:
+                module = factory(shape, classes)
+            except UserError:
+                raise
+            except RAISED as error:  # whatever someone else's code raises
+                raise UserError(f"model {name} cannot be built: {told(error, factory)}") from error
+            if not isinstance(module, nn.Module):
+                raise UserError(f"model {name} returned {module!r}, but must return a torch.nn.Module")
+            if any(is_lazy(each) for each in (*module.parameters(), *module.buffers())):
+                was = module.training
+                called(name, module.eval(), torch.zeros(2, *shape))
+                module.train(was)
+            found.append(_copied(name, module))
+    first = _described(found[0])
+    for seed, module in zip(seeds, found, strict=True):
+        if _described(module) != first:
+            raise UserError(f"model {name} is another network with seed {seed} than with {seeds[0]}")
+    return found
+
+
+def called(name: str, network: Callable[..., Any], *inputs: Tensor) -> Any:
+    """What it makes of these, without gradients.
+
+    Raises:
+        UserError: in one line what it raised, and where.
+    """
+    try:
+        with torch.no_grad():
+            return network(*inputs)
+    except UserError:
+        raise
+    except RAISED as error:  # whatever someone else's code raises
+        raise UserError(f"model {name} fails on examples: {told(error, resolve('model', name))}") from error
+
+
+def told(error: BaseException, factory: object) -> str:
+    """The error in one line, with the line of its author's code that it comes from, or the factory's."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message} ({_place(error) or _defined(factory)})"
+
+
+def _place(error: BaseException) -> str:
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = str(Path(frame.filename).resolve())
+        installed = "site-packages" in path or "dist-packages" in path
+        if not installed and not path.startswith(_LIBRARIES) and not frame.filename.startswith("<"):
+            return f"{frame.filename}:{frame.lineno}"
+    return ""
+
+
+def _defined(factory: object) -> str:
+    try:
+        return f"{inspect.getsourcefile(factory)}:{inspect.getsourcelines(factory)[1]}"  # type: ignore[arg-type]
+    except (TypeError, OSError):
+        return "in a library"
+
+
+def _copied(name: str, module: nn.Module) -> nn.Module:
+    """A module of the run's own: one that is handed out twice, or kept by somebody, stays as it is."""
+    for path, layer in module.named_modules():
+        if type(layer).get_extra_state is not nn.Module.get_extra_state:
+            raise UserError(
+                f"model {name} keeps state beside parameters and buffers (get_extra_state of layer "
+                f"{path!r}), which no checkpoint would have: make buffers of it"
+            )
+    memo: dict[int, Any] = {id(each): each.detach().clone() for each in _with_graph(module)}
+    try:
+        return copy.deepcopy(module, memo)
+    except RAISED as error:
+        raise UserError(
+            f"model {name} cannot be copied, as every run needs one of its own: "
+            f"{type(error).__name__}: {' '.join(str(error).split())}"
+        ) from error
+
+
+def _with_graph(module: nn.Module) -> list[Tensor]:
+    """Tensors that layers have computed and kept, which cannot be copied with what they come from."""
+    values = (value for layer in module.modules() for value in vars(layer).values())
+    return [value for value in values if isinstance(value, Tensor) and value.grad_fn is not None]
+
+
+def _described(module: nn.Module) -> list[tuple[str, torch.Size, bool]]:
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    return [(name, tensor.shape, tensor.requires_grad) for name, tensor in tensors]

@@ -1,0 +1,69 @@
+"""One step of training of someone else's module on two random examples, to see what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from regularize import models
+from regularize.config import RunConfig
+from regularize.distributed import Ranks
+from regularize.draws import Draws
+from regularize.errors import UserError
+from regularize.models.foreign import Foreign
+from regularize.objective import Objective, bind
+from regularize.pack_network import check_jacobians, check_weights
+
+EXAMPLES = 2
+
+
+def take_step(
+    runs: Sequence[RunConfig],
+    shape: models.Shape,
+    classes: int,
+    network: Foreign | None = None,
+    step: int = 0,
+) -> Tensor:
+    """The losses [R] of one step on random examples, the same for all runs; gradients are in the network.
+
+    Raises:
+        UserError: techniques are not for this module. Whatever it raises itself comes as it is.
+    """
+    config, seeds = runs[0], [run.seed for run in runs]
+    if network is None:
+        built = models.build(config.model, seeds, shape=shape, classes=classes)
+        assert isinstance(built, Foreign)
+        network = built
+    terms = bind(runs, "cpu")
+    for term in config.terms:
+        term.check_fit(network.outline(shape, classes))
+    check_jacobians(config, network, terms)
+    check_weights(config, network, terms)
+    dtype = next(network.parameters()).dtype
+    images = len(shape) == 3
+    pixel = torch.ones(shape[0], *[1] * (len(shape) - 1), dtype=dtype)
+    bounds = (-3 * pixel, 3 * pixel) if images else None
+    source = torch.Generator().manual_seed(step)
+    x = torch.randn(EXAMPLES, *shape, generator=source).to(dtype).expand(len(runs), -1, *shape)
+    labels = torch.arange(EXAMPLES).remainder(classes).expand(len(runs), -1)
+
+    def take(positions: Tensor) -> tuple[Tensor, Tensor]:
+        return x[0][positions], labels[0][positions]
+
+    draws = Draws(seeds=seeds, step=step, global_batch=EXAMPLES, local=slice(None), dtype=dtype)
+    with torch.no_grad():
+        for bound in terms:
+            if bound.hooks.remember:
+                bound.hooks.remember(network.weights(), bound.given)
+    network.zero_grad()
+    with network.in_training(draws, Ranks.here(), counts=True):
+        losses: Tensor = Objective(network, terms, pixel, bounds)(x, labels, draws, 1 / EXAMPLES, 0.0, take)
+        before = torch.get_rng_state()
+        torch.autograd.backward(losses.sum())
+        if len(runs) > 1 and not torch.equal(torch.get_rng_state(), before):
+            raise UserError(
+                "the module draws random numbers in the backward pass: runs side by side would share them"
+            )
+    return losses.detach()

@@ -1,0 +1,121 @@
+"""The three equalities of a pack, where this machine trains: on a GPU if there is one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from regularize import step_graph
+from regularize.config import RunConfig
+from regularize.distributed import process_group
+from regularize.store import PackPaths
+from regularize.testing import Case, Left, differing, left_in, trained
+from regularize.train_pack import train_pack
+
+FAR = 1e-9  # in float64
+Row = dict[str, Any]
+
+
+def rows(cases: dict[str, Case], folder: Path, in_time: Callable[[], bool]) -> Iterator[Row]:
+    """Of each technique how far a pack is from its runs alone, and what differs once it was interrupted.
+
+    And how far steps that are played as a graph are from those that are computed as they come.
+    """
+    for number, (name, case) in enumerate(cases.items()):
+        if not in_time():
+            yield {"what": name, "problem": "no time was left"}
+            continue
+        runs, here = case.pack(precision="float64"), folder / str(number)
+        whole = trained(runs, here / "whole")
+        alone = trained([runs[1]], here / "alone")
+        with mock.patch.dict(os.environ, {step_graph.SETTING: "off"}):
+            eager = trained(runs, here / "eager")
+        steps = count(1)
+        train_pack(runs, PackPaths(here / "parts"), stop=lambda s=steps: next(s) == 7)  # type: ignore[misc]
+        resumed = trained(runs, here / "parts")
+        yield {
+            "what": name,
+            "alone": farthest(alone, whole),
+            "eager": farthest(eager, whole),
+            "resumed": [each for run in runs for each in differing(resumed[run.run_id], whole[run.run_id])],
+        }
+
+
+def farthest(found: dict[str, Left], expected: dict[str, Left]) -> float:
+    """The largest difference of weights."""
+    return max(
+        float((value - expected[run_id][name]).abs().max())
+        for run_id, left in found.items()
+        for name, value in left.items()
+        if isinstance(value, Tensor) and value.numel()
+    )
+
+
+def by_ranks(case: Case, folder: Path, world: int) -> Row:
+    """How far a pack that so many ranks train is from that of one, a GPU for each where there are any."""
+    runs = case.pack(precision="float64")
+    one = trained(runs, folder / "one")
+    (folder / "runs.json").write_text(json.dumps([run.to_json() for run in runs]), encoding="utf-8")
+    command = [sys.executable, "-m", "tests.gpu.equalities", str(folder), str(world)]
+    ranks = [
+        subprocess.Popen(
+            [*command, str(rank)],
+            env=os.environ | {"LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(world)
+    ]
+    try:
+        said = [rank.communicate(timeout=120)[1] for rank in ranks]
+    finally:
+        for rank in ranks:
+            rank.kill()
+    if any(rank.returncode for rank in ranks):
+        return {"what": f"{world} ranks", "problem": " ".join(said)[-300:]}
+    backend = (folder / "backend").read_text(encoding="utf-8")
+    return {
+        "what": f"{world} ranks by {backend}",
+        "alone": farthest(left_in(folder / "ranks"), one),
+        "resumed": [],
+    }
+
+
+def _rank(folder: Path, world: int, rank: int) -> None:
+    torch.set_num_threads(1)
+    store = dist.FileStore(str(folder / "rendezvous"), world)  # type: ignore[attr-defined]
+    runs = [
+        RunConfig.from_json(run) for run in json.loads((folder / "runs.json").read_text(encoding="utf-8"))
+    ]
+    with process_group(store, rank, world):
+        if rank == 0:
+            backend = "gloo and nccl" if torch.cuda.is_available() else "gloo"
+            (folder / "backend").write_text(backend, encoding="utf-8")
+        total = torch.ones(3, device="cuda" if torch.cuda.is_available() else "cpu")
+        dist.all_reduce(total)
+        assert total.tolist() == [world] * 3
+        train_pack(runs, PackPaths(folder / "ranks"))
+
+
+def _far(row: Row) -> bool:
+    return bool(max(row["alone"], row.get("eager", 0.0)) > FAR or row["resumed"])
+
+
+def failed(found: Sequence[Row]) -> list[str]:
+    """What does not hold."""
+    return [row["what"] for row in found if "problem" in row or _far(row)]
+
+
+if __name__ == "__main__":
+    _rank(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,69 @@
+"""The program for a GPU, tried on the CPU as small as can be; what it measures there is not looked at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.gpu import equalities, speed
+from tests.gpu.__main__ import main
+
+
+def test_it_measures_and_writes_all_that_it_is_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("REGULARIZE_DATA", str(tmp_path))  # without MNIST
+    out = tmp_path / "gpu.json"
+    main(["--device", "cpu", "--sizes", "1", "2", "--steps", "1", "--cases", "dropout", "--out", str(out)])
+    found = json.loads(out.read_text(encoding="utf-8"))
+    printed = capsys.readouterr().out
+    ways = {*speed.TECHNIQUES, *speed.WAYS, "plain loop", "plain loop, graph", "vmap"}
+    assert {(row["what"], row["beside"]) for row in found["speed"]} == {(w, r) for w in ways for r in (1, 2)}
+    assert all(row["run_steps_per_second"] > 0 for row in found["speed"])
+    assert found["chosen"]["runs"] in (1, 2)
+    assert found["chosen"]["auto"] in (1, 2)
+    assert found["chosen"]["other_ways"].keys() == speed.WAYS.keys()
+    kernels = {(row["what"], row["kernels"]) for row in found["speed"] if row["what"] in speed.WAYS}
+    assert all(way == "as they come" or way in used for way, used in kernels)
+    assert set(found["chosen"]["of_a_plain_step"]) == set(speed.LIMITS)
+    ranks, dropout = found["equalities"]
+    assert (ranks["what"], ranks["alone"]) == ("1 ranks by gloo", 0.0)
+    assert (dropout["what"], dropout["resumed"], dropout["alone"] <= 1e-9) == ("dropout", [], True)
+    assert dropout["eager"] == 0.0, "on a CPU there is no other way"
+    assert not equalities.failed(found["equalities"])
+    assert "times the plain loop" in printed
+    assert "the same bits" in printed
+
+
+def test_without_a_gpu_it_says_so_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main([]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "torch sees no GPU here: nothing is measured (--device cpu tries the program itself)"
+    ]
+
+
+def test_the_smallest_of_the_fastest_packs_is_chosen_and_limits_are_held() -> None:
+    def row(what: str, runs: int, milliseconds: float, beside: int) -> dict[str, object]:
+        return {"what": what, "runs": runs, "beside": beside, "milliseconds": milliseconds,
+                "run_steps_per_second": 1000 * runs / milliseconds}  # fmt: skip
+
+    found = [row("plain loop", 1, 2.0, r) for r in (4, 8, 16)]
+    found += [row("none", 4, 4.0, 4), row("none", 8, 4.1, 8), row("none", 16, 8.1, 16)]
+    found += [row("dropout", 8, 4.5, 8), row("Jacobian", 8, 12.3, 8), row("convolutions products", 8, 8.2, 8)]
+    found += [{"what": "vmap", "problem": "memory"}]
+    chosen = speed.judged(found)
+    assert chosen["runs"] == 8
+    assert chosen["times_the_plain_loop"] == pytest.approx(8 / 4.1 * 2)
+    assert chosen["missed"] == ["Jacobian"]
+    assert chosen["other_ways"] == {"convolutions products": pytest.approx(2)}
+    assert equalities.failed([{"what": "e", "alone": 0.0, "eager": 1e-6, "resumed": []}]) == ["e"]
+    bad = [{"what": "a", "alone": 1e-6, "resumed": []}, {"what": "b", "alone": 0.0, "resumed": ["results"]}]
+    good = {"what": "c", "alone": 0.0, "resumed": []}
+    assert equalities.failed([*bad, good, {"what": "d", "problem": "no time was left"}]) == ["a", "b", "d"]

@@ -1,0 +1,153 @@
+"""What `submit` makes of a module's trial; the trials themselves are in test_open_questions.py."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from jobs.cluster.cluster_config import Cluster
+from jobs.commands.submit import settle_changes
+from jobs.planning import own_models
+from jobs.planning.own_models import Trial, refuse_failing
+from jobs.planning.prepare_submission import Submission
+from jobs.sweep.run_grid import report_runs
+from regularize.data.registry import OFFICIAL
+from regularize.errors import UserError
+from regularize.own_trial import tried
+from regularize.store import Store
+from tests.jobs.stores import write_pack
+from tests.jobs.sweeps import BASE, load
+
+FACTS = {name: OFFICIAL[name].facts for name in ("mnist", "fashion_mnist", "cifar10")}
+HERE, SLURM = Cluster(kind="local"), Cluster(kind="slurm")
+ELSEWHERE = " (tried here, where it may not be as it is where it trains)"
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """The questions that are asked of modules, whose answers are named by their functions."""
+    answers = {
+        "fine": Trial("m:fine", said=("described",)),
+        "raises": Trial("m:raises", error="m:raises raises"),
+        "lacks": Trial("m:lacks", error="m:lacks lacks a package", missing=True),
+        "keeps": Trial("m:keeps", error="m:keeps keeps something", begins=True),
+    }
+    questions: list[tuple[str, str]] = []
+
+    def answer(name: str, asked: str) -> Trial:
+        questions.append((name, asked))
+        return answers[name.partition(":")[2]]
+
+    monkeypatch.setattr(own_models, "_tried", answer)
+    return questions
+
+
+def notes(names: Sequence[str], cluster: Cluster, only: Sequence[str] | None = None) -> list[str]:
+    """What is said of modules of these names on three data sets."""
+    models = [f"m:{name}" for name in names]
+    sweep = load(BASE, "dataset=[mnist, fashion_mnist, cifar10]", f"model={models}")
+    said: list[str] = []
+    refuse_failing(sweep, FACTS, cluster, models if only is None else only, said.append)
+    return said
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(
+    ("cluster", "names", "said"),
+    [
+        (HERE, ["fine", "keeps"], ["m:keeps keeps something"]),
+        (SLURM, ["lacks", "fine"], ["m:lacks lacks a package" + ELSEWHERE]),
+        (Cluster(kind="local", gpus=1), ["raises"], ["m:raises raises" + ELSEWHERE]),
+        (Cluster(kind="slurm", gres="gpu:2"), ["raises"], ["m:raises raises" + ELSEWHERE]),
+    ],
+)
+def test_where_this_machine_cannot_judge_it_is_a_note(
+    cluster: Cluster, names: list[str], said: list[str]
+) -> None:
+    assert notes(names, cluster) == said
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(
+    ("cluster", "names", "error"),
+    [
+        (HERE, ["lacks", "keeps"], "m:lacks lacks a package; nothing has been submitted"),
+        (SLURM, ["lacks", "raises"], "m:raises raises; nothing has been submitted"),
+        (HERE, ["raises", "lacks"], "m:raises raises\n  m:lacks lacks a package; nothing has been submitted"),
+    ],
+)
+def test_where_it_can_nothing_is_begun(cluster: Cluster, names: list[str], error: str) -> None:
+    with pytest.raises(UserError) as raised:
+        notes(names, cluster)
+    assert str(raised.value) == error
+
+
+def test_only_modules_of_ones_own_of_which_runs_are_left_are_tried(asked: list[tuple[str, str]]) -> None:
+    assert notes(["fine", "raises"], HERE, only=["m:fine", "lenet5"]) == []
+    assert {name for name, _ in asked} == {"m:fine"}
+    assert len(set(asked)) == 2, "data sets of one shape are one question"
+
+
+def test_where_nothing_is_left_to_train_nothing_is_tried(
+    asked: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "m.py").write_text("def raises(shape, classes):\n    raise ValueError\n", encoding="utf-8")
+    sweep, store = (
+        load(BASE, "seeds=2", "regularizers={none: }", "model='m:raises'"),
+        Store(tmp_path / "store"),
+    )
+    submission = Submission(
+        sweep=sweep,
+        store=store,
+        cluster=HERE,
+        data_root=tmp_path,
+        overrides=(),
+        console=Console(file=io.StringIO()),
+    )
+    with pytest.raises(UserError, match="m:raises raises"):
+        settle_changes(submission)
+    assert asked
+    assert not store.folder.exists()
+    asked.clear()
+    write_pack(store, [run.config.run_id for run in report_runs(sweep)], "done")
+    settle_changes(submission)
+    assert not asked
+
+
+FAULTS = """
+def package(shape, classes):
+    import none_such
+
+
+def file(shape, classes):
+    open("none such")
+
+
+def gpu(shape, classes):
+    raise AssertionError("Torch not compiled with CUDA enabled")
+
+
+def mistake(shape, classes):
+    raise ValueError("none")
+"""
+
+
+@pytest.mark.parametrize("name", ["package", "file", "gpu", "mistake", "none_such"])
+def test_what_may_be_on_the_nodes_is_told_from_mistakes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faults.py").write_text(FAULTS, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (first, *_) = report_runs(load(BASE, "seeds=2", "regularizers={none: }", f"model=faults:{name}"))
+    found = tried([first.config], (1, 28, 28), 10, packs=False)
+    assert found.error
+    assert found.missing == (name in ("package", "file", "gpu"))
