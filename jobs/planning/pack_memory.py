@@ -2,8 +2,8 @@
 
 What a pack adds is proportional to its runs: parameters with their gradients, the optimizer's and techniques'
 copies of them; and what a step keeps of its examples for the backward pass, techniques' passes included, or
-later what is measured of them, whichever is more. Constants were set by processes that trained on a CPU; on a
-GPU it was not measured.
+later what is measured of them, whichever is more (on a GPU, where a step is a graph, both).
+Constants were set by processes that trained on a CPU; on a GPU it was not measured.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from regularize.models.variant import Variant
 
 PROCESS = 700e6
 """Bytes of a worker beside its runs: Python, torch (CUDA's build), and the files that they have opened."""
+ON_GPU = 600e6
+"""Bytes of a GPU that every process takes there: CUDA's context and kernels, and libraries' workspaces."""
 MEASURED_AT_ONCE = 128  # examples, by `regularize.evaluation.examined`
 _SLACK = 1.1  # of the allocator's blocks over what is in them
 _LENET_STAGES = ((6, 28, 14), (16, 10, 5))
@@ -41,8 +43,8 @@ _MEASURED, _BESIDE = 50, 16
 
 def task_bytes(config: RunConfig, facts: Facts, runs: int, *, gpu: bool = False) -> float:
     """Of a task that trains and measures so many runs of this kind; on a GPU, of the GPU's memory."""
-    there = (facts.train + facts.validation + facts.test) * math.prod(facts.shape) if gpu else PROCESS
-    return there + runs * run_bytes(config, facts, gpu=gpu)
+    examples = (facts.train + facts.validation + facts.test) * math.prod(facts.shape)
+    return (ON_GPU + examples if gpu else PROCESS) + runs * run_bytes(config, facts, gpu=gpu)
 
 
 def run_bytes(config: RunConfig, facts: Facts, *, gpu: bool = False) -> float:
@@ -56,7 +58,9 @@ def run_bytes(config: RunConfig, facts: Facts, *, gpu: bool = False) -> float:
     step = _SLACK * number * batch * passes * activations(config.model, facts, fused=fused)
     examples = facts.test + facts.parts(config.data.validation)[1]
     measured = float(examples * (facts.classes + _BESIDE) * _MEASURED)
-    return number * copies * parameters(config.model, facts) + max(step, measured)
+    # A graph's memory stays its own while other things are measured.
+    passing = step + measured if gpu else max(step, measured)
+    return number * copies * parameters(config.model, facts) + passing
 
 
 def parameters(model: str, facts: Facts) -> int:

