@@ -44,10 +44,11 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         else "every seed scores what the others chose"
     )
     n, part = f"n = {data['n'].max()}", data["split"].iloc[0]
-    for suffix, page in pages(comparison, panels=panels):
+    for page, shown in pages(comparison, panels=panels):
         yield Drawing(
-            name=subject.name("best_of_k") + suffix,
-            figure=_figure(comparison, page, data),
+            name=subject.name("best_of_k") + page.suffix,
+            page=[page],
+            figure=_figure(comparison, shown, data),
             data=data,
             caption=(
                 f"{of(comparison)}: expected {part} accuracy of the best of k strengths, drawn at random "
@@ -56,7 +57,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 "below the axis. Diverged runs count as constant guesses."
             ),
             alt=(
-                f"{len(page)} small panels, one for each regularizer, with {part} accuracy by the number of "
+                f"{len(shown)} small panels, one for each regularizer, with {part} accuracy by the number of "
                 f"strengths to choose from, the baseline's as a grey line; {n}. {_said(data, panels)}."
             ),
             summary=f"{of(comparison)}, best of one strength and of all: {_said(data, panels)}",

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.parts.bands import SHARES, accuracies, band_line, of_contender, over
+from analysis.figures.parts.even_pages import columns
 from analysis.figures.parts.learning_curves import limits
 from analysis.figures.parts.matrix import ROWS_A_PAGE, matrix
 from analysis.figures.parts.panels import band_handle, pages
@@ -18,7 +19,7 @@ from analysis.notation.methods import method
 from analysis.notation.number_text import number
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.tables.store_tables import digest
-from analysis.text.caption_phrases import counts, layer_pages, name, notes, of, reference, seeds
+from analysis.text.caption_phrases import counts, name, notes, of, reference, seeds
 
 ALL = "all of them"  # the mean over corruptions
 _CELL = ("regularizer", "strength", "corruption", "severity")
@@ -30,10 +31,11 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     rows = comparison.corruptions
     data = _with_all(rows)
     examples = int(rows["examples"].max())
-    for suffix, panels in pages(comparison, ROWS_A_PAGE):
-        for more, corruptions in layer_pages(data["corruption"]):
+    for page, panels in pages(comparison, ROWS_A_PAGE):
+        for part, corruptions in columns(data["corruption"], by="corruptions"):
             yield Drawing(
-                name=subject.name("corruption_curves") + suffix + more.replace("layers", "corruptions"),
+                name=subject.name("corruption_curves") + page.suffix + part.suffix,
+                page=[page, part],
                 figure=_figure(comparison, panels, corruptions, data),
                 data=data,
                 caption=(

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.parts import style
 from analysis.figures.parts.bands import means, of_contender
+from analysis.figures.parts.even_pages import Page
 from analysis.figures.parts.panels import pages
 from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.subject import CannotDrawError, Subject
@@ -38,15 +39,21 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         )
     cell = ("regularizer", "strength", "corruption")
     data = means(corruption_errors(rows, comparison.baseline), cell, "relative")
-    for suffix, contenders in pages(comparison, _ROWS_A_PAGE):
-        yield _drawing(subject.name("corruption_errors") + suffix, comparison, contenders, rows, data)
+    for page, contenders in pages(comparison, _ROWS_A_PAGE):
+        yield _drawing(subject.name("corruption_errors"), page, comparison, contenders, rows, data)
 
 
 def _drawing(
-    file: str, comparison: Comparison, contenders: list[Contender], rows: pd.DataFrame, data: pd.DataFrame
+    file: str,
+    page: Page,
+    comparison: Comparison,
+    contenders: list[Contender],
+    rows: pd.DataFrame,
+    data: pd.DataFrame,
 ) -> Drawing:
     return Drawing(
-        name=file,
+        name=file + page.suffix,
+        page=[page],
         figure=_figure(comparison, contenders, data),
         data=data,
         caption=(

@@ -17,6 +17,7 @@ from matplotlib.ticker import NullLocator
 
 from analysis.figures.parts import style
 from analysis.figures.parts.bands import of_contender
+from analysis.figures.parts.even_pages import Page
 from analysis.figures.parts.measured_layout import MeasuredLayout
 from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.subject import CannotDrawError, Subject
@@ -54,12 +55,11 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         for start in range(0, len(found), _PROBLEMS_A_PAGE)
         for first in range(0, len(names), _ENTRIES_A_PAGE)
     ]
-    for page, (shown, entries) in enumerate(every, 1):
-        suffix = f"-{page}" if len(every) > 1 else ""
+    for number, (shown, entries) in enumerate(every, 1):
         few = [
             _of(tables[each.slug], {*entries, each.baseline.regularizer}) for each in shown if each.baseline
         ]
-        yield _drawing(subject.name("cost_accuracy") + suffix, shown, few, apart)
+        yield _drawing(subject.name("cost_accuracy"), Page(number, len(every)), shown, few, apart)
 
 
 def _entries(shown: Sequence[Comparison]) -> list[str]:
@@ -109,7 +109,7 @@ def _apart(comparison: Comparison, table: pd.DataFrame) -> Iterator[str]:
 
 
 def _drawing(
-    file: str, shown: Sequence[Comparison], tables: Sequence[pd.DataFrame], apart: Sequence[str]
+    file: str, page: Page, shown: Sequence[Comparison], tables: Sequence[pd.DataFrame], apart: Sequence[str]
 ) -> Drawing:
     data = pd.concat(tables, ignore_index=True)
     said = "; ".join(_said(each, table) for each, table in zip(shown, tables, strict=True))
@@ -123,7 +123,8 @@ def _drawing(
     )
     left_out = f" Not compared, as trained with other ranks, threads or processors: {', '.join(apart)}."
     return Drawing(
-        name=file,
+        name=file + page.suffix,
+        page=[page],
         figure=_figure(shown, tables, cost),
         data=data,
         caption=(

@@ -41,9 +41,10 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         for contender, trained in shown.networks.items()
     }
     listed = medians(found, planes)
-    for suffix, contenders in shown.pages():
+    for page, contenders in shown.pages():
         yield Drawing(
-            name=f"{subject.name('decision_planes')}{suffix}",
+            name=f"{subject.name('decision_planes')}{page.suffix}",
+            page=[page],
             figure=_page(shown, examples, contenders, found, planes).figure,
             data=data(found, planes, [[row] for row in examples.rows]),
             caption=(

@@ -56,9 +56,10 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         class_colours.name(each, shown.batches.class_names) for each in examples.labels.tolist()
     )
     listed = medians(found, [plane])
-    for suffix, contenders in shown.pages():
+    for page, contenders in shown.pages():
         yield Drawing(
-            name=f"{subject.name('decision_triangle')}{suffix}",
+            name=f"{subject.name('decision_triangle')}{page.suffix}",
+            page=[page],
             figure=_page(shown, examples, contenders, found, plane),
             data=data(found, [plane], [examples.rows]),
             caption=(

@@ -54,9 +54,10 @@ def _pages(subject: Subject, shown: Shown, example: Examples, layer: str, maps: 
     largest = float(np.quantile(np.abs(np.concatenate(list(cut.values()))), 0.995)) or 1.0
     spread = "; ".join(f"{name(c)} {found.std():.2f}" for c, found in cut.items())
     some = f"the first {count} of {channels}" if count < channels else f"all {channels}"
-    for suffix, contenders in shown.pages():
+    for page, contenders in shown.pages():
         yield Drawing(
-            name=f"{subject.name('feature_maps')}-{layer}{suffix}",
+            name=f"{subject.name('feature_maps')}-{layer}{page.suffix}",
+            page=[page],
             figure=_figure(shown, example, contenders, cut, largest),
             data=_data(cut),
             caption=(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from analysis.figures.parts.even_pages import Page
 from analysis.figures.parts.forest_panels import panels, rows_that_fit
 from analysis.figures.parts.save import Drawing
 from analysis.figures.parts.subject import CannotDrawError, Subject
@@ -40,8 +41,8 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         if (mine := found[start : start + _PROBLEMS_A_PAGE])
         for part in _parts(pd.concat([rows[of_problem(rows, each.problem)] for each in mine]))
     ]
-    for page, (mine, part) in enumerate(every, 1):
-        yield _drawing(subject.name("forest") + (f"-{page}" if len(every) > 1 else ""), mine, part, shown)
+    for number, (mine, part) in enumerate(every, 1):
+        yield _drawing(subject.name("forest"), Page(number, len(every)), mine, part, shown)
 
 
 def _parts(rows: pd.DataFrame) -> list[pd.DataFrame]:
@@ -56,12 +57,13 @@ def _parts(rows: pd.DataFrame) -> list[pd.DataFrame]:
     return [rows[rows["regularizer"].isin(page)] for page in pages]
 
 
-def _drawing(file: str, shown: Sequence[Comparison], rows: pd.DataFrame, score: Score) -> Drawing:
+def _drawing(file: str, page: Page, shown: Sequence[Comparison], rows: pd.DataFrame, score: Score) -> Drawing:
     every = pd.concat([rows[of_problem(rows, each.problem)] for each in shown], ignore_index=True)
     mine = every[every["difference"].notna()].reset_index(drop=True)
     pairs = span(mine["n_pairs"]) if len(mine) else "n = 0"
     return Drawing(
-        name=file,
+        name=file + page.suffix,
+        page=[page],
         figure=panels(
             [(each.problem, every[of_problem(every, each.problem)]) for each in shown], score, _against(every)
         ),

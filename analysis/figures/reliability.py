@@ -38,9 +38,10 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         f"{what} {intervals(comparison, rows, column)}"
         for what, column in (("bins of equal width:", "ece"), ("of equal mass:", "ece_mass"))
     )
-    for suffix, panels in pages(comparison):
+    for page, panels in pages(comparison):
         yield Drawing(
-            name=subject.name("reliability") + suffix,
+            name=subject.name("reliability") + page.suffix,
+            page=[page],
             figure=_figure(comparison, panels, data, rows),
             data=data,
             caption=(

@@ -35,9 +35,10 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     if same:
         attacks.remove("pgd")
     examples = int(rows["examples"].max())
-    for suffix, panels in pages(comparison, ROWS_A_PAGE):
+    for page, panels in pages(comparison, ROWS_A_PAGE):
         yield Drawing(
-            name=subject.name("robustness_curves") + suffix,
+            name=subject.name("robustness_curves") + page.suffix,
+            page=[page],
             figure=_figure(comparison, panels, attacks, data),
             data=data,
             caption=(

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures.parts.bands import band_line, means, of_contender
+from analysis.figures.parts.even_pages import columns
 from analysis.figures.parts.matrix import ROWS_A_PAGE, matrix
 from analysis.figures.parts.panels import band_handle, pages
 from analysis.figures.parts.save import Drawing
@@ -23,7 +24,7 @@ from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.notation.number_text import number
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.tables.store_tables import digest
-from analysis.text.caption_phrases import band, counts, layer_pages, name, notes, of, reference, seeds
+from analysis.text.caption_phrases import band, counts, name, notes, of, reference, seeds
 
 ALIKE = 0.05
 """The difference to the baseline's, in shares of the layer's largest value, that no eye would see."""
@@ -45,10 +46,11 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     apart, alike = _apart(comparison, data)
     operators = f" {_OPERATORS}" if data["operator"].notna().any() else ""
     same = f" Not drawn, as within {ALIKE:.0%} of the baseline: {', '.join(alike)}." if alike else ""
-    for suffix, panels in pages(comparison, ROWS_A_PAGE, apart):
-        for more, layers in layer_pages(rows["layer"]):
+    for page, panels in pages(comparison, ROWS_A_PAGE, apart):
+        for part, layers in columns(rows["layer"]):
             yield Drawing(
-                name=subject.name("spectra") + suffix + more,
+                name=subject.name("spectra") + page.suffix + part.suffix,
+                page=[page, part],
                 figure=_figure(comparison, panels, layers, data),
                 data=data,
                 caption=(

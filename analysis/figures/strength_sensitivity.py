@@ -67,11 +67,12 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     if not panels:
         raise CannotDrawError("no regularizer has a finished report run yet")
     several = len(panels) > len({panel.regularizer for panel in panels})
-    for suffix, shown in pages(comparison, panels=panels):
-        page = [panel for panel in panels if panel in shown]
+    for page, found in pages(comparison, panels=panels):
+        shown = [panel for panel in panels if panel in found]
         yield Drawing(
-            name=subject.name("strength_sensitivity") + suffix,
-            figure=_figure(comparison, page, data, score),
+            name=subject.name("strength_sensitivity") + page.suffix,
+            page=[page],
+            figure=_figure(comparison, shown, data, score),
             data=data,
             caption=(
                 f"{of(comparison)}: {score.what} by strength, means over {_seeds(rows)} seeds with 95% "
@@ -83,7 +84,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 f"that with 95% hold for all strengths of a regularizer. Rule: {rows['rule'].iloc[0]}."
             ),
             alt=(
-                f"{len(page)} small panels, one for each regularizer and number, with {score.what} by "
+                f"{len(shown)} small panels, one for each regularizer and number, with {score.what} by "
                 f"strength and the score with {reference(comparison)} as a grey line; means over "
                 f"{_seeds(rows)} seeds. {_said(data, panels)}."
             ),

@@ -11,6 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from analysis.figures.parts import style
 from analysis.figures.parts.bands import of_contender
+from analysis.figures.parts.even_pages import columns
 from analysis.figures.parts.matrix import ROWS_A_PAGE, matrix
 from analysis.figures.parts.panels import pages
 from analysis.figures.parts.save import Drawing
@@ -20,7 +21,7 @@ from analysis.notation import methods
 from analysis.notation.number_text import number
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.tables.store_tables import digest
-from analysis.text.caption_phrases import counts, layer_pages, name, of, reference, seeds
+from analysis.text.caption_phrases import counts, name, of, reference, seeds
 
 
 def draw(subject: Subject) -> Iterator[Drawing]:
@@ -32,10 +33,11 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     zeros, shown = _zeros(comparison, data), seeds(comparison, MOST_RUNS)
     if max(counts(comparison).values()) > MOST_RUNS:
         shown += f": of each technique the first {MOST_RUNS} by seed"
-    for suffix, panels in pages(comparison, ROWS_A_PAGE):
-        for more, layers in layer_pages(data["layer"]):
+    for page, panels in pages(comparison, ROWS_A_PAGE):
+        for part, layers in columns(data["layer"]):
             yield Drawing(
-                name=subject.name("weight_distributions") + suffix + more,
+                name=subject.name("weight_distributions") + page.suffix + part.suffix,
+                page=[page, part],
                 figure=_figure(comparison, panels, layers, data),
                 data=data,
                 caption=(

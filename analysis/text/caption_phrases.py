@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -109,13 +109,6 @@ def counts(comparison: Comparison, rows: pd.DataFrame | None = None) -> dict[str
     return {
         name(each): int(found.get((each.regularizer, each.strength), 0)) for each in comparison.contenders
     }
-
-
-def layer_pages(layers: pd.Series, size: int = 6) -> Iterator[tuple[str, list[str]]]:
-    """The layers that a page shows side by side, in their order, and what tells its name from others'."""
-    names = list(dict.fromkeys(layers))
-    for page, start in enumerate(range(0, len(names), size), 1):
-        yield f"-layers-{page}" if len(names) > size else "", names[start : start + size]
 
 
 def band(comparison: Comparison, rows: pd.DataFrame | None = None, over: str = "seeds") -> str:

@@ -47,10 +47,11 @@ class Maps:
 
     def draw(self, subject: Subject) -> Iterator[Drawing]:
         """One page for every fifteen contenders, all with the same colours for the same numbers."""
-        for suffix, contenders in self.shown.pages():
+        for page, contenders in self.shown.pages():
             rows = [*contenders, *([RANDOM] if RANDOM in self.maps else [])]
             yield Drawing(
-                name=f"{subject.name(self.name)}{suffix}",
+                name=f"{subject.name(self.name)}{page.suffix}",
+                page=[page],
                 figure=self._figure(rows).figure,
                 data=self._data(),
                 caption=self.caption,

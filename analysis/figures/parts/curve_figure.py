@@ -55,10 +55,11 @@ class CurveFigure:
             )
         plot = self.plot(comparison)
         what = f"{of(comparison)}: {self.what} by epoch{self._basis(comparison)}"
-        for suffix, panels in pages(comparison):
+        for page, panels in pages(comparison):
             figure = self._figure(comparison, panels, plot)
             yield Drawing(
-                name=f"{subject.name(self.name)}{suffix}",
+                name=f"{subject.name(self.name)}{page.suffix}",
+                page=[page],
                 figure=figure,
                 data=plot.data,
                 caption=f"{what}. {notes(comparison, comparison.metrics)}{plot.note}{_stopped(plot.data)}",

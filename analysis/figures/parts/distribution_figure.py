@@ -40,9 +40,10 @@ class DistributionFigure:
             raise CannotDrawError("no predictions of these runs were kept")
         data, rows, separation = found.shares[self.column], found.runs, f"auroc_{self.column}"
         said = intervals(comparison, rows, separation)
-        for suffix, panels in pages(comparison):
+        for page, panels in pages(comparison):
             yield Drawing(
-                name=subject.name(self.name) + suffix,
+                name=subject.name(self.name) + page.suffix,
+                page=[page],
                 figure=self._figure(comparison, panels, data),
                 data=data,
                 caption=(

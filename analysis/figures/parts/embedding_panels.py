@@ -83,10 +83,11 @@ def drawings(
     purities = {contender: purity(points, found.labels) for contender, points in found.points.items()}
     listed = "; ".join(f"{name(c)} {value:.2f}" for c, value in purities.items())
     layer = "" if subject.layer == PENULTIMATE else f"-{subject.layer}"
-    for suffix, contenders in found.shown.pages():
+    for page, contenders in found.shown.pages():
         titles = {c: f"{label(c)}\n{extra[c]}purity {purities[c]:.2f}" for c in contenders}
         yield Drawing(
-            name=f"{subject.name(figure)}{layer}-{dimensions}d{suffix}",
+            name=f"{subject.name(figure)}{layer}-{dimensions}d{page.suffix}",
+            page=[page],
             figure=_figure(found, places, titles, same_axes=same_axes),
             data=_data(found, places, purities),
             caption=(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from analysis.figures.parts import style
-from analysis.figures.parts.even_pages import even_pages
+from analysis.figures.parts.even_pages import Page, even_pages
 from analysis.notation import methods
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.text.caption_phrases import name
@@ -29,8 +29,8 @@ _TITLE_LINES, _LINE_HEIGHT = 3, 8 * 1.35 / 72  # for which a row has the room; i
 
 def pages(
     comparison: Comparison, size: int | None = None, panels: Sequence[Contender] = ()
-) -> Iterator[tuple[str, list[Contender]]]:
-    """The panels of each page, with what tells its file name from the other pages'; by default all.
+) -> Iterator[tuple[Page, list[Contender]]]:
+    """The panels of each page; by default all.
 
     At most `size`; by default as many as fit with what `title` says above them.
     """

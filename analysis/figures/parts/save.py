@@ -22,6 +22,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
+from analysis.figures.parts.even_pages import Page
 from analysis.figures.parts.small_png import PIXELS_PER_INCH, write_small
 from analysis.figures.parts.style import paper
 from analysis.tables.store_tables import write_csv
@@ -41,7 +42,7 @@ class Drawing:
 
     `summary` is one plain sentence for a terminal, `alt` the text for those who cannot see the
     figure, `band` what a shaded band is, `n` the number of seeds by method, `inputs` the digest of
-    the rows it was drawn from (`analysis.tables.store_tables.digest`).
+    the rows it was drawn from (`analysis.tables.store_tables.digest`), `page` which of several it is.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Drawing:
     band: str
     n: Mapping[str, int]
     inputs: str
+    page: Sequence[Page] = ()
 
 
 def save(drawing: Drawing, folder: Path, *, svg: bool = False, page: bool = False) -> Path:
@@ -72,8 +74,9 @@ def save(drawing: Drawing, folder: Path, *, svg: bool = False, page: bool = Fals
             write_whole(pdf.with_suffix(".svg"), partial(_svg, drawing.figure))
     missing = _missing_glyphs(caught)
     write_csv(folder / f"{drawing.name}.csv", drawing.data)
+    caption = [drawing.caption.rstrip(), *(each.words for each in drawing.page), missing]
     description = {
-        "caption": f"{drawing.caption} {missing}".rstrip(),
+        "caption": " ".join(filter(None, caption)),
         "alt": drawing.alt,
         "summary": f"{drawing.summary} {missing}".rstrip(),
         "band": drawing.band,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.figures.parts.even_pages import even_pages
+from analysis.figures.parts.even_pages import Page, even_pages
 from analysis.figures.parts.style import broken, plain
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.networks.trained_network import Trained, described, load
@@ -82,8 +82,8 @@ class Shown:
     def subject(self) -> str:
         return of(self.comparison)
 
-    def pages(self) -> Iterator[tuple[str, list[Contender]]]:
-        """The contenders of each page, with what tells its file name from the other pages'."""
+    def pages(self) -> Iterator[tuple[Page, list[Contender]]]:
+        """The contenders of each page."""
         return even_pages(list(self.networks), MOST_CONTENDERS)
 
 

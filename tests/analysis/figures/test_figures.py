@@ -28,7 +28,7 @@ from analysis.tables.store_tables import Tables
 from analysis.text.results_table import results_table
 from analysis.text.results_text import to_latex
 from regularize.errors import UserError
-from regularize.store import Store
+from regularize.store import Store, read_json
 from tests.analysis.figures.pdf import streams
 
 MakeStore = Callable[..., Store]
@@ -209,6 +209,8 @@ def test_many_contenders_take_several_pages_on_one_axis(make_store: MakeStore) -
     assert (len(one.figure.axes), len(two.figure.axes)) == (9, 8)
     assert one.figure.get_figwidth() == TWO_COLUMNS
     assert one.figure.axes[0].get_ylim() == two.figure.axes[0].get_ylim()
+    captions = [read_json(save(each, store.figures).with_suffix(".json"))["caption"] for each in (one, two)]
+    assert [caption[-12:] for caption in captions] == ["Page 1 of 2.", "Page 2 of 2."]
 
 
 def test_baseline_is_in_every_panel_and_titles_say_what_is_unusual(store: Store) -> None:
