@@ -55,7 +55,8 @@ def test_x_takes_the_selection_out_of_the_queue_and_r_brings_it_back(
         source = Apart(local_source(trial.store))
         async with watching(source, (120, 40), notifications=True) as (app, pilot):
             await come_to(app, pilot, none="queued", l2="queued")
-            assert "BeginTime" in text(app)
+            # Slurm has a reason when its scheduler has looked at the jobs, a while after they were taken.
+            await until(pilot, lambda: "BeginTime" in text(app), PATIENCE)
             await pilot.press("enter", "enter", "j", "enter")
             await until(pilot, lambda: "PENDING, BeginTime" in text(app), PATIENCE)
             assert "expected start" in text(app)
