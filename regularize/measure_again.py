@@ -23,6 +23,7 @@ from regularize.results import Measured, Row, measured_columns, now, write_measu
 from regularize.stopwatch import Stopwatch
 from regularize.store import RESULTS, DamagedFileError, PackPaths, PackStatus, read_table, write_table
 from regularize.trainer import Trainer
+from regularize.trainer_state import load_trained
 
 
 def measure_pack(
@@ -48,7 +49,7 @@ def measure_pack(
 
     def begin() -> Trainer:
         made = Trainer(runs, paths, ranks, data_root)
-        made.load_trained(_weights(paths, [run.run_id for run in runs], ranks.device), before.data)
+        load_trained(made, _weights(paths, [run.run_id for run in runs], ranks.device), before.data)
         return made
 
     trainer = begun_alike(ranks, runs, begin)

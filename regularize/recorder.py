@@ -24,6 +24,7 @@ from regularize.snapshots import Snapshots
 from regularize.stopwatch import Stopwatch, Workwatch
 from regularize.store import PackStatus
 from regularize.trainer import Trainer
+from regularize.trainer_state import restore, state_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -186,7 +187,7 @@ class Recorder:
     def _save(self) -> None:
         began = time.monotonic()
         state: dict[str, Any] = {
-            "trainer": self.trainer.state(),
+            "trainer": state_of(self.trainer),
             "evaluation": self.curves.evaluation.text,
             "rows": self.curves.rows,
             "measured_step": self.curves.measured_step,
@@ -208,7 +209,7 @@ class Recorder:
         return float(ranks.sum(torch.tensor(self.work.read(), dtype=torch.float64, device=ranks.device)))
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.trainer.restore(state["trainer"])
+        restore(self.trainer, state["trainer"])
         if begun := state.get("evaluation"):  # not in checkpoints of earlier versions
             self._measure_by(Evaluation.from_json(json.loads(begun)))
         self.curves.rows, self.curves.measured_step = state["rows"], state["measured_step"]

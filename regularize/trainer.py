@@ -1,4 +1,4 @@
-"""A pack in training: its state, and the step that moves it on."""
+"""A pack in training: what it is made of, and the step that moves it on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,11 +20,10 @@ from regularize.distributed import Ranks
 from regularize.draws import Draws, named
 from regularize.ended import Ended
 from regularize.epoch_rates import EpochRates
-from regularize.errors import UserError
 from regularize.evaluated_weights import EvaluatedWeights
 from regularize.fused.wanted import wanting
 from regularize.objective import BoundTerm, Objective, Take, bind
-from regularize.pack_network import check_jacobians, check_ranks, check_weights, network_of, with_twins
+from regularize.pack_network import check_jacobians, check_ranks, check_weights, network_of
 from regularize.precision import DTYPES, half, set_products
 from regularize.regularizers.hooks import StepEnd
 from regularize.rng import generator
@@ -44,7 +42,7 @@ LOOK = 32
 
 
 class Trainer:
-    """R runs in training: the state that a checkpoint holds, and the step that moves it on."""
+    """R runs in training: what a step needs, and the step. What a checkpoint has of it: `trainer_state`."""
 
     def __init__(
         self, runs: Sequence[RunConfig], paths: PackPaths, ranks: Ranks, data_root: Path | None
@@ -109,9 +107,9 @@ class Trainer:
         self.objective_sum = torch.zeros(len(beside), dtype=torch.float64, device=ranks.device)
         self._penalties = any(term.hooks.penalty or term.hooks.proximal for term in self.terms)
         self.effects = effects.Effects(len(beside), names, ranks.device)
-        self.graphs = self._no_graphs_yet()
+        self.graphs = self.no_graphs_yet()
 
-    def _no_graphs_yet(self) -> StepGraphs | None:
+    def no_graphs_yet(self) -> StepGraphs | None:
         """Of steps that can be noted down; their tensors are those of now."""
         if self._note is None or self._eager:
             return None
@@ -179,70 +177,6 @@ class Trainer:
             # To compare them is to wait for the device.
             if self.ranks.device.type != "cpu" or not torch.equal(buffer, value):
                 buffer.copy_(value)
-
-    def state(self) -> dict[str, Any]:
-        """All that changes from step to step; all ranks ask together."""
-        return {
-            "step": self.step,
-            "data": self.data,
-            "codes": list(self.codes),
-            "kernels": list(self.kernels),
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "diverged_step": self.ended.diverged,
-            "stopped_step": self.ended.stopped,
-            "kept": self.evaluated.kept,
-            "memories": [term.given.memory for term in self.terms],
-            "penalty_ratios": self.effects.largest,
-            "objective_sums": self.ranks.gather(self.objective_sum),
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """The inverse of `state`, wherever its tensors are.
-
-        Raises:
-            UserError: it was begun on other data.
-        """
-        # But for the optimizer's: it puts on the device what it has there, and counts its steps on the host.
-        state = {
-            key: value if key == "optimizer" else self.ranks.moved(value) for key, value in state.items()
-        }
-        self._check_data(state.get("data", ""))
-        self.codes = tuple(dict.fromkeys([*state.get("codes", ()), *self.codes]))
-        self.kernels = tuple(dict.fromkeys([*state.get("kernels", ()), *self.kernels]))
-        if len(self.runs) == 1 and models.packable(self.runs[0].model):
-            state = with_twins(state, len(self.seeds))
-        self.step = state["step"]
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.ended.load(state["diverged_step"], state.get("stopped_step"))
-        self.evaluated.kept = state.get("kept", {})
-        for term, memory in zip(self.terms, state.get("memories", ()), strict=False):
-            term.given.memory.update(memory)
-        self.effects.largest = state.get("penalty_ratios", self.effects.largest)  # earlier versions had none
-        sums = state["objective_sums"]
-        same = len(sums) == self.ranks.world
-        self.objective_sum = sums[self.ranks.rank].clone() if same else sums.mean(0)
-        self.graphs = self._no_graphs_yet()
-
-    def load_trained(self, weights: dict[str, Tensor], data: str) -> None:
-        """Take the networks that a training on `data` has left, to measure them.
-
-        Raises:
-            UserError: it was on other data.
-        """
-        self._check_data(data)
-        alone = len(self.runs) == 1 and models.packable(self.runs[0].model)
-        self.model.load_state_dict(with_twins(weights, len(self.seeds)) if alone else weights)
-        self.step = self.timeline.steps
-        self.evaluated.trained_already = True
-
-    def _check_data(self, before: str) -> None:
-        if before and before != self.data:
-            raise UserError(
-                f"{self.runs[0].data.name} is not what this pack was begun on: its content is {self.data}, "
-                f"was {before}; put the data back, or `regularize submit --data retrain`"
-            )
 
     def advance(self) -> None:
         """One optimizer step of all runs."""

@@ -18,6 +18,7 @@ from regularize.ended import Ended
 from regularize.regularizers import REGULARIZERS
 from regularize.store import PackPaths
 from regularize.trainer import Trainer
+from regularize.trainer_state import restore, state_of
 from tests.regularize import model_cases
 from tests.regularize.cases import pack
 from tests.regularize.fake_device import DEVICE, DeviceError, Watched
@@ -85,7 +86,7 @@ def test_nor_does_one_after_a_checkpoint(name):
     for _ in range(6):  # in the second epoch
         before.advance()
     trainer = on_device(runs)
-    trainer.restore(before.state())
+    restore(trainer, state_of(before))
     for number in range(2):
         with Watched(copies=number == 0):
             trainer.advance()

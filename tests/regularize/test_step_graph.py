@@ -21,6 +21,7 @@ from regularize.distributed import Ranks
 from regularize.errors import UserError
 from regularize.store import PackPaths
 from regularize.trainer import Trainer
+from regularize.trainer_state import restore, state_of
 from tests.regularize import model_cases, played_ops
 from tests.regularize.cases import pack
 from tests.regularize.technique_cases import TABLE, TOGETHER
@@ -114,7 +115,7 @@ def test_it_goes_on_from_a_checkpoint_with_the_same_bits(name, monkeypatch):
     rest = Trainer(runs, PackPaths(Path(os.devnull)), HERE, None)
     rest.start()
     rest.advance()
-    rest.restore(first.state())
+    restore(rest, state_of(first))
     while rest.step < whole.step:
         rest.advance()
     assert all(map(torch.equal, tensors_of(rest), tensors_of(whole)))
