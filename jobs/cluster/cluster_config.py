@@ -31,11 +31,18 @@ class FollowUp:
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
+    constraint: str | None = None
+    gres: str | None = None
     memory: int | None = None
     cpus: int = 1
     gpus: int = 0
     time: int | None = None
     sbatch: Mapping[str, str | int | bool] | None = None
+
+    @property
+    def gpus_asked(self) -> int:
+        """GPUs of its one node, however they are asked for."""
+        return self.gpus or _gpus(self.gres, self.sbatch)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,9 +139,9 @@ class Cluster:
     """Further options of sbatch, by name without dashes. Example: `sbatch: {mail-type: FAIL}`."""
     follow_up: FollowUp | None = FollowUp()
     """The small job after the arrays that submits what comes next. Its request follows the config's, without
-    GPUs, whole nodes and the like; `partition`, `account`, `qos`, `memory` (`none`: it asks for none),
-    `cpus`, `gpus`, `time` and `sbatch` are its own. `false`: there is none, `submit --wait` on the login node
-    does its work.
+    GPUs, constraint, whole nodes and the like; `partition`, `account`, `qos`, `constraint`, `gres`, `memory`
+    (`none`: it asks for none), `cpus`, `gpus`, `time` and `sbatch` are its own. `false`: there is none,
+    `submit --wait` on the login node does its work.
     Example: `follow_up: {partition: serial, memory: 4G}`."""
     notify: tuple[str, ...] = ()
     """A command that the follow-up runs at the end of the sweep and when runs have failed, with one line of
@@ -164,11 +171,7 @@ class Cluster:
         """GPUs that a task of a job sees: its own, or, asked for otherwise, those of its node."""
         if self.kind == "local" or self.gpus_per_task:
             return self.gpus or self.gpus_per_task
-        texts = [str(value) for key, value in (self.sbatch or {}).items() if key in _GPU_OPTIONS]
-        parts = [*(self.gres or "").split(","), *str((self.sbatch or {}).get("tres-per-task", "")).split(",")]
-        named = [part for part in parts if _GPU.fullmatch(part)]
-        shared = any(_SHARE_OF_GPU.fullmatch(part) for part in parts)
-        return max((_number(text) for text in (*texts, *named)), default=int(shared))
+        return _gpus(self.gres, self.sbatch)
 
     @property
     def usual_runs(self) -> int:
@@ -217,6 +220,16 @@ def from_json(values: Mapping[str, Any]) -> Cluster:
     python = values.get("python") or ()
     lists["python"] = (python,) if isinstance(python, str) else tuple(python)  # of earlier versions
     return checked(Cluster(**{**values, **paths, **lists}))
+
+
+def _gpus(gres: str | None, sbatch: Mapping[str, str | int | bool] | None) -> int:
+    """GPUs that a request asks for by generic resources, or by options of sbatch; of one shared, 1."""
+    options = sbatch or {}
+    texts = [str(value) for key, value in options.items() if key in _GPU_OPTIONS]
+    parts = [*(gres or "").split(","), *str(options.get("tres-per-task", "")).split(",")]
+    named = [part for part in parts if _GPU.fullmatch(part)]
+    shared = any(_SHARE_OF_GPU.fullmatch(part) for part in parts)
+    return max((_number(text) for text in (*texts, *named)), default=int(shared))
 
 
 def _number(text: str) -> int:

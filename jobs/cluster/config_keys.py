@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ KEYED = {
     "partition": "partition", "account": "account", "qos": "qos", "constraint": "constraint", "gres": "gres",
     "time": "time", "mem": "memory", "cpus-per-task": "cpus_per_task", "gpus-per-task": "gpus_per_task",
     "nodes": "nodes", "ntasks-per-node": "tasks_per_node", "signal": "signal_seconds",
+}  # fmt: skip
+# Of the follow-up, which is one task on one node; its other options are the toolkit's.
+KEYED_OF_FOLLOW_UP = {
+    "partition": "partition", "account": "account", "qos": "qos", "constraint": "constraint", "gres": "gres",
+    "time": "time", "mem": "memory", "cpus-per-task": "cpus", "gpus-per-task": "gpus",
 }  # fmt: skip
 ELSEWHERE = {
     name: f"{name} is not for a config, as jobs there would not be found again: set SLURM_CLUSTERS=NAME in "
@@ -179,14 +185,15 @@ def _lines(node: Node) -> tuple[str, ...]:
     return () if node.value in (None, ()) else tuple(item.text() for item in node.items())
 
 
-def _sbatch(node: Node) -> dict[str, str | int | bool]:
+def _sbatch(node: Node, keyed: Mapping[str, str] = KEYED) -> dict[str, str | int | bool]:
+    """Options of sbatch but for those `keyed`, which keys beside them set."""
     options: dict[str, str | int | bool] = {}
     for key, child in node.mapping().items():
-        if key in KEYED:
-            raise child.error(f"{key} has a key of its own: {KEYED[key]}")
+        if key in keyed:
+            raise child.error(f"{key} has a key of its own: {keyed[key]}")
         if key in ELSEWHERE:
             raise child.error(ELSEWHERE[key])
-        if key in OURS:
+        if key in OURS or key in KEYED:
             raise child.error(f"{key} is set by regularize itself")
         if not _OPTION.fullmatch(key):
             raise child.error(
@@ -240,18 +247,23 @@ def _follow_up(node: Node) -> FollowUp | None:
     if node.value is False:
         return None
     given = node.mapping(tuple(OF_FOLLOW_UP))
-    return FollowUp(**{key: OF_FOLLOW_UP[key](child) for key, child in given.items()})
+    found = FollowUp(**{key: OF_FOLLOW_UP[key](child) for key, child in given.items()})
+    if found.gpus and replace(found, gpus=0).gpus_asked:
+        raise given["gpus"].error("gpus asks for GPUs, and so do gres or sbatch: one of them is enough")
+    return found
 
 
 OF_FOLLOW_UP: dict[str, Callable[[Node], Any]] = {
     "partition": _optional(_words),
     "account": _optional(_word),
     "qos": _optional(_words),
+    "constraint": _optional(_word),
+    "gres": _optional(_word),
     "memory": _optional(_mebibytes_or_none),
     "cpus": _at_least(1),
     "gpus": _at_least(0),
     "time": minutes,
-    "sbatch": _optional(_sbatch),
+    "sbatch": _optional(lambda node: _sbatch(node, KEYED_OF_FOLLOW_UP)),
 }
 # A task's CPUs are its threads.
 FIELDS = {"cpus_per_task": "threads"}

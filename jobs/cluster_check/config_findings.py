@@ -149,7 +149,7 @@ def follow_up(cluster: Cluster, limits: Limits, code: int, said: str) -> Finding
     """What `sbatch --test-only` said of the job that goes on after the arrays."""
     found = request(code, said, "follow-up")
     if code:
-        asked = "`follow_up: {partition: …, qos: …, memory: …, cpus: …, gpus: …}` asks otherwise"
+        asked = "`follow_up: {partition: …, qos: …, constraint: …, memory: …, …}` asks otherwise"
         return failed("follow-up", said, f"{found.todo}; {asked}, `follow_up: false` does without it")
     why, todo = follow_up_below(cluster, limits.least)
     if why:

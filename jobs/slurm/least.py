@@ -31,7 +31,7 @@ def training_below(cluster: Cluster, least: Mapping[str, int]) -> str:
 def follow_up_below(cluster: Cluster, least: Mapping[str, int]) -> tuple[str, str]:
     """Why the follow-up would never start, and what to set; both empty where it asks for enough."""
     own = cluster.follow_up or FollowUp()
-    asks = {"cpu": own.cpus, "gres/gpu": own.gpus}
+    asks = {"cpu": own.cpus, "gres/gpu": own.gpus_asked}
     if not (why := _below(asks, least)):
         return "", ""
     more = ", ".join(f"{_KEYS[name]}: {least[name]}" for name in asks if asks[name] < least.get(name, 0))

@@ -66,9 +66,9 @@ def small(
 ) -> dict[str, Any]:
     """Of one small job, which starts when the jobs `after` have ended, however they ended.
 
-    It asks as the cluster config does, but for what is for training only, and for what `follow_up` says
-    otherwise. `begin` is when it may start at the earliest, in Slurm's words; `without` are nodes that are
-    not wanted where it goes to the partition of the config.
+    It asks as the cluster config does, but for what is for training only (its constraint is, too), and for
+    what `follow_up` says otherwise. `begin` is when it may start at the earliest, in Slurm's words; `without`
+    are nodes that are not wanted where it goes to the partition of the config.
     """
     own = cluster.follow_up or FollowUp()
     begins = {"begin": begin} if begin else {}
@@ -86,7 +86,8 @@ def small(
             qos=own.qos,
             dependency=f"afterany:{':'.join(after)}" if after else None,
             mem=f"{memory}M" if memory else None,
-            gres=f"gpu:{own.gpus}" if own.gpus else None,
+            constraint=own.constraint,
+            gres=",".join(filter(None, [f"gpu:{own.gpus}" if own.gpus else "", own.gres])) or None,
         ),
         "time": own.time or min(cluster.time, _SMALL_MINUTES),
         "nodes": 1,

@@ -38,3 +38,6 @@ def test_the_follow_up_is_held_against_what_it_asks_for_itself() -> None:
     own = Cluster(kind="slurm", qos="gpus", follow_up=FollowUp(qos="small", cpus=4, gpus=1))
     assert for_follow_up(own).qos == "small"
     assert follow_up_below(own, {"gres/gpu": 1, "cpu": 4}) == ("", "")
+    typed = Cluster(kind="slurm", follow_up=FollowUp(gres="gpu:a100:1"))
+    assert follow_up_below(typed, {"gres/gpu": 1}) == ("", "")
+    assert follow_up_below(typed, {"gres/gpu": 2})[0]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jobs.cluster.cluster_config import Cluster, FollowUp
+from jobs.cluster.load_config import load_cluster
 from jobs.slurm.sbatch_request import parameters, script, small
 
 FULL = Cluster(
@@ -94,15 +96,35 @@ def test_the_small_job_waits_for_the_arrays_and_asks_for_no_gpu(tmp_path: Path) 
         (Cluster(kind="slurm", memory=900, follow_up=FollowUp(memory=0)), {"mem": None}),
         (Cluster(kind="slurm", sbatch={"mem-per-cpu": "900M"}, follow_up=FollowUp(memory=0)),
          {"mem": None, "mem-per-cpu": None}),
-        (Cluster(kind="slurm", partition="gpu", qos="long", memory=900,
-                 follow_up=FollowUp(partition="serial", memory=4096, cpus=2, gpus=1, time=5,
-                                    sbatch={"constraint": "cpu"})),
-         {"partition": "serial", "qos": "long", "mem": "4096M", "cpus-per-task": "2", "gres": "gpu:1",
-          "time": "5", "constraint": "cpu"}),
+        (replace(FULL, follow_up=FollowUp(gpus=1, gres="tmpdir:1G")),
+         {"gres": "gpu:1,tmpdir:1G", "gpus-per-task": None, "constraint": None}),
     ],
 )  # fmt: skip
 def test_the_small_jobs_request_follows_the_configs_and_has_keys_of_its_own(
     tmp_path: Path, cluster: Cluster, expected: dict[str, str | None]
 ) -> None:
     options = _options(script("true", str(tmp_path), small(cluster, name="a", after=["13"])))
+    assert {key: options.get(key) for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("follow_up", "expected"),
+    [
+        ("{partition: serial, memory: 4G, cpus: 2, gpus: 1, time: 5, constraint: cpu}",
+         {"partition": "serial", "qos": "long", "mem": "4096M", "cpus-per-task": "2", "gres": "gpu:1",
+          "time": "5", "constraint": "cpu"}),
+        ("{constraint: cpu&big, gres: 'gpu:a100:1'}", {"constraint": "'cpu&big'", "gres": "gpu:a100:1"}),
+        ("{gres: 'tmpdir:1G', gpus: 2}", {"gres": "gpu:2,tmpdir:1G", "constraint": None}),
+        ("{sbatch: {gpus-per-node: 'a100:1'}}", {"gpus-per-node": "a100:1", "gres": None}),
+        ("{}", {"constraint": None, "gres": None, "partition": "gpu"}),
+    ],
+)  # fmt: skip
+def test_what_a_file_asks_for_it_reaches_sbatch(
+    tmp_path: Path, follow_up: str, expected: dict[str, str | None]
+) -> None:
+    path = tmp_path / "mine.yaml"
+    keys = "partition: gpu\nqos: long\nmemory: 900M\nconstraint: a100\ngres: gpu:1"
+    path.write_text(f"kind: slurm\n{keys}\nfollow_up: {follow_up}\n", encoding="utf-8")
+    asked = small(load_cluster(str(path)), name="a", after=["13"])
+    options = _options(script("true", str(tmp_path), asked))
     assert {key: options.get(key) for key in expected} == expected
