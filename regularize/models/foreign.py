@@ -30,10 +30,10 @@ comes from the run's seed, in evaluation, too.
 Batch normalisation works, but makes an example's logits in training depend on the rest of its
 batch: the Jacobian techniques are refused.
 
-Several ranks train the same network as one: batch normalisation is over the global batch (`over_ranks`),
-the module's own dropout and noise are those of the examples' places in it (`own_draws`), and a parameter
-without a gradient stays as it is. What is coupled to its batch otherwise cannot be trained so, which is found
-by trying it (`rank_probe`).
+Several ranks train the same network as one: batch normalisation, `SyncBatchNorm` included, is over the global
+batch (`over_ranks`), the own dropout and noise of the module are those of the examples' places in it
+(`own_draws`), and a parameter without a gradient stays as it is. What is coupled to its batch otherwise
+cannot be trained so, which is found by trying it (`rank_probe`).
 """
 
 from __future__ import annotations

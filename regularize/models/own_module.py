@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import is_lazy
 
 from regularize.errors import RAISED, UserError
@@ -33,7 +34,8 @@ _LIBRARIES = tuple(
 def made(name: str, seeds: Sequence[int], shape: tuple[int, ...], classes: int) -> list[nn.Module]:
     """What the function of that name returns for each seed, each a copy that nobody else has.
 
-    Torch's own random numbers are seeded meanwhile, and are afterwards as before.
+    Torch's own random numbers are seeded meanwhile, and are afterwards as before. `torch.nn.SyncBatchNorm`
+    is batch normalisation in the copies: that is over all ranks here (`over_ranks`), without a GPU, too.
 
     Raises:
         UserError: it cannot be imported, fails, or returns no module that can be copied.
@@ -55,7 +57,7 @@ def made(name: str, seeds: Sequence[int], shape: tuple[int, ...], classes: int) 
                 was = module.training
                 called(name, module.eval(), torch.zeros(2, *shape))
                 module.train(was)
-            found.append(_copied(name, module))
+            found.append(_over_all_ranks(name, _copied(name, module)))
     first = _described(found[0])
     for seed, module in zip(seeds, found, strict=True):
         if _described(module) != first:
@@ -116,6 +118,28 @@ def _copied(name: str, module: nn.Module) -> nn.Module:
             f"model {name} cannot be copied, as every run needs one of its own: "
             f"{type(error).__name__}: {' '.join(str(error).split())}"
         ) from error
+
+
+class BatchNorm(_BatchNorm):
+    """Of inputs of any number of axes, as `torch.nn.SyncBatchNorm` has it."""
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.ndim < 2:
+            raise ValueError(f"expected at least 2D input (got {input.ndim}D input)")
+
+
+def _over_all_ranks(name: str, module: nn.Module) -> nn.Module:
+    """Without torch's own normalisation over ranks, which refuses CPUs; all that layers have stays theirs."""
+    for path, layer in module.named_modules():
+        if type(layer) is nn.SyncBatchNorm:
+            layer.__class__ = BatchNorm  # a layer in its place would lack hooks, and ties to other places
+        elif isinstance(layer, nn.SyncBatchNorm):
+            raise UserError(
+                f"model {name} has a kind of torch.nn.SyncBatchNorm of its own (layer {path!r}, "
+                f"{type(layer).__name__}), which only GPUs can train on several ranks: make it one of "
+                "torch.nn.BatchNorm2d, which is over all ranks here"
+            )
+    return module
 
 
 def _with_graph(module: nn.Module) -> list[Tensor]:

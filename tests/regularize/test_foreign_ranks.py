@@ -22,6 +22,7 @@ FOLDER = Path(__file__).parent / "own_modules"
 PLAIN = Case(weak=(), strong=())
 CASES: dict[str, tuple[Case, str, dict[str, Any]]] = {
     "none": (PLAIN, "batch_norm", {}),
+    "sync": (PLAIN, "sync_batch_norm", {}),
     "few": (replace(PLAIN, per_class=2), "batch_norm", {"batch_size": 3}),  # an epoch ends with two examples
     "one": (replace(PLAIN, per_class=1), "each_alone", {"batch_size": 3}),  # and with one
     "cumulative": (PLAIN, "cumulative", {"momentum": 0.9}),
@@ -96,6 +97,21 @@ def one_rank(tmp_path_factory):
     return train
 
 
+@pytest.mark.parametrize("shape", [(2,), (1, 28, 28)])
+def test_torchs_normalisation_over_ranks_is_batch_normalisation_of_the_same_parameters(shape):
+    names = ("sync_batch_norm", "batch_norm")
+    ours, theirs = (models.build(HERE + name, [0], shape=shape, classes=4) for name in names)
+    assert ours.mixing_layers == theirs.mixing_layers
+    left, right = ours.state_dict(), theirs.state_dict()
+    assert left.keys() == right.keys()
+    assert all(torch.equal(left[key], right[key]) for key in left)
+
+
+def test_a_kind_of_it_that_is_the_modules_own_is_refused_before_anything_trains():
+    with pytest.raises(UserError, match=r"SyncBatchNorm of its own \(layer 'norm', OwnSync\)"):
+        models.build(HERE + "own_sync", [0], shape=(2,), classes=4)
+
+
 def test_what_is_never_used_stays_and_what_is_used_at_times_moves(one_rank):
     for name in ("none", "adamw"):
         start = models.build(HERE + "batch_norm", [0], shape=(2,), classes=4).state_dict()
@@ -109,6 +125,7 @@ def test_what_is_never_used_stays_and_what_is_used_at_times_moves(one_rank):
     ("model", "why"),
     [
         ("batch_norm", ""),
+        ("sync_batch_norm", ""),
         ("each_alone", ""),
         ("sequences", ""),
         ("centred", "an example's logits depend on the others of its batch"),

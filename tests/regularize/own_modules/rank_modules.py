@@ -176,6 +176,19 @@ def batch_norm(shape: tuple[int, ...], classes: int) -> nn.Module:
     return Points(shape, classes, nn.BatchNorm1d)
 
 
+def sync_batch_norm(shape: tuple[int, ...], classes: int) -> nn.Module:
+    """Torch's own normalisation over ranks, which takes GPUs alone."""
+    return nn.SyncBatchNorm.convert_sync_batchnorm(batch_norm(shape, classes))
+
+
+class OwnSync(nn.SyncBatchNorm):
+    """Somebody's own kind of it."""
+
+
+def own_sync(shape: tuple[int, ...], classes: int) -> nn.Module:
+    return Points(shape, classes, OwnSync)
+
+
 def cumulative(shape: tuple[int, ...], classes: int) -> nn.Module:
     """Statistics that are means over all steps; without scale and shift."""
     return Points(shape, classes, lambda width: nn.BatchNorm1d(width, momentum=None, affine=False))
