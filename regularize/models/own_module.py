@@ -132,7 +132,8 @@ def _over_all_ranks(name: str, module: nn.Module) -> nn.Module:
     """Without torch's own normalisation over ranks, which refuses CPUs; all that layers have stays theirs."""
     for path, layer in module.named_modules():
         if type(layer) is nn.SyncBatchNorm:
-            layer.__class__ = BatchNorm  # a layer in its place would lack hooks, and ties to other places
+            # A layer in its place would lack its hooks, and the other places that it stands in.
+            layer.__class__ = BatchNorm  # type: ignore[assignment]
         elif isinstance(layer, nn.SyncBatchNorm):
             raise UserError(
                 f"model {name} has a kind of torch.nn.SyncBatchNorm of its own (layer {path!r}, "
