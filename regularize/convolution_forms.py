@@ -6,7 +6,6 @@ On a CPU grouped ones with channels last are the fastest; on GPUs it is tried (`
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -16,10 +15,8 @@ from torch import Tensor
 from torch.func import vmap
 
 from regularize import run_by_run
+from regularize.convolution_setting import SETTING, named
 from regularize.errors import UserError, one_of
-
-SETTING = "REGULARIZE_CONVOLUTIONS"
-"""Environment variable: `auto`, or one of `FORMS` for all devices."""
 
 Convolve = Callable[[Tensor, Tensor, int, int], Tensor]
 """Images [B, R·in, H, W], weights [R, out, in, k, k], padding and stride to [B, R·out, H', W']."""
@@ -75,7 +72,7 @@ def asked() -> ConvolutionForm | None:
     Raises:
         UserError: there is no such form.
     """
-    setting = os.environ.get(SETTING) or "auto"
+    setting = named()
     if setting != "auto" and setting not in FORMS:
         raise UserError(f"{SETTING} is {setting!r}; {one_of(setting, ('auto', *FORMS))}")
     return FORMS.get(setting)

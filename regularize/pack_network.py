@@ -13,9 +13,9 @@ from regularize import convolution_forms, form_trial, fused, models
 from regularize.batches import Batches
 from regularize.config import RunConfig
 from regularize.errors import UserError
+from regularize.kernel_path import why_torch
 from regularize.models.network import Network
 from regularize.objective import BoundTerm
-from regularize.regularizers import implementation
 
 BY_VMAP = ", side by side by torch.func.vmap"
 
@@ -28,8 +28,7 @@ def network_of(
     model = models.build(config.model, seeds, shape=batches.shape, classes=classes)
     model = model.to(device, batches.dtype).eval()
     form = _form(model, config, batches, classes, device)
-    twice = any(implementation(term.technique).differentiates_weights for term in config.terms)
-    path = _fuse(model, config.training.precision, device, twice) if form is None else form
+    path = _fuse(model, config, batches.shape[0], device) if form is None else form
     return model, path if len(runs) == 1 or models.packable(config.model) else path + BY_VMAP
 
 
@@ -67,19 +66,18 @@ def with_twins(state: Any, count: int) -> Any:
     return [with_twins(value, count) for value in state] if isinstance(state, list) else state
 
 
-def _fuse(model: Network, precision: str, device: torch.device, twice: bool) -> str:
-    """Let the model's stages be computed by compiled kernels where they can be; the path's name.
-
-    These are differentiated once, not `twice`.
-    """
+def _fuse(model: Network, config: RunConfig, channels: int, device: torch.device) -> str:
+    """Let the model's stages be computed by compiled kernels where they can be; the path's name."""
+    precision = config.training.precision
     _check_precision(precision, device)
-    if (precision, device.type) != ("float32", "cpu"):
+    if device.type != "cpu":
         return f"torch: {precision} on {device.type}"
-    if twice:
-        return "torch: a technique differentiates by the weights"
+    if why := why_torch(config, channels):
+        return f"torch: {why}"
     path = fused.chosen()
-    if path.kernels and not model.fuse(path.kernels):
-        return "torch: no fused stages for this model"
+    if path.kernels:
+        fits = model.fuse(path.kernels)
+        assert fits, config.model
     return path.name
 
 

@@ -23,6 +23,7 @@ def plan(args: Namespace) -> int:
     from jobs.local import gpus
     from jobs.local.size_trials import tried_more
     from jobs.planning.bound_ranks import with_ranks
+    from jobs.planning.kernel_paths import kernel_paths
     from jobs.planning.last_choice import last_choice
     from jobs.planning.open_questions import open_questions
     from jobs.planning.own_models import side_by_side
@@ -33,8 +34,6 @@ def plan(args: Namespace) -> int:
     from jobs.status.plan_and_status_text import plan_view
     from jobs.store.pack_status import read_packs
     from jobs.submission.runs_in_hand import without
-    from regularize import fused
-    from regularize.models import LENETS
 
     cluster = load_cluster(args.cluster, args.max_tasks)
     for wish in cluster.wished:
@@ -63,8 +62,7 @@ def plan(args: Namespace) -> int:
         made = make()
     changed = [change.said for change in changed_in(sweep, store, packs, root, facts)]
     here = cluster.kind == "local" and not cluster.gpus
-    lenets = any(run.config.model.partition(" ")[0] in LENETS for run in made.runs)
-    kernels = fused.expected() if here and lenets else None
+    kernels = kernel_paths(made.runs, facts) if here else None
     left_open = [*open_questions(sweep, facts, cluster), *of_ranks]
     if cluster.kind == "local":
         left_open += gpus.notes(cluster, os.environ)

@@ -14,6 +14,7 @@ from itertools import pairwise
 from regularize import models
 from regularize.config import RunConfig, Term
 from regularize.data.source import Facts
+from regularize.kernel_path import why_torch
 from regularize.models.variant import Variant
 
 PROCESS = 700e6
@@ -24,7 +25,6 @@ MEASURED_AT_ONCE = 128  # examples, by `regularize.evaluation.examined`
 _SLACK = 1.1  # of the allocator's blocks over what is in them
 _LENET_STAGES = ((6, 28, 14), (16, 10, 5))
 """Filters, and sides before and after pooling, of images of 28×28 or 32×32."""
-_FUSED = ("lenet5", "lenet_prime")  # whose stages keep what comes after pooling alone, in float32 on CPUs
 _PLAIN = 2.0  # times what a pass leaves: it, and its gradient
 # What techniques add to that: passes kept for a second derivative, copies of a batch.
 _PASSES = {
@@ -53,7 +53,7 @@ def run_bytes(config: RunConfig, facts: Facts, *, gpu: bool = False) -> float:
     copies = _COPIES[config.training.optimizer] + config.evaluation.snapshots
     copies += sum(_FURTHER.get(term.technique, 0.0) for term in config.terms)
     passes = _PLAIN + sum(_passes(term, facts.classes) for term in config.terms)
-    fused = not gpu and config.training.precision == "float32" and config.model in _FUSED
+    fused = not gpu and not why_torch(config, facts.channels)
     batch = max(config.training.batch_size, MEASURED_AT_ONCE)
     step = _SLACK * number * batch * passes * activations(config.model, facts, fused=fused)
     examples = facts.test + facts.parts(config.data.validation)[1]
@@ -76,7 +76,10 @@ def parameters(model: str, facts: Facts) -> int:
 
 
 def activations(model: str, facts: Facts, *, fused: bool = False) -> float:
-    """Numbers that one example leaves in a pass: inputs, and what layers give before and after they act."""
+    """Numbers that one example leaves in a pass: inputs, and what layers give before and after they act.
+
+    Fused stages keep what comes after pooling alone.
+    """
     if residual := _residual(model):
         blocks = (int(residual.name.removeprefix("resnet")) - 2) // 6
         stages = [(2 * blocks + 1, 16), (2 * blocks, 32), (2 * blocks, 64)]  # convolutions, with filters

@@ -11,9 +11,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-IMAGE_CHANNELS = (1, 3)
-"""Of the images that a first stage takes."""
-
 CHANNELS = {1: 6, 3: 6, 6: 16}
 """Of the inputs of a stage → of its outputs; the last is LeNet's second stage."""
 

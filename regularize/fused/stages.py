@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from regularize.fused.kernels import IMAGE_CHANNELS, Activation, Kernels, Passed
+from regularize.fused.kernels import Activation, Kernels, Passed
+from regularize.fused.reach import IMAGE_CHANNELS
 from regularize.fused.wanted import WANTED
 from regularize.layers import Layer, Link, RunConv2d
 

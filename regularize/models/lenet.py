@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from regularize.convolution_forms import ConvolutionForm
-from regularize.fused.kernels import IMAGE_CHANNELS, Activation, Kernels
+from regularize.fused.kernels import Activation, Kernels
 from regularize.fused.linear import fused_linear
+from regularize.fused.reach import reaches
 from regularize.fused.stages import fused_stage
 from regularize.layers import (
     Layer,
@@ -49,24 +50,18 @@ class Form:
     pool_first: bool = True
     """For maximum pooling and a monotone activation the order does not matter, and pooling first
     leaves the activation a quarter of the numbers."""
-    fused: Activation | None = None
-    """The activation, where kernels have maximum pooling with it."""
 
 
 FORMS: dict[str, Form] = {
     # The form in use today: ReLU, maximum pooling, torch's own initialisation.
-    "lenet5": Form(
-        activation=relu, pool=max_pool, bound=default_bound, zero_bias=False, fused=Activation.RELU
-    ),
+    "lenet5": Form(activation=relu, pool=max_pool, bound=default_bound, zero_bias=False),
     # LeCun et al. 1998: scaled tanh, average pooling, ±2.4/fan_in. Their connection table of C3,
     # trainable subsampling and radial-basis output are not part of it.
     "lenet5_tanh": Form(
         activation=scaled_tanh, pool=average_pool, bound=lecun_bound, zero_bias=True, pool_first=False
     ),
     # LeNet' of Hoffman, Roberts, Yaida 2019: tanh, maximum pooling, Glorot initialisation.
-    "lenet_prime": Form(
-        activation=tanh, pool=max_pool, bound=glorot_bound, zero_bias=True, fused=Activation.TANH
-    ),
+    "lenet_prime": Form(activation=tanh, pool=max_pool, bound=glorot_bound, zero_bias=True),
 }
 
 
@@ -84,7 +79,9 @@ class LeNet(Chain):
     def __init__(self, runs: int, *, variant: Variant, channels: int, side: int, classes: int) -> None:
         super().__init__()
         assert side in (28, 32), side
-        self.runs, self.form, self.usual = runs, FORMS[variant.name], variant.width == 1
+        self.runs, self.form = runs, FORMS[variant.name]
+        fused = variant.row.fused if reaches(variant.width, channels) else ""
+        self.fused = Activation[fused.upper()] if fused else None
         filters1, filters2, units1, units2 = map(variant.scaled, (6, 16, 120, 84))
         self.kernels: Kernels | None = None
         self.conv1 = RunConv2d(runs, channels, filters1, 5, padding=(32 - side) // 2)
@@ -94,7 +91,7 @@ class LeNet(Chain):
         self.fc3 = RunLinear(runs, units2, classes)
 
     def fuse(self, kernels: Kernels) -> bool:
-        if not self.usual or self.form.fused is None or self.conv1.weight.shape[2] not in IMAGE_CHANNELS:
+        if self.fused is None:
             return False
         self.kernels = kernels
         return True
@@ -117,9 +114,9 @@ class LeNet(Chain):
         """Images [R, B, C, H, W] to [R, B, 400]."""
         convolutions = {"conv1": self.conv1, "conv2": self.conv2}
         shown = sees_channels(hidden)
-        if kernels and self.form.fused:
+        if kernels and self.fused:
             for name, conv in convolutions.items():
-                yield fused_stage(kernels, conv, self.form.fused)
+                yield fused_stage(kernels, conv, self.fused)
                 if shown:
                     yield linear(partial(_shown_fused, hidden, name))
             return

@@ -42,11 +42,13 @@ class Model:
     activation: str = ""
     work: float = 1.0
     """Of a step, times that of LeNet-5 on as many pixels, before anything was measured."""
+    fused: str = ""
+    """The activation of its stages where `regularize.fused` has such, behind maximum pools: relu or tanh."""
     parameters: int = 62_000
     """About so many, where `hidden` does not tell; LeNet-5 has 61,706 for 28×28 pixels."""
 
 
-def _lenet(label: str) -> Model:
+def _lenet(label: str, *, fused: str = "") -> Model:
     return Model(
         label,
         "lenet",
@@ -55,6 +57,7 @@ def _lenet(label: str) -> Model:
         hidden_layers=("fc1", "fc2"),
         image_layers=("conv1", "conv2"),
         settings=("width",),
+        fused=fused,
     )
 
 
@@ -75,9 +78,9 @@ def _resnet(depth: int, work: float, parameters: int) -> Model:
 _OF_MLP = ("hidden", "activation", "std", "width")
 
 MODELS: dict[str, Model] = {
-    "lenet5": _lenet("LeNet-5"),
+    "lenet5": _lenet("LeNet-5", fused="relu"),
     "lenet5_tanh": _lenet("LeNet-5, tanh form of 1998"),
-    "lenet_prime": _lenet("LeNet′ of Hoffman et al."),
+    "lenet_prime": _lenet("LeNet′ of Hoffman et al.", fused="tanh"),
     "resnet8": _resnet(8, 9, 75_000),
     "resnet20": _resnet(20, 23, 270_000),
     "mlp": Model("MLP 256–128", "mlp", settings=_OF_MLP, hidden=(256, 128), activation="relu"),

@@ -16,7 +16,7 @@ from unittest import mock
 
 import torch
 
-from regularize import convolution_forms, step_graph
+from regularize import convolution_forms, convolution_setting, step_graph
 from regularize.data.data_config import DataConfig
 from regularize.distributed import Ranks
 from regularize.pack_rates import best_size, rates
@@ -36,7 +36,7 @@ TECHNIQUES: dict[str, dict[str, dict[str, float]]] = {
 LIMITS = {"dropout": 1.1, "input noise": 1.2, "Jacobian": 2.5}
 """The most that a step may take, in plain packed ones."""
 WAYS = {"as they come": {step_graph.SETTING: "off"}} | {
-    f"convolutions {form}": {convolution_forms.SETTING: form} for form in convolution_forms.FORMS
+    f"convolutions {form}": {convolution_setting.SETTING: form} for form in convolution_forms.FORMS
 }
 """Further ways of a plain packed step, and the environment that asks for them."""
 WARM = step_graph.WARM + 2

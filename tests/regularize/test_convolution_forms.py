@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from regularize import convolution_forms, form_trial, models, remembered
+from regularize import convolution_forms, convolution_setting, form_trial, models, remembered
 from regularize.convolution_forms import FORMS
 from regularize.distributed import Ranks
 from regularize.errors import UserError
@@ -53,7 +53,7 @@ def test_packed_is_alone_in_each_form_and_the_record_says_which(form, monkeypatc
     runs = pack("none", steps=2, precision="float64")
     plain = trainer(runs)
     assert "convolutions" not in plain.kernels[0], "a CPU's own way is as ever"
-    monkeypatch.setenv(convolution_forms.SETTING, form)
+    monkeypatch.setenv(convolution_setting.SETTING, form)
     packed, alone = trainer(runs), trainer(runs[1:2])
     assert packed.kernels == alone.kernels == (f"torch: float64 on cpu, convolutions {form}",)
     for whole, one, usual in zip(packed.parameters, alone.parameters, plain.parameters, strict=True):
@@ -62,10 +62,10 @@ def test_packed_is_alone_in_each_form_and_the_record_says_which(form, monkeypatc
 
 
 def test_what_is_no_form_is_refused_and_what_has_none_trains_as_ever(monkeypatch):
-    monkeypatch.setenv(convolution_forms.SETTING, "product")
+    monkeypatch.setenv(convolution_setting.SETTING, "product")
     with pytest.raises(UserError, match=r"REGULARIZE_CONVOLUTIONS is 'product'.*did you mean 'products'"):
         convolution_forms.asked()
-    monkeypatch.setenv(convolution_forms.SETTING, "products")
+    monkeypatch.setenv(convolution_setting.SETTING, "products")
     assert trainer(pack("none", steps=2, model="mlp")).kernels == ("torch: no fused stages for this model",)
 
 

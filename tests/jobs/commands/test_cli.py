@@ -18,6 +18,7 @@ from jobs.commands.parser import parser
 from jobs.store.runs_table import write_runs
 from jobs.sweep.run_grid import tune_runs
 from jobs.sweep.sweep_file import load_sweep
+from regularize import fused
 from regularize.store import Store
 from tests.analysis.conftest import Sweep as Synthetic
 from tests.analysis.conftest import build_store
@@ -179,6 +180,23 @@ def test_plan_says_so_where_measuring_takes_longer_than_training(capsys: pytest.
     assert main(["plan", "sweep.yaml", "--set", "evaluation={robustness: {pgd_steps: 500}}"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if words in line]
     assert re.match(r"(5[1-9]|[6-9]\d)% ", line)
+
+
+def test_plan_says_what_computes_each_of_the_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*changed: str) -> str:
+        assert main(["plan", "sweep.yaml", "--json", *(f"--set={each}" for each in changed)]) == 0
+        return str(json.loads(capsys.readouterr().out)["kernels"])
+
+    usual = said()
+    assert usual == fused.expected()
+    assert said("model=lenet5_tanh") == "torch: no fused stages for this model"
+    assert said("training.precision=float64") == "torch: float64 on cpu"
+    assert said("model=mlp") == "None"
+    both = {f"{usual} (6 runs)", "torch: no fused stages for this model (6 runs)"}
+    assert set(said("model=[lenet5, lenet5_tanh]").split("; ")) == both
+    assert set(said("model={lenet5: {width: [1, 9]}}").split("; ")) == both
+    assert main(["plan", "sweep.yaml"]) == 0
+    assert f"LeNet's stages: {usual}\n" in capsys.readouterr().out
 
 
 def test_plan_gives_json_of_the_store_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,11 @@
+"""For which LeNets there are fused stages. Free of torch."""
+
+from __future__ import annotations
+
+IMAGE_CHANNELS = (1, 3)
+"""Of the images that a first stage takes."""
+
+
+def reaches(width: float, channels: int) -> bool:
+    """Whether there are stages for a LeNet of this width, on images of so many channels."""
+    return width == 1 and channels in IMAGE_CHANNELS
