@@ -103,9 +103,9 @@ def submit(args: Namespace) -> int:
         whole = run(submission)
         if getattr(args, "wait", False) and cluster.kind == "slurm":
             from jobs.status.wait_for_jobs import wait
-            from jobs.submission.submit_to_slurm import go_on_by_hand
+            from jobs.submission.submit_to_slurm import end_by_hand, go_on_by_hand
 
-            whole = wait(submission, go_on_by_hand)
+            whole = wait(submission, go_on_by_hand, end_by_hand)
     except KeyboardInterrupt:
         _say_how_to_continue(args)
         raise

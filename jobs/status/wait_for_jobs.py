@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from jobs.planning.prepare_submission import Submission
 from jobs.status.overview import Overview, read_overview
@@ -13,12 +13,15 @@ from jobs.support.hangup import interrupted_by_hangup
 
 REFRESH_SECONDS = 30.0
 
+End = Callable[[Submission, int, int, Mapping[str, int]], None]
 
-def wait(submission: Submission, again: Callable[[Submission], bool] = lambda _: False) -> bool:
+
+def wait(submission: Submission, again: Callable[[Submission], bool], end: End) -> bool:
     """Wait until nothing goes on; whether all runs are done then.
 
     Where nothing goes on by itself although something is left, `again` may hand it over, and says whether
-    it has.
+    it has. `end` is called where nothing is left but what waits for a person: with how many runs are done,
+    of how many, and those left out by their reasons.
 
     Raises:
         KeyboardInterrupt: it was to end, or nobody is there any more; the jobs go on.
@@ -29,6 +32,9 @@ def wait(submission: Submission, again: Callable[[Submission], bool] = lambda _:
             found = _last(submission)
             while found.halted and again(submission):
                 found = _last(submission)
+            done, runs = _done(found), found.runs.total()
+            if not found.halted and done + sum(found.left_out.values()) >= runs:
+                end(submission, done, runs, found.left_out)
     except KeyboardInterrupt:
         console.print("the jobs go on; `regularize cancel` ends them", highlight=False)
         raise
@@ -52,6 +58,8 @@ def _last(submission: Submission) -> Overview:
 
 
 def _finished(found: Overview) -> bool:
-    counts = found.runs
-    done = counts["done"] + counts["diverged"] == counts.total()
-    return done and not found.halted and not found.to_measure
+    return _done(found) == found.runs.total() and not found.halted and not found.to_measure
+
+
+def _done(found: Overview) -> int:
+    return found.runs["done"] + found.runs["diverged"]

@@ -1,8 +1,12 @@
-"""Whether a sweep on Slurm goes on by itself; if not, which command continues it. Pure."""
+"""Whether a sweep on Slurm goes on by itself; if not, which command continues it.
+
+Pure, but for the last line of the log of a follow-up that has died.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,8 +15,10 @@ from jobs.store.journal import Journal
 from jobs.store.planned_runs import Row
 from jobs.submission.job_outcomes import CANCELLED, ENDED, GRACE_MINUTES, Sight
 from jobs.support.readable_numbers import plural
+from regularize.opened import read_end
 
 CONTINUES = "`regularize submit` continues"
+_END_OF_LOG, _LONGEST_LINE = 4096, 500  # bytes, characters
 _DIED = ENDED - {"COMPLETED", CANCELLED}
 
 
@@ -89,7 +95,19 @@ def _dead_follow_up(sight: Sight, logs: Path) -> str:
     state = last.endings[0].state if last.endings else sight.gone.get((last.token, 0), "")
     if state not in _DIED:
         return ""
-    return f"job {last.job_id}, which was to see to that, ended as {state} ({logs}/{last.job_id}_0_log.out)"
+    log = logs / f"{last.job_id}_0_log.out"
+    words = _last_line(log)
+    return f"job {last.job_id}, which was to see to that, ended as {state} ({log})" + (
+        f": {words}" if words else ""
+    )
+
+
+def _last_line(log: Path) -> str:
+    """What a job said last, as far as it says so in a line of usual length; empty where it said nothing."""
+    with suppress(OSError):
+        lines = [line.strip() for line in read_end(log, _END_OF_LOG).splitlines()]
+        return next((line[:_LONGEST_LINE] for line in reversed(lines) if line), "")
+    return ""
 
 
 def left_out_line(reason: str, runs: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.tables.collect import collect
-from jobs.planning.prepare_submission import as_before
+from jobs.planning.prepare_submission import Submission, as_before
 from jobs.planning.sweep_data import prepare_data
 from jobs.planning.sweep_inputs import changed_in, refuse
 from jobs.slurm.client import Slurm
@@ -17,10 +17,11 @@ from jobs.store.submit_lock import LockedError, submit_lock
 from jobs.store.submitted_settings import Saved
 from jobs.submission.hand_to_slurm import ToSlurm
 from jobs.submission.handed_report import report
-from jobs.submission.messages import notify
-from jobs.submission.submit_ready import NoRoomError, submit_ready
+from jobs.submission.messages import notify, notify_stopped
+from jobs.submission.submit_ready import NoRoomError, Turn, submit_ready
 from jobs.support.terminal import Terminal
 from jobs.worker.slurm_task import INTERRUPTED
+from regularize.errors import UserError
 from regularize.own_code import EVERYTHING, trust
 from regularize.store import Store
 
@@ -37,7 +38,15 @@ class FollowUp:
     def __call__(self) -> None:
         # Submitted by this user, who may have grown the sweep since. What its jobs import is named to them.
         trust([EVERYTHING])
-        if not go_on(self.folder):
+        try:
+            whole = go_on(self.folder)
+        except Exception as error:  # nobody else would say that the sweep stands still
+            notify_stopped(Store(self.folder), error, print)
+            if not isinstance(error, UserError):
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(1)
+        if not whole:
             sys.exit(INTERRUPTED)
 
 
@@ -65,7 +74,12 @@ def go_on(folder: Path) -> bool:
         console.print(f"{error}; trying again later")
         return False
     report(submission, turn)
-    if not turn.at_work:
-        collect(store)
-    notify(submission, turn, console.print)
+    conclude(submission, turn)
     return turn.followed or not turn.at_work
+
+
+def conclude(submission: Submission, turn: Turn) -> None:
+    """What follows on a turn that nobody looks at: the tables once nothing is at work, and a message."""
+    if not turn.at_work:
+        collect(submission.store)
+    notify(submission, turn, submission.console.print)

@@ -32,6 +32,8 @@ def report(submission: Submission, turn: Turn) -> None:
     elif turn.at_work:
         why = turn.unfollowed or "Slurm leaves no place for a job that goes on by itself"
         told = f"{why}: what comes next needs `regularize submit` again, or `--wait`, which does so"
+        if submission.cluster.notify:
+            told += "; `notify` is run by `--wait` alone"
         console.print(told, style="yellow", markup=False, soft_wrap=True)
     elif not turn.left_out:
         print(closing(plan, bool(turn.jobs), submission.store))

@@ -1,37 +1,67 @@
-"""What a person who is not looking is told by the follow-up: failures, once, and the end."""
+"""What a person who is not looking is told, each kind of news once: failures, the end, that it stands still.
+
+By the follow-up, or by `submit --wait` where none does its work.
+"""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from jobs.planning.prepare_submission import Submission
+from jobs.store import submitted_settings
 from jobs.store.journal import append, read_journal
+from jobs.submission.continuation import CONTINUES
 from jobs.submission.submit_ready import Turn
 from jobs.support.readable_numbers import plural
 from jobs.support.told import tell
+from regularize.errors import UserError
+from regularize.store import Store
 
-FAILURE, END = "failure", "end"
-
-
-def news(turn: Turn, sweep: str, told: frozenset[str]) -> tuple[str, str] | None:
-    """What is worth a message after a turn, and its kind; each kind once until someone submits again."""
-    left = ", ".join(f"{plural(runs, 'run')} left out: {reason}" for reason, runs in turn.left_out.items())
-    if not turn.at_work and not turn.silence:
-        done = f"{len(turn.plan.done):,} of {plural(len(turn.plan.runs), 'run')} done"
-        text = ", ".join(filter(None, [f"{sweep} is over: {done}", left]))
-        return None if END in told else (END, text)
-    return (FAILURE, f"{sweep}: {left}") if left and FAILURE not in told else None
+FAILURE, END, STOPPED = "failure", "end", "stopped"
 
 
 def notify(submission: Submission, turn: Turn, say: Callable[[str], None]) -> None:
-    """Run the cluster config's command if there is news; that it failed is said in the log, no more."""
-    words, journal = submission.cluster.notify, submission.store.journal
-    if not words or not (found := news(turn, submission.sweep.name, read_journal(journal).told)):
+    """Tell of what a turn has led to, if that is worth a message."""
+    plan = turn.plan
+    if not turn.at_work and not turn.silence:
+        notify_over(submission, len(plan.done), len(plan.runs), turn.left_out, say)
+    elif turn.left_out:
+        text = f"{submission.sweep.name}: {_left(turn.left_out)}"
+        _tell_once(submission.store, submission.cluster.notify, FAILURE, text, say)
+
+
+def notify_over(
+    submission: Submission, done: int, runs: int, left_out: Mapping[str, int], say: Callable[[str], None]
+) -> None:
+    """Tell of the end; `left_out` is how many runs are not handed over, by the reason."""
+    over = f"{submission.sweep.name} is over: {done:,} of {plural(runs, 'run')} done"
+    text = ", ".join(filter(None, [over, _left(left_out)]))
+    _tell_once(submission.store, submission.cluster.notify, END, text, say)
+
+
+def notify_stopped(store: Store, why: Exception, say: Callable[[str], None]) -> None:
+    """Tell that nothing goes on by itself, as far as the store still says who is to be told."""
+    with suppress(UserError):
+        words = submitted_settings.load(store).cluster.notify
+        reason = str(why) if isinstance(why, UserError) else f"{type(why).__name__}: {why}"
+        line = "; ".join(reason.splitlines())
+        _tell_once(store, words, STOPPED, f"{store.folder.name} is stopped: {line}; {CONTINUES}", say)
+
+
+def _left(left_out: Mapping[str, int]) -> str:
+    return ", ".join(f"{plural(runs, 'run')} left out: {reason}" for reason, runs in left_out.items())
+
+
+def _tell_once(store: Store, words: Sequence[str], kind: str, text: str, say: Callable[[str], None]) -> None:
+    """Run the cluster config's command unless somebody has heard of this kind of news since submitting; that
+    it failed is said in the log, no more.
+    """
+    if not words or kind in read_journal(store.journal).told:
         return
-    kind, text = found
     try:
         tell(words, text)
     except (OSError, subprocess.SubprocessError) as error:
         say(f"warning: notify: {error}")
-    append(journal, "told", kind=kind)
+    append(store.journal, "told", kind=kind)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from analysis.tables.collect import collect
 from jobs.planning.open_questions import too_few_seeds
 from jobs.planning.prepare_submission import Submission
 from jobs.planning.sweep_data import prepare_data
@@ -9,8 +12,9 @@ from jobs.slurm.client import Slurm
 from jobs.store import submitted_settings
 from jobs.store.journal import append
 from jobs.store.submit_lock import submit_lock
-from jobs.submission.follow_up_job import way_to_slurm
+from jobs.submission.follow_up_job import conclude, way_to_slurm
 from jobs.submission.handed_report import report
+from jobs.submission.messages import notify_over
 from jobs.submission.submit_ready import Turn, submit_ready
 
 
@@ -24,12 +28,22 @@ def submit_by_hand(submission: Submission, *, everything: bool = True) -> bool:
             submitted.
     """
     turn = _turn(submission, everything=everything)
+    if not turn.at_work:
+        collect(submission.store)
     return not turn.left_out
 
 
 def go_on_by_hand(submission: Submission) -> bool:
     """What a follow-up does, where none can; whether something was handed over."""
-    return bool(_turn(submission, everything=False).jobs)
+    turn = _turn(submission, everything=False)
+    conclude(submission, turn)
+    return bool(turn.jobs)
+
+
+def end_by_hand(submission: Submission, done: int, runs: int, left_out: Mapping[str, int]) -> None:
+    """What a follow-up does at the end, where none has: `done` of the `runs`, `left_out` by their reasons."""
+    collect(submission.store)
+    notify_over(submission, done, runs, left_out, submission.console.print)
 
 
 def _turn(submission: Submission, *, everything: bool) -> Turn:

@@ -38,11 +38,16 @@ def follow_up(trial: Trial) -> str:
     )
 
 
-def test_waiting_ends_when_both_phases_are_done(slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
-    hook = tmp_path / "hook"
-    hook.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {tmp_path}/heard\n', encoding="utf-8")
+def hearing(folder: Path) -> str:
+    """A command that writes its arguments into `heard` of a folder, one a line."""
+    hook = folder / "hook"
+    hook.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {folder}/heard\n', encoding="utf-8")
     hook.chmod(0o755)
-    trial = Trial(tmp_path, data_root, SWEEP, notify=[str(hook), "$(touch pwned)"])
+    return str(hook)
+
+
+def test_waiting_ends_when_both_phases_are_done(slurm: TestCluster, tmp_path: Path, data_root: Path) -> None:
+    trial = Trial(tmp_path, data_root, SWEEP, notify=[hearing(tmp_path), "$(touch pwned)"])
     said = trial.submit("--wait")
     assert (said.code, slurm.queued()) == (0, [])
     heard = (tmp_path / "heard").read_text(encoding="utf-8").splitlines()
@@ -167,18 +172,24 @@ def test_a_follow_up_that_loses_its_node_is_brought_back(
 def test_a_follow_up_that_dies_is_named_with_what_continues(
     slurm: TestCluster, tmp_path: Path, data_root: Path, python: list[str]
 ) -> None:
-    trial = Trial(tmp_path, data_root, SWEEP, sbatch={"hold": True}, python=python)
+    hook = hearing(tmp_path)
+    trial = Trial(tmp_path, data_root, SWEEP, sbatch={"hold": True}, python=python, notify=[hook])
     assert trial.submit().code == 0
     job_id = follow_up(trial)
-    saved = trial.store.submission.read_text(encoding="utf-8")
-    trial.store.submission.write_text("{", encoding="utf-8")
+    trial.store.sweep.write_text(f"{SWEEP}\n# changed", encoding="utf-8")
     slurm.run("scontrol", "release", *{name.partition("_")[0] for name in slurm.queued()})
     slurm.wait_until_idle()
-    trial.store.submission.write_text(saved, encoding="utf-8")
     wait_for("the account of its end", lambda: "FAILED" in slurm.run("sacct", "-Xnj", job_id, "-o", "State"))
     said = " ".join(trial.regularize("status").out.split())
+    log = trial.store.logs / f"{job_id}_0_log.out"
     assert f"nothing goes on by itself: job {job_id}, which was to see to that, ended as FAILED" in said
+    why = f"{trial.store.sweep} is damaged (it is not what was submitted last)"
+    assert f"error: {why}" in said
     assert "`regularize submit` continues" in said
+    assert "Traceback" not in log.read_text(encoding="utf-8")
+    (heard,) = (tmp_path / "heard").read_text(encoding="utf-8").splitlines()
+    assert heard.startswith(f"small is stopped: {why}")
+    assert heard.endswith("; `regularize submit` continues")
     trial = Trial(tmp_path, data_root, SWEEP, python=python)
     assert trial.submit("--wait").code == 0
     assert trial.states() == {"done": TUNE + REPORT}
@@ -188,9 +199,14 @@ def test_without_a_follow_up_waiting_does_its_work(
     slurm: TestCluster, tmp_path: Path, data_root: Path
 ) -> None:
     """At a site whose sbatch exports nothing unless it is asked to, too."""
-    trial = Trial(tmp_path, data_root, SWEEP, follow_up=False, sbatch={"export": "NONE"})
+    keys = {"follow_up": False, "sbatch": {"export": "NONE"}, "notify": [hearing(tmp_path)]}
+    trial = Trial(tmp_path, data_root, SWEEP, **keys)
     said = trial.submit("--wait")
     assert (said.code, slurm.queued()) == (0, []), said.err
     assert "`follow_up: false`: what comes next needs `regularize submit` again, or `--wait`" in said.err
+    assert "`notify` is run by `--wait` alone" in said.err
+    heard = (tmp_path / "heard").read_text(encoding="utf-8").splitlines()
+    assert heard == [f"small is over: {TUNE + REPORT} of {TUNE + REPORT} runs done"]
+    assert {"metrics", "results", "selection"} <= {path.stem for path in trial.store.tables.iterdir()}
     assert said.err.splitlines()[-1] == DONE
     assert all(handed.elements for handed in read_journal(trial.store.journal).handed)

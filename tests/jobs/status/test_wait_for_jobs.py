@@ -44,13 +44,17 @@ def wait_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wait:
         console=Console(file=screen, width=200),
     )
 
-    def run(*seen: Overview, again: Sequence[bool] = ()) -> tuple[bool, str]:
+    def run(
+        *seen: Overview, again: Sequence[bool] = (), ends: Sequence[tuple[object, ...]] = ()
+    ) -> tuple[bool, str]:
         left: Iterator[Overview] = iter(seen)
         monkeypatch.setattr("jobs.status.wait_for_jobs.read_overview", lambda *_, **__: next(left))
         monkeypatch.setattr("jobs.status.wait_for_jobs.REFRESH_SECONDS", 0.0)
         tried = iter((*again, False))
-        whole = wait(submission, lambda _: next(tried))
+        ended: list[tuple[object, ...]] = []
+        whole = wait(submission, lambda _: next(tried), lambda _, *said: ended.append(said))
         assert list(left) == []
+        assert ended == list(ends)
         return whole, screen.getvalue()
 
     return run
@@ -59,7 +63,7 @@ def wait_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wait:
 @pytest.mark.parametrize("busy", [{"queue": [JOB]}, {"follow_up": JOB}, {"answered": False}])
 def test_it_waits_for_jobs_for_the_follow_up_and_for_an_answer(wait_for: Wait, busy: dict[str, Any]) -> None:
     waiting = overview({"queued": 2}, **busy)
-    assert wait_for(waiting, waiting, overview({"done": 1, "diverged": 1})) == (
+    assert wait_for(waiting, waiting, overview({"done": 1, "diverged": 1}), ends=[(2, 2, {})]) == (
         True,
         "2 of 2 runs done, 1 diverged\n",
     )
@@ -69,6 +73,7 @@ def test_what_failed_last_is_shown_with_what_can_be_done(wait_for: Wait) -> None
     whole, said = wait_for(
         overview({"queued": 2}, queue=[JOB]),
         overview({"done": 1, "failed": 1}, failures=[FAILURE], left_out={"failed": 1}),
+        ends=[(1, 2, {"failed": 1})],
     )
     assert not whole
     assert said.splitlines() == [
@@ -95,5 +100,9 @@ def test_ending_the_waiting_leaves_the_jobs(wait_for: Wait, monkeypatch: pytest.
 def test_where_no_job_can_go_on_it_hands_over_what_comes_next(wait_for: Wait) -> None:
     halted = overview({"planned": 2}, halted="nothing goes on by itself")
     done = overview({"done": 2})
-    assert wait_for(halted, overview({"queued": 2}, queue=[JOB]), done, again=[True])[0]
+    assert wait_for(halted, overview({"queued": 2}, queue=[JOB]), done, again=[True], ends=[(2, 2, {})])[0]
     assert not wait_for(halted)[0], "unless nothing is handed over"
+
+
+def test_what_nobody_has_a_word_of_is_not_the_end(wait_for: Wait) -> None:
+    assert not wait_for(overview({"done": 1, "unknown": 1}))[0]

@@ -77,6 +77,25 @@ def test_a_follow_up_that_died_is_named_with_its_log(state: str) -> None:
     assert said(ARRAY, settled, done="xy", asked=5) == ""
 
 
+def test_a_follow_up_that_died_is_named_with_what_it_said_last(tmp_path: Path) -> None:
+    sight = Sight(
+        journal=Journal(handed=(ARRAY, FOLLOW_UP)),
+        live={},
+        gone={("a", 0): "COMPLETED", ("f", 0): "FAILED"},
+    )
+    log = tmp_path / "14_0_log.out"
+    for text, last in (
+        (f"a\nerror: no\n\n{'':9}\n", ": error: no"),
+        ("", ""),
+        ("x" * 9999, f": {'x' * 500}"),
+    ):
+        log.write_text(text, encoding="utf-8")
+        assert f"ended as FAILED ({log}){last}; `regularize" in halted([], sight, (), (), tmp_path)
+    log.unlink()
+    log.symlink_to("/etc/hostname")
+    assert f"ended as FAILED ({log}); `regularize" in halted([], sight, (), (), tmp_path)
+
+
 def test_what_may_not_have_reached_slurm_is_found_out_by_submitting() -> None:
     assert "`regularize submit` finds out" in said(replace(ARRAY, job_id=None))
 

@@ -13,10 +13,12 @@ from rich.console import Console
 from jobs.cluster.cluster_config import Cluster
 from jobs.planning.plan import IN_HAND, Plan
 from jobs.planning.prepare_submission import Submission
+from jobs.store import submitted_settings
 from jobs.store.journal import append, read_journal
-from jobs.submission.messages import notify
+from jobs.submission.messages import notify, notify_stopped
 from jobs.submission.submit_ready import Turn
 from jobs.sweep.sweep_file import load_sweep
+from regularize.errors import UserError
 from regularize.store import Store
 from tests.jobs.sweeps import BASE
 
@@ -78,3 +80,24 @@ def test_a_command_that_fails_is_named_in_the_log(submission: Submission, tmp_pa
     (tmp_path / "hook").unlink()
     notify(submission, turn(at_work=False, held={}), said.append)
     assert said[0].startswith("warning: notify: ")
+
+
+def test_that_it_stands_still_is_told_once_by_what_the_store_remembers(
+    submission: Submission, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store, said = submission.store, list[str]()
+    for _ in range(2):
+        submitted_settings.save(store, submission.sweep, submission.saved)
+        notify_stopped(store, UserError("time is 20 minutes\nbut 5 are allowed"), said.append)
+    line = "time is 20 minutes; but 5 are allowed; `regularize submit` continues"
+    assert heard(tmp_path) == [f"{tmp_path.name} is stopped: {line}"]
+    append(store.journal, "asked")
+    notify_stopped(store, ZeroDivisionError("division by zero"), said.append)
+    assert heard(tmp_path)[1:] == [
+        f"{tmp_path.name} is stopped: ZeroDivisionError: division by zero; `regularize submit` continues"
+    ]
+    append(store.journal, "asked")
+    store.submission.write_text("{", encoding="utf-8")
+    notify_stopped(store, UserError("it is damaged"), said.append)
+    assert (len(heard(tmp_path)), said) == (2, [])
