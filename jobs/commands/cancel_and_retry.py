@@ -99,6 +99,8 @@ def retry(store: Store, wanted: Filter, console: Console, *, lost: bool = False)
         again |= {
             run_id for run_id, reason in left_out.items() if reason != "cancelled" or wanted != EVERYTHING
         }
+        # Attempts on bad nodes, which are forgotten, too, would count from now on.
+        again |= {run_id for run_id, state in states.items() if state == "lost"} - left_out.keys()
         runs = [row.run_id for row in matching(read_rows(store), wanted, states) if row.run_id in again]
         append(store.journal, "retried", runs=runs)
         store.stopped.unlink(missing_ok=True)

@@ -63,12 +63,12 @@ class Journal:
     """All lines together. `cancelled` runs are left out until a person asks for everything, or for them.
 
     `asked` is the last line that did. `retried` is for each run the last line that said to forget
-    its failures, and that line's time. `ended_by_us` are the elements (token, index) that were ended for
-    the sake of cancelled runs in them; their others go on. `damaged` are the lines of which nothing is known
-    and nobody has said so; `strays` the jobs of which a damaged line knew what they train. `deaths` are those
-    of this machine's workers since the last submission began. `unheard` are the elements of which Slurm has
-    had no word, and since when; `told` the kinds of news that a person had since the last of `asked` and
-    `retried`.
+    its failures, and that line's time; `forgiven` the last line that did so of any. `ended_by_us` are the
+    elements (token, index) that were ended for the sake of cancelled runs in them; their others go on.
+    `damaged` are the lines of which nothing is known and nobody has said so; `strays` the jobs of which a
+    damaged line knew what they train. `deaths` are those of this machine's workers since the last submission
+    began. `unheard` are the elements of which Slurm has had no word, and since when; `told` the kinds of news
+    that a person had since the last of `asked` and `retried`.
     """
 
     handed: tuple[Handed, ...] = ()
@@ -76,6 +76,7 @@ class Journal:
     cancelled: frozenset[str] = frozenset()
     ended_by_us: frozenset[tuple[str, int]] = frozenset()
     retried: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    forgiven: int = 0
     damaged: tuple[int, ...] = ()
     strays: tuple[str, ...] = ()
     deaths: tuple[Death, ...] = ()
@@ -204,7 +205,7 @@ def _after(journal: Journal, handed: dict[str, list[Handed]], event: Mapping[str
             again = dict.fromkeys(event["runs"], (line, str(event["time"])))
             cancelled = journal.cancelled.difference(again)
             retried = {**journal.retried, **again}
-            return replace(journal, cancelled=cancelled, retried=retried, told=frozenset())
+            return replace(journal, cancelled=cancelled, retried=retried, forgiven=line, told=frozenset())
         case "told":
             return replace(journal, told=journal.told | {str(event["kind"])})
         case "died":

@@ -144,12 +144,27 @@ class ToSlurm:
                 temporary.replace(path)
 
     def _submitted(self, handed: Handed, parallel: int | None) -> str:
+        """The job's id. Where Slurm refuses it without the bad nodes, it may go there again."""
+        if without := self.without:
+            try:
+                return self._asked(handed, parallel, without)
+            except RefusedError:
+                pass
+        job_id = self._asked(handed, parallel, ())
+        if without:
+            self.slurm.say(
+                f"job {job_id} may go to {', '.join(without)}, where attempts achieved nothing: Slurm "
+                "refuses a request that leaves it out"
+            )
+        return job_id
+
+    def _asked(self, handed: Handed, parallel: int | None, without: Sequence[str]) -> str:
         """The job's id, after as many attempts as it takes while Slurm does not answer."""
         cluster, slurm = self.saved.cluster, self.slurm
         tasks = interpreter.of_tasks(cluster, self.store.folder.parent, self.saved.data_root)
         python = tasks if handed.elements else interpreter.of_follow_up(cluster)
         executor = ParsableExecutor(folder=self.store.jobs, python=python)
-        asked = _parameters(cluster, handed, parallel, self.without, self.store)
+        asked = _parameters(cluster, handed, parallel, without, self.store)
         setup = [*asked.get("setup", ()), *lines(self.code)]
         executor.update_parameters(**{**asked, "setup": setup})
         waited, wait = 0.0, FIRST_WAIT

@@ -3,8 +3,8 @@
 Out of memory: again with twice as much, up to `max_memory`; out of time without a checkpoint: the same, up to
 `max_time`. A lost node, preemption, the time limit, a
 killed task, an end of which nothing is known: again, until `MOST_FRUITLESS` attempts in a row
-brought nothing on (those on nodes that are left out do not count). A Python error: not again, nor what was
-cancelled, until a person says so.
+brought nothing on (those do not count on nodes that are left out since). A Python error: not again, nor what
+was cancelled, until a person says so.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jobs.cluster.cluster_config import Cluster
+from jobs.slurm.node_names import expanded
 from jobs.store.handed import Ending, Handed
 from jobs.store.journal import Journal
 from jobs.store.pack_status import Packs
-from jobs.submission.bad_nodes import bad_nodes
+from jobs.submission.bad_nodes import Bad, bad_nodes
 from jobs.submission.job_outcomes import CANCELLED, OUT_OF_MEMORY
 
 MOST_FRUITLESS = 3
@@ -66,7 +67,7 @@ def _given_up(journal: Journal) -> dict[str, str]:
     last: dict[str, str] = {}
     bad = bad_nodes(journal)
     for handed, index, ending in endings(journal):
-        if ending.state != CANCELLED and not (ending.nodes in bad and not ending.progress):
+        if ending.state != CANCELLED and not _by_a_node(ending, handed, bad):
             for run_id in _counted(journal, ending, handed.runs(index)):
                 fruitless[run_id] = 0 if ending.progress else fruitless.get(run_id, 0) + 1
                 last[run_id] = ending.state
@@ -75,6 +76,15 @@ def _given_up(journal: Journal) -> dict[str, str]:
         for run_id, count in fruitless.items()
         if count >= MOST_FRUITLESS
     }
+
+
+def _by_a_node(ending: Ending, handed: Handed, bad: Mapping[str, Bad]) -> bool:
+    """Whether an attempt achieved nothing on a bad node to which it went before that was known.
+
+    Those that go there all the same, as Slurm has no other, count: they have to come to an end.
+    """
+    known = max((bad[node].known for node in expanded(ending.nodes) if node in bad), default=0)
+    return not ending.progress and handed.line < known
 
 
 def _memory(journal: Journal, cluster: Cluster) -> tuple[dict[str, int], dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,7 +15,7 @@ from jobs.support.readable_numbers import plural
 from regularize.config import pack_id
 from tests.cluster.processes import wait_for
 from tests.cluster.slurm import TestCluster
-from tests.cluster.trial import Trial
+from tests.cluster.trial import SMALL, Trial
 
 SWEEP = """\
 name: small
@@ -148,6 +149,44 @@ def test_a_node_that_swallows_jobs_is_left_out_of_the_next_request(
     assert "n1" not in {ending.nodes for ending in again.endings.values()}
     said = trial.regularize("status").out
     assert f"node n1 is left out of the next request: {TUNE} attempts there achieved nothing" in said
+
+
+@pytest.fixture
+def solo(slurm: TestCluster) -> Iterator[str]:
+    """A partition of one node."""
+    slurm.run("scontrol", "create", "PartitionName=solo", "Nodes=n1", "State=UP")
+    yield "solo"
+    slurm.run("scontrol", "delete", "PartitionName=solo")
+
+
+def test_the_only_node_of_a_partition_is_not_lost_by_mistakes(
+    slurm: TestCluster, tmp_path: Path, data_root: Path, python: list[str], solo: str
+) -> None:
+    """Slurm has no other: it is asked again, and a retry forgets it; also after something was done there."""
+    broken = tmp_path / "broken"
+    mistake = f"test ! -e {broken} || exit 1"
+    keys = {"partition": solo, "memory": "900M", "python": python, "follow_up": False}
+    again = "may go to n1, where attempts achieved nothing"
+
+    def submit(sweep: str, *, fails: bool) -> str:
+        (broken.touch if fails else broken.unlink)()
+        trial = Trial(tmp_path, data_root, sweep, **keys, setup=[mistake])
+        said = trial.submit()
+        slurm.wait_until_idle()
+        assert (said.code, trial.states().get("lost", 0)) == (0, int(fails)), said
+        return " ".join(said.err.split())
+
+    assert [again in submit(SMALL, fails=True) for _ in range(3)] == [False, False, True]
+    trial = Trial(tmp_path, data_root, SMALL, **keys)
+    broken.unlink()
+    said = trial.regularize("retry")
+    assert (said.code, again in " ".join(said.err.split())) == (0, False), said
+    slurm.wait_until_idle()
+    assert trial.states() == {"done": 1}
+
+    grown = SMALL.replace("seeds: 1", "seeds: 2")
+    assert [again in submit(grown, fails=fails) for fails in (True, True, False)] == [False, False, True]
+    assert trial.states() == {"done": 2}
 
 
 def test_a_follow_up_that_loses_its_node_is_brought_back(

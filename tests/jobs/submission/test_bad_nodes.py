@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,48 +17,88 @@ from jobs.submission.bad_nodes import bad_node_lines, bad_nodes
 from jobs.submission.retries import judge
 
 
-def journal(*ends: tuple[str, str, bool], retried: int = 0) -> Journal:
-    """Attempts at one run after the other, each on a node."""
+def journal(*ends: tuple[str, str, bool], retried: int = 0, at_once: bool = False) -> Journal:
+    """Attempts at one run after the other, each on a node, and handed over when the last one had ended.
+
+    Or all `at_once`.
+    """
     handed = tuple(
         Handed(
-            token=f"t{line}",
+            token=f"t{number}",
             name="",
+            line=0 if at_once else 2 * number,
             elements=(((("a",),),),),
-            endings={0: Ending(state, progress, line, node)},
+            endings={0: Ending(state, progress, 99 if at_once else 2 * number + 1, node)},
         )
-        for line, (node, state, progress) in enumerate(ends, 1)
+        for number, (node, state, progress) in enumerate(ends)
     )
-    return Journal(handed=handed, retried={"a": (retried, "")} if retried else {})
+    return Journal(handed=handed, retried={"a": (retried, "")} if retried else {}, forgiven=retried)
 
 
-HOLE = ("n1", "FAILED", False)
+HOLE, GOOD = ("n1", "FAILED", False), ("n1", "COMPLETED", True)
+OTHER, FAILS = ("n2", "COMPLETED", True), ("n2", "FAILED", False)
+PAIR, PAIR_FAILS = ("n[1-2]", "TIMEOUT", True), ("n[1-2]", "FAILED", False)
 
 
 @pytest.mark.parametrize(
     ("ends", "bad"),
     [
         ([HOLE], set()),
+        ([HOLE, OTHER], set()),
         ([HOLE, HOLE], {"n1"}),  # nobody has tried another
-        ([HOLE, HOLE, ("n2", "COMPLETED", True)], {"n1"}),
-        ([HOLE, HOLE, ("n1", "COMPLETED", True)], set()),
-        ([HOLE, HOLE, ("n2", "FAILED", False)], set()),  # it is not the nodes
-        ([HOLE, HOLE, ("n2", "FAILED", False), ("n3", "TIMEOUT", True)], {"n1"}),
-        ([("n1", "TIMEOUT", False)] * 3, set()),
-        ([("n1", "OUT_OF_MEMORY", False)] * 3, set()),
-        ([("n[1-2]", "FAILED", False)] * 3, set()),
+        ([HOLE, HOLE, OTHER], {"n1"}),
+        ([OTHER, HOLE, HOLE], {"n1"}),
+        ([HOLE, HOLE, GOOD], set()),
+        ([HOLE, HOLE, FAILS], set()),  # it is not the nodes
+        ([HOLE, HOLE, FAILS, ("n3", "TIMEOUT", True)], {"n1"}),
+        ([GOOD, HOLE, HOLE], {"n1"}),  # it was good once
+        ([GOOD, HOLE, HOLE, FAILS], {"n1"}),
+        ([GOOD, OTHER, HOLE, HOLE, FAILS, FAILS], set()),  # what fails everywhere since
+        ([GOOD, HOLE, HOLE, GOOD, HOLE], set()),
+        ([("n1", "TIMEOUT", False)] * 3 + [OTHER], set()),
+        ([("n1", "OUT_OF_MEMORY", False)] * 3 + [OTHER], set()),
+        ([PAIR_FAILS] * 3, {"n1", "n2"}),
+        ([PAIR_FAILS] * 3 + [("n3", "FAILED", False)], set()),
+        ([PAIR_FAILS] * 2 + [("n[3-4]", "COMPLETED", True)], {"n1", "n2"}),
+        ([PAIR_FAILS] * 2 + [("n[2-3]", "COMPLETED", True)], {"n1"}),
+        ([PAIR_FAILS, ("n[1,3]", "FAILED", False), OTHER], {"n1"}),
+        ([PAIR, PAIR_FAILS, PAIR_FAILS], {"n1", "n2"}),
+        ([("", "FAILED", False)] * 3 + [OTHER], set()),
     ],
 )
 def test_which_nodes_are_left_out(ends: list[tuple[str, str, bool]], bad: set[str]) -> None:
     assert bad_nodes(journal(*ends)).keys() == bad
 
 
+def test_of_attempts_at_once_the_last_to_be_begun_count() -> None:
+    """Those of one array are known to have ended by the same line."""
+    ends = {0: GOOD, 1: OTHER, 2: HOLE, 3: HOLE}
+    endings = {index: Ending(state, progress, 5, node) for index, (node, state, progress) in ends.items()}
+    array = Handed(token="t", name="", elements=(((("a",),),),) * 4, endings=endings)
+    assert bad_nodes(Journal(handed=(array,))).keys() == {"n1"}
+    again = {3 - index: ending for index, ending in endings.items()}
+    assert not bad_nodes(Journal(handed=(replace(array, endings=again),)))
+
+
 def test_attempts_on_a_bad_node_do_not_exhaust_a_run_and_a_retry_forgets_them() -> None:
-    ends = [HOLE, HOLE, HOLE, ("n2", "COMPLETED", True), ("n2", "NODE_FAIL", False)]
-    assert judge(journal(*ends), Packs(), Cluster(kind="slurm")).left_out == {}
+    ends = [HOLE, HOLE, HOLE, OTHER, ("n2", "NODE_FAIL", False)]
+    assert left_out(journal(*ends, at_once=True)) == {}
     assert bad_node_lines(journal(*ends)) == [
         "node n1 is left out of the next request: 3 attempts there achieved nothing"
     ]
     assert bad_nodes(journal(*ends, retried=9)) == {}
+
+
+def test_attempts_on_a_node_that_nothing_can_be_had_without_do_exhaust_it() -> None:
+    """They go there though it is known to be bad, as Slurm refuses a request without it."""
+    ends = [GOOD, *[HOLE] * 4]
+    assert bad_nodes(journal(*ends)).keys() == {"n1"}
+    assert left_out(journal(*ends)) == {}
+    assert left_out(journal(*ends, HOLE)).keys() == {"a"}
+
+
+def left_out(journal: Journal) -> Mapping[str, str]:
+    return judge(journal, Packs(), Cluster(kind="slurm")).left_out
 
 
 def test_they_are_excluded_beside_those_of_the_config() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import pytest
 from jobs.cluster.cluster_config import Cluster
 from jobs.planning.packing import Pack
 from jobs.slurm.client import Done, Slurm
-from jobs.store.handed import Handed
+from jobs.store import journal
+from jobs.store.handed import Ending, Handed
 from jobs.store.journal import read_journal
 from jobs.store.submitted_settings import Saved
 from jobs.submission.follow_up_job import way_to_slurm
@@ -27,6 +29,7 @@ from regularize.store import Store
 
 LOST = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
 REFUSED = "sbatch: error: Batch job submission failed: Invalid account or account/partition combination"
+CONFIGURATION = "sbatch: error: Batch job submission failed: Requested node configuration is not available"
 AWAY = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
 SAVED = Saved(cluster=Cluster(kind="slurm", time=10), data_root=None)
 
@@ -105,6 +108,23 @@ def test_what_slurm_may_have_taken_is_found_once_it_answers(
     assert (handed.job_id, handed.abandoned) == (("13", False) if taken else (None, True))
     assert sight.live_runs() == ({"a", "b"} if taken else set())
     assert (store.jobs / "13_submitted.pkl").exists() == taken
+
+
+def test_where_nothing_is_to_be_had_without_a_bad_node_it_may_go_there(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, progress in enumerate([True, False, False]):
+        handed = Handed(token=f"t{number}", name="", elements=(((("a",),),),))
+        journal.submitting(store.journal, handed)
+        journal.ended(store.journal, handed.token, {0: Ending("FAILED", progress, nodes="n1")})
+    refuses = f'grep -q -e --exclude=n1 "$2" && {{ {failing(CONFIGURATION)}; }}; echo 13'
+    answer(store.folder.parent, "sbatch", refuses)
+    way = way_to_slurm(store, SAVED, replace(Queue().slurm(), say=print))
+    assert way.hand_over(array_of("x", [[[Pack(runs=("a",), whole=60.0)]]], None)) == "13"
+    assert "job 13 may go to n1, where attempts achieved nothing: Slurm refuses" in capsys.readouterr().out
+    answer(store.folder.parent, "sbatch", failing(CONFIGURATION))
+    with pytest.raises(RefusedError, match="node configuration"):
+        way.hand_over(array_of("x", [[[Pack(runs=("a",), whole=60.0)]]], None))
 
 
 def test_silence_is_no_answer_to_whether_slurm_has_a_request(store: Store) -> None:
