@@ -128,7 +128,13 @@ class RunGroupNorm(nn.Module):
 
 
 class RunLinear(nn.Module):
-    """R linear maps, [R, B, in] to [R, B, out]; weight [R, out, in], bias [R, out]."""
+    """R linear maps, [R, B, in] to [R, B, out]; weight [R, out, in], bias [R, out].
+
+    Attributes:
+        twice: whether it is differentiated by its weight twice (`run_by_run.linear`).
+    """
+
+    twice = False
 
     def __init__(self, runs: int, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -136,11 +142,11 @@ class RunLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(runs, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        return run_by_run.linear(x, self.weight, self.bias)
+        return run_by_run.linear(x, self.weight, self.bias, self.twice)
 
     def link(self, x: Tensor) -> Link:
         weight = self.weight
-        return Link(self(x), lambda dx: run_by_run.linear(dx, weight), (weight,))
+        return Link(self(x), lambda dx: run_by_run.linear(dx, weight, twice=self.twice), (weight,))
 
 
 def max_pool(x: Tensor) -> Link:

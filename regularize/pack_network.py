@@ -14,8 +14,10 @@ from regularize.batches import Batches
 from regularize.config import RunConfig
 from regularize.errors import UserError
 from regularize.kernel_path import why_torch
+from regularize.layers import RunLinear
 from regularize.models.network import Network
 from regularize.objective import BoundTerm
+from regularize.regularizers import implementation
 
 BY_VMAP = ", side by side by torch.func.vmap"
 
@@ -28,6 +30,10 @@ def network_of(
     model = models.build(config.model, seeds, shape=batches.shape, classes=classes)
     model = model.to(device, batches.dtype).eval()
     form = _form(model, config, batches, classes, device)
+    twice = any(implementation(term.technique).differentiates_weights for term in config.terms)
+    for layer in model.modules():
+        if isinstance(layer, RunLinear):
+            layer.twice = twice
     path = _fuse(model, config, batches.shape[0], device) if form is None else form
     return model, path if len(runs) == 1 or models.packable(config.model) else path + BY_VMAP
 

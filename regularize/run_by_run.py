@@ -47,10 +47,16 @@ def singular_values(matrices: Tensor) -> Tensor:
     return torch.stack([torch.linalg.svdvals(each) for each in matrices])
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """R linear maps of x [R, B, in] by weight [R, out, in] and bias [R, out]: [R, B, out]."""
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, twice: bool = False) -> Tensor:
+    """R linear maps of x [R, B, in] by weight [R, out, in] and bias [R, out]: [R, B, out].
+
+    `twice` is whether it is differentiated by the weight, and what comes of that once more.
+    """
     outputs, inputs = weight.shape[1:]
-    filled = x.device.type == "cpu" and (inputs % _SIDE > 0 or outputs % 2 > 0)
+    # With outputs filled up to even numbers alone, the first derivatives have the same bits at any place in a
+    # pack, and those of the inputs' derivatives by the weights; those of the weights' have not.
+    side = _SIDE if twice else _SIDE // 2
+    filled = x.device.type == "cpu" and (inputs % _SIDE > 0 or outputs % side > 0)
     if filled:  # so that rows begin where they do in a pack of any other size, as do their gradients
         more = -outputs % _SIDE
         x = F.pad(x, (0, -inputs % _SIDE))

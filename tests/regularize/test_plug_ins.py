@@ -18,8 +18,8 @@ from regularize.errors import UserError
 from regularize.regularizers import Strength, Technique
 from regularize.regularizers.hooks import Hooks, sum_over_weights
 from regularize.testing import check_technique
-from tests.regularize.cases import objective, parameter_gradients, run
-from tests.regularize.model_cases import EXAMPLES
+from tests.regularize.cases import objective, parameter_gradients, run, trained
+from tests.regularize.model_cases import EXAMPLES, RESNET, TABLE
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +34,12 @@ OWN = {
     "GRADIENT_NOISE": {"weak": {"sigma": 0.01}, "strong": {"sigma": 0.1}, "zero": {"sigma": 0}},
 }
 ON_IMAGES = {"BRIGHTNESS": {"model": "mlp", "data": "digits", "smooth": "lenet5_tanh"}}
+# What the loss's gradient is differentiated through: layers of ten outputs, convolutions, normalisation.
+TWICE = [
+    {"model": "mlp", "data": "digits"},
+    {"model": "lenet5", "data": "digits"},
+    {"model": "resnet8", "data": "digits", "resize": 8},
+]
 
 
 def test_every_example_is_tried():
@@ -44,6 +50,24 @@ def test_every_example_is_tried():
 @pytest.mark.parametrize("name", OWN)
 def test_the_examples_keep_the_contract(name):
     check_technique(f"own_techniques:{name}", **OWN[name], **ON_IMAGES.get(name, {}))
+
+
+@pytest.mark.parametrize("settings", TWICE, ids=lambda settings: settings["model"])
+def test_what_differentiates_by_the_weights_keeps_it_on_networks_of_images(settings):
+    check_technique("own_techniques:GRADIENT_NORM", **OWN["GRADIENT_NORM"], **settings, smooth=None)
+
+
+def test_so_it_does_beside_other_techniques_at_odd_places_and_batches(tmp_path):
+    """Whole epochs whose last batch is odd, in a pack of five, beside what draws and what passes twice."""
+    beside = (Term.build("dropout", {"p": 0.2}), Term.build("gradient_penalty", {"strength": 0.05}))
+    terms = [(Term.build("own_techniques:GRADIENT_NORM", {"strength": s}), *beside) for s in (0.1, 1.0)]
+    for batch_size in (7, 13):
+        settings = {"steps": 8, "per_class": 3, "batch_size": batch_size, "model": "mlp"}
+        runs = [run(terms[seed % 2], seed, **settings) for seed in range(5)]
+        together = trained(runs, tmp_path / f"{batch_size}")
+        for position, each in enumerate(runs):
+            for name, weight in trained([each], tmp_path / f"{batch_size} {position}").items():
+                assert torch.equal(weight[0], together[name][position]), (name, position, batch_size)
 
 
 def test_what_breaks_the_contract_is_named(monkeypatch):
@@ -64,13 +88,13 @@ def test_what_breaks_the_contract_is_named(monkeypatch):
         check_technique("someones:X", weak={"strength": 0.1}, strong={"strength": 1})
 
 
-@pytest.mark.parametrize("model", ["lenet5", "lenet5_tanh", "lenet_prime", "mlp", "toy_mlp", "toy_rnn"])
+@pytest.mark.parametrize("model", [*set(TABLE) - {"resnet20"}, RESNET])
 def test_the_loss_is_differentiated_by_the_weights_of_every_model(model):
     """The penalty's gradient is λ·H·∇L, here by differences of ∇L along itself."""
-    data = "clusters" if model.startswith("toy") else "digits"
+    settings = {"steps": 1, "model": model, **TABLE.get(model, {"data": "digits"})}
     terms = (Term.build("own_techniques:GRADIENT_NORM", {"strength": 1.0}),)
-    runs = [run(terms, seed, steps=1, model=model, data=data) for seed in (0, 1)]
-    plain = [run((), seed, steps=1, model=model, data=data) for seed in (0, 1)]
+    runs = [run(terms, seed, **settings) for seed in (0, 1)]
+    plain = [run((), seed, **settings) for seed in (0, 1)]
     module, loss, *_ = objective(runs)
     bare, bare_loss, *_ = objective(plain, model=module.model)
     slopes = parameter_gradients(bare, bare_loss())
@@ -87,9 +111,10 @@ def test_the_loss_is_differentiated_by_the_weights_of_every_model(model):
                 named[name] -= distance * slopes[name]
         return moved
 
-    there, back = along(1e-5), along(-1e-5)
+    distance = 1e-7  # so short that no unit of theirs is switched on or off on the way
+    there, back = along(distance), along(-distance)
     for name in named:
-        expected = slopes[name] + (there[name] - back[name]) / 2e-5
+        expected = slopes[name] + (there[name] - back[name]) / (2 * distance)
         torch.testing.assert_close(found[name], expected, rtol=1e-4, atol=1e-6)
 
 
