@@ -18,8 +18,9 @@ from jobs.planning.pack_sizes import asked, chosen, keep
 from jobs.slurm.accounts import with_one_account
 from jobs.slurm.client import Slurm
 from jobs.slurm.least import for_follow_up
+from jobs.slurm.limits import Limits
 from jobs.slurm.refusals import hint
-from jobs.slurm.sbatch_request import REPLACED, parameters, script, small, takes_logs
+from jobs.slurm.sbatch_request import REPLACED, parameters, script, small, small_minutes, takes_logs
 from jobs.support.readable_numbers import size
 from regularize.config import RunConfig
 from regularize.data.source import Facts
@@ -100,15 +101,15 @@ class Check:
         short = None if tried.code else config_findings.least(cluster, limits)
         yield short or config_findings.request(tried.code, tried.said)
         if cluster.follow_up:
-            tried = slurm.test_only(self._follow_up(cluster))
             asked = for_follow_up(cluster)
             limits = limits if asked == cluster else slurm.limits(asked)
+            tried = slurm.test_only(self._follow_up(cluster, limits))
             yield config_findings.follow_up(cluster, limits, tried.code, tried.said)
 
-    def _follow_up(self, cluster: Cluster) -> str:
-        """The script of a job that goes on after others; empty where the config wants none."""
-        asked = small(cluster, name="rs-check")
-        return script("true", str(self.store), asked) if cluster.follow_up else ""
+    def _follow_up(self, cluster: Cluster, limits: Limits) -> str:
+        """The script of a job that goes on after others, in a place of these limits."""
+        asked = small(cluster, name="rs-check", minutes=small_minutes(cluster, limits.max_time))
+        return script("true", str(self.store), asked)
 
     def _node(self) -> Iterator[Finding]:
         """What a small job finds on a compute node."""
@@ -119,11 +120,12 @@ class Check:
         slurm = Slurm(say=self.say)
         try:
             cluster = with_one_account(self.cluster, slurm)
+            outside = cluster.follow_up and not cluster.container  # where the follow-up runs, too
             probe = Probe(
                 folder=folder,
                 data_root=self.data_root,
                 scratch=str(self.cluster.scratch or ""),
-                follow_up="" if cluster.container else self._follow_up(cluster),  # which runs outside
+                follow_up=self._follow_up(cluster, slurm.limits(for_follow_up(cluster))) if outside else "",
                 networks=cluster.usual_runs if cluster.ranks_together > 1 else 0,
                 tries=asked(self.kinds, cluster, self.data, self.data_root) if self.kinds else None,
             )

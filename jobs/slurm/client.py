@@ -19,7 +19,7 @@ from jobs.slurm.sacct import FIELDS, PastTask, parse_accounting
 from jobs.slurm.squeue import FORMAT, QueuedTask, parse_queue, parse_shown
 from regularize.errors import UserError
 
-TIMEOUT = 120.0  # seconds that one program may take
+TIMEOUT, LEAST_TIMEOUT = 120.0, 10.0  # seconds that one program may take
 FIRST_WAIT, LONGEST_WAIT = 5.0, 60.0
 # What the programs say when the controller or the network has failed for the moment.
 _PASSING = (
@@ -48,8 +48,8 @@ class Done:
 Run = Callable[[Sequence[str], str | None], Done]
 
 
-def run_program(command: Sequence[str], given: str | None = None) -> Done:
-    """Run one of Slurm's programs, `given` being its standard input.
+def run_program(command: Sequence[str], given: str | None = None, timeout: float = TIMEOUT) -> Done:
+    """Run one of Slurm's programs, `given` being its standard input, for `timeout` seconds at most.
 
     Raises:
         UserError: this host does not have it.
@@ -61,7 +61,7 @@ def run_program(command: Sequence[str], given: str | None = None) -> Done:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=TIMEOUT,
+            timeout=timeout,
             env=reading(os.environ),
             check=False,
         )
@@ -71,7 +71,7 @@ def run_program(command: Sequence[str], given: str | None = None) -> Done:
             f"(try `module load slurm`, or a login node of the cluster)"
         ) from None
     except subprocess.TimeoutExpired:
-        return Done(code=1, out="", err=f"{command[0]} timed out after {TIMEOUT:.0f} s")
+        return Done(code=1, out="", err=f"{command[0]} timed out after {timeout:.0f} s")
     return Done(code=done.returncode, out=done.stdout, err=done.stderr)
 
 
@@ -96,14 +96,16 @@ def _user() -> str:
 class Slurm:
     """Slurm as its programs show it.
 
-    While the controller cannot be reached, they are tried again for `patience` seconds, and `say` is told
-    so each time.
+    While the controller cannot be reached, they are tried again for `patience` seconds, those that they
+    take to fail included, and `say` is told so each time. One that hangs is given up after as long, but
+    after `TIMEOUT` at the latest.
     """
 
-    run: Run = run_program
+    run: Run | None = None  # `run_program`, unless given
     say: Callable[[str], None] = _silent
     patience: float = 300.0
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
 
     def queue(self, job_ids: Sequence[str]) -> tuple[QueuedTask, ...]:
         """These jobs, those that ended lately, too; what Slurm no longer knows is absent. One squeue."""
@@ -250,7 +252,7 @@ class Slurm:
             f"--format={','.join(FIELDS)}",
             *options,
         ]
-        done = self.run(command, None)
+        done = self._run(command, None)
         return parse_accounting(done.out) if done.code == 0 else None
 
     def _table(self, what: str, fields: Sequence[str], *where: str) -> tuple[dict[str, str], ...] | None:
@@ -264,7 +266,7 @@ class Slurm:
             *conditions,
             f"format={','.join(fields)}",
         ]
-        done = self.run(command, None)
+        done = self._run(command, None)
         return text.parse_table(done.out, fields) if done.code == 0 else None
 
     def _ask(self, command: Sequence[str], harmless: Sequence[str] = (), given: str | None = None) -> Done:
@@ -274,10 +276,17 @@ class Slurm:
             raise UserError(f"{command[0]} failed: {done.said}")
         return done
 
+    def _run(self, command: Sequence[str], given: str | None) -> Done:
+        if self.run:
+            return self.run(command, given)
+        return run_program(command, given, min(TIMEOUT, max(self.patience, LEAST_TIMEOUT)))
+
     def _patiently(self, command: Sequence[str], given: str | None = None) -> Done:
         waited, wait = 0.0, FIRST_WAIT
         while True:
-            done = self.run(command, given)
+            began = self.clock()
+            done = self._run(command, given)
+            waited += self.clock() - began
             if not (done.code and passing(done.said)):
                 return done
             if waited >= self.patience:

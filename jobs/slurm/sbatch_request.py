@@ -60,6 +60,7 @@ def small(
     cluster: Cluster,
     *,
     name: str,
+    minutes: int | None = None,
     after: Sequence[str] = (),
     begin: str | None = None,
     without: Sequence[str] = (),
@@ -67,8 +68,9 @@ def small(
     """Of one small job, which starts when the jobs `after` have ended, however they ended.
 
     It asks as the cluster config does, but for what is for training only (its constraint is, too), and for
-    what `follow_up` says otherwise. `begin` is when it may start at the earliest, in Slurm's words; `without`
-    are nodes that are not wanted where it goes to the partition of the config.
+    what `follow_up` says otherwise. `minutes` is its time limit, of `small_minutes` unless given. `begin` is
+    when it may start at the earliest, in Slurm's words; `without` are nodes that are not wanted where it goes
+    to the partition of the config.
     """
     own = cluster.follow_up or FollowUp()
     begins = {"begin": begin} if begin else {}
@@ -89,7 +91,7 @@ def small(
             constraint=own.constraint,
             gres=",".join(filter(None, [f"gpu:{own.gpus}" if own.gpus else "", own.gres])) or None,
         ),
-        "time": own.time or min(cluster.time, _SMALL_MINUTES),
+        "time": minutes or small_minutes(cluster),
         "nodes": 1,
         "ntasks_per_node": 1,
         "cpus_per_task": own.cpus,
@@ -98,6 +100,14 @@ def small(
             {"requeue": True, **options, **begins, **(own.sbatch or {})}, () if own.partition else without
         ),
     }
+
+
+def small_minutes(cluster: Cluster, most: int | None = None) -> int:
+    """The time limit of the small job where `most` minutes are allowed: it does not grow with the training,
+    and may have to wait for a controller that is away.
+    """
+    own = cluster.follow_up or FollowUp()
+    return own.time or min(_SMALL_MINUTES, most or _SMALL_MINUTES)
 
 
 def script(command: str, folder: str, parameters: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from jobs.planning.prepare_submission import Submission, as_before
 from jobs.planning.sweep_data import prepare_data
 from jobs.planning.sweep_inputs import changed_in, refuse
 from jobs.slurm.client import Slurm
+from jobs.store.journal import read_journal
 from jobs.store.pack_status import read_packs
 from jobs.store.submit_lock import LockedError, submit_lock
 from jobs.store.submitted_settings import Saved
@@ -25,8 +27,10 @@ from regularize.errors import UserError
 from regularize.own_code import EVERYTHING, trust
 from regularize.store import Store
 
-# How long the follow-up waits for a controller that is away: nobody would try again.
+# How long the follow-up waits for a controller that is away, in seconds, and of its time limit at most: it is
+# to say so itself, as nobody would try again.
 PATIENCE = 1200.0
+SHARE_OF_LIMIT = 2 / 3
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def go_on(folder: Path) -> bool:
     refuse(changed_in(submission.sweep, store, read_packs(store), submission.data_root, facts))
     try:
         with submit_lock(store.lock):
-            slurm = Slurm(say=console.print, patience=PATIENCE)
+            slurm = Slurm(say=console.print, patience=patience(store))
             way = way_to_slurm(store, submission.saved, slurm, submission.own_code)
             turn = submit_ready(submission, facts, way)
     except (LockedError, NoRoomError) as error:
@@ -83,3 +87,12 @@ def conclude(submission: Submission, turn: Turn) -> None:
     if not turn.at_work:
         collect(submission.store)
     notify(submission, turn, submission.console.print)
+
+
+def patience(store: Store) -> float:
+    """Seconds that this job may wait for the controller, as it was asked for."""
+    job_id = os.environ.get("SLURM_JOB_ID")
+    minutes = next(
+        (h.minutes for h in read_journal(store.journal).handed if job_id and h.job_id == job_id), None
+    )
+    return min(PATIENCE, SHARE_OF_LIMIT * 60 * minutes) if minutes else PATIENCE

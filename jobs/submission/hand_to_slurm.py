@@ -65,13 +65,13 @@ def array_of(
     )
 
 
-def follow_up_of(sweep: str, after: Sequence[str]) -> Handed:
-    """The request for a follow-up once the jobs `after` have ended, not yet made.
+def follow_up_of(sweep: str, after: Sequence[str], minutes: int) -> Handed:
+    """The request for a follow-up of so many `minutes` once the jobs `after` have ended, not yet made.
 
     Without any it begins `LATER` from now, when Slurm may have a word again of what it is silent of.
     """
     token = _token()
-    return Handed(token=token, name=_name(sweep, token), after=tuple(after))
+    return Handed(token=token, name=_name(sweep, token), after=tuple(after), minutes=minutes)
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,7 @@ class ToSlurm:
         executor.update_parameters(**{**asked, "setup": setup})
         waited, wait = 0.0, FIRST_WAIT
         while True:
+            began = slurm.clock()
             try:
                 return self._sbatch(executor, handed)
             except FailedSubmissionError as error:
@@ -180,6 +181,7 @@ class ToSlurm:
             if not passing(said):
                 todo = hint(said)
                 raise RefusedError(f"Slurm refused the jobs: {said}" + (f" → {todo}" if todo else ""))
+            waited += slurm.clock() - began
             if waited >= slurm.patience:
                 raise UserError(f"Slurm has not answered for {waited:.0f} s: {said}")
             slurm.say(f"Slurm does not answer ({said}); trying again in {wait:.0f} s")
@@ -258,7 +260,14 @@ def _parameters(
     name = "%A_%a" if handed.jobs > 1 else "%j"
     if not handed.elements:
         begin = None if handed.after else LATER
-        asked = small(cluster, name=handed.name, after=handed.after, begin=begin, without=without)
+        asked = small(
+            cluster,
+            name=handed.name,
+            minutes=handed.minutes,
+            after=handed.after,
+            begin=begin,
+            without=without,
+        )
     else:
         asked = parameters(
             cluster,

@@ -15,7 +15,7 @@ from jobs.slurm.accounts import with_one_account
 from jobs.slurm.client import Slurm
 from jobs.slurm.least import follow_up_below, for_follow_up, training_below
 from jobs.slurm.limits import Limits
-from jobs.slurm.sbatch_request import parameters, script
+from jobs.slurm.sbatch_request import parameters, script, small_minutes
 from jobs.store import provenance
 from jobs.store.handed import Handed
 from jobs.store.journal import append
@@ -75,7 +75,8 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
     limits = slurm.limits(cluster)
     if limits.max_time is not None and cluster.time > limits.max_time:
         _refuse_time(cluster, limits, slurm)
-    _refuse_too_little(cluster, limits, slurm)
+    next_limits = limits if for_follow_up(cluster) == cluster else slurm.limits(for_follow_up(cluster))
+    _refuse_too_little(cluster, limits, next_limits)
     room = _room(limits, cluster.max_jobs, sight)
     without = {**verdict.left_out, **dict.fromkeys(sight.live_runs(), IN_HAND)}
     if room < UNLIMITED:  # packs are cut for the jobs that there will be
@@ -94,7 +95,8 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
     unfollowed = "" if cluster.follow_up else "the cluster config says `follow_up: false`"
     if cluster.follow_up and not limits.nodes_submit:
         unfollowed = f"jobs in partition {limits.partition} may submit none (its AllocNodes)"
-    jobs, followed = _hand_over(submission, arrays, sight, limits, way, follow=not unfollowed)
+    minutes = small_minutes(cluster, next_limits.max_time)
+    jobs, followed = _hand_over(submission, arrays, sight, limits, way, None if unfollowed else minutes)
     at_work = bool(jobs or sight.live_arrays())
     told = silence(sight, packs.done(), submission.cluster.time)
     return Turn(plan=plan, jobs=jobs, at_work=at_work, followed=followed, silence=told, unfollowed=unfollowed)
@@ -112,16 +114,14 @@ def _refuse_time(cluster: Cluster, limits: Limits, slurm: Slurm) -> None:
     slurm.say(f"{why}: Slurm takes such jobs, and may never start them")
 
 
-def _refuse_too_little(cluster: Cluster, limits: Limits, slurm: Slurm) -> None:
+def _refuse_too_little(cluster: Cluster, limits: Limits, next_limits: Limits) -> None:
     """Refuse jobs that Slurm would take and, as they ask for less than their quality of service wants, never
-    start.
+    start; `next_limits` are those of the follow-up.
     """
     if why := training_below(cluster, limits.least):
         raise UserError(f"jobs of {cluster.name}: {why}; ask for more, or set another `qos:`")
     if cluster.follow_up:
-        asked = for_follow_up(cluster)
-        least = limits.least if asked == cluster else slurm.limits(asked).least
-        why, todo = follow_up_below(cluster, least)
+        why, todo = follow_up_below(cluster, next_limits.least)
         if why:
             raise UserError(f"the job that follows: {why}; {todo}, or `follow_up: false`")
 
@@ -170,10 +170,10 @@ def _hand_over(
     sight: Sight,
     limits: Limits,
     way: ToSlurm,
-    *,
-    follow: bool,
+    follow: int | None,
 ) -> tuple[list[str], bool]:
-    """Hand over all of it, or nothing if a part is refused.
+    """Hand over all of it, or nothing if a part is refused; `follow` are the minutes of a follow-up, None
+    where there is to be none.
 
     The arrays' ids, and whether a follow-up waits for all at work.
     """
@@ -185,7 +185,7 @@ def _hand_over(
             accepted.append((array.token, job_id))
         jobs = [job_id for _, job_id in accepted]
         places = UNLIMITED if limits.room is None else limits.room - sum(array.jobs for array in arrays)
-        followed = follow and _follow(submission, jobs, sight, places, way)
+        followed = follow is not None and _follow(submission, jobs, sight, places, way, follow)
     except RefusedError as error:
         way.slurm.cancel([job_id for _, job_id in accepted])
         for token, _ in accepted:
@@ -200,7 +200,9 @@ def _hand_over(
     return jobs, followed
 
 
-def _follow(submission: Submission, jobs: Sequence[str], sight: Sight, places: int, way: ToSlurm) -> bool:
+def _follow(
+    submission: Submission, jobs: Sequence[str], sight: Sight, places: int, way: ToSlurm, minutes: int
+) -> bool:
     """See to it that a follow-up waits for all that is at work; False if nothing is, or no place is left."""
     work = [*(str(handed.job_id) for handed in sight.live_arrays()), *jobs]
     waiting = [handed for handed, task in sight.follow_ups() if task.state == "PENDING"]
@@ -211,6 +213,6 @@ def _follow(submission: Submission, jobs: Sequence[str], sight: Sight, places: i
         return True
     if places < 1:
         return False
-    way.hand_over(follow_up_of(submission.sweep.name, work))
+    way.hand_over(follow_up_of(submission.sweep.name, work, minutes))
     way.slurm.cancel([str(handed.job_id) for handed in waiting])
     return True

@@ -133,6 +133,18 @@ def test_what_an_account_above_lets_all_below_it_submit(slurm: TestCluster, held
     assert "Slurm lets you have 4 jobs in the queue, and 4 are there" in said.err
 
 
+def test_the_time_of_the_follow_up_is_its_own_or_what_its_partition_allows(
+    slurm: TestCluster, held: Hand
+) -> None:
+    for name, keys in (("a", {}), ("b", {"follow_up": {"partition": "short"}})):
+        assert held(name, time=2, **keys).submit().code == 0
+    limits = [line.split() for line in slurm.run("squeue", "--noheader", "--format=%E %l %P").splitlines()]
+    assert {(time, place) for after, time, place in limits if after != "(null)"} == {
+        ("30:00", "main"),
+        ("1:00", "short"),
+    }
+
+
 def test_a_quality_of_service_stands_before_the_partition_and_the_account(
     slurm: TestCluster, held: Hand
 ) -> None:

@@ -5,7 +5,9 @@ The programs are stood in for here, at the subprocess; `tests/cluster` runs the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -29,9 +31,11 @@ class Programs:
         self.slept: list[float] = []
 
     def slurm(self, patience: float = 300.0) -> Slurm:
-        return Slurm(run=self._run, say=self.said.append, patience=patience, sleep=self.slept.append)
+        return Slurm(
+            run=self.run, say=self.said.append, patience=patience, sleep=self.slept.append, clock=lambda: 0.0
+        )
 
-    def _run(self, command: Sequence[str], given: str | None) -> Done:
+    def run(self, command: Sequence[str], given: str | None) -> Done:
         self.commands.append(command)
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
@@ -76,6 +80,37 @@ def test_the_waiting_is_bounded() -> None:
         programs.slurm().queue(["13"])
     assert sum(programs.slept) == 300
     assert max(programs.slept) == 60
+
+
+def test_what_programs_take_to_fail_counts_as_waiting() -> None:
+    """As where each is tried for 120 seconds before it is given up."""
+    programs, now = Programs(DOWN), [0.0]
+
+    def run(command: Sequence[str], given: str | None) -> Done:
+        now[0] += 120
+        return programs.run(command, given)
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        programs.slept.append(seconds)
+
+    slurm = Slurm(run=run, say=programs.said.append, sleep=sleep, clock=lambda: now[0])
+    with pytest.raises(UserError, match=r"Slurm has not answered for 375 s"):
+        slurm.queue(["13"])
+    assert (now[0], programs.slept) == (375.0, [5.0, 10.0])
+
+
+def test_a_program_that_hangs_is_given_up_after_the_patience(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("squeue", "sacct"):
+        (tmp_path / name).write_text("#!/bin/sh\nexec sleep 600\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("jobs.slurm.client.LEAST_TIMEOUT", 0.1)
+    with pytest.raises(UserError, match=r"has not answered for .*squeue timed out after"):
+        Slurm(patience=0.1).queue(["13"])
+    assert Slurm(patience=0.1).accounting(["13"]) is None
 
 
 def test_other_failures_are_errors_at_once() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.cluster.cluster_config import Cluster, FollowUp
 from jobs.cluster.load_config import load_cluster
-from jobs.slurm.sbatch_request import parameters, script, small
+from jobs.slurm.sbatch_request import parameters, script, small, small_minutes
 
 FULL = Cluster(
     kind="slurm",
@@ -105,6 +105,18 @@ def test_the_small_jobs_request_follows_the_configs_and_has_keys_of_its_own(
 ) -> None:
     options = _options(script("true", str(tmp_path), small(cluster, name="a", after=["13"])))
     assert {key: options.get(key) for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("time", "own", "most", "minutes"),
+    [(1, None, None, 30), (600, None, None, 30), (1, None, 2, 2), (1, None, 60, 30), (1, 90, 60, 90)],
+)
+def test_the_small_jobs_time_is_not_that_of_training(
+    time: int, own: int | None, most: int | None, minutes: int
+) -> None:
+    cluster = Cluster(kind="slurm", time=time, follow_up=FollowUp(time=own))
+    assert small_minutes(cluster, most) == minutes
+    assert small(cluster, name="a", minutes=small_minutes(cluster, most))["time"] == minutes
 
 
 @pytest.mark.parametrize(
