@@ -14,7 +14,7 @@ from typing import Any
 
 from regularize.path_parts import check_parts
 from regularize.typed import checked
-from regularize.whole_files import read_json, stats_in, write_json
+from regularize.whole_files import names_in, read_json, stats_in, write_json
 
 VERIFIED = "verified.json"
 """Of a store that `sync` brought, in the sweep's folder: which files were found whole."""
@@ -159,18 +159,26 @@ class PackPaths:
                 yield path.name, path.stat().st_size
 
     def missing(
-        self, status: PackStatus, there: Mapping[str, int] | None = None, *, brought: bool | None = None
+        self,
+        status: PackStatus,
+        there: Mapping[str, int | None] | None = None,
+        *,
+        brought: bool | None = None,
+        sizes: bool = True,
     ) -> list[str]:
         """Of a pack that is done, the files that are gone, set aside as damaged, or not of their size.
 
         Cheap: nothing is read. A store that `sync` brought has networks only where they were asked for.
 
         Args:
-            there: the files that there are and their bytes, where that is known.
+            there: the files that there are and their bytes, None where these are not known.
             brought: whether `sync` brought the store, where that is known.
+            sizes: whether to ask for the bytes of each file.
         """
-        if there is None:
+        if there is None and sizes:
             there = {name: stat.st_size for name, stat in stats_in(self.folder).items()}
+        elif there is None:
+            there = dict.fromkeys(names_in(self.folder))
         wanted: dict[str, int | None] = dict.fromkeys((self.results.name, self.metrics.name))  # always
         wanted |= dict.fromkeys(name.removesuffix(".damaged") for name in there if name.endswith(".damaged"))
         wanted |= status.files
@@ -180,5 +188,8 @@ class PackPaths:
             wanted = {
                 name: size for name, size in wanted.items() if name in there or not name.endswith(".pt")
             }
-        sizes = ((name, there.get(name), size) for name, size in wanted.items())
-        return sorted(name for name, found, size in sizes if found is None or size not in (None, found))
+        return sorted(
+            name
+            for name, size in wanted.items()
+            if name not in there or (size is not None and there[name] not in (None, size))
+        )

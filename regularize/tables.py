@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from regularize import __version__
+from regularize.arrow_columns import table_of
 from regularize.errors import UserError
 from regularize.opened import OddFileError
 from regularize.origin import git_commit
@@ -51,7 +52,7 @@ def _remedy(path: Path) -> str:
 
 def write_table(path: Path, rows: pa.Table | Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
     """Write rows (or a table) as Parquet, with the versions in the file's metadata."""
-    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
+    table = rows if isinstance(rows, pa.Table) else table_of(rows, schema)
     write_batches(path, [table.select(schema.names).cast(schema)], schema)
 
 

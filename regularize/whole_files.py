@@ -235,6 +235,13 @@ def stats_in(folder: Path) -> dict[str, os.stat_result]:
     return found
 
 
+def names_in(folder: Path) -> list[str]:
+    """What stands in a folder, by name alone; nothing where there is no folder."""
+    with suppress(FileNotFoundError):
+        return [path.name for path in folder.iterdir()]
+    return []
+
+
 def aside(path: Path) -> Path:
     """Where a damaged file goes, to be looked at by a person."""
     return path.with_name(f"{path.name}.damaged")

@@ -52,13 +52,21 @@ class Packs:
         }
 
 
-def read_packs(store: Store, before: Packs | None = None, changing: Collection[str] = ()) -> Packs:
-    """Every pack that was begun; those done `before` are not read again, unless they are `changing`."""
+def read_packs(
+    store: Store,
+    before: Packs | None = None,
+    changing: Collection[str] = (),
+    by_name: Collection[str] = (),
+) -> Packs:
+    """Every pack that was begun; those done `before` are not read again, unless they are `changing`.
+
+    Those `by_name` are whole where no file's name is missing, whatever the sizes: `read_pack`.
+    """
     known = before.statuses if before else {}
     folders, brought = _folders(store.packs), store.verified.exists()
 
     def look(folder: Path) -> tuple[str, PackStatus | str | None]:
-        return _status_or_why_not(folder, brought)
+        return _status_or_why_not(folder, brought, sizes=folder.name not in by_name)
 
     stay = {
         folder.name: known[folder.name]
@@ -76,19 +84,23 @@ def read_packs(store: Store, before: Packs | None = None, changing: Collection[s
     )
 
 
-def _status_or_why_not(folder: Path, brought: bool) -> tuple[str, PackStatus | str | None]:
+def _status_or_why_not(folder: Path, brought: bool, sizes: bool) -> tuple[str, PackStatus | str | None]:
     """A pack by its id: its status, why it cannot be read, or None before it was begun."""
     try:
-        return folder.name, read_pack(PackPaths(folder), brought)
+        return folder.name, read_pack(PackPaths(folder), brought, sizes=sizes)
     except ValueError as error:
         return folder.name, str(error)
 
 
-def read_pack(paths: PackPaths, brought: bool | None = None) -> PackStatus | None:
+def read_pack(paths: PackPaths, brought: bool | None = None, *, sizes: bool = True) -> PackStatus | None:
     """A pack's status; None before it was begun. `brought` is whether `sync` brought it, where that is known.
 
     A pack that says it is done but of whose files one is gone, of another size, or was set aside as
     damaged, counts as failed: it has to be trained again.
+
+    Args:
+        sizes: whether to look at these; without, a folder is listed, which is one round trip and not one
+            for each file.
 
     Raises:
         ValueError: the file says nothing that makes sense.
@@ -102,7 +114,7 @@ def read_pack(paths: PackPaths, brought: bool | None = None) -> PackStatus | Non
     numbers = (status.step, status.steps, status.epoch, status.epochs, status.pid, status.seconds)
     if status.state not in STATES or not all(isinstance(number, int | float) for number in numbers):
         raise ValueError(f"{paths.status} is not a status that this version knows")
-    lacking = status.state == "done" and paths.missing(status, brought=brought)
+    lacking = status.state == "done" and paths.missing(status, brought=brought, sizes=sizes)
     return replace(status, state="failed", step=0) if lacking else status
 
 

@@ -2,8 +2,9 @@
 of thousands of them their folders are looked at, and not every file.
 
 Files of a pack are renamed into its folder or removed from it, and either changes the folder. So one that is
-the same folder, unchanged since, has the same files; what was written over in place `submit` and `collect`
-see, which look at all of them.
+the same folder, unchanged since, has the same files. Nor does a first look ask for the size of each file
+where the folder has been quiet: what was written over in place, or cut off, `submit` and `collect` see,
+which look at all of them.
 """
 
 from __future__ import annotations
@@ -48,14 +49,15 @@ def look_at_packs(store: Store, before: Packs | None = None) -> Packs:
         before: what this process has found when it last looked.
     """
     stamps = _stamps(store)
+    quiet = {pack_id for pack_id, stamp in stamps.items() if _quiet(stamp)}
     if before and before.statuses:
         same = before.folders.items() & stamps.items()
-        found = read_packs(store, Packs({name: before.statuses[name] for name, _ in same}))
+        found = read_packs(store, Packs({name: before.statuses[name] for name, _ in same}), by_name=quiet)
     elif store.verified.exists():  # what `sync` brought may lack files
         found = read_packs(store)
     else:
         rows = [row for row in _kept(store) if stamps.get(row.pack_id) == row.folder]
-        found = read_packs(store, Packs(dict(_statuses(rows))))
+        found = read_packs(store, Packs(dict(_statuses(rows))), by_name=quiet)
         _keep(store, found, stamps, rows)
     return replace(found, folders=_known_again(found, stamps))
 
@@ -104,14 +106,14 @@ def _keep(store: Store, found: Packs, stamps: Mapping[str, str], same: Sequence[
 
 def _known_again(found: Packs, stamps: Mapping[str, str]) -> dict[str, str]:
     """Of the packs that are done and whose folders have been quiet, what changes with these."""
-    then = time.time_ns() - int(1e9 * QUIET_SECONDS)
     return {
         pack_id: stamps[pack_id]
         for pack_id, status in found.statuses.items()
-        if status.state == "done" and _changed(stamps.get(pack_id, "")) < then
+        if status.state == "done" and _quiet(stamps.get(pack_id, ""))
     }
 
 
-def _changed(stamp: str) -> int:
-    """When a folder was changed, in ns."""
-    return max(map(int, stamp.split()[1:]), default=time.time_ns())
+def _quiet(stamp: str) -> bool:
+    """Whether a folder was last changed long enough ago."""
+    changed = max(map(int, stamp.split()[1:]), default=None)
+    return changed is not None and changed < time.time_ns() - int(1e9 * QUIET_SECONDS)

@@ -103,11 +103,10 @@ def report_count(sweep: Sweep) -> int:
 
 def runs_table(runs: Sequence[PlannedRun]) -> pa.Table:
     """The runs as rows of `regularize.store.RUNS`, in their order."""
-    import pyarrow as pa
-
+    from regularize.arrow_columns import table_of
     from regularize.store import RUNS
 
-    return pa.Table.from_pylist([_row(run) for run in runs], schema=RUNS)
+    return table_of([_row(run) for run in runs], RUNS)
 
 
 def from_table(table: pa.Table) -> dict[str, RunConfig]:

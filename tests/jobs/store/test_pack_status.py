@@ -113,11 +113,11 @@ def test_many_packs_are_read_side_by_side_and_told_in_order(
     damaged.status.write_text("{", encoding="utf-8")
     barrier = threading.Barrier(2, timeout=60)
 
-    def slow(paths: PackPaths, brought: bool | None) -> PackStatus | None:
+    def slow(paths: PackPaths, brought: bool | None, *, sizes: bool) -> PackStatus | None:
         with suppress(KeyError):
             waiting.remove(paths.folder.name)
             barrier.wait()
-        return read_pack(paths, brought)
+        return read_pack(paths, brought, sizes=sizes)
 
     names = sorted(path.name for path in store.packs.iterdir())
     waiting = {names[16], names[32]}  # of two parts, after the one that tells how long it takes

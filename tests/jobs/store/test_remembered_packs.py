@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from jobs.store import remembered_packs
 from jobs.store.pack_status import Packs, read_packs
 from jobs.store.remembered_packs import QUIET_SECONDS, look_at_packs
+from regularize import pack_files
 from regularize.config import pack_id
 from regularize.store import PackPaths, PackStatus, Store
 from tests.jobs.stores import write_pack
@@ -128,6 +130,27 @@ def test_a_folder_that_has_just_changed_may_change_unseen_and_is_read_again(
     monkeypatch.setattr(remembered_packs, "WORTH", 3)
     look_at_packs(store)
     assert not store.table("statuses").exists()
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_sizes_of_files_are_asked_for_where_a_folder_has_just_changed(
+    store: Store, monkeypatch: pytest.MonkeyPatch, quiet: bool
+) -> None:
+    """Of thousands of packs on a network file system these are most of the round trips."""
+    for name in "abc":
+        paths = store.pack(pack_id([name]))
+        write_pack(store, [name], "done", files=dict(paths.kept()))
+        paths.predictions.write_bytes(b"longer than it was")
+    if not quiet:
+        monkeypatch.undo()
+    counted: list[Path] = []
+    inner = pack_files.stats_in
+    monkeypatch.setattr(pack_files, "stats_in", lambda folder: counted.append(folder) or inner(folder))
+    states = Counter(status.state for status in look_at_packs(store).statuses.values())
+    assert states == ({"done": 3, "running": 1} if quiet else {"failed": 3, "running": 1})
+    assert len(counted) == (0 if quiet else 3)
+    states = Counter(status.state for status in read_packs(store).statuses.values())
+    assert states == {"failed": 3, "running": 1}, "before anything is done with them"
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1" * 9, b"\x00" * 999])
