@@ -29,6 +29,7 @@ from regularize.trainer_state import restore, state_of
 _LOG = logging.getLogger(__name__)
 
 EPOCH_SECONDS = 10.0
+EPOCH_BEATS = 5  # heartbeats: where these are rare to spare a file server, so are checkpoints
 WORTH = 20  # times the cost of a checkpoint: at most 5 % of a training goes into those of its epochs
 
 
@@ -36,8 +37,9 @@ class Recorder:
     """Writes for a `Trainer`; on ranks other than 0 it measures along and writes nothing.
 
     A checkpoint is due `checkpoint_seconds` after the last one; at the end of an epoch already after
-    `EPOCH_SECONDS`, if that is at least `WORTH` times what the last one took to write. A training is
-    measured as it was when it began, whatever the sweep asks for when it goes on from a checkpoint.
+    `EPOCH_SECONDS` and `EPOCH_BEATS`, if that is at least `WORTH` times what the last one took to write. A
+    training is measured as it was when it began, whatever the sweep asks for when it goes on from a
+    checkpoint.
     """
 
     def __init__(
@@ -180,7 +182,8 @@ class Recorder:
     def _checkpoint_due(self) -> bool:
         elapsed = time.monotonic() - self.last_checkpoint
         if self.trainer.timeline.ends_epoch(self.trainer.step):
-            worth = max(EPOCH_SECONDS, WORTH * self.checkpoint_cost)
+            rarest = EPOCH_BEATS * self.heartbeat.seconds
+            worth = max(EPOCH_SECONDS, rarest, WORTH * self.checkpoint_cost)
             return elapsed >= min(worth, self.checkpoint_seconds)
         return elapsed >= self.checkpoint_seconds
 

@@ -80,7 +80,8 @@ class Cluster:
     Example: `checkpoint_minutes: 10`."""
     heartbeat_seconds: int | None = None
     """How often a pack in training says how far it is; unless given, every two seconds, and of more than a
-    hundred workers less often, so that all together write some fifty files a second; a minute at most.
+    hundred workers less often, so that all together write some fifty files a second; a minute at most. As
+    much less often a worker touches the lease of its pack and, at ends of epochs, writes a checkpoint.
     Example: `heartbeat_seconds: 30`."""
     store: Path | None = None
     """The folder of all sweeps' folders, seen by login and compute nodes; `~` and `$VARIABLES` are replaced.

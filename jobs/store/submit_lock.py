@@ -2,8 +2,9 @@
 
 The lock is a file that names its holder. It is linked into place whole, so it works on network
 file systems and is never seen half-written; where the file system knows no hard links, it is created as
-what must not be there yet. Its holder touches it every now and then: one on another host, or one whose
-name cannot be read, that has not for `STALE_SECONDS`, by the file system's clock, is taken for dead.
+what must not be there yet. Its holder touches it every now and then, and it says how often: one on another
+host, or one whose name cannot be read, that is late by `late_seconds`, by the file system's clock, is taken
+for dead.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from regularize.store import naming_failures
 from regularize.whole_files import parsed, sealed, unsealed
 
 TOUCH_SECONDS = 15.0
-STALE_SECONDS = 180.0
+LATE_SECONDS = 165.0
+RAREST_TOUCH = 600.0  # that is believed
 _NO_LINKS = (
     errno.EPERM,
     errno.ENOTSUP,
@@ -45,24 +47,26 @@ class LockedError(UserError):
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """Of a lock: what its holder is doing, how often it is touched, and from when on it counts as stale."""
+    """Of a lock: what its holder is doing, how often it is touched, and how late that may be until it counts
+    as stale."""
 
     doing: str
     touch_seconds: float
-    stale_seconds: float
+    late_seconds: float
 
 
 SUBMISSION = Kind(
-    doing="this sweep is being submitted", touch_seconds=TOUCH_SECONDS, stale_seconds=STALE_SECONDS
+    doing="this sweep is being submitted", touch_seconds=TOUCH_SECONDS, late_seconds=LATE_SECONDS
 )
 
 
 @dataclass(frozen=True)
 class Held:
-    """A lock that this process has, unless another has taken it over."""
+    """A lock that this process has, unless another has taken it over; touched every so many seconds."""
 
     path: Path
     text: bytes
+    touch_seconds: float
 
     def lost(self) -> bool:
         try:
@@ -82,7 +86,7 @@ def submit_lock(path: Path, kind: Kind = SUBMISSION) -> Iterator[Held]:
         UserError: it cannot be written.
     """
     mine = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
-    text = json.dumps(sealed(_holder()))
+    text = json.dumps(sealed(_holder() | {"touched_every": kind.touch_seconds}))
     try:
         with naming_failures(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,8 +95,8 @@ def submit_lock(path: Path, kind: Kind = SUBMISSION) -> Iterator[Held]:
     finally:
         with suppress(OSError):
             mine.unlink(missing_ok=True)
-    lock, released = Held(path, text.encode()), threading.Event()
-    threading.Thread(target=_touch, args=(lock, kind, released), daemon=True).start()
+    lock, released = Held(path, text.encode(), kind.touch_seconds), threading.Event()
+    threading.Thread(target=_touch, args=(lock, released), daemon=True).start()
     try:
         yield lock
     finally:
@@ -208,8 +212,8 @@ def _put(mine: Path, path: Path) -> None:
             file.write(mine.read_bytes())
 
 
-def _touch(held: Held, kind: Kind, released: threading.Event) -> None:
-    while not released.wait(kind.touch_seconds):
+def _touch(held: Held, released: threading.Event) -> None:
+    while not released.wait(held.touch_seconds):
         with suppress(OSError):
             if not held.lost():  # a process that was stopped for long does not keep another's alive
                 os.utime(held.path)
@@ -239,15 +243,16 @@ def _check_dead(path: Path, text: bytes, silent: float, kind: Kind) -> None:
         holder = unsealed(parsed(text))
         host, pid, since = str(holder["host"]), int(holder["pid"]), str(holder["since"])
         began, numbers = holder.get("born"), holder.get("numbers")  # earlier versions did not say
-    except (ValueError, KeyError, TypeError):
-        if silent > kind.stale_seconds:
+        every = float(holder.get("touched_every", kind.touch_seconds))  # nor did they this
+    except (ValueError, KeyError, TypeError, OverflowError):
+        left = kind.touch_seconds + kind.late_seconds - silent
+        if left < 0:
             return
-        left = kind.stale_seconds - silent
         raise LockedError(
             f"{path} is damaged: whether a submission holds it cannot be read; if it stays silent for "
             f"{left:.0f} s more it is taken over, so try `regularize submit` again then"
         ) from None
-    stale = silent > kind.stale_seconds
+    stale = silent > min(max(kind.touch_seconds, every), RAREST_TOUCH) + kind.late_seconds
     here = numbers is None or numbers == _numbers()
     if _dead(pid, began, host, stale) if here else stale:
         return

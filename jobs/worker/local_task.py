@@ -37,7 +37,8 @@ def work(
     cancelled ends with a checkpoint, or is not begun; none is once `max_failures` runs on end failed alike.
     """
     store, stop = Store(folder), Stop(submitter, signal.SIGTERM)
-    train = train or training(threads, checkpoint_minutes, heartbeat_seconds=heartbeat_seconds or HEARTBEAT)
+    every = heartbeat_seconds or HEARTBEAT
+    train = train or training(threads, checkpoint_minutes, heartbeat_seconds=every)
     cancelled = Cancelled(store.journal)
     return train_packs(
         store,
@@ -47,6 +48,7 @@ def work(
         stop=stop,
         cancelled=cancelled,
         max_failures=max_failures,
+        heartbeat_seconds=every,
     )
 
 

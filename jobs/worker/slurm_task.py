@@ -154,6 +154,7 @@ class Task:
                 late=late,
                 job=job,
                 max_failures=self.max_failures,
+                heartbeat_seconds=self.heartbeat_seconds,
             )
         requeues = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
         if not whole and requeues >= FRUITLESS and _progress(store, slice_) == before:

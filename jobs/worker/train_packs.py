@@ -15,7 +15,7 @@ from jobs.store.lease import Fence, LeaseLostError, lease
 from jobs.store.pack_status import read_pack
 from jobs.store.runs_table import read_runs
 from jobs.store.stopped import stop_if_alike, stopped
-from jobs.worker.one_pack import Ending, Train, attempt
+from jobs.worker.one_pack import HEARTBEAT, Ending, Train, attempt
 from jobs.worker.stopping import never
 from regularize.code_identity import code_of
 from regularize.config import RunConfig, pack_id
@@ -38,6 +38,7 @@ def train_packs(
     cancelled: Callable[[Sequence[str]], bool] = never,
     job: str = "",
     max_failures: int | None = None,
+    heartbeat_seconds: float = HEARTBEAT,
 ) -> bool:
     """Train packs (lists of run ids); False if some are left, but for those `cancelled`.
 
@@ -46,7 +47,7 @@ def train_packs(
     they are, unless they have found it out together. A pack that another worker has in hand is left to
     it. Once it is `late` no further pack is begun. Packs that failed in this `job` before it was requeued
     are not tried again. Within a pack runs are in the order of their ids, whoever planned it: the run axis
-    of a checkpoint has no names.
+    of a checkpoint has no names. Leases are touched as often as packs say how far they are, or less often.
     Once `max_failures` runs on end have failed alike, whoever trained them, no further pack is begun.
 
     Raises:
@@ -74,7 +75,8 @@ def train_packs(
         begun = True
         if paths.folder.is_symlink():
             raise UserError(f"{paths.folder} is a link: nothing is written where it leads")
-        with lease(paths.lease, stop, _say(paths)) if ranks.first else nullcontext() as held:
+        taken = lease(paths.lease, stop, _say(paths), heartbeat_seconds) if ranks.first else nullcontext()
+        with taken as held:
             if ranks.any(ranks.first and held is None):
                 if ranks.any(stop()):
                     return False

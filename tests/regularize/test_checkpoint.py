@@ -6,12 +6,13 @@ import subprocess
 import sys
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 
-from regularize import checkpoint, recorder
+from regularize import checkpoint, heartbeat, recorder
 from regularize.config import Evaluation, RunConfig
 from regularize.store import PackPaths
 from regularize.train_pack import train_pack
@@ -121,6 +122,7 @@ def test_epochs_worth_it_end_in_one(
     paths: PackPaths, written: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recorder, "EPOCH_SECONDS", 0.0)
+    monkeypatch.setattr(recorder, "EPOCH_BEATS", 0)
     monkeypatch.setattr(recorder, "WORTH", 0.0)
     train_pack([run((), 0, steps=STEPS)], paths)
     assert written == [34, 68, 70]
@@ -129,6 +131,27 @@ def test_epochs_worth_it_end_in_one(
 def test_one_is_written_every_so_often(paths: PackPaths, written: list[int]) -> None:
     train_pack([run((), 0, steps=5)], paths, checkpoint_seconds=0)
     assert written == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(("heartbeat_seconds", "most"), [(2.0, 100), (60.0, 15)])
+def test_where_heartbeats_are_rare_so_is_all_that_is_written(
+    paths: PackPaths, monkeypatch: pytest.MonkeyPatch, heartbeat_seconds: float, most: int
+) -> None:
+    """Thousands of workers share a metadata server: in four epochs of 34 seconds, renames of one pack."""
+    clock = SimpleNamespace(monotonic=lambda: float(len(asked)))
+    asked, renamed = list[None](), list[Path]()
+    inner = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda path, to: renamed.append(to) or inner(path, to))
+    for module in (recorder, heartbeat):
+        monkeypatch.setattr(module, "time", clock)
+    train_pack(
+        [run((), 0, steps=4 * 34)],
+        paths,
+        stop=lambda: bool(asked.append(None)),
+        heartbeat_seconds=heartbeat_seconds,
+    )
+    assert len(renamed) <= most
+    assert (paths.checkpoint in renamed) == (heartbeat_seconds == 2.0)
 
 
 def metrics(paths: PackPaths) -> list[dict[str, object]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +16,7 @@ import pytest
 
 from jobs.store import lease as leases
 from jobs.store.lease import Fence, LeaseLostError, lease
+from jobs.store.submit_lock import Held
 from jobs.store.submit_lock import held as is_held
 from regularize.whole_files import sealed
 
@@ -21,7 +24,7 @@ from regularize.whole_files import sealed
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "WATCH_SECONDS", 0.02)
-    monkeypatch.setattr(leases, "PACK", replace(leases.PACK, touch_seconds=0.05, stale_seconds=0.4))
+    monkeypatch.setattr(leases, "PACK", replace(leases.PACK, touch_seconds=0.05, late_seconds=0.35))
 
 
 def of_another_host(path: Path) -> None:
@@ -94,3 +97,37 @@ def test_who_was_silent_for_too_long_finds_that_it_has_lost_the_pack(tmp_path: P
         with pytest.raises(LeaseLostError, match="another worker's by now"):
             fence()
     assert path.read_bytes() == before, "what is another's stays"
+
+
+def test_a_lease_that_is_touched_less_often_is_believed_for_longer(tmp_path: Path) -> None:
+    """Its holder says how often, whatever those touch theirs who find it."""
+    path = tmp_path / "lease"
+    holder = {"host": "n7", "pid": 1, "born": "another boot", "since": "2026-01-01"}
+
+    def taken(every: object, silent: float) -> bool:
+        path.write_text(json.dumps(sealed(holder | {"touched_every": every})), encoding="utf-8")
+        os.utime(path, (time.time() - silent,) * 2)
+        with asked(path, stop=True) as (held, _):
+            return held is not None
+
+    with lease(path, lambda: False, print, 60.0):
+        assert json.loads(path.read_bytes())["touched_every"] == 60
+    assert not taken(60, silent=50)
+    assert taken(60, silent=70)
+    assert taken(0.01, silent=10), "no more often than usual"
+    for odd in (1e300, math.inf, math.nan, -1e9, "often", None, 10**400):
+        assert taken(odd, silent=1e6), "which nobody would say"
+
+
+def test_a_fence_looks_as_often_as_the_lease_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = list[float]()
+    clock = 0.0
+    monkeypatch.setattr(leases.time, "monotonic", lambda: clock)
+    monkeypatch.setattr(Held, "lost", lambda _: looks.append(clock) or False)
+    fence = Fence(Held(tmp_path / "lease", b"", 60.0))
+    for second in range(600):
+        clock = float(second)
+        fence()
+    assert looks == [60.0 * number for number in range(1, 10)]

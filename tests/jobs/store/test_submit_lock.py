@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.store.submit_lock import STALE_SECONDS, LockedError, alive, submit_lock
+from jobs.store.submit_lock import LATE_SECONDS, TOUCH_SECONDS, LockedError, alive, submit_lock
 from regularize.whole_files import sealed, unsealed
+
+STALE_SECONDS = TOUCH_SECONDS + LATE_SECONDS
 
 # Takes the lock when told to, says what came of it, and holds it until its input ends.
 PROGRAM = """
