@@ -104,7 +104,8 @@ class Check:
             asked = for_follow_up(cluster)
             limits = limits if asked == cluster else slurm.limits(asked)
             tried = slurm.test_only(self._follow_up(cluster, limits))
-            yield config_findings.follow_up(cluster, limits, tried.code, tried.said)
+            refused = slurm.refused_to_follow_up(cluster)
+            yield config_findings.follow_up(cluster, limits, tried.code, tried.said, refused)
 
     def _follow_up(self, cluster: Cluster, limits: Limits) -> str:
         """The script of a job that goes on after others, in a place of these limits."""

@@ -145,8 +145,10 @@ def least(cluster: Cluster, limits: Limits) -> Finding | None:
     return failed("request", why, "ask for more, or set another `qos:`") if why else None
 
 
-def follow_up(cluster: Cluster, limits: Limits, code: int, said: str) -> Finding:
-    """What `sbatch --test-only` said of the job that goes on after the arrays."""
+def follow_up(cluster: Cluster, limits: Limits, code: int, said: str, refused: str = "") -> Finding:
+    """What `sbatch --test-only` said of the job that goes on after the arrays; `refused` is why it could
+    submit none.
+    """
     found = request(code, said, "follow-up")
     if code:
         asked = "`follow_up: {partition: …, qos: …, constraint: …, memory: …, …}` asks otherwise"
@@ -154,10 +156,10 @@ def follow_up(cluster: Cluster, limits: Limits, code: int, said: str) -> Finding
     why, todo = follow_up_below(cluster, limits.least)
     if why:
         return failed("follow-up", why, todo)
-    if not limits.nodes_submit:
+    if refused:
         return warned(
             "follow-up",
-            f"jobs in partition {limits.partition} may submit none (its AllocNodes): it is left out",
+            f"{refused}: it is left out",
             "`submit --wait` on a login node goes on by itself; else `submit` again after each phase",
         )
     return found

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from jobs.cluster.cluster_config import Cluster
 from jobs.slurm import limits as text
+from jobs.slurm.alloc_nodes import refused_to_follow_up
 from jobs.slurm.environment import reading
 from jobs.slurm.job_ids import answered
 from jobs.slurm.limits import Limits
@@ -223,6 +224,14 @@ class Slurm:
             default_account=self.default_account() if enforced else "",
             accounts=self.accounts_above(name) if enforced else (),
         )
+
+    def hosts(self, names: str) -> tuple[str, ...]:
+        """The names of nodes that Slurm's shorthand stands for, such as `n[1-2],login`. One scontrol."""
+        return tuple(self._ask(["scontrol", "show", "hostnames", names]).out.split())
+
+    def refused_to_follow_up(self, cluster: Cluster) -> str:
+        """Why the follow-up could submit no jobs, as far as partitions say; empty where it can."""
+        return refused_to_follow_up(cluster, self.partitions(), self.hosts)
 
     def test_only(self, script: str) -> Done:
         """What Slurm says of a job's script without starting it."""

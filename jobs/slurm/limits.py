@@ -27,7 +27,7 @@ class Limits:
     without such a limit; `queued_now` how many one has there. `max_time` is in minutes, None if unlimited;
     `time_of` is what sets it, `sure` whether that is a partition, the same for whoever submits. `partition`
     is the one that is meant. `least` is what a job's quality of service wants it to ask for at least, by
-    resource. `nodes_submit` is whether jobs there may submit jobs, as far as the partition says.
+    resource.
     """
 
     max_array_size: int
@@ -38,7 +38,6 @@ class Limits:
     time_of: str = ""
     partition: str = ""
     least: Mapping[str, int] = field(default_factory=dict)
-    nodes_submit: bool = True
 
     @property
     def room(self) -> int | None:
@@ -113,7 +112,6 @@ def limits_of(
         time_of=of,
         partition=name,
         least=_everywhere([least(each.qualities) for each in found]),
-        nodes_submit=all(_may_submit(partitions.get(name, {})) for name in names),
     )
 
 
@@ -205,12 +203,6 @@ def _everywhere(each: Sequence[Mapping[str, int]]) -> dict[str, int]:
     first, *others = each
     names = [name for name in first if all(name in other for other in others)]
     return {name: min(one[name] for one in each) for name in names}
-
-
-def _may_submit(partition: Mapping[str, str]) -> bool:
-    """Whether a partition takes jobs from its own nodes; where it lists others, they are not among these."""
-    allowed = partition.get("AllocNodes", "ALL")
-    return allowed in ("ALL", "") or partition.get("Nodes", "") in allowed
 
 
 def default_partition(partitions: Mapping[str, Mapping[str, str]]) -> str:

@@ -93,8 +93,7 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
         )
     arrays = list(_arrays(submission, plan, verdict, limits, room)) if room else []
     unfollowed = "" if cluster.follow_up else "the cluster config says `follow_up: false`"
-    if cluster.follow_up and not limits.nodes_submit:
-        unfollowed = f"jobs in partition {limits.partition} may submit none (its AllocNodes)"
+    unfollowed = unfollowed or slurm.refused_to_follow_up(cluster)
     minutes = small_minutes(cluster, next_limits.max_time)
     jobs, followed = _hand_over(submission, arrays, sight, limits, way, None if unfollowed else minutes)
     at_work = bool(jobs or sight.live_arrays())

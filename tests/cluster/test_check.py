@@ -285,12 +285,25 @@ def test_nodes_that_may_not_submit(check: Run, slurm: TestCluster, tmp_path: Pat
         trial = Trial(tmp_path, data_root, SMALL, sbatch={"hold": True})
         said = trial.submit()
         queued = slurm.queued()
+        # Where the follow-up runs on a node that may.
+        slurm.run("scontrol", "update", "partition=main", "AllocNodes=localhost,n[2-8]")
+        slurm.run("scontrol", "create", "partition=serial", "nodes=n4", "AllocNodes=ALL")
+        elsewhere = check(follow_up="{partition: serial}")
+        (tmp_path / "other").mkdir()
+        keys = {"sbatch": {"hold": True}, "follow_up": {"partition": "serial"}}
+        followed = Trial(tmp_path / "other", data_root, SMALL, **keys).submit()
     finally:
         slurm.run("scontrol", "update", "partition=main", "AllocNodes=ALL")
+        slurm.run("scancel", "--user=root")
+        slurm.wait_until_idle()
+        slurm.run("scontrol", "delete", "partition=serial")
+    assert (elsewhere.code, elsewhere.findings["follow-up"][0]) == (0, "pass"), elsewhere
+    assert (followed.code, "what comes next is submitted by itself" in followed.err) == (0, True), followed
     assert (checked.code, checked.findings["follow-up"][0]) == (0, "warn"), checked
-    assert "may submit none (its AllocNodes): it is left out" in checked.findings["follow-up"][1]
+    closed = "partition main takes no jobs from node n1 (its AllocNodes)"
+    assert f"{closed}: it is left out" in checked.findings["follow-up"][1]
     assert (said.code, len(queued)) == (0, 1), said
-    assert "may submit none (its AllocNodes): what comes next needs `regularize submit` again" in said.err
+    assert f"{closed}: what comes next needs `regularize submit` again" in said.err
 
 
 def test_limits_on_submitted_jobs(check: Run, slurm: TestCluster) -> None:

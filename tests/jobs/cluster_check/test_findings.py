@@ -84,9 +84,9 @@ def _time(asked: int, most: int | None, *, taken: bool = True, **limits: Any) ->
             "gres/gpu=1: it would never start.*follow_up: {gpus: 1}",
         ),
         (
-            config_findings.follow_up(_cluster(), _limits(nodes_submit=False), 0, "sbatch: Job 3"),
+            config_findings.follow_up(_cluster(), _limits(), 0, "sbatch: Job 3", "not from n1"),
             "warn",
-            "it is left out.*--wait",
+            "not from n1: it is left out.*--wait",
         ),
         (config_findings.submitted_jobs(_limits()), "pass", "no limit"),
         (config_findings.submitted_jobs(_limits(max_submit_jobs=1)), "fail", "at most 1 job at a time"),

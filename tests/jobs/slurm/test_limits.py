@@ -126,7 +126,7 @@ def test_what_an_account_above_ones_own_lets_all_its_users_submit() -> None:
         return text.limits_of(
             Cluster(kind="slurm"),
             {"MaxArraySize": "0"},
-            {"main": PARTITION | {"AllocNodes": "login1"}},
+            {"main": PARTITION},
             associations=[row("a")],
             qualities=qualities,
             queued=2,
@@ -138,17 +138,17 @@ def test_what_an_account_above_ones_own_lets_all_its_users_submit() -> None:
     assert most(quality("normal", GrpSubmit="30")) == 30, "what a quality of service sets counts instead"
 
 
-def test_what_a_job_must_ask_for_and_whether_nodes_may_submit() -> None:
+def test_what_a_job_must_ask_for() -> None:
     found = text.limits_of(
         Cluster(kind="slurm"),
         {"MaxArraySize": "0"},
-        {"main": PARTITION | {"AllocNodes": "login1"}},
+        {"main": PARTITION},
         associations=[row("a")],
         qualities=quality("normal", MinTRES="cpu=2,gres/gpu=1"),
         queued=2,
     )
     assert found.least == {"cpu": 2, "gres/gpu": 1}
-    assert (found.nodes_submit, found.max_array_size, found.partition) == (False, 0, "main")
+    assert (found.max_array_size, found.partition) == (0, "main")
 
 
 @pytest.mark.parametrize(
