@@ -14,6 +14,8 @@ PRECISIONS = ("float32", "float64", "bfloat16", "tf32")
 TUNABLE = ("lr", "momentum", "weight_decay", "batch_size", "epochs", "steps", "width")
 """What a sweep may choose for each technique, beside its strength; `width` is the model's."""
 STARTS = ("default", "orthogonal")
+WHOLE = ("epochs", "steps", "batch_size")
+"""What is a whole number, at least 1."""
 APART = ("lr", "momentum", "weight_decay")
 """What may differ between runs that train side by side."""
 
@@ -71,7 +73,7 @@ class Training:
             self.epochs,
             "given, or else steps, not both",
         )
-        for name in ("epochs", "steps", "batch_size"):
+        for name in WHOLE:
             value = getattr(self, name)
             require(value is None or value >= 1, name, value, "at least 1")
         require(self.lr > 0, "lr", self.lr, "above 0")

@@ -8,7 +8,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from analysis.tables.strength_text import at_edges, strength_numbers
+from analysis.statistics.strength_selection import Cell, equals_of
+from analysis.tables.strength_text import at_edges, open_edges, strength_numbers
 from regularize.errors import UserError
 from regularize.store import DamagedFileError, Store, read_table
 
@@ -25,20 +26,39 @@ def open_ends(store: Store) -> list[str]:
     return [*_at_edge(_rows(store.table("selection"))), *_not_fitted(_baseline(store))]
 
 
-def edge_sentence(said: Iterable[str]) -> str:
+def edge_sentence(said: Iterable[str], selection: Row) -> str:
+    """`selection` is any row of the table: how the sweep came to what it tried."""
     return (
         f"The strength chosen is at the edge of what was tried for {', '.join(said)}: a better one may "
-        "lie beyond, so widen the grid (`widen:` does)"
+        f"lie beyond, {_advice(selection)}"
     )
+
+
+def _advice(selection: Row) -> str:
+    if budget := selection.get("budget"):
+        return (
+            f"though of {budget} drawn settings the best is often an outer one by chance; where it is close "
+            "to the end of its range, let the range go further"
+        )
+    if widen := selection.get("widen"):
+        return f"and `widen: {widen}` has ended there: list values beyond, or let it go on more often"
+    return "so widen the grid (`widen:` does)"
 
 
 def edges(strength: str, tried: Iterable[str]) -> list[str]:
     """E.g. `0.1, the largest`; of several numbers with their names."""
+    return _in_words(strength, at_edges(strength, tried))
+
+
+def chosen_edges(chosen: Row, tried: Sequence[Row]) -> list[str]:
+    """The same of the row that is chosen of those `tried`: only where a better one may lie beyond."""
+    strengths = [row["strength"] for row in tried]
+    return _in_words(chosen["strength"], open_edges(chosen["strength"], equals_of(chosen, tried), strengths))
+
+
+def _in_words(strength: str, ends: Mapping[str, str]) -> list[str]:
     numbers = strength_numbers(strength)
-    return [
-        f"{f'{name} = ' * bool(name)}{numbers[name]:g}, the {end}"
-        for name, end in at_edges(strength, tried).items()
-    ]
+    return [f"{f'{name} = ' * bool(name)}{numbers[name]:g}, the {end}" for name, end in ends.items()]
 
 
 def not_fitted(reached: float) -> str:
@@ -58,15 +78,14 @@ def _rows(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, An
 
 def _at_edge(selection: Iterable[Row]) -> Iterator[str]:
     """Of numbers of which the smallest or largest was chosen; a sentence a problem."""
-    cells: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
+    cells: dict[Cell, list[Row]] = defaultdict(list)
     for row in selection:
-        cells[_problem(row), row["regularizer"], row.get("repetition") or 0].append(row)
-    again = 1 + max((repetition for _, _, repetition in cells), default=0)
+        cells[Cell.of(row)].append(row)
+    again = 1 + max((cell.repetition for cell in cells), default=0)
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for (problem, name, _), rows in cells.items():
-        tried = [row["strength"] for row in rows]
-        ends = [edges(row["strength"], tried) for row in rows if row["chosen"]]
-        found[problem][name] += ["; ".join(each) for each in ends if each]
+    for cell, rows in cells.items():
+        ends = [chosen_edges(row, rows) for row in rows if row["chosen"]]
+        found[_problem(rows[0])][cell.regularizer] += ["; ".join(each) for each in ends if each]
     for problem, entries in found.items():
         said = [
             f"{name} ({ends[0] if again == 1 else f'in {len(ends)} of {again} repetitions'})"
@@ -74,7 +93,7 @@ def _at_edge(selection: Iterable[Row]) -> Iterator[str]:
             if ends
         ]
         if said:
-            yield f"{problem}: {edge_sentence(said)}"
+            yield f"{problem}: {edge_sentence(said, rows[0])}"
 
 
 def _problem(row: Row) -> str:

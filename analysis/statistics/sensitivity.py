@@ -23,11 +23,12 @@ import pyarrow as pa
 from analysis.notation.intervals import half_width
 from analysis.statistics.contenders import of_problem
 from analysis.statistics.estimates import Estimate, over_seeds
+from analysis.statistics.open_ends import chosen_edges
 from analysis.statistics.scores import SCORES, Score
 from analysis.statistics.strength_selection import choose, counted, weakest_first
 from analysis.tables.region import Region
 from analysis.tables.store_tables import Problem, Tables, records, to_frame
-from analysis.tables.strength_text import at_edges, strength_numbers, strength_order
+from analysis.tables.strength_text import strength_numbers, strength_order
 
 SENSITIVITY = pa.schema(
     [
@@ -56,7 +57,7 @@ SENSITIVITY = pa.schema(
         ("plateau_low", pa.float64()),  # smallest on it; as the next two null for combinations
         ("plateau_high", pa.float64()),  # largest
         ("plateau_decades", pa.float64()),  # log10(high / low); null where low is 0
-        ("at_edge", pa.bool_()),  # whether that chosen, or best, is the smallest or largest tried
+        ("at_edge", pa.bool_()),  # whether that chosen, or best, is on an edge, nothing as good inside
         ("rule", pa.string()),  # how the strength was chosen
     ]
 )
@@ -126,8 +127,7 @@ def _rows(
     plateau = _plateau(shortfalls, best, tolerance, one_dimensional=None not in values)
     about = _about(values, plateau, best)
     if len(rows) > 1:
-        strengths = [row["strength"] for row in rows]
-        about["at_edge"] = bool(at_edges(strengths[best], strengths))
+        about["at_edge"] = bool(chosen_edges(rows[best], rows))
     estimates = _shortfalls(rows, by_seed, best, score)
     halves = [0.0 if each is estimates[best] else _half(each, len(rows) - 1) for each in estimates]
     if plateau:

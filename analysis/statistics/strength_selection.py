@@ -38,6 +38,8 @@ SELECTION = pa.schema(
         ("n_diverged", pa.int64()),  # of these
         ("metric", pa.string()),  # what it is chosen by
         ("rule", pa.string()),  # how it was chosen, in words
+        ("widen", pa.int64()),  # how many times a grid may go on beyond an edge
+        ("budget", pa.int64()),  # settings drawn for each entry; null: all that lists give
     ]
 )
 _PLANNED = ("run_id", "dataset", "per_class", "model", "regularizer", "strength", "repetition", "config")
@@ -89,11 +91,17 @@ def _tune(row: Row, among: Collection[str] | None) -> bool:
 
 
 def select(
-    store: Store, metric: str = "validation_accuracy", among: Collection[str] | None = None
+    store: Store,
+    metric: str = "validation_accuracy",
+    among: Collection[str] | None = None,
+    *,
+    widen: int = 0,
+    budget: int | None = None,
 ) -> dict[Cell, str]:
     """Choose strengths, write `tables/selection.parquet`, return the strength of every cell.
 
-    Chosen is by the tune runs, or those `among` them. Empty for a sweep without tune seeds.
+    Chosen is by the tune runs, or those `among` them. Empty for a sweep without tune seeds. `widen` and
+    `budget` are the sweep's, and are written beside the choice: what it leaves open depends on them.
 
     Raises:
         UserError: unknown metric, or tune runs without a result.
@@ -110,6 +118,7 @@ def select(
         return {}
     runs = read_table(store.table("runs"), _PLANNED).to_pylist()
     rows = choose(with_repetitions(tuned, runs), metric, weakest_first(runs, kept_words(store)))
+    rows = [{**row, "widen": widen, "budget": budget} for row in rows]
     write_table(store.table("selection"), rows, SELECTION)
     return {Cell.of(row): row["strength"] for row in rows if row["chosen"]}
 
@@ -170,9 +179,13 @@ def best(rows: Iterable[Row]) -> dict[Cell, list[str]]:
     found = {}
     for cell, tried in cells.items():
         (chosen,) = (row for row in tried if row["chosen"])
-        equals = [row["strength"] for row in tried if row is not chosen and _merit(row) == _merit(chosen)]
-        found[cell] = [chosen["strength"], *equals]
+        found[cell] = [chosen["strength"], *equals_of(chosen, tried)]
     return found
+
+
+def equals_of(chosen: Row, tried: Iterable[Row]) -> list[str]:
+    """The strengths that score as well as the one chosen, of rows that have mean, n_diverged and metric."""
+    return [row["strength"] for row in tried if row is not chosen and _merit(row) == _merit(chosen)]
 
 
 def _score(runs: Sequence[Row], metric: str) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from analysis.notation.methods import method
 from analysis.notation.number_text import count
 from analysis.statistics import seeds_needed
 from analysis.statistics.contenders import Comparison, comparisons, of_problem
-from analysis.statistics.open_ends import FITTED, edge_sentence, edges, not_fitted
+from analysis.statistics.open_ends import FITTED, chosen_edges, edge_sentence, edges, not_fitted
 from analysis.tables.store_tables import Problem, Tables, records
-from analysis.tables.strength_text import at_edges
 
 
 def unfinished(tables: Tables, strengths: pd.DataFrame, compared: pd.DataFrame) -> dict[Problem, list[str]]:
@@ -22,7 +21,7 @@ def unfinished(tables: Tables, strengths: pd.DataFrame, compared: pd.DataFrame) 
         comparison.problem: [
             *_no_baseline(comparison),
             *_not_fitted(comparison),
-            *_at_edge(strengths[of_problem(strengths, comparison.problem)]),
+            *_at_edge(strengths[of_problem(strengths, comparison.problem)], tables),
             *_near_edge(
                 strengths[of_problem(strengths, comparison.problem)],
                 compared[of_problem(compared, comparison.problem)],
@@ -50,15 +49,15 @@ def _not_fitted(comparison: Comparison) -> Iterator[str]:
         yield not_fitted(reached)
 
 
-def _at_edge(rows: pd.DataFrame) -> Iterator[str]:
-    edge = rows["at_edge"].fillna(False).astype(bool)
-    best = rows[edge & rows["chosen"]]
+def _at_edge(rows: pd.DataFrame, tables: Tables) -> Iterator[str]:
     said = []
-    for _, row in best.iterrows():
-        tried = rows.loc[rows["regularizer"] == row["regularizer"], "strength"]
-        said.append(f"{method(row['regularizer']).label} ({'; '.join(edges(row['strength'], tried))})")
+    for name, cell in rows.groupby("regularizer", sort=False):
+        tried = records(cell)
+        for ends in (chosen_edges(row, tried) for row in tried if row["chosen"]):
+            said += [f"{method(str(name)).label} ({'; '.join(ends)})"] if ends else []
     if said:
-        yield edge_sentence(said)
+        (first,) = tables.rows("selection").slice(0, 1).to_pylist()
+        yield edge_sentence(said, first)
 
 
 def _near_edge(rows: pd.DataFrame, compared: pd.DataFrame) -> Iterator[str]:
@@ -67,7 +66,7 @@ def _near_edge(rows: pd.DataFrame, compared: pd.DataFrame) -> Iterator[str]:
     said = [
         f"{method(str(name)).label} ({'; '.join(ends)})"
         for name, tried in rows[rows["regularizer"].isin(set(shown))].groupby("regularizer", sort=False)
-        if (ends := open_edges(records(tried)))
+        if (ends := near_edges(records(tried)))
     ]
     if said:
         yield (
@@ -76,18 +75,17 @@ def _near_edge(rows: pd.DataFrame, compared: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def open_edges(tried: Sequence[Mapping[str, Any]]) -> list[str]:
+def near_edges(tried: Sequence[Mapping[str, Any]]) -> list[str]:
     """The edges that are not shown to be worse than the strength chosen, which itself is at none.
 
-    `tried` are the rows that `sensitivity` has of one regularizer on one problem.
+    Nor is one that scores as well as another inside: then its own edge is among these. `tried` are the rows
+    that `sensitivity` has of one regularizer on one problem.
     """
     strengths = [row["strength"] for row in tried]
-    chosen = [row["strength"] for row in tried if row["chosen"]]
-    if not chosen or at_edges(chosen[0], strengths):
+    chosen = [row for row in tried if row["chosen"]]
+    if not chosen or chosen_edges(chosen[0], tried):
         return []
-    near = [
-        row["strength"] for row in tried if not row["chosen"] and not row["p_worse"] <= seeds_needed.ALPHA
-    ]
+    near = [row["strength"] for row in tried if row["chosen"] or not row["p_worse"] <= seeds_needed.ALPHA]
     return list(dict.fromkeys(end for strength in near for end in edges(strength, strengths)))
 
 

@@ -1,8 +1,13 @@
-"""The numbers in a strength's text, and where they stand among those that were tried. Imports nothing."""
+"""The numbers in a strength's text, and where they stand among those that were tried. Imports little."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+
+from regularize.training_config import WHOLE
+
+_LEAST: Mapping[str, float] = dict.fromkeys(WHOLE, 1.0)
+"""Below these nothing is valid; of all else below 0."""
 
 
 def strength_order(strength: str) -> tuple[float, ...]:
@@ -32,4 +37,26 @@ def at_edges(strength: str, tried: Iterable[str]) -> dict[str, str]:
         values = {numbers[name] for numbers in every}
         if len(values) > 1 and value in (min(values), max(values)):
             found[name] = "smallest" if value == min(values) else "largest"
+    return found
+
+
+def open_edges(chosen: str, equals: Iterable[str], tried: Sequence[str]) -> dict[str, str]:
+    """By name, the edges on which the choice lies and beyond which a better one may.
+
+    That is where none of the `equals`, the settings that score as well, lies inside, between the smallest
+    and the largest number that were tried, and where the number can go on at all. A grid that widens goes on
+    at exactly these, and whoever reads of a choice is told of exactly these.
+
+    >>> open_edges("0.1", ["1", "10"], ["0.1", "1", "10"]), open_edges("0.1", ["10"], ["0.1", "1", "10"])
+    ({}, {'': 'smallest'})
+    """
+    numbers, others = strength_numbers(chosen), [strength_numbers(each) for each in equals]
+    every = [strength_numbers(each) for each in tried]
+    found = {}
+    for name, end in at_edges(chosen, tried).items():
+        values = [each[name] for each in every]
+        inside = any(min(values) < each[name] < max(values) for each in others)
+        ended = end == "smallest" and numbers[name] == _LEAST.get(name, 0)
+        if not inside and not ended:
+            found[name] = end
     return found

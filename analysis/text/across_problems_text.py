@@ -75,7 +75,7 @@ PLATEAUS = TextTable(
     caption=(
         "Plateau: the neighbouring strengths that score within the tolerance of the one chosen, or best, "
         "and how many; 95%: how many these are at least and at most; at the edge: that one is the smallest "
-        "or largest tried, so a better one may lie beyond"
+        "or largest tried and none inside is as good, so a better one may lie beyond"
     ),
 )
 

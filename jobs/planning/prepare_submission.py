@@ -140,6 +140,6 @@ def _tuned(sweep: Sweep, store: Store, packs: Packs) -> tuple[Packs, Sequence[Pl
 
 
 def _choose(sweep: Sweep, store: Store, ids: Collection[str]) -> dict[Cell, list[str]]:
-    select(store, sweep.metric, ids)
+    select(store, sweep.metric, ids, widen=sweep.widen, budget=sweep.budget)
     rows = read_table(store.table("selection")).to_pylist()
     return {Cell(*cell): strengths for cell, strengths in best(rows).items()}

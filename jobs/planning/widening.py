@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from analysis.tables.strength_text import open_edges, strength_numbers
 from jobs.sweep.run_grid import Candidate
-from jobs.sweep.tuned_settings import NUMBERS, WIDTH
+from jobs.sweep.tuned_settings import WIDTH
+from regularize import regularizers
 from regularize.config import RunConfig, Term
 from regularize.errors import UserError
 from regularize.models.variant import widened
+from regularize.training_config import WHOLE
 
 _EVEN = 1e-9  # to which steps of a grid count as equal
 
@@ -37,7 +41,7 @@ class _Axis(NamedTuple):
         if self.technique is None and self.name == WIDTH:
             return replace(config, model=widened(config.model, value))
         if self.technique is None:
-            setting: dict[str, Any] = {self.name: value}
+            setting: dict[str, Any] = {self.name: int(value) if self.name in WHOLE else value}
             return replace(config, training=replace(config.training, **setting))
         terms = [
             Term.build(term.technique, {**dict(term.options), **dict(term.strengths), self.name: value})
@@ -47,20 +51,48 @@ class _Axis(NamedTuple):
         ]
         return replace(config, terms=tuple(terms))
 
+    def following(self, values: Sequence[float], edge: float) -> float:
+        """What follows on that edge of sorted values.
+
+        By the grid's last step: a factor, or a difference where steps are even. A step that would reach the
+        end of what is valid goes half the way there.
+        """
+        inner = values[1] if edge == values[0] else values[-2]
+        even = len(values) > 2 and all(
+            abs((high - low) / (values[1] - values[0]) - 1) < _EVEN for low, high in pairwise(values)
+        )
+        step = 2 * edge - inner if even or values[0] <= 0 else edge * edge / inner
+        low, high = self._ends
+        if not low < step < high:
+            step = (edge + (low if step <= low else high)) / 2
+        return float(round(step)) if self.technique is None and self.name in WHOLE else float(f"{step:.12g}")
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        """Between which it is valid."""
+        if self.technique is None:
+            return 0.0, 1.0 if self.name == "momentum" else math.inf
+        strength = regularizers.technique(self.technique).strengths[self.name]
+        return strength.low, strength.high
+
 
 def beyond(
     candidates: Sequence[Candidate], strengths: Sequence[str], tuned: Sequence[str]
 ) -> list[Candidate]:
-    """What to try further: one step beyond each edge on which the best `strengths` lie, all of these equals.
+    """What to try further: one step beyond each edge that the best of `strengths`, all equals, leaves open.
 
     Of several numbers the whole grid goes on, as if the sweep had listed one value more.
     """
-    best, *equals = (config for config, strength in candidates if strength in strengths)
+    chosen, *equals = strengths
+    best = next(config for config, strength in candidates if strength == chosen)
     configs, there = [config for config, _ in candidates], {strength for _, strength in candidates}
-    for axis in _axes(best, tuned):
-        value = _next(sorted({axis.of(config) for config in configs}), axis.of(best))
-        if value is None or any(axis.of(each) != axis.of(best) for each in equals):
+    # Both are in the order of `RunConfig.strength_with`.
+    names = strength_numbers(chosen)
+    left_open = open_edges(chosen, equals, [strength for _, strength in candidates])
+    for axis, name in zip(_axes(best, tuned), names, strict=True):
+        if name not in left_open:
             continue
+        value = axis.following(sorted({axis.of(config) for config in configs}), axis.of(best))
         try:
             configs += [axis.at(each, value) for each in configs if axis.of(each) == axis.of(best)]
         except UserError:
@@ -71,16 +103,4 @@ def beyond(
 
 def _axes(config: RunConfig, tuned: Sequence[str]) -> list[_Axis]:
     strengths = [_Axis(term.technique, name) for term in config.terms for name, _ in term.strengths]
-    return strengths + [_Axis(None, name) for name in tuned if name in NUMBERS]
-
-
-def _next(values: Sequence[float], best: float) -> float | None:
-    """What follows on that edge, by the grid's last step: a factor, or a difference where steps are even."""
-    if len(values) < 2 or best not in (values[0], values[-1]):
-        return None
-    edge, inner = (values[0], values[1]) if best == values[0] else (values[-1], values[-2])
-    even = len(values) > 2 and all(
-        abs((high - low) / (values[1] - values[0]) - 1) < _EVEN for low, high in pairwise(values)
-    )
-    following = 2 * edge - inner if even or values[0] <= 0 else edge * edge / inner
-    return float(f"{following:.12g}")
+    return strengths + [_Axis(None, name) for name in tuned]

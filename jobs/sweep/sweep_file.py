@@ -55,8 +55,8 @@ OPTIONAL = {
     "Example: `tune: {lr: [0.01, 0.02, 0.05]}`.",
     "budget": "At how many settings each entry is tried: drawn from its strengths and from `tune` by a "
     "scrambled Sobol sequence, so that nobody gets more tries. Example: `budget: 16`.",
-    "widen": "How many times a grid on whose edge the choice fell goes on beyond it, before any report seed "
-    "is trained. Example: `widen: 3`.",
+    "widen": "How many times a grid on whose edge the choice fell, nothing as good lying inside, goes on "
+    "beyond it, before any report seed is trained. Example: `widen: 3`.",
 }
 OF_SELECT = {
     "metric": "The column of the results; accuracy: the highest mean, loss: the lowest. "
@@ -109,8 +109,8 @@ class Sweep:
     `metric` is the column of the results by which strengths are chosen on the tune seeds. `baseline` is
     the entry that the others are compared with, None where there is none of technique `none` and none
     was named. `ranks` are those of models that another number of ranks trains otherwise. `widen` is how many
-    times a choice at the edge of its grid may widen it. `text` is a file that gives an equal sweep without
-    overrides: what the store keeps.
+    times a choice at the edge of its grid may widen it, `budget` how many settings are drawn for each entry.
+    `text` is a file that gives an equal sweep without overrides: what the store keeps.
     """
 
     name: str
@@ -121,6 +121,7 @@ class Sweep:
     metric: str
     baseline: str | None = None
     widen: int = 0
+    budget: int | None = None
     ranks: Mapping[str, int] = field(default_factory=dict)
     text: str = field(compare=False, repr=False)
 
@@ -197,6 +198,7 @@ def read(tree: Node, text: str, check_dataset: Callable[[str], object] = check_n
         seeds=seeds,
         metric=_metric(fields.get("select")),
         widen=widen,
+        budget=_count(fields["budget"], MOST_BUDGET) if "budget" in fields else None,
         text=text,
     )
     sweep = replace(sweep, baseline=_baseline(fields.get("baseline"), sweep))

@@ -16,7 +16,7 @@ Axis = tuple[Node, ...] | Range
 """What one setting is tried at: values one would give it under `training`, or what they are drawn from."""
 WIDTH = "width"
 NUMBERS = (*APART, WIDTH)
-"""Settings that take any number, and so go on beyond an edge and can be drawn from a range."""
+"""Settings that take any number, and so can be drawn from a range."""
 LISTED = (*(name for name in TUNABLE if name != WIDTH), "optimizer", "schedule", "precision")
 """What may be a list under `training`."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from analysis.statistics.open_ends import open_ends
-from analysis.statistics.strength_selection import select
+from analysis.statistics.strength_selection import SELECTION, select
 from analysis.tables.collect import collect
 from regularize.store import RESULTS, RUNS, Store, read_table, write_table
 
@@ -52,6 +52,42 @@ def test_each_number_of_a_combination_has_its_edge(make_store: Callable[..., Sto
     store = tuned(make_store(strengths=strengths, chosen={"elastic_net": 1}), 0.95)
     (sentence,) = open_ends(store)
     assert "for elastic_net (l1 = 0.1, the smallest; l2 = 0.2, the largest): a" in sentence
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({}, "so widen the grid (`widen:` does)"),
+        ({"widen": 3}, "and `widen: 3` has ended there: list values beyond, or let it go on more often"),
+        ({"budget": 8}, "though of 8 drawn settings the best is often an outer one by chance; where it is "
+         "close to the end of its range, let the range go further"),
+    ],
+)  # fmt: skip
+def test_what_to_do_depends_on_how_the_sweep_chose(
+    make_store: Callable[..., Store], asked: dict[str, int], said: str
+) -> None:
+    store = tuned(make_store(strengths={"none": [""], "l2": ["0.1", "0.2", "0.3"]}, chosen={"l2": 2}), 0.95)
+    select(store, **asked)
+    (sentence,) = open_ends(store)
+    assert sentence.endswith(f"for l2 (0.3, the largest): a better one may lie beyond, {said}")
+
+
+def test_a_table_from_before_is_still_read(make_store: Callable[..., Store]) -> None:
+    store = tuned(make_store(strengths={"none": [""], "l2": ["0.1", "0.2", "0.3"]}, chosen={"l2": 2}), 0.95)
+    old = read_table(store.table("selection")).drop_columns(["widen", "budget"])
+    write_table(store.table("selection"), old, old.schema)
+    (sentence,) = open_ends(store)
+    assert sentence.endswith("so widen the grid (`widen:` does)")
+
+
+def test_a_choice_that_ties_with_one_inside_leaves_nothing_open(make_store: Callable[..., Store]) -> None:
+    """With its like on the other edge alone it does."""
+    store = tuned(make_store(strengths={"none": [""], "l2": ["0.1", "0.2", "0.3"]}, chosen={"l2": 0}), 0.95)
+    rows = read_table(store.table("selection")).to_pylist()
+    for equal, told in (("0.2", 0), ("0.3", 1)):
+        tied = [row | {"mean": 0.9 if row["strength"] in ("0.1", equal) else 0.1} for row in rows]
+        write_table(store.table("selection"), tied, SELECTION)
+        assert len(open_ends(store)) == told
 
 
 def test_nothing_is_said_of_what_has_not_begun(make_store: Callable[..., Store]) -> None:

@@ -7,14 +7,15 @@ from collections.abc import Callable
 import pytest
 
 from analysis.statistics.comparison_table import compare
+from analysis.statistics.open_ends import open_ends
 from analysis.statistics.sensitivity import sensitivity
-from analysis.statistics.strength_selection import select
+from analysis.statistics.strength_selection import SELECTION, select
 from analysis.statistics.unfinished import unfinished
 from analysis.tables.collect import collect
 from analysis.tables.store_tables import Tables
 from analysis.text.conclusions import conclude
 from jobs.commands.cli import main
-from regularize.store import Store
+from regularize.store import Store, read_table, write_table
 
 MakeStore = Callable[..., Store]
 
@@ -43,6 +44,28 @@ def test_a_choice_at_the_edge_asks_for_a_wider_grid(make_store: MakeStore) -> No
     assert "L2 (0.01, the largest)" in edge
     assert "Dropout (0.1, the smallest)" in edge
     assert edge.endswith("a better one may lie beyond, so widen the grid (`widen:` does)")
+
+
+def test_the_comparison_says_what_the_status_says(make_store: MakeStore) -> None:
+    """Of a choice on an edge that ties with one inside, and of one that does not."""
+    strengths = {"none": [""], "l2": ["1e-05", "0.0005", "0.01"], "dropout": ["0.1", "0.3", "0.5"]}
+    store = make_store(strengths=strengths, chosen={"l2": 0, "dropout": 0})
+    ready(store)
+    select(store, widen=2)
+    rows = read_table(store.table("selection")).to_pylist()
+    best = next(row["mean"] for row in rows if row["regularizer"] == "l2" and row["chosen"])
+    rows = [row | ({"mean": best} if row["strength"] == "0.0005" else {}) for row in rows]
+    write_table(store.table("selection"), rows, SELECTION)
+    tables = Tables(store)
+    tables.results["train_accuracy"] = 0.99
+    (edge,) = [each for each in said(tables) if "edge of what was tried for" in each]
+    assert "L2" not in edge
+    assert "Dropout (0.1, the smallest): a better one may lie beyond, and `widen: 2` has ended there" in edge
+    (status,) = [each for each in open_ends(store) if "edge of what was tried for" in each]
+    assert status.replace("dropout", "Dropout").endswith(edge)
+    at_edge = sensitivity(tables).set_index("regularizer")["at_edge"]
+    assert not at_edge["l2"].any()
+    assert at_edge["dropout"].all()
 
 
 def test_a_choice_that_edges_are_not_shown_to_score_below_asks_for_more(make_store: MakeStore) -> None:

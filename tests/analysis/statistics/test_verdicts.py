@@ -17,7 +17,7 @@ from analysis.notation.intervals import LEVEL
 from analysis.statistics.estimates import crossed, over_seeds
 from analysis.statistics.paired_tests import holm, sign_flip_test, verdict
 from analysis.statistics.seeds_needed import ALPHA
-from analysis.statistics.unfinished import open_edges
+from analysis.statistics.unfinished import near_edges
 from analysis.tables.strength_text import at_edges
 
 STUDIES, TECHNIQUES, SEEDS, REGION = 400, 12, 10, 0.2
@@ -124,7 +124,7 @@ def test_a_verdict_on_a_grid_that_ends_too_early_has_its_warning() -> None:
         inner = [place for place in false if not at_edges(strengths[chosen[place]], strengths)]
         said.append(bool(false))
         not_at_edge.append(bool(inner))
-        unwarned.append(any(not open_edges(tried(tuned[each], chosen[each], strengths)) for each in inner))
+        unwarned.append(any(not near_edges(tried(tuned[each], chosen[each], strengths)) for each in inner))
     assert np.mean(said) > 0.9
     assert np.mean(not_at_edge) > 0.25
     assert np.mean(unwarned) <= 0.02
@@ -134,7 +134,11 @@ def tried(scores: NDArray[np.float64], chosen: int, strengths: list[str]) -> lis
     """What `sensitivity` has of one technique's scores [seeds, strengths]."""
     shortfalls = scores[:, [chosen]] - scores
     return [
-        {"strength": strength, "chosen": each == chosen, "p_worse": over_seeds(shortfalls[:, each]).above(0)}
+        {
+            **{"strength": strength, "chosen": each == chosen, "metric": "validation_accuracy"},
+            **{"mean": scores[:, each].mean(), "n_diverged": 0},
+            **{"p_worse": over_seeds(shortfalls[:, each]).above(0)},
+        }
         for each, strength in enumerate(strengths)
     ]
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from analysis.statistics.open_ends import chosen_edges
+from analysis.tables.strength_text import strength_numbers
 from jobs.planning.last_choice import last_choice
 from jobs.planning.tuning import Choose, tuning, wanted_runs
+from jobs.planning.widening import beyond
 from jobs.store.pack_status import Packs
 from jobs.store.runs_table import write_runs
-from jobs.sweep.run_grid import Cell, PlannedRun, tune_runs
+from jobs.sweep.run_grid import Cell, PlannedRun, candidates_of, tune_runs
 from jobs.sweep.sweep_file import Sweep, load_sweep
 from regularize.config import RunConfig, pack_id
 from regularize.store import Store, write_table
@@ -133,10 +137,86 @@ def test_what_follows_an_edge(tmp_path: Path, strength: str, low: bool, expected
     assert {each for each in added if each.endswith(("lr=0.01", "lr=0.02"))} == expected
 
 
-def test_an_edge_on_which_not_all_of_the_best_lie_is_none(tmp_path: Path) -> None:
-    rounds, chosen = played(sweep(tmp_path, widen=1), lambda c: c.training.lr)
-    assert {each.partition(" ")[0] for each in set().union(*rounds)} == {"strength=0.1", "strength=1"}
+@pytest.mark.parametrize(
+    ("strength", "expected"),
+    [
+        ("[0.1, 1, 10]", set()),  # as good inside: the choice on the edge leaves nothing open
+        ("[0.1, 1]", {"strength=0.01"}),  # as good on the other edge alone: it goes on where it was chosen
+    ],
+)
+def test_an_edge_is_open_where_nothing_as_good_lies_inside(
+    tmp_path: Path, strength: str, expected: set[str]
+) -> None:
+    rounds, chosen = played(sweep(tmp_path, strength=strength, widen=1), lambda c: c.training.lr)
+    _, further = rounds
+    assert {each.partition(" ")[0] for each in further if each.endswith("lr=0.02")} == expected
     assert chosen[L2] == "strength=0.1 lr=0.04"
+
+
+@pytest.mark.parametrize(
+    ("tune", "low", "expected"),
+    [
+        ("{epochs: [1, 2, 4]}", False, {"epochs=8"}),
+        ("{epochs: [2, 3]}", False, {"epochs=4"}),  # 4.5, to the even one
+        ("{epochs: [2, 3]}", True, {"epochs=1"}),
+        ("{epochs: [1, 2, 4]}", True, set()),  # less than one there is not
+        ("{batch_size: [32, 64]}", False, {"batch_size=128"}),
+        ("{batch_size: [16, 32, 48]}", True, {"batch_size=8"}),  # half the way to 0
+        ("{momentum: [0.8, 0.9]}", False, {"momentum=0.95"}),  # 1.0125 is none: half the way
+        ("{lr: [0.01, 0.02, 0.03]}", True, {"lr=0.005"}),  # nor is 0
+        ("{width: [1, 2]}", False, {"width=4"}),
+    ],
+)
+def test_whatever_is_tuned_goes_on_as_far_as_it_is_valid(
+    tmp_path: Path, tune: str, low: bool, expected: set[str]
+) -> None:
+    training = "{momentum: 0.9}" if "epochs" in tune else "{epochs: 2}"
+    text = TEXT.format(tune=tune, strength="1", widen=1).replace("{epochs: 2}", training)
+    (tmp_path / "sweep.yaml").write_text(text, encoding="utf-8")
+    grid = load_sweep(tmp_path / "sweep.yaml")
+    (name,) = grid.datasets[0].tuned
+    sign = -1 if low else 1
+    rounds, _ = played(grid, lambda c: sign * c.setting(name))
+    further = rounds[1] if len(rounds) > 1 else set()
+    assert further == {f"strength=1 {each}" for each in expected}
+
+
+def test_a_strength_goes_on_as_far_as_it_is_valid(tmp_path: Path) -> None:
+    text = TEXT.format(tune="{lr: [0.01, 0.02]}", strength="1", widen=1)
+    text = text.replace("l2: {strength: 1}", "dropout: {p: [0.5, 0.9]}")
+    (tmp_path / "sweep.yaml").write_text(text, encoding="utf-8")
+    grid = load_sweep(tmp_path / "sweep.yaml")
+    (cell,) = (cell for cell in candidates_of(grid) if cell.regularizer == "dropout")
+    further = beyond(candidates_of(grid)[cell], ["p=0.9 lr=0.02"], ["lr"])
+    assert {each.strength.partition(" ")[0] for each in further} == {"p=0.5", "p=0.9", "p=0.9495"}
+
+
+def test_a_grid_goes_on_exactly_where_a_reader_is_told_of_an_edge(tmp_path: Path) -> None:
+    """Every choice and every set of its equals, of a grid of two numbers."""
+    grid = sweep(tmp_path, tune="{lr: [0.01, 0.02]}", strength="[0, 1, 10]")
+    tried = candidates_of(grid)[L2]
+    strengths = [strength for _, strength in tried]
+    told_of = 0
+    for chosen, size in itertools.product(strengths, range(3)):
+        for equals in itertools.combinations([each for each in strengths if each != chosen], size):
+            rows = [
+                {"strength": each, "mean": float(each == chosen or each in equals), "n_diverged": 0}
+                | {"metric": "validation_accuracy"}
+                for each in strengths
+            ]
+            told = chosen_edges(rows[strengths.index(chosen)], rows)
+            further = beyond(tried, [chosen, *equals], ["lr"])
+            before = {
+                name: {strength_numbers(each)[name] for each in strengths} for name in ("strength", "lr")
+            }
+            gone_on = {
+                name
+                for name, values in before.items()
+                if {strength_numbers(each.strength)[name] for each in further} - values
+            }
+            assert gone_on == {each.partition(" =")[0] for each in told}, (chosen, equals)
+            told_of += len(told)
+    assert told_of
 
 
 def test_without_widen_an_edge_is_an_edge(tmp_path: Path) -> None:
