@@ -200,7 +200,7 @@ class Slurm:
         for line in self._ask(["sinfo", "--noheader", "--format=%R|%T|%D"]).out.splitlines():
             name, _, rest = line.partition("|")
             state, _, number = rest.partition("|")
-            if number.strip().isdigit():
+            if number.strip().isdecimal():
                 states = found.setdefault(name, {})
                 states[state.rstrip("*~#!%$@^-+")] = states.get(state, 0) + int(number)
         return found

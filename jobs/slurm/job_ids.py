@@ -8,6 +8,7 @@ from datetime import datetime
 _ID = re.compile(r"(\d+)(?:\+\d+)?(?:_(?:(\d+)|\[([\d,:-]+)(?:%\d+)?\]))?", re.ASCII)
 _ANSWER = re.compile(r"(\d+)(?:;\S+)?", re.ASCII)
 _RANGE = re.compile(r"(\d+)(?:-(\d+)(?::(\d+))?)?", re.ASCII)
+_LARGEST_INDEX = 4_000_000  # of Slurm's arrays, whatever MaxArraySize is
 
 
 def indices(text: str) -> tuple[str, tuple[int | None, ...]]:
@@ -31,7 +32,10 @@ def indices(text: str) -> tuple[str, tuple[int | None, ...]]:
         span = _RANGE.fullmatch(piece)
         if not span:
             raise ValueError(f"{text!r} is no job id")
-        found += range(int(span[1]), int(span[2] or span[1]) + 1, int(span[3] or 1))
+        first, last = int(span[1]), int(span[2] or span[1])
+        if last > _LARGEST_INDEX:
+            raise ValueError(f"{text!r} is no job id: no array is that large")
+        found += range(first, last + 1, int(span[3] or 1))
     return parts[1], tuple(found)
 
 

@@ -64,7 +64,7 @@ def parse_table(text: str, names: Sequence[str]) -> tuple[dict[str, str], ...]:
 
 def tightest(values: Iterable[str]) -> int | None:
     """The smallest of Slurm's numbers, where an empty one is no limit."""
-    numbers = [int(value) for value in values if value.isdigit()]
+    numbers = [int(value) for value in values if value.isdecimal()]
     return min(numbers, default=None)
 
 
@@ -104,7 +104,7 @@ def limits_of(
     longest, sure, of, name = min(times, default=(None, True, "", ",".join(names)))
     size = config.get("MaxArraySize", "")
     return Limits(
-        max_array_size=int(size) if size.isdigit() else 1001,
+        max_array_size=int(size) if size.isdecimal() else 1001,
         max_submit_jobs=tightest(value for each in found for value in each.submits(above)),
         max_time=longest,
         queued_now=queued,
@@ -193,7 +193,7 @@ def least(qualities: Iterable[Mapping[str, str]]) -> dict[str, int]:
     for row in qualities:
         for each in row.get("MinTRES", "").split(","):
             name, _, number = each.partition("=")
-            if number.isdigit():
+            if number.isdecimal():
                 found.setdefault(name, int(number))
     return found
 

@@ -17,12 +17,12 @@ FIELDS = (
     "ReqMem", "AllocCPUS", "AllocNodes", "TimelimitRaw", "TRESUsageInAve", "TRESUsageInTot", "NTasks",
     "JobName",
 )  # fmt: skip
-_SIZE = re.compile(r"([\d.]+)([KMGTP]?)([nc]?)", re.ASCII)
-_CLOCK = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):([\d.]+)", re.ASCII)
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d+)?)([KMGTP]?)([nc]?)", re.ASCII)
+_CLOCK = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+(?:\.\d+)?)", re.ASCII)
 _BYTES = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T", "P"))}
-_MEMORY = re.compile(r"(?:^|,)mem=([\d.]+[KMGTP]?)", re.ASCII)
+_MEMORY = re.compile(r"(?:^|,)mem=([\d.]+[KMGTP]?)(?=,|$)", re.ASCII)
 _KILLED = (9, 128 + 9)  # as a signal, and as a shell's exit code
-_GPU = re.compile(r"gres/gpuutil=([\d.]+)", re.ASCII)
+_GPU = re.compile(r"gres/gpuutil=(\d+(?:\.\d+)?)(?=,|$)", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,19 +75,22 @@ def parse_accounting(text: str) -> tuple[PastTask, ...]:
     """The attempts in sacct's parsable output of `FIELDS`: jobs, each followed by its steps.
 
     A federation's copies of a job that another cluster has started are left out, and so is what has another
-    form.
+    form: of a job's row, the job with its steps, of a step's, the step.
     """
     attempts: list[PastTask] = []
+    job = ""  # whose steps follow
     for line in text.splitlines():
         values = line.split("|", maxsplit=len(FIELDS) - 1)
         if len(values) < len(FIELDS):
             continue
         row = dict(zip(FIELDS, values, strict=True))
-        if "." not in row["JobID"]:
-            with suppress(ValueError):
+        with suppress(ValueError):
+            if "." not in row["JobID"]:
+                job = ""
                 attempts += list(_job(row))
-        elif attempts:
-            attempts[-1] = _with_step(attempts[-1], row)
+                job = row["JobID"]
+            elif job and row["JobID"].startswith(f"{job}."):
+                attempts[-1] = _with_step(attempts[-1], row)
     return _numbered([task for task in attempts if task.state != "REVOKED"])
 
 
@@ -113,13 +116,17 @@ def _job(row: Mapping[str, str]) -> Iterator[PastTask]:
             memory=_asked_of_a_node(row),
             cpus=int(row["AllocCPUS"] or 0),
             node_count=int(row["AllocNodes"] or 0),
-            time_limit=int(row["TimelimitRaw"]) if row["TimelimitRaw"].isdigit() else None,
+            time_limit=int(row["TimelimitRaw"]) if row["TimelimitRaw"].isdecimal() else None,
             gpu_percent=None,
         )
 
 
 def _with_step(task: PastTask, row: Mapping[str, str]) -> PastTask:
-    """The attempt, as a further step of it shows what it used."""
+    """The attempt, as a further step of it shows what it used.
+
+    Raises:
+        ValueError: a number is none.
+    """
     if task.state == "FAILED" and row["State"] == "OUT_OF_MEMORY":
         task = replace(task, state="OUT_OF_MEMORY")
     used, gpu = _used_on_a_node(row), _GPU.search(row["TRESUsageInAve"])

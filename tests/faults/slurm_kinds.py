@@ -34,6 +34,7 @@ ANSWERS: Mapping[str, Sequence[str]] = {
         "printf '\\377\\376\\000|||||||'; exit 0",
         "echo 'slurm_load_jobs error: Invalid user id'; exit 0",
         '{program} "$@" | head -c 17; exit 0',
+        """{program} "$@" | sed '/^[0-9_]*[.]/s/[0-9.]*K|/1.2.3K|/g'; exit 0""",  # sacct's rows of steps
     ],
     "late": ["sleep 2"],
 }

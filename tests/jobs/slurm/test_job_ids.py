@@ -22,7 +22,9 @@ def test_the_elements_that_an_id_means(text: str, expected: tuple[str, tuple[int
     assert indices(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "13.batch", "13_4.0", "13_[4-", "13_[4..6]", "x13", "13_[1-2,...]"])
+@pytest.mark.parametrize(
+    "text", ["", "13.batch", "13_4.0", "13_[4-", "13_[4..6]", "x13", "13_[1-2,...]", "13_[0-99999999999]"]
+)
 def test_what_is_no_id(text: str) -> None:
     with pytest.raises(ValueError, match="is no job id"):
         indices(text)

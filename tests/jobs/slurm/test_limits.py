@@ -179,3 +179,7 @@ def test_of_several_qualities_the_first_holds_and_of_several_places_any(
         default_account="a",
     )
     assert found.least == least
+
+
+def test_what_is_no_number_is_no_limit() -> None:
+    assert text.tightest(["7", "", "x", "\N{SUPERSCRIPT TWO}", "-1"]) == 7

@@ -165,3 +165,27 @@ def test_a_job_that_may_take_all_of_its_nodes_memory_is_not_over_it(asked: str) 
     rows = values | {"ReqMem": asked, "AllocCPUS": "2", "AllocNodes": "1"}, step
     (task,) = parse_accounting("\n".join("|".join(row.values()) for row in rows))
     assert (task.memory, task.used_memory, task.out_of_memory) == (None, 300 * KB, False)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        {"NTasks": "x", "MaxRSS": "1K"},
+        {"MaxRSS": "1.2.3K", "NTasks": "1"},
+        {"MaxRSS": "9" * 400 + "P", "NTasks": "1"},
+        {"MaxRSS": "1K", "NTasks": "1", "AllocNodes": "%$"},
+        {"MaxRSS": "1K", "NTasks": "\N{SUPERSCRIPT TWO}"},
+        {"TRESUsageInAve": "gres/gpuutil=1.2.3"},
+        {"MaxRSS": "1M", "NTasks": "1", "TRESUsageInTot": "mem=1.2.3M"},
+    ],
+)
+def test_garbage_in_the_row_of_a_step_is_no_more_than_a_step_without_numbers(garbage: dict[str, str]) -> None:
+    good = _line(JobID="9.1", MaxRSS="1M", NTasks="1")
+    (task,) = parse_accounting(_line(JobID="9", State="COMPLETED") + _line(JobID="9.0", **garbage) + good)
+    assert (task.state, task.used_memory, task.gpu_percent) == ("COMPLETED", MB, None)
+
+
+def test_the_steps_of_a_job_whose_row_is_garbage_are_nobodys() -> None:
+    rows = _line(JobID="8", State="FAILED") + _line(JobID="9", State="FAILED", ElapsedRaw="x")
+    (task,) = parse_accounting(rows + _line(JobID="9.0", State="OUT_OF_MEMORY", MaxRSS="9G", NTasks="1"))
+    assert (task.job_id, task.state, task.used_memory) == ("8", "FAILED", None)
