@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from regularize import checkpoint
-from regularize.cores import processor
 from regularize.evaluation import final
 from regularize.evaluation.extent import Extent
 from regularize.evaluation.settings import Evaluation
@@ -89,8 +88,9 @@ def _results(trainer: Trainer, measured: Measured, seconds: Mapping[str, float])
         "pack_runs": len(trainer.runs),
         "world_size": trainer.ranks.world,
         "threads": torch.get_num_threads(),
-        "processor": processor(),
-        "device": trainer.ranks.name,
+        "ranks": "+".join(trainer.crews),
+        "processor": "+".join(trainer.processors),
+        "device": "+".join(trainer.devices),
         "code": "+".join(trainer.codes),
         "data": trainer.data,
         "torch": torch.__version__,

@@ -81,9 +81,10 @@ RESULTS = pa.schema(
         ("evaluation_seconds", pa.float64()),  # the pack's time for all measurements divided by its runs
         ("pack_id", pa.string()),  # the pack that it trained in
         ("pack_runs", pa.int64()),  # how many runs that had
-        ("world_size", pa.int64()),  # ranks that trained it together
-        ("threads", pa.int64()),  # of each
-        ("processor", pa.string()),  # its name
+        ("world_size", pa.int64()),  # ranks that trained it together, at its end
+        ("threads", pa.int64()),  # of each, at its end
+        ("ranks", pa.string()),  # ranks x threads of each: 3x1, or 3x1+2x1 if it went on with two
+        ("processor", pa.string()),  # its name, or a+b if it went on with another; likewise:
         ("device", pa.string()),  # cpu, or a GPU's name
         ("code", pa.string()),  # 16 hex digits of what trained and measured it, see `code_identity`
         ("data", pa.string()),  # 16 hex digits of images, labels, class names and split

@@ -53,6 +53,7 @@ _OF_THE_PACK = {
     "pack_runs",
     "finished_at",
     "world_size",
+    "ranks",
 }
 
 

@@ -15,6 +15,7 @@ from regularize.batches import Batches
 from regularize.code_identity import code_of
 from regularize.config import RunConfig
 from regularize.convolutions import convolutions
+from regularize.cores import processor
 from regularize.data import load, split
 from regularize.distributed import Ranks
 from regularize.draws import Draws, named
@@ -75,6 +76,8 @@ class Trainer:
         self.classes = dataset.classes
         self.data = dataset.content_hash
         self.codes = (code_of(*config.sources).name,)  # that brought it here, the latest last
+        self.crews = (f"{ranks.world}x{torch.get_num_threads()}",)  # ranks, and threads of each; likewise
+        self.processors, self.devices = (processor(),), (ranks.name,)  # likewise
         self.timeline = Timeline.of(config.training, self.train_rows.shape[1])
 
         self.parameters = list(self.model.parameters())

@@ -11,14 +11,16 @@ from regularize.errors import UserError
 from regularize.pack_network import with_twins
 from regularize.trainer import Trainer
 
+_HISTORY = ("codes", "kernels", "crews", "processors", "devices")
+"""Attributes of a trainer that list what brought it where it is, over all attempts."""
+
 
 def state_of(trainer: Trainer) -> dict[str, Any]:
     """All that changes from step to step; all ranks ask together."""
     return {
         "step": trainer.step,
         "data": trainer.data,
-        "codes": list(trainer.codes),
-        "kernels": list(trainer.kernels),
+        **{name: list(getattr(trainer, name)) for name in _HISTORY},
         "model": trainer.model.state_dict(),
         "optimizer": trainer.optimizer.state_dict(),
         "diverged_step": trainer.ended.diverged,
@@ -39,8 +41,8 @@ def restore(trainer: Trainer, state: dict[str, Any]) -> None:
     # But for the optimizer's: it puts on the device what it has there, and counts its steps on the host.
     state = {key: value if key == "optimizer" else trainer.ranks.moved(value) for key, value in state.items()}
     _check_data(trainer, state.get("data", ""))
-    trainer.codes = tuple(dict.fromkeys([*state.get("codes", ()), *trainer.codes]))
-    trainer.kernels = tuple(dict.fromkeys([*state.get("kernels", ()), *trainer.kernels]))
+    for name in _HISTORY:  # checkpoints of earlier versions have some of them
+        setattr(trainer, name, tuple(dict.fromkeys([*state.get(name, ()), *getattr(trainer, name)])))
     if _has_a_twin(trainer):
         state = with_twins(state, len(trainer.seeds))
     trainer.step = state["step"]

@@ -12,6 +12,7 @@ import pandas as pd
 from analysis.notation.methods import method, model_label, problem_label
 from analysis.notation.number_text import count
 from analysis.notation.published_text import hides_places, published
+from analysis.statistics.training_cost import TIME, WORK, cost_column
 from regularize.config_text import config_values
 from regularize.store import Store, read_json
 from regularize.typed import fits
@@ -50,20 +51,27 @@ def what_was_run(runs: pd.DataFrame, place: Callable[[str], int]) -> Facts:
 
 
 def measured(results: pd.DataFrame) -> Facts:
-    """Of the finished runs: on how many examples, and how long their processes took in all."""
+    """Of the finished runs: on how many examples, and how much was computed for them.
+
+    That is the work of training, as far as all results have it, else the time of all processes.
+    """
     sizes = results[["dataset", "per_class", *_SIZES]].dropna(subset=list(_SIZES)).drop_duplicates()
     said = [
         f"{problem_label(name, None if pd.isna(few) else int(few))}: "
         + ", ".join(f"{int(size):,} {use}" for use, size in zip(_SIZES.values(), counts, strict=True))
         for name, few, *counts in sizes.itertuples(index=False)
     ]
-    spent = results[["seconds", "evaluation_seconds"]].fillna(0).mul(results["world_size"].fillna(1), axis=0)
+    return [*([("Examples", "; ".join(said))] if said else []), ("Compute", _compute(results))]
+
+
+def _compute(results: pd.DataFrame) -> str:
+    spent = results[[TIME, "evaluation_seconds"]].fillna(0).mul(results["world_size"].fillna(1), axis=0)
     training, measuring = spent.sum() / 3600
+    if cost_column([results]) == WORK:
+        work = f"{_hours(results[WORK].sum() / 3600)} core-hours of training (on a GPU, hours of the GPU)"
+        return f"{work}, {_hours(measuring)} hours in all processes of measuring"
     hours = f"{_hours(training + measuring)} hours in all processes: {_hours(training)} of training"
-    return [
-        *([("Examples", "; ".join(said))] if said else []),
-        ("Compute", f"{hours}, {_hours(measuring)} of measuring"),
-    ]
+    return f"{hours}, {_hours(measuring)} of measuring"
 
 
 def _hours(hours: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 WORK, TIME = "core_seconds", "seconds"
-_CIRCUMSTANCES = ["device", "processor", "kernels", "threads", "world_size"]
+_CIRCUMSTANCES = ["device", "processor", "kernels"]
 
 
 def cost_column(runs: Iterable[pd.DataFrame]) -> str:
@@ -21,5 +21,9 @@ def circumstances(runs: pd.DataFrame) -> dict[tuple[str, ...], float]:
 
     Unlike ones are not to be compared, nor unlike shares: the slower of two may have trained most of one.
     """
-    kinds = Counter(runs[_CIRCUMSTANCES].astype(str).itertuples(index=False, name=None))
+    # Results of earlier versions know of the last attempt alone.
+    world, threads = (runs[name].astype("Int64").astype(str) for name in ("world_size", "threads"))
+    last = world + "x" + threads
+    kept = runs[_CIRCUMSTANCES].assign(ranks=runs["ranks"].where(runs["ranks"].notna(), last))
+    kinds = Counter(kept.astype(str).itertuples(index=False, name=None))
     return {kind: count / len(runs) for kind, count in kinds.items()}

@@ -11,7 +11,15 @@ import torch
 from jobs.store.pack_status import read_packs
 from regularize.store import Store
 
-CIRCUMSTANCES = ["seconds", "core_seconds", "evaluation_seconds", "host", "finished_at", "world_size"]
+CIRCUMSTANCES = [
+    "seconds",
+    "core_seconds",
+    "evaluation_seconds",
+    "host",
+    "finished_at",
+    "world_size",
+    "ranks",
+]
 TABLES = ("results", "metrics", "predictions", "spectra")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from regularize import checkpoint, heartbeat, recorder
+from regularize import checkpoint, heartbeat, recorder, trainer
 from regularize.config import Evaluation, RunConfig
 from regularize.store import PackPaths
 from regularize.train_pack import train_pack
@@ -179,3 +180,41 @@ def test_a_stop_comes_anywhere_even_while_measuring(paths: PackPaths, tmp_path: 
     assert pq.read_table(paths.results).drop(drop) == pq.read_table(undisturbed.results).drop(drop)
     one, other = (torch.load(p.weights, weights_only=True)["model"] for p in (paths, undisturbed))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Sets torch's number of threads, for the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_results_say_all_that_a_pack_was_trained_on(
+    paths: PackPaths, monkeypatch: pytest.MonkeyPatch, threads: Callable[[int], None]
+) -> None:
+    """It goes on with other threads on another processor, and is as before at its end."""
+    runs = [run((), 0, steps=STEPS)]
+    for number, name in ((2, "one"), (1, "other")):
+        threads(number)
+        monkeypatch.setattr(trainer, "processor", lambda name=name: name)
+        interrupted(runs, paths, 10)
+    threads(2)
+    assert train_pack(runs, paths).state == "done"
+    (found,) = pq.read_table(paths.results).to_pylist()
+    assert (found["ranks"], found["processor"], found["device"]) == ("1x2+1x1", "one+other", "cpu")
+    assert (found["world_size"], found["threads"]) == (1, 2)
+
+
+def test_a_checkpoint_of_an_earlier_version_says_it_of_the_attempts_since(paths: PackPaths) -> None:
+    runs = [run((), 0, steps=STEPS)]
+    interrupted(runs, paths, 10)
+    data = checkpoint.latest(paths)
+    assert data
+    state = checkpoint.decode(data)
+    for name in ("crews", "processors", "devices"):
+        del state["trainer"][name]
+    checkpoint.keep(paths, state)
+    assert train_pack(runs, paths).state == "done"
+    (found,) = pq.read_table(paths.results).to_pylist()
+    assert found["ranks"] == f"1x{torch.get_num_threads()}"

@@ -81,6 +81,7 @@ def test_resumed_ranks_equal_uninterrupted_ones_bitwise(world, cases, tmp_path):
         assert [name for name in one if not torch.equal(one[name], other[name])] == [], case
         rows = [pq.read_table(paths.metrics).drop(["seconds"]) for paths in (whole, parts)]
         assert rows[0] == rows[1], case
+        assert set(pq.read_table(parts.results)["ranks"].to_pylist()) == {f"{world}x1"}
 
 
 @pytest.fixture(scope="module")

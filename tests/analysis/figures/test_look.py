@@ -171,6 +171,23 @@ def test_costs_are_of_work_and_of_runs_in_the_same_circumstances(make_store: Cal
     )
 
 
+def test_costs_of_packs_that_went_on_with_fewer_ranks_are_no_others(make_store: Callable[..., Store]) -> None:
+    """All had two at their end, as results of earlier versions say of theirs."""
+    strengths = {"none": [""], "l2": ["0.1"], "dropout": ["0.3"]}
+    made = make_store(strengths=strengths, tune=(), report=range(1000, 1003), epochs=2)
+    names = {row["run_id"]: row["regularizer"] for row in read_table(made.runs).to_pylist()}
+    ranks = {"none": "2x1", "l2": "3x1+2x1", "dropout": None}
+    for folder in made.packs.iterdir():
+        path = made.pack(folder.name).results
+        rows = read_table(path).to_pylist()
+        more = [r | {"world_size": 2, "ranks": ranks[names[r["run_id"]]]} for r in rows]
+        write_table(path, more, RESULTS)
+    collect(made)
+    (cost,) = catalogue.draw("cost_accuracy", together(subjects(Tables(made))))
+    assert list(cost.data["regularizer"]) == ["none", "dropout"]
+    assert "with other ranks, threads or processors: L2 (λ = 0.1) on MNIST" in cost.caption
+
+
 def test_costs_of_one_mix_of_processors_are_not_compared_with_those_of_another(
     make_store: Callable[..., Store],
 ) -> None:

@@ -89,10 +89,30 @@ def test_compute_is_of_all_processes() -> None:
             "seconds": [3600.0, 1800],
             "evaluation_seconds": [900, None],
             "world_size": [2, 1],
+            "core_seconds": [5400.0, None],
         }
     )
     (said,) = measured(rows)
     assert said == ("Compute", "3.0 hours in all processes: 2.5 of training, 0.500 of measuring")
+
+
+def test_compute_is_of_work_where_all_results_have_it() -> None:
+    """The first pack stood still, and went on with two ranks after three: its time is not its work."""
+    rows = pd.DataFrame(
+        {"dataset": ["mnist"] * 2, "per_class": None, "training_size": None, "validation_size": None}
+        | {
+            "test_size": None,
+            "seconds": [36000.0, 1800],
+            "evaluation_seconds": [900, None],
+            "world_size": [2, 1],
+            "core_seconds": [5400.0, 1800],
+        }
+    )
+    (said,) = measured(rows)
+    assert said == (
+        "Compute",
+        "2.0 core-hours of training (on a GPU, hours of the GPU), 0.500 hours in all processes of measuring",
+    )
 
 
 def test_names_and_messages_are_text_never_markup(page: Reader) -> None:
