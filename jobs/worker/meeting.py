@@ -7,6 +7,7 @@ wait at once, on every rank, in the words of the one that it fails on.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import re
@@ -25,6 +26,8 @@ from regularize.errors import UserError
 if TYPE_CHECKING:
     from submitit.core.job_environment import JobEnvironment
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+_LOG = logging.getLogger("regularize.meeting")  # below the one that a worker's log is of
 
 START_SECONDS = 300.0  # for all ranks to have started
 REACH_SECONDS = 10.0  # for rank 0 to be reached, once it has said where it is
@@ -119,6 +122,7 @@ def _wait_at_home(place: Place, here: JobEnvironment, check: Callable[[str], Non
                     since=began,
                 )
             )
+            _LOG.info("waiting for %d of %d ranks", len(missing), ranks)
         check(_late(missing, ranks))
         time.sleep(_LOOK_SECONDS)
 
