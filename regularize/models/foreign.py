@@ -59,7 +59,7 @@ from regularize.models.own_module import called, made
 from regularize.models.rank_probe import probed
 from regularize.models.step_of_ranks import StepOfRanks
 from regularize.models.weight_rule import Computed, computed_in, weights_of
-from regularize.rng import generator
+from regularize.rng import generator, seed_torch
 
 
 class Foreign(Network):
@@ -141,7 +141,7 @@ class Foreign(Network):
             yield
             return
         with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
-            torch.manual_seed(generator(self._seed, "module/evaluated").initial_seed())
+            seed_torch(generator(self._seed, "module/evaluated").initial_seed(), x.device)
             yield
 
     def module(self, name: str) -> nn.Module:
@@ -177,7 +177,8 @@ class Foreign(Network):
     @contextmanager
     def in_training(self, draws: Draws, ranks: Ranks, counts: bool) -> Iterator[None]:
         # For what `own_draws` has no rule for.
-        torch.manual_seed(generator(draws.seeds[0], f"module/{ranks.rank}", draws.host_step).initial_seed())
+        seed = generator(draws.seeds[0], f"module/{ranks.rank}", draws.host_step).initial_seed()
+        seed_torch(seed, ranks.device)
         self._step = StepOfRanks(draws, ranks, counts)
         self.train()
         try:

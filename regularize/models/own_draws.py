@@ -3,7 +3,8 @@
 A module draws from torch's global generator, for the examples that it is given: on several ranks each would
 draw for its own part, from wherever its generator stands. Here each draw of a forward pass has a stream of
 its own, by the run's seed, the step and its number in the step, and is made for the global batch; a rank
-takes its examples' part. So the number of ranks changes nothing, and nothing has to be saved.
+takes its examples' part. So the number of ranks changes nothing, and nothing has to be saved. What draws is
+the generator of all noise of a step: on a GPU `philox`, there.
 
 Draws are caught where torch computes (`TorchDispatchMode`): those of `nn.Dropout` as those of an LSTM between
 its layers. Where a generator is given, it is somebody's own, and left alone.
@@ -11,7 +12,7 @@ its layers. Where a generator is given, it is somebody's own, and left alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,21 +22,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from regularize.draws import Draws
 from regularize.errors import UserError
+from regularize.models.fills import METHODS, filled
+from regularize.philox import Keys
 from regularize.rng import generator
 
-_FILLED = (
-    "bernoulli_",
-    "cauchy_",
-    "exponential_",
-    "geometric_",
-    "log_normal_",
-    "normal_",
-    "random_",
-    "uniform_",
-)
 _LIKE = ("rand_like", "randn_like", "randint_like")
 _MADE = ("rand", "randn", "randint")
-_METHODS = {"rand": "uniform_", "randn": "normal_", "randint": "random_", "bernoulli": "bernoulli_"}
+_FILLS = {"rand": "uniform_", "randn": "normal_", "randint": "random_", "bernoulli": "bernoulli_"}
 
 Axis = tuple[int, int] | None
 """The axis of a draw that has the examples, and how many entries for each; None where none has."""
@@ -81,9 +74,9 @@ class OwnDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _drawn(self, func: Any, args: Any, kwargs: Any) -> Any:
         """What the operation gives; None where its draws have no rule."""
         name, overload = func.overloadpacket.__name__, func._overloadname
-        if name in _FILLED and overload != "Tensor":
+        if name in METHODS and overload != "Tensor":
             tensor = args[0]
-            return tensor.copy_(self._of(tensor.shape, tensor.dtype, lambda empty: func(empty, *args[1:])))
+            return tensor.copy_(self._of(tensor, tensor.dtype, name, *args[1:]))
         if name in _LIKE or (name in _MADE and overload in ("default", "low")) or overload == "p":
             form = {key: kwargs[key] for key in ("dtype", "device") if key in kwargs}
             if name in _MADE:
@@ -92,46 +85,36 @@ class OwnDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 made = torch.empty(size, **{**integer, **{k: v for k, v in form.items() if v is not None}})
             else:
                 made, rest = torch.empty_like(args[0], **form), args[1:]
-            method = _METHODS[name.removesuffix("_like")]
+            method = _FILLS[name.removesuffix("_like")]
             bounds = (0, *rest) if method == "random_" and len(rest) == 1 else rest
-            fill = lambda empty: getattr(empty, method)(*bounds)  # noqa: E731
-            return made.copy_(self._of(made.shape, made.dtype, fill))
+            return made.copy_(self._of(made, made.dtype, method, *bounds))
         if name in ("bernoulli", "bernoulli_"):  # of a probability for each
             chance = args[-1]
-            drawn = self._of(args[0].shape, torch.float64, torch.Tensor.uniform_).to(chance.device) < chance
+            drawn = self._of(args[0], torch.float64, "uniform_").to(chance.device) < chance
             return args[0].copy_(drawn) if name == "bernoulli_" else drawn.to(chance.dtype)
         if name == "normal":
             mean, deviation = (*args, 1.0)[:2] if args else (0.0, 1.0)
             of = mean if isinstance(mean, Tensor) else deviation
             if isinstance(of, Tensor):
-                return mean + deviation * self._of(of.shape, of.dtype, torch.Tensor.normal_).to(of.device)
+                return mean + deviation * self._of(of, of.dtype, "normal_")
         if name == "native_dropout":
             x, chance, training = args
             if training is False:
                 return None
-            keep = self._of(x.shape, torch.float32, lambda empty: empty.bernoulli_(1 - chance)).to(x.device)
+            keep = self._of(x, torch.float32, "bernoulli_", 1 - chance)
             return x * keep.to(x.dtype) / (1 - chance if chance < 1 else 1), keep.bool()
         return None
 
-    def _of(self, shape: Sequence[int], dtype: torch.dtype, fill: Callable[[Tensor], object]) -> Tensor:
-        """A tensor that `fill` has written its numbers to; of several runs [R, …], each from its stream."""
-        number, seeds = len(self.seen.shapes), self.draws.seeds
-        self.seen.shapes.append(tuple(shape))
-        if len(seeds) == 1:
-            return self._of_run(seeds[0], number, shape, dtype, fill)
-        assert shape[0] == len(seeds), "vmap has the runs on the first axis"
-        return torch.stack([self._of_run(seed, number, shape[1:], dtype, fill) for seed in seeds])
+    def _of(self, like: Tensor, dtype: torch.dtype, method: str, *given: Any) -> Tensor:
+        """What an in-place method writes to a tensor that is like another, [R, …] of several runs.
 
-    def _of_run(
-        self,
-        seed: int,
-        number: int,
-        shape: Sequence[int],
-        dtype: torch.dtype,
-        fill: Callable[[Tensor], object],
-    ) -> Tensor:
-        """This rank's part of a tensor for the global batch."""
-        shape, purpose = list(shape), f"module/{self.passed}"
+        It is made for the global batch, of which this is the rank's part.
+        """
+        number, seeds, shape = len(self.seen.shapes), self.draws.seeds, list(like.shape)
+        self.seen.shapes.append(tuple(shape))
+        if len(seeds) > 1:
+            assert shape.pop(0) == len(seeds), "vmap has the runs on the first axis"
+        purpose = f"module/{self.passed}"
         known = self.axes is not None and number < len(self.axes)
         axis, each = (self.axes[number] if self.axes and known else None) or (0, 0)
         whole = bool(each) and shape[axis] == each * len(self.rows)
@@ -139,14 +122,44 @@ class OwnDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
             shape[axis] = each * self.draws.global_batch
         elif self.rows.start and (each or not known):
             purpose += f"/{self.rows.start}"  # other numbers for the examples of each rank
+        drawn = self._runs(f"{purpose}/{number}", shape, dtype, like.device, method, given)
+        if whole:
+            drawn = drawn.narrow(1 + axis, each * self.rows.start, each * len(self.rows))
+        return drawn if len(seeds) > 1 else drawn.squeeze(0)
+
+    def _runs(
+        self,
+        purpose: str,
+        shape: Sequence[int],
+        dtype: torch.dtype,
+        device: torch.device,
+        method: str,
+        given: Sequence[Any],
+    ) -> Tensor:
+        """[R, *shape], each run's from its own stream, by the generator that draws all noise of the step."""
+        if keys := self.draws.keys:
+            here = keys if keys.device == device else Keys(keys.seeds, device)
+            return filled(here, purpose, self.draws.step, shape, method, given, dtype)
+        return torch.stack(
+            [self._by_torch(seed, purpose, shape, dtype, method, given) for seed in self.draws.seeds]
+        ).to(device)
+
+    def _by_torch(
+        self,
+        seed: int,
+        purpose: str,
+        shape: Sequence[int],
+        dtype: torch.dtype,
+        method: str,
+        given: Sequence[Any],
+    ) -> Tensor:
         drawn = torch.empty(shape, dtype=dtype)
         state = torch.get_rng_state()
-        torch.default_generator.manual_seed(
-            generator(seed, f"{purpose}/{number}", self.draws.host_step).initial_seed()
-        )
-        fill(drawn)
+        seed = generator(seed, purpose, self.draws.host_step).initial_seed()
+        torch.default_generator.manual_seed(seed)
+        getattr(drawn, method)(*given)
         torch.set_rng_state(state)
-        return drawn.narrow(axis, each * self.rows.start, each * len(self.rows)) if whole else drawn
+        return drawn
 
 
 def _refuse_checkpoints() -> None:

@@ -66,6 +66,14 @@ def test_nor_does_one_of_any_model(model):
     check_steps(model_cases.case(model).pack(steps=4))
 
 
+@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("model", ["device_modules:drawing", "device_modules:sequences"])
+def test_nor_does_one_of_a_module_of_ones_own_that_draws(model, runs, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent / "own_modules")
+    case = replace(TABLE["l2"], model=model, data="digits", per_class=2)
+    check_steps(case.pack(steps=6)[:runs])
+
+
 def test_all_techniques_are_among_them():
     names = {term.technique for case in TABLE.values() for term in case.weak}
     assert names | {"none"} == set(REGULARIZERS)

@@ -17,9 +17,11 @@ from torch.utils.checkpoint import checkpoint
 from regularize import models
 from regularize.config import RunConfig, Term
 from regularize.distributed import Ranks
+from regularize.draws import Draws
 from regularize.errors import UserError
 from regularize.models.foreign import Foreign
 from regularize.own_trial import tried
+from regularize.rng import generator, seed_torch
 from regularize.store import PackPaths, read_table
 from regularize.train_pack import train_pack
 from regularize.trainer import Trainer
@@ -130,6 +132,25 @@ def test_random_numbers_of_the_modules_own_are_replayed(module_of, tmp_path):
     torch.rand(7)
     resumed = trained([run((), 0, steps=8, model=name)], tmp_path / "parts")
     assert all(torch.equal(resumed[key], weight) for key, weight in whole.items())
+
+
+def test_a_step_seeds_the_generators_of_its_device_and_looks_for_no_other(module_of, monkeypatch):
+    name = module_of(lambda shape, classes: _small(shape, classes))
+    network = models.build(name, [3], shape=(1, 8, 8), classes=3)
+    seeds = []
+    monkeypatch.setattr(torch, "manual_seed", lambda _: pytest.fail("it looks for all kinds of devices"))
+    monkeypatch.setattr(torch.cuda, "manual_seed", seeds.append)
+    draws = Draws(seeds=[3], step=4, global_batch=2, local=slice(0, 2))
+    for _ in range(2):
+        with network.in_training(draws, Ranks.here(), counts=True):
+            network(torch.ones(1, 2, 1, 8, 8))
+            found = torch.rand(3)
+    network(torch.ones(1, 2, 1, 8, 8))
+    expected = torch.Generator().manual_seed(generator(3, "module/0", 4).initial_seed())
+    assert torch.equal(found, torch.rand(3, generator=expected)), "it is as if torch were seeded"
+    assert not seeds
+    seed_torch(5, torch.device("cuda", 0))
+    assert seeds == [5]
 
 
 def test_a_run_that_diverges_keeps_its_last_finite_parameters(tmp_path):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from regularize import models
+from regularize import draws, models
 from regularize.config import RunConfig
 from regularize.errors import UserError
 from regularize.pack_network import check_ranks
@@ -85,6 +85,21 @@ def test_several_ranks_train_what_one_does(world, by_ranks, one_rank):
         for key, value in found.items():
             if isinstance(value, torch.Tensor):
                 assert torch.allclose(value, alone[key], rtol=0, atol=1e-9), f"{key} of {name}"
+
+
+@pytest.mark.parametrize("name", ["none", "sequences"])
+def test_so_they_do_with_the_draws_of_a_gpu(name, tmp_path, monkeypatch):
+    monkeypatch.setenv(draws.SETTING, "philox")
+    runs = packs()[name]
+    train_by_ranks({name: runs}, tmp_path / "ranks", 3)
+    (found,), (alone,) = (
+        left_in(tmp_path / "ranks" / name).values(),
+        trained(runs, tmp_path / "alone").values(),
+    )
+    assert alone["results"][0]["kernels"].endswith("draws by philox")
+    for key, value in found.items():
+        if isinstance(value, torch.Tensor):
+            assert torch.allclose(value, alone[key], rtol=0, atol=1e-9), key
 
 
 @pytest.fixture(scope="module")

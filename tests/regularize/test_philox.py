@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
@@ -11,6 +12,7 @@ from scipy import stats
 from regularize import philox
 from regularize.draws import Draws, generator_on, named
 from regularize.errors import UserError
+from regularize.models import fills
 from regularize.regularizers.mixup import beta, beta_of
 from regularize.testing import Trial, packed_is_alone, resumed_is_uninterrupted, two_ranks_are_one
 from tests.regularize.technique_cases import together
@@ -149,3 +151,67 @@ def test_what_is_trained_with_it_keeps_the_contract_of_a_pack(monkeypatch, tmp_p
     two_ranks_are_one(trial)
     (result, *_) = next(iter(trial.whole.values()))["results"]
     assert result["kernels"].endswith(", draws by philox")
+
+
+FILLS = {
+    "bernoulli_": ((0.3,), stats.bernoulli(0.3)),
+    "cauchy_": ((0.5, 2.0), stats.cauchy(0.5, 2)),
+    "exponential_": ((3.0,), stats.expon(scale=1 / 3)),
+    "geometric_": ((0.3,), stats.geom(0.3)),
+    "log_normal_": ((0.2, 0.5), stats.lognorm(0.5, scale=math.exp(0.2))),
+    "normal_": ((-1.0, 3.0), stats.norm(-1, 3)),
+    "random_": ((3, 9), stats.randint(3, 9)),
+    "uniform_": ((-1.0, 2.0), stats.uniform(-1, 3)),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("method", fills.METHODS)
+def test_what_a_module_draws_has_the_distribution_of_torch(method, dtype):
+    """Of bfloat16 the mean alone: its steps are as large as what a test of the distribution would see."""
+    given, theory = FILLS[method]
+    keys = philox.Keys(list(range(5)), "cpu")
+    found = fills.filled(keys, "m", 3, (40, 101), method, given, dtype)
+    assert (found.dtype, tuple(found.shape)) == (dtype, (5, 40, 101))
+    numbers = found.double().flatten().numpy()
+    if isinstance(theory.dist, stats.rv_discrete):
+        values, counts = np.unique(numbers, return_counts=True)
+        chances = theory.pmf(values)
+        often = chances * len(numbers) > 5
+        error = np.sqrt(chances * (1 - chances) * len(numbers))
+        assert (abs(counts - chances * len(numbers)) < 4.5 * error)[often].all()
+    elif dtype == torch.bfloat16:
+        assert np.median(numbers) == pytest.approx(theory.median(), abs=0.05 * (1 + abs(theory.median())))
+    else:
+        assert stats.kstest(numbers, theory.cdf).pvalue > 1e-3
+
+
+def test_it_is_of_its_seed_step_and_purpose_and_complains_as_torch_does():
+    def of(seeds, purpose="m", step=3):
+        return fills.filled(
+            philox.Keys(list(seeds), "cpu"), purpose, step, (6, 7), "normal_", (), torch.float32
+        )
+
+    whole = of((0, 1, 2))
+    assert of([1])[0].equal(whole[1])
+    assert of([1], step=torch.tensor(3))[0].equal(whole[1])
+    assert not any(other[0].equal(whole[1]) for other in (of([1], step=4), of([1], purpose="n"), of([2])))
+    with pytest.raises(RuntimeError, match="bernoulli_ expects p to be in"):
+        fills.filled(philox.Keys([0], "cpu"), "m", 3, (2,), "bernoulli_", (1.5,), torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "given", "first", "last"),
+    [
+        (torch.int64, (), 0, 2**63 - 1), (torch.uint8, (), 0, 255), (torch.bool, (), 0, 1),
+        (torch.float32, (), 0, 2**24), (torch.float64, (), 0, 2**53), (torch.bfloat16, (), 0, 2**8),
+        (torch.int64, (5,), 0, 4), (torch.int32, (-3, 4), -3, 3), (torch.int64, (7, None), 7, 2**63 - 1),
+    ],
+)  # fmt: skip
+def test_integers_are_in_the_range_that_torch_draws_from(dtype, given, first, last):
+    found = fills.filled(philox.Keys([0], "cpu"), "m", 3, (4000,), "random_", given, dtype)
+    assert found.dtype == dtype
+    least, most = int(found.min()), int(found.max())
+    assert first <= least <= first + (last - first) // 100
+    assert last - (last - first) // 100 <= most <= last
+    torch.empty(4000, dtype=dtype).random_(*given)
