@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from jobs.cluster import shell_wishes
 from jobs.cluster.cluster_config import Cluster
 from jobs.cluster.load_config import CONFIGS, load_cluster
 from jobs.cluster.roots import data_folder, store_root
@@ -33,6 +34,8 @@ def cluster(args: Namespace) -> int:
         from jobs.commands.ssh_commands import setup
 
         return setup(args, found)
+    for note in shell_wishes.notes(found):
+        _say(f"note: {note}")
     root = data_folder(args.data_root, found)
     store = store_root(args.store, found).absolute()
     kinds, data = _kinds(args, found)

@@ -8,6 +8,7 @@ import sys
 from argparse import Namespace
 from dataclasses import replace
 
+from jobs.cluster import shell_wishes
 from jobs.cluster.roots import data_folder, store_root
 from jobs.commands.targets import console, print_json, store_of, sweep_of
 from jobs.store.changed_ways import WAYS
@@ -36,8 +37,8 @@ def plan(args: Namespace) -> int:
     from jobs.submission.runs_in_hand import without
 
     cluster = load_cluster(args.cluster, args.max_tasks)
-    for wish in cluster.wished:
-        print(f"note: {wish}, as the cluster config leaves it open", file=sys.stderr)
+    for note in shell_wishes.notes(cluster):
+        print(f"note: {note}", file=sys.stderr)
     sweep = sweep_of(args, cluster)
     store = sweep_folder(store_root(args.store, cluster), sweep.name)
     packs = read_packs(store)
@@ -85,8 +86,8 @@ def submit(args: Namespace) -> int:
     cluster = load_cluster(args.cluster, args.max_tasks)
     if args.max_jobs is not None:
         cluster = replace(cluster, max_jobs=args.max_jobs)
-    for wish in cluster.wished:
-        print(f"note: {wish}, as the cluster config leaves it open", file=sys.stderr)
+    for note in shell_wishes.notes(cluster):
+        print(f"note: {note}", file=sys.stderr)
     sweep = sweep_of(args, cluster)
     data_root = data_folder(args.data_root, cluster)
     submission = Submission(
