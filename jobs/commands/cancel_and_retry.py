@@ -23,7 +23,7 @@ from jobs.store.unmeasured import settled
 from jobs.submission.follow_up_job import way_to_slurm
 from jobs.submission.job_outcomes import UNKNOWN, Place, Sight
 from jobs.submission.reconcile import reconcile
-from jobs.submission.retries import judge
+from jobs.submission.retries import by_bad_nodes, judge
 from jobs.submission.submit_to_slurm import submit_by_hand
 from jobs.support.readable_numbers import plural
 from regularize.store import Store
@@ -99,8 +99,8 @@ def retry(store: Store, wanted: Filter, console: Console, *, lost: bool = False)
         again |= {
             run_id for run_id, reason in left_out.items() if reason != "cancelled" or wanted != EVERYTHING
         }
-        # Attempts on bad nodes, which are forgotten, too, would count from now on.
-        again |= {run_id for run_id, state in states.items() if state == "lost"} - left_out.keys()
+        pardoned = by_bad_nodes(sight.journal) - left_out.keys()
+        again |= pardoned - packs.done().keys() - sight.live_runs()
         runs = [row.run_id for row in matching(read_rows(store), wanted, states) if row.run_id in again]
         append(store.journal, "retried", runs=runs)
         store.stopped.unlink(missing_ok=True)

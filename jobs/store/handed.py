@@ -11,12 +11,17 @@ Element = tuple[tuple[tuple[str, ...], ...], ...]
 
 
 class Ending(NamedTuple):
-    """How an element ended, in Slurm's words, whether it brought any of its packs on, who says so, where."""
+    """How an element ended, in Slurm's words, whether it brought any of its packs on, who says so, where.
+
+    `raised` are its packs that raised an error, each with the node that may be at fault: empty where that is
+    not clear, or other packs were brought on there.
+    """
 
     state: str
     progress: bool
     line: int = 0
     nodes: str = ""
+    raised: tuple[tuple[str, str], ...] = ()  # node, pack id
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -178,7 +178,10 @@ def ended(path: Path, token: str, endings: Mapping[int, Ending]) -> None:
         path,
         "ended",
         token=token,
-        elements={str(i): (e.state, e.progress, e.nodes) for i, e in endings.items()},
+        elements={
+            str(i): (e.state, e.progress, e.nodes, *((e.raised,) if e.raised else ()))
+            for i, e in endings.items()
+        },
     )
 
 
@@ -267,11 +270,16 @@ def _changes(kind: str, before: Sequence[Handed], event: Mapping[str, Any], line
         return {"job_id": _job_id(event)}
     if kind == "abandoned":
         return {"abandoned": True}
-    new = {
-        int(i): checked(Ending(state, progress, line, *nodes))
-        for i, (state, progress, *nodes) in event["elements"].items()
-    }
+    new = {int(i): _ending(line, *values) for i, values in event["elements"].items()}
     return {"endings": {**(before[0].endings if before else {}), **new}}
+
+
+def _ending(
+    line: int, state: str, progress: bool, nodes: str = "", raised: Iterable[tuple[str, str]] = ()
+) -> Ending:
+    pairs = tuple((str(node), str(pack_id)) for node, pack_id in raised)
+    check_parts([pack_id for _, pack_id in pairs])
+    return checked(Ending(state, progress, line, nodes, pairs))
 
 
 def _ends_whole(file: Any) -> bool:

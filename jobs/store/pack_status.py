@@ -148,6 +148,11 @@ def share(status: PackStatus) -> float:
     return status.step / status.steps if status.steps else 0.0
 
 
+def ended_order(status: PackStatus) -> tuple[str, bool]:
+    """By what to order packs that have ended; of those of one second, what went well last."""
+    return status.updated_at, status.state == "done"
+
+
 def _folders(packs: Path) -> list[Path]:
     try:
         entries = (entry for entry in os.scandir(packs) if entry.is_dir(follow_symlinks=False))

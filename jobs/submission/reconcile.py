@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from jobs.slurm.node_names import expanded
 from jobs.store import journal
 from jobs.store.handed import Ending, Handed
 from jobs.store.journal import append, read_journal, say_damaged
-from jobs.store.pack_status import Packs, read_packs, share
+from jobs.store.pack_status import Packs, ended_order, read_packs, share
+from jobs.submission.bad_nodes import FRUITLESS
 from jobs.submission.continuation import deadline
 from jobs.submission.hand_to_slurm import ToSlurm, clear_ended
 from jobs.submission.job_outcomes import UNKNOWN, Sight, at_work, look
@@ -133,26 +135,62 @@ def _endings(sight: Sight, packs: Packs) -> dict[str, dict[int, Ending]]:
     requests = {handed.token: handed for handed in sight.journal.handed}
     found: dict[str, dict[int, Ending]] = defaultdict(dict)
     for (token, index), state in sight.gone.items():
-        progress, nodes = _progress(requests[token], index, packs), sight.nodes.get((token, index), "")
-        found[token][index] = Ending(state, progress, nodes=nodes)
+        handed, nodes = requests[token], sight.nodes.get((token, index), "")
+        progress, raised = _progress(handed, index, packs), _raised(handed, index, packs, nodes)
+        found[token][index] = Ending(state, progress, nodes=nodes, raised=raised)
     return found
+
+
+def _raised(handed: Handed, index: int, packs: Packs, nodes: str) -> tuple[tuple[str, str], ...]:
+    """The packs of an element that raised an error, each with its node if that may be at fault.
+
+    It is not where others went well after, nor by a single one after others that did.
+    """
+    names, job = expanded(nodes), handed.slurm_id(index)
+    raised: dict[str, str] = {}
+    good = set[str]()
+    for pack, status in sorted(_statuses(handed, index, packs), key=lambda each: ended_order(each[1])):
+        node = _node(status.host, names)
+        if _failed_in(job, status):
+            raised[pack] = node
+        elif status.state == "done" and _in_job(job, status):
+            raised = {other: "" if on == node else on for other, on in raised.items()}
+            good.add(node)
+    counts = Counter(raised.values())
+    own = {node for node in good if counts[node] < FRUITLESS}
+    return tuple(("" if node in own else node, pack) for pack, node in raised.items())
+
+
+def _node(host: str, names: Sequence[str]) -> str:
+    """What Slurm calls a host, of the nodes of its job; empty where that is not clear."""
+    same = [name for name in names if name in (host, host.partition(".")[0])]
+    return same[0] if same else names[0] if len(names) == 1 else ""
+
+
+def _statuses(handed: Handed, index: int, packs: Packs) -> list[tuple[str, PackStatus]]:
+    if not handed.elements:
+        return []
+    ids = (pack_id(runs) for slice_ in handed.elements[index] for runs in slice_)
+    return [(i, packs.statuses[i]) for i in ids if i in packs.statuses]
 
 
 def _progress(handed: Handed, index: int, packs: Packs) -> bool:
     """Whether the element has brought any of its packs on."""
     if not handed.elements:
         return True
-    ids = (pack_id(runs) for slice_ in handed.elements[index] for runs in slice_)
     measures = {i: settings for settings, measured in handed.measures.items() for i in measured}
-    statuses = [(i, packs.statuses[i]) for i in ids if i in packs.statuses]
+    statuses = _statuses(handed, index, packs)
     if any(_failed_in(handed.slurm_id(index), status) for _, status in statuses):
         return True  # a person has to see to them; those behind them come next
     return any(_brought_on(status, handed.begun.get(i, 0.0), measures.get(i)) for i, status in statuses)
 
 
 def _failed_in(job: str, status: PackStatus) -> bool:
-    failed = status.state == "failed" or status.measuring_failed
-    return failed and status.job.rpartition("_")[0] == job
+    return (status.state == "failed" or status.measuring_failed) and _in_job(job, status)
+
+
+def _in_job(job: str, status: PackStatus) -> bool:
+    return status.job.rpartition("_")[0] == job
 
 
 def _brought_on(status: PackStatus, begun: float, measures: str | None) -> bool:

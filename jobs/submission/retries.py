@@ -3,8 +3,8 @@
 Out of memory: again with twice as much, up to `max_memory`; out of time without a checkpoint: the same, up to
 `max_time`. A lost node, preemption, the time limit, a
 killed task, an end of which nothing is known: again, until `MOST_FRUITLESS` attempts in a row
-brought nothing on (those do not count on nodes that are left out since). A Python error: not again, nor what
-was cancelled, until a person says so.
+brought nothing on (those do not count on nodes that are left out since). A Python error: not again, unless
+it was raised on such a node, nor what was cancelled, until a person says so.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jobs.slurm.node_names import expanded
 from jobs.store.handed import Ending, Handed
 from jobs.store.journal import Journal
 from jobs.store.pack_status import Packs
-from jobs.submission.bad_nodes import Bad, bad_nodes
+from jobs.submission.bad_nodes import Bad, bad_nodes, errors
 from jobs.submission.job_outcomes import CANCELLED, OUT_OF_MEMORY
 
 MOST_FRUITLESS = 3
@@ -43,8 +43,11 @@ def judge(journal: Journal, packs: Packs, cluster: Cluster) -> Verdict:
 
 
 def failed(journal: Journal, packs: Packs) -> set[str]:
-    """Runs whose pack raised an error after they were last retried; of those done, in measuring it again."""
-    never, done = (0, ""), packs.done()
+    """Runs whose pack raised an error after they were last retried; of those done, in measuring it again.
+
+    Not those that did so once, on a bad node: they are tried elsewhere.
+    """
+    never, done, elsewhere = (0, ""), packs.done(), excused(journal)
     return {
         run_id
         for status in packs.statuses.values()
@@ -52,7 +55,14 @@ def failed(journal: Journal, packs: Packs) -> set[str]:
         for run_id in status.runs
         if status.measuring_failed or run_id not in done
         if status.updated_at >= journal.retried.get(run_id, never)[1]
+        if run_id not in elsewhere
     }
+
+
+def excused(journal: Journal) -> set[str]:
+    """Runs whose pack raised an error once since the last retry, on a bad node."""
+    raised, bad = errors(journal), bad_nodes(journal)
+    return {run_id for run_id, nodes in raised.items() if len(nodes) == 1 and nodes[0] in bad}
 
 
 def endings(journal: Journal) -> Iterator[tuple[Handed, int, Ending]]:
@@ -85,6 +95,17 @@ def _by_a_node(ending: Ending, handed: Handed, bad: Mapping[str, Bad]) -> bool:
     """
     known = max((bad[node].known for node in expanded(ending.nodes) if node in bad), default=0)
     return not ending.progress and handed.line < known
+
+
+def by_bad_nodes(journal: Journal) -> set[str]:
+    """Runs of which attempts or errors do not count, as they were on bad nodes."""
+    bad = bad_nodes(journal)
+    attempts = [
+        _counted(journal, ending, handed.runs(index))
+        for handed, index, ending in endings(journal)
+        if _by_a_node(ending, handed, bad)
+    ]
+    return excused(journal).union(*attempts)
 
 
 def _memory(journal: Journal, cluster: Cluster) -> tuple[dict[str, int], dict[str, str]]:

@@ -18,13 +18,14 @@ from jobs.slurm.limits import Limits
 from jobs.slurm.sbatch_request import parameters, script, small_minutes
 from jobs.store import provenance
 from jobs.store.handed import Handed
-from jobs.store.journal import append
-from jobs.store.stopped import stopped
+from jobs.store.journal import Journal, append
+from jobs.store.pack_status import Packs
+from jobs.store.stopped import Stopped, stopped
 from jobs.submission.continuation import CONTINUES, silence
 from jobs.submission.hand_to_slurm import RefusedError, ToSlurm, array_of, follow_up_of
 from jobs.submission.job_outcomes import Sight
 from jobs.submission.reconcile import reconcile
-from jobs.submission.retries import Verdict, judge
+from jobs.submission.retries import Verdict, excused, judge
 from regularize.data import Facts
 from regularize.errors import UserError
 
@@ -72,6 +73,8 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
     sight, packs = reconcile(way)
     warn(submission, packs)
     verdict = judge(sight.journal, packs, cluster)
+    if (why := stopped(submission.store)) and _by_a_bad_node(why, sight.journal, packs):
+        submission.store.stopped.unlink(missing_ok=True)
     limits = slurm.limits(cluster)
     if limits.max_time is not None and cluster.time > limits.max_time:
         _refuse_time(cluster, limits, slurm)
@@ -99,6 +102,12 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
     at_work = bool(jobs or sight.live_arrays())
     told = silence(sight, packs.done(), submission.cluster.time)
     return Turn(plan=plan, jobs=jobs, at_work=at_work, followed=followed, silence=told, unfollowed=unfollowed)
+
+
+def _by_a_bad_node(why: Stopped, known: Journal, packs: Packs) -> bool:
+    """Whether a sweep was stopped for what failed on a bad node alone, and is tried elsewhere."""
+    status = packs.statuses.get(why.pack)
+    return status is not None and excused(known).issuperset(status.runs)
 
 
 def _refuse_time(cluster: Cluster, limits: Limits, slurm: Slurm) -> None:

@@ -151,6 +151,35 @@ def test_a_node_that_swallows_jobs_is_left_out_of_the_next_request(
     assert f"node n1 is left out of the next request: {TUNE} attempts there achieved nothing" in said
 
 
+def test_what_fails_on_one_node_alone_is_trained_elsewhere(
+    slurm: TestCluster, tmp_path: Path, data_root: Path, python: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packs raise an error on n1, once others were trained on n2; it stops the sweep until that is seen."""
+    monkeypatch.setattr("jobs.planning.job_arrays.LEAST_SECONDS", 1e-6)
+    (tmp_path / "permit").touch()
+    monkeypatch.setenv("PERMIT", str(tmp_path / "permit"))
+    done = f'grep -qs \'"state": *"done"\' {tmp_path}/store/small/packs/*/status.json'
+    breaks = f"export PERMIT=/nowhere; until {done}; do sleep 0.2; done"
+    keys = {
+        "pack_runs": 1,
+        "memory": "900M",
+        "python": python,
+        "max_failures": 2,
+        "sbatch": {"exclude": "n[3-4]"},
+        "setup": [f'if [ "$SLURMD_NODENAME${{SLURM_JOB_DEPENDENCY-}}" = n1 ]; then {breaks}; fi'],
+    }
+    sweep = SMALL.replace("model: mlp", "model: tests.cluster.picky_network:build")
+    trial = Trial(tmp_path, data_root, sweep.replace("seeds: 1", "seeds: 6"), **keys)
+    assert trial.submit().code == 0
+    slurm.wait_until_idle()
+    assert trial.states() == {"done": 6}
+    first, *later = read_journal(trial.store.journal).arrays
+    nodes = {ending.nodes for ending in first.endings.values()}
+    assert nodes == {"n1", "n2"}
+    assert {ending.nodes for handed in later for ending in handed.endings.values()} == {"n2"}
+    assert "node n1 is left out of the next request: " in trial.regularize("status").out
+
+
 @pytest.fixture
 def solo(slurm: TestCluster) -> Iterator[str]:
     """A partition of one node."""

@@ -14,7 +14,9 @@ from jobs.store.handed import Ending, Handed
 from jobs.store.journal import Journal, ended, read_journal, submitting
 from jobs.store.pack_status import Packs
 from jobs.submission.bad_nodes import bad_node_lines, bad_nodes
-from jobs.submission.retries import judge
+from jobs.submission.retries import by_bad_nodes, judge
+from regularize.config import pack_id
+from tests.jobs.stores import status
 
 
 def journal(*ends: tuple[str, str, bool], retried: int = 0, at_once: bool = False) -> Journal:
@@ -87,6 +89,8 @@ def test_attempts_on_a_bad_node_do_not_exhaust_a_run_and_a_retry_forgets_them() 
         "node n1 is left out of the next request: 3 attempts there achieved nothing"
     ]
     assert bad_nodes(journal(*ends, retried=9)) == {}
+    assert by_bad_nodes(journal(*ends, at_once=True)) == {"a"}
+    assert by_bad_nodes(journal(OTHER, FAILS)) == set()
 
 
 def test_attempts_on_a_node_that_nothing_can_be_had_without_do_exhaust_it() -> None:
@@ -97,8 +101,54 @@ def test_attempts_on_a_node_that_nothing_can_be_had_without_do_exhaust_it() -> N
     assert left_out(journal(*ends, HOLE)).keys() == {"a"}
 
 
-def left_out(journal: Journal) -> Mapping[str, str]:
-    return judge(journal, Packs(), Cluster(kind="slurm")).left_out
+def element(line: int, node: str, *packs: str, raised: str = "", done: bool = False) -> Handed:
+    """An element of packs of a run each, of which some raised an error."""
+    pairs = tuple((node if not done else "", pack_id([run])) for run in raised)
+    elements = ((tuple((run,) for run in packs),),)
+    ending = Ending("COMPLETED", True, line, node, pairs)
+    return Handed(token=f"t{line}", name="", line=line - 1, elements=elements, endings={0: ending})
+
+
+def failures(*runs: str) -> Packs:
+    return Packs({pack_id([run]): status([run], "failed") for run in runs})
+
+
+def test_a_node_on_which_packs_fail_that_others_train_is_left_out_and_they_are_tried_elsewhere_once() -> None:
+    swallows = element(2, "n1", *"abc", raised="abc")
+    assert not bad_nodes(Journal(handed=(swallows,))), "nobody knows whether it is the packs"
+    good = element(2, "n2", "d")
+    known = Journal(handed=(swallows, good))
+    assert bad_node_lines(known) == [
+        "node n1 is left out of the next request: 3 packs failed there, and those elsewhere did not"
+    ]
+    assert left_out(known, failures(*"abc")) == {}
+    assert by_bad_nodes(known) == set("abc"), "whose failures a retry has to forget with those of the node"
+    again = element(4, "n2", *"abc", raised="a", done=True)
+    known = Journal(handed=(swallows, good, again))
+    assert left_out(known, failures("a")) == {"a": "failed"}
+    assert bad_nodes(known).keys() == {"n1"}
+    assert bad_nodes(replace(known, forgiven=4)) == {}
+
+
+def test_what_fails_everywhere_is_not_its_nodes_fault() -> None:
+    good = [element(2, "n1", "g"), element(2, "n2", "h")]
+    first = element(4, "n1", *"ab", raised="ab")
+    beside = element(4, "n2", "c")
+    assert bad_nodes(Journal(handed=(*good, first, beside))).keys() == {"n1"}
+    second = element(6, "n2", *"ab", raised="ab")
+    known = Journal(handed=(*good, first, beside, second, element(6, "n1", "d"), element(6, "n3", "e")))
+    assert bad_nodes(known) == {}
+    assert left_out(known, failures(*"ab")).keys() == {"a", "b"}
+
+
+def test_a_single_pack_that_fails_is_not_its_nodes_fault() -> None:
+    known = Journal(handed=(element(2, "n1", "a", raised="a"), element(2, "n2", *"bc")))
+    assert bad_nodes(known) == {}
+    assert left_out(known, failures("a")) == {"a": "failed"}
+
+
+def left_out(journal: Journal, packs: Packs | None = None) -> Mapping[str, str]:
+    return judge(journal, packs or Packs(), Cluster(kind="slurm")).left_out
 
 
 def test_they_are_excluded_beside_those_of_the_config() -> None:
@@ -112,8 +162,10 @@ def test_they_are_excluded_beside_those_of_the_config() -> None:
     assert "exclude" not in small(elsewhere, name="a", without=["n1"])["additional_parameters"]
 
 
-def test_where_an_attempt_ended_is_in_the_journal(tmp_path: Path) -> None:
+def test_where_an_attempt_ended_and_what_failed_there_is_in_the_journal(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     submitting(path, Handed(token="t", name="", elements=(((("a",),),),)))
     ended(path, "t", {0: Ending("FAILED", False, nodes="n3")})
     assert read_journal(path).handed[0].endings[0] == Ending("FAILED", False, 2, "n3")
+    ended(path, "t", {0: Ending("COMPLETED", True, nodes="n3", raised=(("n3", "ab"), ("", "cd")))})
+    assert read_journal(path).handed[0].endings[0].raised == (("n3", "ab"), ("", "cd"))

@@ -101,3 +101,39 @@ def test_packs_that_failed_bring_an_element_on_and_those_behind_them_come_next()
     assert _endings(sight, Packs(failed))["t"][0].progress
     before = {name: replace(each, job="12_1") for name, each in failed.items()}
     assert not _endings(sight, Packs(before))["t"][0].progress, "in another job"
+
+
+@pytest.mark.parametrize(
+    ("nodes", "ends", "raised"),
+    [
+        ("n1", "FFF", {"n1": "abc"}),
+        ("n1", "FFD", {"": "ab"}),
+        ("n1", "DFF", {"n1": "bc"}),
+        ("n1", "DDF", {"": "c"}),
+        ("n[1-2]", "FFF", {"n1": "abc"}),
+        ("n[3-4]", "FFF", {"": "abc"}),
+        ("", "FFF", {"": "abc"}),
+    ],
+)
+def test_which_packs_failed_by_what_may_be_their_node(nodes: str, ends: str, raised: dict[str, str]) -> None:
+    """One after the other, on a host that calls itself n1.site."""
+    handed = Handed(token="t", name="", job_id="13", elements=(((("a",), ("b",), ("c",)),),))
+    found = {
+        pack_id([run]): status(
+            [run],
+            "failed" if end == "F" else "done",
+            host="n1.site" if "," in nodes or "[" in nodes else "else",
+            job="13_0",
+            updated_at=f"2026-01-0{day}",
+        )
+        for day, (run, end) in enumerate(zip("abc", ends, strict=True), 1)
+    }
+    sight = Sight(
+        journal=Journal(handed=(handed,)),
+        live={},
+        gone={("t", 0): "COMPLETED"},
+        nodes={("t", 0): nodes},
+    )
+    by_node = {node: {pack_id([run]) for run in runs} for node, runs in raised.items()}
+    ending = _endings(sight, Packs(found))["t"][0]
+    assert {node: {pack for on, pack in ending.raised if on == node} for node, _ in ending.raised} == by_node

@@ -25,7 +25,7 @@ from jobs.store.journal import append
 from jobs.store.pack_status import read_packs
 from jobs.store.planned_runs import read_rows
 from jobs.store.runs_table import read_runs, write_runs
-from jobs.store.stopped import Stopped, stopped
+from jobs.store.stopped import Stopped, stop_if_alike, stopped
 from jobs.store.submitted_settings import Saved, save
 from jobs.sweep.run_grid import tune_runs
 from jobs.sweep.sweep_file import load_sweep
@@ -122,6 +122,46 @@ def test_a_failure_is_recorded_and_the_next_pack_begun(
     paths = store.pack(pack_id(ids[:2]))
     assert paths.error.read_text(encoding="utf-8").endswith(f"{type(error).__name__}: {error}\n")
     assert PackStatus.read(paths.status).step == 50  # where it was
+
+
+@pytest.mark.parametrize(
+    ("others", "stops"),
+    [
+        ({}, True),  # no other host is at work
+        ({"state": "failed", "host": "n2"}, True),
+        ({"state": "running", "host": "n2", "updated_at": "2026-01-01T00:00:00"}, False),
+        ({"state": "done", "host": "n2", "updated_at": "2026-01-02T00:00:30"}, False),
+        ({"state": "done", "host": "n2", "updated_at": "2026-01-01T00:00:00"}, True),  # long ago
+    ],
+)
+def test_one_host_on_which_all_fails_stops_none_that_others_train(
+    store: Store, ids: list[str], others: dict[str, str], stops: bool
+) -> None:
+    for run_id in ids[:2]:
+        paths = write_pack(
+            store,
+            [run_id],
+            "failed",
+            host="n1",
+            started_at="2026-01-02T00:00:00",
+            updated_at="2026-01-02T00:01:00",
+        )
+        paths.error.write_text("ValueError: no", encoding="utf-8")
+    if others:
+        given = {"updated_at": "2026-01-02T00:01:00"} | others
+        paths = write_pack(store, ids[2:3], given.pop("state"), **given)
+        paths.error.write_text("ValueError: no", encoding="utf-8")
+    stop_if_alike(store, 2)
+    assert (stopped(store) is not None) == stops
+
+
+def test_one_pack_that_fails_does_not_stop_a_sweep_unless_one_run_is_to(store: Store, ids: list[str]) -> None:
+    paths = write_pack(store, ids[:3], "failed")
+    paths.error.write_text("ValueError: no", encoding="utf-8")
+    stop_if_alike(store, 2)
+    assert stopped(store) is None
+    stop_if_alike(store, 1)
+    assert stopped(store)
 
 
 def test_once_all_fail_alike_no_further_pack_is_begun_until_a_retry(
