@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,24 @@ class Cluster:
         return _gpus(self.gres, self.sbatch)
 
     @property
+    def tasks_per_gpu(self) -> float | None:
+        """How many tasks share a GPU, by what the config says; None where the site alone knows (`shard`)."""
+        if self.kind == "local":
+            return math.ceil(self.tasks / max(1, self.gpus))
+        if self.gpus_per_task:
+            return 1
+        parts, of_task = _generic(self.gres, self.sbatch)
+        if any(_GPU.fullmatch(part) for part in of_task):
+            return 1
+        shares = [part for part in (*parts, *of_task) if _SHARE_OF_GPU.fullmatch(part)]
+        if shares and not any(_GPU.fullmatch(part) for part in parts):
+            # Slurm counts a GPU as 100 of mps.
+            tasks = 1 if shares[0] in of_task else self.tasks_per_node
+            return None if "shard" in shares[0] else max(1.0, tasks * 100 / _number(shares[0]))
+        a_node = self.gpus_asked / (self.nodes if "gpus" in (self.sbatch or {}) else 1)
+        return math.ceil(self.tasks_per_node / max(1, a_node))
+
+    @property
     def usual_runs(self) -> int:
         """Runs of a pack at most, as far as the config alone says."""
         return self.pack_runs or USUAL_RUNS
@@ -226,12 +245,18 @@ def from_json(values: Mapping[str, Any]) -> Cluster:
 
 def _gpus(gres: str | None, sbatch: Mapping[str, str | int | bool] | None) -> int:
     """GPUs that a request asks for by generic resources, or by options of sbatch; of one shared, 1."""
-    options = sbatch or {}
-    texts = [str(value) for key, value in options.items() if key in _GPU_OPTIONS]
-    parts = [*(gres or "").split(","), *str(options.get("tres-per-task", "")).split(",")]
+    texts = [str(value) for key, value in (sbatch or {}).items() if key in _GPU_OPTIONS]
+    parts = [part for each in _generic(gres, sbatch) for part in each]
     named = [part for part in parts if _GPU.fullmatch(part)]
     shared = any(_SHARE_OF_GPU.fullmatch(part) for part in parts)
     return max((_number(text) for text in (*texts, *named)), default=int(shared))
+
+
+def _generic(
+    gres: str | None, sbatch: Mapping[str, str | int | bool] | None
+) -> tuple[Sequence[str], Sequence[str]]:
+    """The generic resources of a node that are asked for, and of a task."""
+    return (gres or "").split(","), str((sbatch or {}).get("tres-per-task", "")).split(",")
 
 
 def _number(text: str) -> int:

@@ -107,20 +107,24 @@ class _Kind:
 
     @property
     def runs(self) -> int:
-        return min(self.best, most(self.config, self.facts, self.memory, gpu=self.gpu))
+        fitting = most(self.config, self.facts, self.memory, gpu=self.gpu)
+        return min(self.best, fitting, USUAL_RUNS if self.shared_by_others else fitting)
 
     @property
     def gpu(self) -> bool:
         return bool(self.answer.get("memory"))
 
     @property
+    def shared_by_others(self) -> bool:
+        """Whether its GPU is of so many tasks that nobody here knows how many."""
+        return self.gpu and self.cluster.tasks_per_gpu is None
+
+    @property
     def memory(self) -> float | None:
-        """Bytes that a task may take; None where nobody knows."""
-        cluster = self.cluster
+        """Bytes that a task may take, of a GPU that is `shared_by_others` all; None where nobody knows."""
         if self.gpu:
-            sharing = -(-cluster.tasks // max(1, cluster.gpus)) if cluster.kind == "local" else 1
-            return float(self.answer["memory"]) / sharing
-        return of_task(cluster, self.machine)
+            return float(self.answer["memory"]) / (self.cluster.tasks_per_gpu or 1)
+        return of_task(self.cluster, self.machine)
 
     @property
     def words(self) -> str:
@@ -133,6 +137,9 @@ class _Kind:
             check = f" by `regularize cluster check {self.cluster.name} --sweep FILE`"
             text += f", as it was not tried{'' if self.cluster.kind == 'local' else check}"
         text += f", in {size(task_bytes(self.config, self.facts, self.runs, gpu=self.gpu))}"
+        if self.shared_by_others:
+            why = f"a GPU's {size(self.memory or 0)}, of which nobody knows here how many tasks share them"
+            return f"{text} of {why}: the usual number at most"
         text += f" of {size(self.memory)} a task" if self.memory else " a task"
         return text + (f" ({self.best} do not fit)" if self.best > self.runs else "")
 

@@ -73,6 +73,41 @@ def test_no_more_than_fit_into_the_memory_of_a_task() -> None:
     assert one(answer(), replace(slurm, memory=None))[0] == 8
 
 
+@pytest.mark.parametrize(
+    ("asked_for", "sharing"),
+    [
+        ({"gpus_per_task": 1, "tasks_per_node": 4}, 1),
+        ({"gres": "gpu:1"}, 1),
+        ({"gres": "gpu:1", "tasks_per_node": 4}, 4),
+        ({"gres": "gpu:a100:4", "tasks_per_node": 4}, 1),
+        ({"gres": "gpu:2", "tasks_per_node": 5}, 3),
+        ({"gres": "gpu:1g.10gb:1"}, 1),
+        ({"gres": "mps:50"}, 2),
+        ({"gres": "mps:25", "tasks_per_node": 2}, 8),
+        ({"gres": "mps:100"}, 1),
+        ({"gres": "shard:2"}, None),
+        ({"sbatch": {"tres-per-task": "gres/shard:2"}}, None),
+        ({"sbatch": {"tres-per-task": "gres/mps:50"}, "tasks_per_node": 2}, 2),
+        ({"sbatch": {"tres-per-task": "gres/gpu:1"}, "tasks_per_node": 4}, 1),
+        ({"sbatch": {"gpus-per-node": 2}, "tasks_per_node": 4}, 2),
+        ({"sbatch": {"gpus": 4}, "nodes": 2, "tasks_per_node": 4}, 2),
+    ],
+)
+def test_tasks_that_share_a_gpu_share_its_memory(asked_for: dict[str, Any], sharing: float | None) -> None:
+    cluster = Cluster(kind="slurm", pack_runs=None, **asked_for)
+    assert cluster.tasks_per_gpu == sharing
+    more = {str(2**power): float(2**power) for power in range(9)}
+    alone = replace(cluster, gpus_per_task=1)
+    memory = 8.08 * task_bytes(PLAIN.config, FACTS["digits"], 32, gpu=True) / USED
+    number, said = one(answer(memory=memory, rates=more), cluster)
+    if sharing is None:
+        assert number == USUAL_RUNS
+        assert said.endswith("nobody knows here how many tasks share them: the usual number at most: none")
+        assert one(answer(memory=memory, rates={"1": 2.0, "2": 1.0}), cluster)[0] == 1
+    else:
+        assert (number, said) == one(answer(memory=memory / sharing, rates=more), alone)
+
+
 def test_without_a_try_packs_are_of_the_usual_size_and_that_is_said() -> None:
     number, said = one(None)
     assert number == USUAL_RUNS
