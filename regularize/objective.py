@@ -20,12 +20,14 @@ from regularize import regularizers
 from regularize.config import RunConfig
 from regularize.convolutions import Convolution
 from regularize.draws import Draws
+from regularize.errors import UserError
 from regularize.fused.wanted import wanting
 from regularize.jacobians import Jacobians
 from regularize.layers import Link
 from regularize.models.chain import Chain
 from regularize.models.network import Network
 from regularize.precision import half, is_half
+from regularize.raised import defined
 from regularize.regularizers.batch import Batch
 from regularize.regularizers.hooks import Given, Hooks, Pass, Weights
 
@@ -195,9 +197,22 @@ def _penalises(hooks: Hooks) -> bool:
 def _in_full_precision(
     hooks: Hooks, penalty: Callable[[Pass, Given], Tensor], state: Pass, given: Given
 ) -> Tensor:
-    """The penalty [R]; what runs through the network again does so as the forward pass did."""
+    """The penalty [R]; what runs through the network again does so as the forward pass did.
+
+    Raises:
+        UserError: it is of another shape: as one number for all runs it would couple them.
+    """
     with half(state.logits.device, is_half(state.logits) and hooks.differentiates_inputs):
-        return penalty(state, given).to(state.logits.dtype)
+        found = penalty(state, given)
+    runs = len(state.logits)
+    if not isinstance(found, Tensor) or found.shape != (runs,):
+        what = f"a tensor of {list(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        name = getattr(penalty, "__qualname__", repr(penalty))
+        raise UserError(
+            f"the penalty {name} returned {what}, but must return a number for each of the {runs} runs, "
+            f"[{runs}] ({defined(penalty)})"
+        )
+    return found.to(state.logits.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)

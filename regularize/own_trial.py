@@ -1,5 +1,7 @@
 """Someone else's module tried before a sweep trains it: one step of one run of each entry, on two examples.
 
+Of a network of the project it is the entries with techniques of somebody else's that are tried.
+
     python -m regularize.own_trial SECONDS < ASKED > FOUND
 
 in a process of its own, which a module may end, hang or fill without harm to whoever asks
@@ -23,10 +25,10 @@ from regularize import models
 from regularize.config import RunConfig
 from regularize.errors import UserError
 from regularize.models.foreign import Foreign
-from regularize.models.own_module import told
 from regularize.named_objects import resolve
 from regularize.own_state import forgotten
 from regularize.own_step import take_step
+from regularize.raised import told
 
 _ABSENT = (ImportError, OSError, MemoryError)  # may be there where it trains
 _NO_GPU = re.compile(r"\bCUDA\b|NVIDIA|\bHIP\b")
@@ -54,6 +56,8 @@ class Found:
 def tried(runs: Sequence[RunConfig], shape: models.Shape, classes: int, *, packs: bool) -> Found:
     """Try the model of these runs, one for each entry; with `packs`, side by side with another seed, too."""
     name = runs[0].model
+    if models.packable(name):
+        return _techniques_tried(runs, shape, classes)
     try:
         network = models.build(name, [0], shape=shape, classes=classes)
         assert isinstance(network, Foreign)
@@ -79,6 +83,22 @@ def tried(runs: Sequence[RunConfig], shape: models.Shape, classes: int, *, packs
     said += [lost.said] if lost.said else []
     alone = next(filter(None, (_not_together(run, shape, classes) for run in runs)), "") if packs else ""
     return Found(said=said, alone=alone)
+
+
+def _techniques_tried(runs: Sequence[RunConfig], shape: models.Shape, classes: int) -> Found:
+    """Techniques of one's own on a network of the project: two runs of each entry, side by side."""
+    for run in runs:
+        pair = [replace(run, seed=seed) for seed in (0, 1)]
+        names = [term.technique for term in run.terms if ":" in term.technique]
+        try:
+            take_step(pair, shape, classes)
+        except UserError as error:
+            return Found(error=f"{run.regularizer}: {error}", missing=_absent(error.__cause__))
+        except Exception as error:  # whatever someone else's code raises
+            said = told(error, resolve("regularizer", names[0]))
+            what = f"in a step of {run.regularizer} on model {run.model}"
+            return Found(error=f"technique {' or '.join(names)} fails {what}: {said}", missing=_absent(error))
+    return Found()
 
 
 def _absent(error: BaseException | None) -> bool:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from jobs.planning.bound_ranks import with_ranks
 from jobs.planning.last_choice import last_choice
-from jobs.planning.own_models import refuse_failing
+from jobs.planning.own_models import has_own, refuse_failing
 from jobs.planning.plan import IN_HAND
 from jobs.planning.prepare_submission import Submission
 from jobs.planning.sweep_data import prepare_data
@@ -22,7 +22,6 @@ from jobs.store.pack_status import Packs, read_packs
 from jobs.store.submit_lock import submit_lock
 from jobs.submission.runs_in_hand import without
 from jobs.support.readable_numbers import plural
-from regularize import models
 from regularize.data import Facts
 from regularize.errors import UserError
 from regularize.own_code import check_trusted
@@ -67,9 +66,9 @@ def settle_changes(submission: Submission) -> None:
     """Do with results of other code and data what was asked for, and keep what today's are.
 
     Raises:
-        UserError: there are some, and nothing was asked for, or they do not prove equal; or a module of one's
-            own cannot be trained; or the sweep, of a store that somebody else made, names code that is not
-            trusted.
+        UserError: there are some, and nothing was asked for, or they do not prove equal; or a module or
+            technique of one's own cannot be trained; or the sweep, of a store that somebody else made, names
+            code that is not trusted.
     """
     sweep, store, root = submission.sweep, submission.store, submission.data_root
     check_trusted(submission.own_code)
@@ -99,7 +98,7 @@ def _try_own_models(
         UserError: one cannot be trained.
     """
     sweep = submission.sweep
-    if all(models.packable(name) for name in sweep.models):
+    if not has_own(sweep):
         return
     again = {i for each in changed if submission.changed[each.kind] == RETRAIN for i in each.runs}
     done = packs.done().keys() - again

@@ -1,4 +1,7 @@
-"""Modules of one's own tried before they are trained, in another process (`regularize/own_trial.py`)."""
+"""Modules and techniques of one's own tried before they are trained.
+
+In another process (`regularize/own_trial.py`).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import sys
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from jobs.cluster.cluster_config import Cluster
+from jobs.sweep.regularizer_entries import Entry
 from jobs.sweep.sweep_file import DatasetGrid, Sweep
 from regularize import models
 from regularize.config import RunConfig
@@ -48,20 +52,35 @@ def trials(
     cluster: Cluster | None = None,
     names: Collection[str] | None = None,
 ) -> Iterator[Trial]:
-    """Of every module of one's own, or of those of these names, on every data set whose facts are known."""
+    """Of every model, or of those of these names, on every data set whose facts are known.
+
+    Modules of one's own are tried with every entry, others with those that have techniques of one's own.
+    """
     for name in sweep.models if names is None else [name for name in sweep.models if name in names]:
-        for grid in sweep.datasets if not models.packable(name) else ():
-            known = facts.get(grid.sizes[0].name)
-            if known is not None:
+        for grid in sweep.datasets:
+            known, entries = facts.get(grid.sizes[0].name), _own_entries(name, grid)
+            if known is not None and entries:
                 packs = cluster is not None and _may_pack(cluster)
-                yield _tried(name, _asked(name, grid, sweep, known, packs=packs))
+                yield _tried(name, _asked(name, grid, entries, sweep, known, packs=packs))
+
+
+def has_own(sweep: Sweep) -> bool:
+    """Whether there is anything to try."""
+    return any(_own_entries(name, grid) for name in sweep.models for grid in sweep.datasets)
+
+
+def _own_entries(name: str, grid: DatasetGrid) -> list[Entry]:
+    """Those to try on the model."""
+    own = [entry for entry in grid.entries if any(":" in each for each in entry.techniques)]
+    return own if models.packable(name) else list(grid.entries)
 
 
 def side_by_side(sweep: Sweep, facts: Mapping[str, Facts], cluster: Cluster) -> Collection[str]:
     """The modules of one's own that train side by side: as the cluster config asks, and where they can."""
     if not _may_pack(cluster):
         return ()
-    found = list(trials(sweep, facts, cluster))
+    own = [name for name in sweep.models if not models.packable(name)]
+    found = list(trials(sweep, facts, cluster, own))
     return {each.model for each in found} - {each.model for each in found if each.error or each.alone}
 
 
@@ -106,7 +125,9 @@ def _may_pack(cluster: Cluster) -> bool:
     return cluster.pack_own_models and cluster.mode == "spread"
 
 
-def _asked(name: str, grid: DatasetGrid, sweep: Sweep, known: Facts, *, packs: bool) -> str:
+def _asked(
+    name: str, grid: DatasetGrid, entries: Sequence[Entry], sweep: Sweep, known: Facts, *, packs: bool
+) -> str:
     first = sweep.datasets[0].sizes[0]  # data sets of one shape are one question
     runs = [
         RunConfig(
@@ -117,7 +138,7 @@ def _asked(name: str, grid: DatasetGrid, sweep: Sweep, known: Facts, *, packs: b
             training=next(iter(grid.settings(entry)))[1].training,
             evaluation=sweep.evaluation,
         ).to_json()
-        for entry in grid.entries
+        for entry in entries
     ]
     return json.dumps({"runs": runs, "shape": known.shape, "classes": known.classes, "packs": packs})
 

@@ -23,6 +23,7 @@ from regularize.data.labels import checked_labels, count_classes
 from regularize.data.source import Arrays, Features, Source
 from regularize.errors import RAISED, UserError
 from regularize.named_objects import resolve
+from regularize.raised import told
 
 
 def folder_name(name: str) -> str:
@@ -50,8 +51,7 @@ def _called(name: str, form: Form) -> Arrays:
     except UserError:
         raise
     except RAISED as error:  # whatever someone else's code raises
-        told = " ".join(str(error).split())
-        raise UserError(f"data set {name} cannot be made: {type(error).__name__}: {told}") from error
+        raise UserError(f"data set {name} cannot be made: {told(error, function)}") from error
     return _arrays(name, returned, form)
 
 

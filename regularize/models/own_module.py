@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import copy
-import inspect
-import sys
-import sysconfig
-import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,17 +13,8 @@ from torch.nn.parameter import is_lazy
 
 from regularize.errors import RAISED, UserError
 from regularize.named_objects import resolve
+from regularize.raised import told
 from regularize.rng import generator
-
-_LIBRARIES = tuple(
-    str(Path(folder).resolve())
-    for folder in (
-        Path(torch.__file__).parent,
-        Path(__file__).parents[1],
-        sysconfig.get_path("stdlib"),
-        sys.base_prefix + "/lib",
-    )
-)
 
 
 def made(name: str, seeds: Sequence[int], shape: tuple[int, ...], classes: int) -> list[nn.Module]:
@@ -78,28 +64,6 @@ def called(name: str, network: Callable[..., Any], *inputs: Tensor) -> Any:
         raise
     except RAISED as error:  # whatever someone else's code raises
         raise UserError(f"model {name} fails on examples: {told(error, resolve('model', name))}") from error
-
-
-def told(error: BaseException, factory: object) -> str:
-    """The error in one line, with the line of its author's code that it comes from, or the factory's."""
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message} ({_place(error) or _defined(factory)})"
-
-
-def _place(error: BaseException) -> str:
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = str(Path(frame.filename).resolve())
-        installed = "site-packages" in path or "dist-packages" in path
-        if not installed and not path.startswith(_LIBRARIES) and not frame.filename.startswith("<"):
-            return f"{frame.filename}:{frame.lineno}"
-    return ""
-
-
-def _defined(factory: object) -> str:
-    try:
-        return f"{inspect.getsourcefile(factory)}:{inspect.getsourcelines(factory)[1]}"  # type: ignore[arg-type]
-    except (TypeError, OSError):
-        return "in a library"
 
 
 def _copied(name: str, module: nn.Module) -> nn.Module:

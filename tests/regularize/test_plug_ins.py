@@ -52,6 +52,28 @@ def test_the_examples_keep_the_contract(name):
     check_technique(f"own_techniques:{name}", **OWN[name], **ON_IMAGES.get(name, {}))
 
 
+@pytest.mark.parametrize(
+    ("hook", "what"),
+    [("penalty", r"a tensor of \[\]"), ("proximal", r"a tensor of \[3, 4\]"), ("penalty", "float")],
+)
+def test_a_penalty_that_is_no_number_for_each_run_is_refused(hook, what, monkeypatch):
+    """One sum over all of them would train to its end, and differ packed and alone."""
+
+    def wrong(state, given):
+        each = given.strengths["strength"].unsqueeze(1) * state.logits.square().mean(2)
+        return {r"a tensor of \[\]": each.sum(), "float": 1.0}.get(what, each)
+
+    module = ModuleType("someones")
+    strengths = {"strength": Strength(meaning="λ")}
+    module.X = Technique("X", strengths=strengths, hooks=Hooks(**{hook: wrong}))
+    monkeypatch.setitem(sys.modules, "someones", module)
+    terms = (Term.build("someones:X", {"strength": 0.1}),)
+    _, losses, *_ = objective([run(terms, seed, steps=1, model="mlp") for seed in (0, 1, 2)])
+    message = rf"wrong returned {what}, but must .* each of the 3 runs, \[3\] \(.*test_plug_ins.py:\d+\)"
+    with pytest.raises(UserError, match=message):
+        losses()
+
+
 @pytest.mark.parametrize("settings", TWICE, ids=lambda settings: settings["model"])
 def test_what_differentiates_by_the_weights_keeps_it_on_networks_of_images(settings):
     check_technique("own_techniques:GRADIENT_NORM", **OWN["GRADIENT_NORM"], **settings, smooth=None)
@@ -152,7 +174,7 @@ def test_data_of_a_function_are_what_it_returned_until_its_source_changes(tmp_pa
 WRONG = [
     (lambda: 3, "returned int, but must return"),
     (lambda: (([1.0], [0]), ([1.0], [0])), r"training images are float64 \[1\], but must be uint8"),
-    (lambda: 1 / 0, "cannot be made: ZeroDivisionError"),
+    (lambda: 1 / 0, r"cannot be made: ZeroDivisionError: .* \(.*test_plug_ins.py:\d+\)"),
 ]
 
 

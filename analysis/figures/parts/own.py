@@ -19,6 +19,7 @@ from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.tables.store_tables import digest
 from regularize.errors import RAISED
 from regularize.named_objects import resolve
+from regularize.raised import defined, told
 
 PREFIX = "own-"
 
@@ -37,12 +38,12 @@ def draw(name: str, subject: Subject) -> Iterator[Drawing]:
     try:
         returned = function(tables)
     except RAISED as error:  # whatever someone else's code raises
-        told = " ".join(str(error).split())
-        raise CannotDrawError(f"{name}: {type(error).__name__}: {told}") from error
+        raise CannotDrawError(told(error, function)) from error
     figure, data = returned if isinstance(returned, tuple) else (returned, pd.DataFrame())
     if not isinstance(figure, Figure) or not isinstance(data, pd.DataFrame):
         raise CannotDrawError(
-            f"{name} returned {type(returned).__name__}, but must return a matplotlib Figure"
+            f"it returned {type(returned).__name__}, but must return a matplotlib Figure "
+            f"({defined(function)})"
         )
     words = " ".join((inspect.getdoc(function) or name).partition("\n\n")[0].split())
     yield Drawing(

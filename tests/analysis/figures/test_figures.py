@@ -312,3 +312,20 @@ def test_thirteen_techniques_on_two_problems(make_store: MakeStore) -> None:
     (spectra,) = catalogue.draw("spectra", parts[0])
     assert len(spectra.figure.axes) == 12 * 2
     assert spectra.figure.get_figheight() < 9  # fits a page
+
+
+def test_a_figure_of_ones_own_that_fails_is_told_once_with_its_line(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "my_bad_figure.py"
+    path.write_text(
+        'def bad(tables):\n    return tables.results["none such"]\n\n\ndef none(tables):\n    return 3\n',
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    missing = draw_all(store, ["my_bad_figure:bad", "my_bad_figure:none"]).missing
+    assert sorted(missing.values()) == [
+        f"KeyError: 'none such' ({path}:2)",
+        f"it returned int, but must return a matplotlib Figure ({path}:5)",
+    ]
+    assert all("my_bad_figure" in name for name in missing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -151,3 +152,67 @@ def test_what_may_be_on_the_nodes_is_told_from_mistakes(
     found = tried([first.config], (1, 28, 28), 10, packs=False)
     assert found.error
     assert found.missing == (name in ("package", "file", "gpu"))
+
+
+TECHNIQUES = """
+from regularize.regularizers import Strength, Technique
+from regularize.regularizers.hooks import Hooks
+
+STRENGTHS = {"strength": Strength(meaning="λ")}
+
+
+def penalty(state, given):
+    return given.strengths["strength"] * state.logitz.sum()
+
+
+def scalar(state, given):
+    return (given.strengths["strength"] * state.logits.square().mean((1, 2))).sum()
+
+
+def project(weights, given, end):
+    for name in weights:
+        weights[name + "?"].zero_()
+
+
+def fine(state, given):
+    return given.strengths["strength"] * state.logits.square().mean((1, 2))
+
+
+PENALTY = Technique("Penalty", strengths=STRENGTHS, hooks=Hooks(penalty=penalty))
+SCALAR = Technique("Scalar", strengths=STRENGTHS, hooks=Hooks(penalty=scalar))
+PROJECT = Technique("Project", strengths=STRENGTHS, hooks=Hooks(after_step=project))
+FINE = Technique("Fine", strengths=STRENGTHS, hooks=Hooks(penalty=fine, project=lambda *_: None))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("PENALTY", "fails in a step of own on model mlp: AttributeError: .*logitz.* \\(FILE:9\\)"),
+        ("SCALAR", r"own: the penalty scalar returned a tensor of \[\], .* of the 2 runs, \[2\] \(FILE:12\)"),
+        ("PROJECT", "fails in a step of own on model mlp: KeyError: .* \\(FILE:18\\)"),
+        ("FINE", ""),
+    ],
+)
+def test_a_technique_of_ones_own_is_tried_on_networks_of_the_project(
+    tmp_path: Path, name: str, said: str
+) -> None:
+    path = tmp_path / f"techniques_{name.lower()}.py"
+    path.write_text(TECHNIQUES, encoding="utf-8")
+    entry = f"own={{technique: '{path.stem}:{name}', strength: [0.1, 1]}}"
+    sweep = load(BASE, "dataset=mnist", "model=mlp", f"regularizers.{entry}")
+    planned = "\n".join(own_models.said_of(sweep, FACTS, HERE))
+    if not said:
+        assert not planned
+        refuse_failing(sweep, FACTS, HERE, ["mlp"], print)
+        return
+    message = said.replace("FILE", re.escape(str(path)))
+    assert re.search(message, planned), planned
+    with pytest.raises(UserError, match=f"{message}; nothing has been submitted"):
+        refuse_failing(sweep, FACTS, HERE, ["mlp"], print)
+
+
+def test_techniques_of_the_project_are_not_tried_there(asked: list[tuple[str, str]]) -> None:
+    assert not own_models.has_own(load(BASE, "model=mlp"))
+    assert not list(own_models.said_of(load(BASE, "dataset=mnist", "model=mlp"), FACTS, HERE))
+    assert not asked
