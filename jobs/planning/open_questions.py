@@ -22,6 +22,8 @@ def open_questions(sweep: Sweep, facts: Mapping[str, Facts], cluster: Cluster | 
     else:
         yield from too_few_seeds(sweep)
     yield from dict.fromkeys(_own_rates(sweep))
+    yield from dict.fromkeys(_fewer_tries(sweep))
+    yield from dict.fromkeys(_much_validation(sweep, facts))
     yield from dict.fromkeys(said_of(sweep, facts, cluster))
 
 
@@ -31,6 +33,34 @@ def _own_rates(sweep: Sweep) -> Iterator[str]:
             yield (
                 f"{entry.name} trains at a learning rate of its own, {rate:g}: whether the technique or the "
                 "rate makes a difference is not told (`tune: {lr: […]}` chooses one for each)"
+            )
+
+
+def _fewer_tries(sweep: Sweep) -> Iterator[str]:
+    """Where a budget is not the same for all: lists may give an entry fewer settings than others have."""
+    for grid in sweep.datasets if sweep.budget else ():
+        tries = {entry.name: len(entry.drawn) for entry in grid.entries}
+        most = max(tries.values())
+        if fewer := [f"{name} has {count}" for name, count in tries.items() if count < most]:
+            yield (
+                f"not all get as many tries: of a budget's {sweep.budget} {', '.join(fewer)}, others {most}, "
+                "as their lists give no more; a range under `tune`, such as `lr: {loguniform: [0.01, 0.1]}`, "
+                "gives all as many"
+            )
+
+
+def _much_validation(sweep: Sweep, facts: Mapping[str, Facts]) -> Iterator[str]:
+    """Where strengths are chosen on more examples than are trained on: nobody has these beside so few."""
+    for data in (size for grid in sweep.datasets for size in grid.sizes):
+        found = facts.get(data.name)
+        if not sweep.two_phase or data.per_class is None or found is None or found.validation:
+            continue
+        trained, (_, held) = data.per_class * found.classes, found.parts(data.validation)
+        if held > trained:
+            yield (
+                f"{data.name} ({data.per_class} per class): strengths are chosen on {held:,} examples, where "
+                f"{trained:,} are trained on; who has so few to train on has fewer to choose on, such as "
+                f"`validation: {max(2, trained // 3)}`"
             )
 
 

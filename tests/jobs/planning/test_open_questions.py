@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,36 @@ def test_what_is_no_baseline(baseline: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         load(BASE, "seeds=2", "regularizers.l2.strength=[1e-4, 1e-3]", f"baseline={baseline}")
     assert message in str(error.value)
+
+
+def test_more_examples_to_choose_on_than_to_train_on_are_told_of() -> None:
+    """Of 1,437 training images of digits a tenth is held out, of 60,000 of mnist too."""
+    tuned = ("seeds={tune: 2, report: 10}", "regularizers={none: , l2: {strength: [1e-4, 1e-3]}}")
+    few = load(BASE, *tuned, "dataset={mnist: {per_class: [30, 600]}, digits: {per_class: 20}}")
+    facts = {name: OFFICIAL[name].facts for name in ("mnist", "digits")}
+    assert list(open_questions(few, facts)) == [
+        "mnist (30 per class): strengths are chosen on 6,000 examples, where 300 are trained on; who has so "
+        "few to train on has fewer to choose on, such as `validation: 100`"
+    ]
+    assert list(open_questions(few, {})) == []  # nothing is known of the data
+    for other in ("dataset={mnist: {per_class: 30, validation: 100}}", "dataset=mnist", "seeds=10"):
+        assert (
+            list(open_questions(load(BASE, *tuned, "dataset={mnist: {per_class: 30}}", other), facts)) == []
+        )
+    published = {"mnist": replace(facts["mnist"], validation=5_000)}  # no sweep can have less of these
+    assert list(open_questions(load(BASE, *tuned, "dataset={mnist: {per_class: 30}}"), published)) == []
+
+
+def test_entries_that_a_budget_finds_fewer_settings_for_are_told_of() -> None:
+    entries = "regularizers={none: , l2: {strength: [1e-4, 1e-3, 1e-2, 1e-1]}, dropout: {p: 0.5}}"
+    tuned = ("seeds={tune: 2, report: 10}", entries, "budget=8")
+    (found,) = said(load(BASE, *tuned, "tune={lr: [0.01, 0.1]}"))
+    assert found == (
+        "not all get as many tries: of a budget's 8 none has 2, dropout has 2, others 8, as their lists give "
+        "no more; a range under `tune`, such as `lr: {loguniform: [0.01, 0.1]}`, gives all as many"
+    )
+    assert said(load(BASE, *tuned, "tune={lr: {loguniform: [0.01, 0.1]}}")) == []
+    assert said(load(BASE, *tuned, "tune={lr: [0.01, 0.1]}", "budget=2")) == []
 
 
 THEIRS = """
