@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from analysis.statistics.strength_selection import Cell, equals_of
+from analysis.statistics.merit import equals_of
 from analysis.tables.strength_text import at_edges, open_edges, strength_numbers
 from regularize.errors import UserError
 from regularize.store import DamagedFileError, Store, read_table
@@ -78,14 +78,14 @@ def _rows(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, An
 
 def _at_edge(selection: Iterable[Row]) -> Iterator[str]:
     """Of numbers of which the smallest or largest was chosen; a sentence a problem."""
-    cells: dict[Cell, list[Row]] = defaultdict(list)
+    cells: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
     for row in selection:
-        cells[Cell.of(row)].append(row)
-    again = 1 + max((cell.repetition for cell in cells), default=0)
+        cells[_problem(row), row["regularizer"], row.get("repetition") or 0].append(row)
+    again = 1 + max((repetition for _, _, repetition in cells), default=0)
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for cell, rows in cells.items():
+    for (problem, name, _), rows in cells.items():
         ends = [chosen_edges(row, rows) for row in rows if row["chosen"]]
-        found[_problem(rows[0])][cell.regularizer] += ["; ".join(each) for each in ends if each]
+        found[problem][name] += ["; ".join(each) for each in ends if each]
     for problem, entries in found.items():
         said = [
             f"{name} ({ends[0] if again == 1 else f'in {len(ends)} of {again} repetitions'})"

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from analysis.statistics import constant_guess as guess
+from analysis.statistics.merit import equals_of, merit
 from analysis.tables.collect import collect
 from analysis.tables.strength_text import strength_order
 from regularize.config_text import config_values
@@ -166,7 +167,7 @@ def choose(results: Iterable[Row], metric: str, order: Order | None = None) -> l
             {**cell._asdict(), "strength": strength, **_score(runs, metric)}
             for strength, runs in sorted(strengths.items(), key=lambda item: strength_order(item[0]))
         ]
-        winner = min(candidates, key=lambda row: (*_merit(row), rank(cell, row["strength"])))
+        winner = min(candidates, key=lambda row: (*merit(row), rank(cell, row["strength"])))
         rows += [{**row, "chosen": row is winner, "rule": _rule(metric)} for row in candidates]
     return rows
 
@@ -181,11 +182,6 @@ def best(rows: Iterable[Row]) -> dict[Cell, list[str]]:
         (chosen,) = (row for row in tried if row["chosen"])
         found[cell] = [chosen["strength"], *equals_of(chosen, tried)]
     return found
-
-
-def equals_of(chosen: Row, tried: Iterable[Row]) -> list[str]:
-    """The strengths that score as well as the one chosen, of rows that have mean, n_diverged and metric."""
-    return [row["strength"] for row in tried if row is not chosen and _merit(row) == _merit(chosen)]
 
 
 def _score(runs: Sequence[Row], metric: str) -> dict[str, Any]:
@@ -205,15 +201,6 @@ def counted(run: Row, metric: str) -> float:
     value = run[metric]
     sound = run["state"] != "diverged" and value is not None and math.isfinite(value)
     return float(value) if sound else GUESS[metric](run.get("classes") or math.inf)
-
-
-def _merit(row: Row) -> tuple[float, int]:
-    """Smaller is better.
-
-    Twelve digits: equal scores must not be told apart by the rounding of their sums.
-    """
-    sign = 1 if row["metric"].endswith("loss") else -1
-    return sign * round(row["mean"], 12), row["n_diverged"]
 
 
 def _rule(metric: str) -> str:
