@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
 from analysis.figures.catalogue import FIGURES
-from docs.generated import part
+from docs.generated import part, techniques
 from docs.generated.columns import Documented, schemas
 from docs.generated.commands import leaves
 from docs.generated.keys import (
@@ -89,6 +90,19 @@ def test_every_technique_has_a_card(technique: str) -> None:
     assert list(entry) == [technique], (
         "examples/broad.yaml, which is planned as all examples are, has them all"
     )
+
+
+def test_a_technique_that_no_example_has_spoils_no_other_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    less = techniques.EXAMPLE.read_text(encoding="utf-8").replace("\n  ema:", "\n  no_ema:")
+    (tmp_path / "broad.yaml").write_text(less, encoding="utf-8")
+    whole = techniques.technique_cards()
+    monkeypatch.setattr(techniques, "EXAMPLE", tmp_path / "broad.yaml")
+    cards = techniques.technique_cards()
+    assert cards != whole
+    assert cards.count("**Example:**") == whole.count("**Example:**") - 1
+    assert cards.count("## `") == whole.count("## `")
 
 
 @pytest.mark.parametrize("schema", schemas(), ids=lambda each: each.name)

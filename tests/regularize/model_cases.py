@@ -15,6 +15,7 @@ from regularize.data.data_config import DataConfig
 from regularize.data.registry import OFFICIAL
 from regularize.data.source import Facts
 from regularize.errors import UserError
+from regularize.regularizers import REGULARIZERS
 from regularize.testing import Case
 from tests.regularize import technique_cases
 from tests.regularize.cases import each, run, together
@@ -50,13 +51,16 @@ TABLE: dict[str, Mapping[str, Any]] = {
 
 # The contract's are narrow, so that they train in no time; `test_bitwise` has those of full width.
 _NARROW = {"resnet8": "resnet8 width=0.25", "resnet20": "resnet20 width=0.25"}
-# Only one technique may say which weights are evaluated: `swa` does.
-_NOT_COMPOSED = {"ema", "early_stopping"}
 # What takes as long as all others together. `resnet8` has all of it; LeNets have determinants in `cases`.
 _DEAR = {
     "resnet20": {"jacobian", "jacobian_determinant", "gradient_penalty"},
     **{name: {"jacobian_determinant"} for name in ("lenet5", "lenet5_tanh", "lenet_prime")},
 }
+
+
+def not_composed() -> set[str]:
+    """Only one technique may say which weights are evaluated: `swa` does."""
+    return {name for name, row in REGULARIZERS.items() if row.keeps} - {"swa"}
 
 
 def facts(model: str) -> Facts:
@@ -75,7 +79,7 @@ def case(model: str) -> Case:
 
 def everything(model: str) -> Case:
     """Every technique that goes with the model, all at once, in a few steps."""
-    known, left_out = facts(model), _NOT_COMPOSED | _DEAR.get(model, set())
+    known, left_out = facts(model), not_composed() | _DEAR.get(model, set())
 
     def fits(term: Term) -> bool:
         try:
