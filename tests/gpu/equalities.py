@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from regularize import step_graph
 from regularize.config import RunConfig
-from regularize.distributed import process_group
+from regularize.distributed import Ranks, process_group
 from regularize.store import PackPaths
 from regularize.testing import Case, Left, differing, left_in, trained
 from regularize.train_pack import train_pack
@@ -32,11 +33,11 @@ def rows(cases: dict[str, Case], folder: Path, in_time: Callable[[], bool]) -> I
 
     And how far steps that are played as a graph are from those that are computed as they come.
     """
-    for number, (name, case) in enumerate(cases.items()):
+    for name, case in cases.items():
         if not in_time():
             yield {"what": name, "problem": "no time was left"}
             continue
-        runs, here = case.pack(precision="float64"), folder / str(number)
+        runs, here = case.pack(precision="float64"), folder / name
         whole = trained(runs, here / "whole")
         alone = trained([runs[1]], here / "alone")
         with mock.patch.dict(os.environ, {step_graph.SETTING: "off"}):
@@ -62,11 +63,15 @@ def farthest(found: dict[str, Left], expected: dict[str, Left]) -> float:
     )
 
 
-def by_ranks(case: Case, folder: Path, world: int) -> Row:
-    """How far a pack that so many ranks train is from that of one, a GPU for each where there are any."""
-    runs = case.pack(precision="float64")
-    one = trained(runs, folder / "one")
-    (folder / "runs.json").write_text(json.dumps([run.to_json() for run in runs]), encoding="utf-8")
+def by_ranks(cases: dict[str, Case], folder: Path, world: int, seconds: float) -> list[Row]:
+    """How far packs that so many ranks train are from those of one, a GPU for each where there are any.
+
+    One group of ranks trains them one after the other, as many as it begins in these seconds.
+    """
+    packs = {name: case.pack(precision="float64") for name, case in cases.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    asked = {name: [run.to_json() for run in runs] for name, runs in packs.items()}
+    (folder / "runs.json").write_text(json.dumps({"seconds": seconds, "runs": asked}), encoding="utf-8")
     command = [sys.executable, "-m", "tests.gpu.equalities", str(folder), str(world)]
     ranks = [
         subprocess.Popen(
@@ -78,26 +83,32 @@ def by_ranks(case: Case, folder: Path, world: int) -> Row:
         for rank in range(world)
     ]
     try:
-        said = [rank.communicate(timeout=120)[1] for rank in ranks]
+        said = [rank.communicate(timeout=120 + max(0.0, seconds))[1] for rank in ranks]
     finally:
         for rank in ranks:
             rank.kill()
     if any(rank.returncode for rank in ranks):
-        return {"what": f"{world} ranks", "problem": " ".join(said)[-300:]}
+        return [{"what": f"{world} ranks", "problem": " ".join(said)[-300:]}]
     backend = (folder / "backend").read_text(encoding="utf-8")
-    return {
-        "what": f"{world} ranks by {backend}",
-        "alone": farthest(left_in(folder / "ranks"), one),
-        "resumed": [],
-    }
+    return [
+        {"what": f"{name}, {world} ranks by {backend}"} | _against_one(runs, folder / name, world)
+        for name, runs in packs.items()
+    ]
+
+
+def _against_one(runs: Sequence[RunConfig], folder: Path, world: int) -> Row:
+    if not PackPaths(folder / f"{world} ranks").results.exists():
+        return {"problem": "no time was left"}
+    whole = folder / "whole"
+    one = left_in(whole) if PackPaths(whole).results.exists() else trained(runs, whole)
+    return {"alone": farthest(left_in(folder / f"{world} ranks"), one), "resumed": []}
 
 
 def _rank(folder: Path, world: int, rank: int) -> None:
     torch.set_num_threads(1)
+    began = time.monotonic()
     store = dist.FileStore(str(folder / "rendezvous"), world)  # type: ignore[attr-defined]
-    runs = [
-        RunConfig.from_json(run) for run in json.loads((folder / "runs.json").read_text(encoding="utf-8"))
-    ]
+    asked = json.loads((folder / "runs.json").read_text(encoding="utf-8"))
     with process_group(store, rank, world):
         if rank == 0:
             backend = "gloo and nccl" if torch.cuda.is_available() else "gloo"
@@ -105,7 +116,11 @@ def _rank(folder: Path, world: int, rank: int) -> None:
         total = torch.ones(3, device="cuda" if torch.cuda.is_available() else "cpu")
         dist.all_reduce(total)
         assert total.tolist() == [world] * 3
-        train_pack(runs, PackPaths(folder / "ranks"))
+        for name, runs in asked["runs"].items():
+            if Ranks.here().any(time.monotonic() - began > asked["seconds"]):
+                break
+            paths = PackPaths(folder / name / f"{world} ranks")
+            train_pack([RunConfig.from_json(run) for run in runs], paths)
 
 
 def _far(row: Row) -> bool:

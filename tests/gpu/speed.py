@@ -35,6 +35,8 @@ TECHNIQUES: dict[str, dict[str, dict[str, float]]] = {
 }
 LIMITS = {"dropout": 1.1, "input noise": 1.2, "Jacobian": 2.5}
 """The most that a step may take, in plain packed ones."""
+GOAL = 20.0
+"""Times the runs per hour of the plain loop, at the least."""
 WAYS = {"as they come": {step_graph.SETTING: "off"}} | {
     f"convolutions {form}": {convolution_setting.SETTING: form} for form in convolution_forms.FORMS
 }
@@ -119,25 +121,37 @@ def _side_by_side(
         }
 
 
-def judged(found: Sequence[Row]) -> Row:
-    """The R that trains fastest, the smallest of those about as fast, and what it comes to."""
+def judged(found: Sequence[Row], size: int | None) -> Row:
+    """What it comes to at the R that `auto` takes, and which limits it misses; `fastest` is the rows' own."""
     whole = [row for row in found if "problem" not in row]
-    plain = [row for row in whole if row["what"] == "none"]
-    if not plain:
-        return {"runs": None}
-    size = best_size({row["runs"]: row["run_steps_per_second"] for row in plain})
-    (chosen,) = (row for row in plain if row["runs"] == size)
-    beside = {row["what"]: row for row in whole if row["beside"] == chosen["runs"]}
-    times = {name: beside[name]["milliseconds"] / chosen["milliseconds"] for name in LIMITS if name in beside}
+    plain = {row["runs"]: row for row in whole if row["what"] == "none"}
+    result: Row = {
+        "auto": size,
+        "fastest": best_size({runs: row["run_steps_per_second"] for runs, row in plain.items()})
+        if plain
+        else None,
+        "times_the_plain_loop": None,
+        "of_a_plain_step": {},
+        "other_ways": {},
+    }
+    beside = {row["what"]: row for row in whole if row["beside"] == size}
+    if size is None or not {"none", "plain loop"} <= beside.keys():
+        missing = "no time was left for `auto`" if size is None else f"R = {size}, auto's, was not measured"
+        return result | {"missed": [missing]}
+    chosen = beside["none"]
+    ratios = {name: row["milliseconds"] / chosen["milliseconds"] for name, row in beside.items()}
     gain = chosen["run_steps_per_second"] / beside["plain loop"]["run_steps_per_second"]
-    ways = {name: beside[name]["milliseconds"] / chosen["milliseconds"] for name in WAYS if name in beside}
-    missed = [name for name, ratio in times.items() if ratio > LIMITS[name]]
-    return {
-        "runs": chosen["runs"],
+    missed = [f"{gain:.1f} times the plain loop are less than {GOAL:g}"] if gain < GOAL else []
+    for name, limit in LIMITS.items():
+        if name not in ratios:
+            missed.append(f"{name} was not measured at R = {size}")
+        elif ratios[name] > limit:
+            missed.append(f"{name} takes {ratios[name]:.2f} plain steps, more than {limit:g}")
+    return result | {
         "kernels": chosen.get("kernels", ""),
         "times_the_plain_loop": gain,
-        "of_a_plain_step": times,
-        "other_ways": ways,
+        "of_a_plain_step": {name: ratios[name] for name in LIMITS if name in ratios},
+        "other_ways": {name: ratios[name] for name in WAYS if name in ratios},
         "missed": missed,
     }
 
