@@ -38,6 +38,7 @@ class FollowUp:
     cpus: int = 1
     gpus: int = 0
     time: int | None = None
+    python: tuple[str, ...] = ()
     sbatch: Mapping[str, str | int | bool] | None = None
 
     @property
@@ -142,8 +143,8 @@ class Cluster:
     follow_up: FollowUp | None = FollowUp()
     """The small job after the arrays that submits what comes next. Its request follows the config's, without
     GPUs, constraint, whole nodes and the like; `partition`, `account`, `qos`, `constraint`, `gres`, `memory`
-    (`none`: it asks for none), `cpus`, `gpus`, `time` and `sbatch` are its own. `false`: there is none,
-    `submit --wait` on the login node does its work.
+    (`none`: it asks for none), `cpus`, `gpus`, `time`, `python` and `sbatch` are its own. `false`: there is
+    none, `submit --wait` on the login node does its work.
     Example: `follow_up: {partition: serial, memory: 4G}`."""
     notify: tuple[str, ...] = ()
     """A command that the follow-up, or without one `submit --wait`, runs at the end of the sweep, when runs
@@ -158,7 +159,8 @@ class Cluster:
     submits unless given; in a container its `python3`. Example: `python: [conda, run, -n, torch, python]`."""
     container: str | None = None
     """An image that tasks are run in, by `apptainer exec` with store, data and scratch bound and `--nv` for
-    GPUs. The follow-up runs outside. Example: `container: $HOME/images/torch.sif`."""
+    GPUs. The follow-up runs outside, by the Python that submits or that of `follow_up: {python: …}`.
+    Example: `container: $HOME/images/torch.sif`."""
     signal_seconds: int = 120
     """How long before the time limit tasks are told to write their checkpoints.
     Example: `signal_seconds: 300`."""
@@ -236,7 +238,7 @@ def from_json(values: Mapping[str, Any]) -> Cluster:
     """The cluster of `Cluster.to_json`."""
     paths: dict[str, Any] = {key: Path(values[key]) for key in PATHS if values.get(key)}
     if own := values.get("follow_up"):
-        paths["follow_up"] = FollowUp(**own)
+        paths["follow_up"] = FollowUp(**{**own, "python": tuple(own.get("python", ()))})
     lists = {key: tuple(values.get(key, ())) for key in ("setup", "notify", "wished")}
     python = values.get("python") or ()
     lists["python"] = (python,) if isinstance(python, str) else tuple(python)  # of earlier versions

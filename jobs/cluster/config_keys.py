@@ -263,6 +263,7 @@ OF_FOLLOW_UP: dict[str, Callable[[Node], Any]] = {
     "cpus": _at_least(1),
     "gpus": _at_least(0),
     "time": minutes,
+    "python": _python,
     "sbatch": _optional(lambda node: _sbatch(node, KEYED_OF_FOLLOW_UP)),
 }
 # A task's CPUs are its threads.

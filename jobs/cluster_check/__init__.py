@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs.cluster.cluster_config import Cluster
+from jobs.cluster.cluster_config import Cluster, FollowUp
 from jobs.cluster_check import config_findings, node_findings, probe_job, step_probe
 from jobs.cluster_check.finding import Finding, failed, passed, skipped
-from jobs.cluster_check.node_probe import HERE, Probe, facts
+from jobs.cluster_check.node_probe import HERE, FollowUpProbe, Probe, facts
+from jobs.cluster_check.probe_job import Report
 from jobs.local.size_trials import answered
 from jobs.planning.pack_sizes import asked, chosen, keep
 from jobs.slurm.accounts import with_one_account
@@ -121,27 +122,29 @@ class Check:
         slurm = Slurm(say=self.say)
         try:
             cluster = with_one_account(self.cluster, slurm)
-            outside = cluster.follow_up and not cluster.container  # where the follow-up runs, too
+            limits = slurm.limits(for_follow_up(cluster)) if cluster.follow_up else None
+            follow_up = self._follow_up(cluster, limits) if limits else ""
+            apart = bool(limits) and _apart(cluster)
             probe = Probe(
                 folder=folder,
                 data_root=self.data_root,
                 scratch=str(self.cluster.scratch or ""),
-                follow_up=self._follow_up(cluster, slurm.limits(for_follow_up(cluster))) if outside else "",
+                follow_up="" if apart else follow_up,
                 networks=cluster.usual_runs if cluster.ranks_together > 1 else 0,
                 tries=asked(self.kinds, cluster, self.data, self.data_root) if self.kinds else None,
             )
-            report = probe_job.run(slurm, cluster, probe, self.patience)
+            report, followed = probe_job.run(slurm, cluster, probe, self.patience), None
+            if apart and limits and report.there:
+                (folder / "next").mkdir()
+                follows = FollowUpProbe(folder=folder / "next", script=follow_up)
+                followed = probe_job.run_follow_up(slurm, cluster, follows, limits.max_time, self.patience)
         except UserError as error:
             yield failed("compute node", str(error), hint(str(error)) or "mend what it names")
             return
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         if report.waiting:
-            yield failed(
-                "compute node",
-                f"job {report.job_id} has not begun in {self.patience / 60:.0f} min ({report.waiting})",
-                "not checked; try again with a larger --wait, or when the cluster is less busy",
-            )
+            yield self._waiting("compute node", report)
         elif report.there is None:
             yield node_findings.ended(str(self.store), report.past, report.log, self.cluster.container)
         else:
@@ -149,7 +152,31 @@ class Check:
             yield from node_findings.findings(
                 self.cluster, facts(self.data_root), report.there, self.data_root is not None
             )
+            if followed:
+                yield self._followed(followed)
             yield from self._packs(report.there.get("packs", ()))
+
+    def _followed(self, report: Report) -> Finding:
+        """What a job found in the place of the follow-up."""
+        if report.waiting:
+            return self._waiting("follow-up", report)
+        if report.there is None:
+            return node_findings.follow_up_ended(report.past, report.log)
+        return node_findings.submits(report.there)
+
+    def _waiting(self, name: str, report: Report) -> Finding:
+        return failed(
+            name,
+            f"job {report.job_id} has not begun in {self.patience / 60:.0f} min ({report.waiting})",
+            "not checked; try again with a larger --wait, or when the cluster is less busy",
+        )
+
+
+def _apart(cluster: Cluster) -> bool:
+    """Whether the follow-up runs by another Python than what trains, or on other nodes."""
+    own = cluster.follow_up or FollowUp()
+    elsewhere = any((own.python, own.partition, own.constraint, own.sbatch))
+    return bool(cluster.container or elsewhere)
 
 
 def _folder(store: Path) -> tuple[Path | None, Finding]:

@@ -30,12 +30,8 @@ def findings(
     yield _data(there["data"], asked)
     if cluster.scratch:
         yield _scratch(str(cluster.scratch), there["scratch"])
-    if problem := there.get("submits", ""):
-        yield warned(
-            "follow-up",
-            f"{there['host']} cannot submit jobs: {problem}",
-            "`follow_up: false` leaves it out: then `submit --wait` on a login node goes on by itself",
-        )
+    if there.get("submits"):
+        yield submits(there)
     if met := there.get("ranks"):
         yield _ranks(met)
     if wanted := cluster.gpus_asked:
@@ -45,6 +41,25 @@ def findings(
             yield _step(took)
     else:
         yield _kernels(there["kernels"])
+
+
+def submits(there: Mapping[str, Any]) -> Finding:
+    """Whether jobs can be submitted from the host of a probe."""
+    if problem := there["submits"]:
+        return warned(
+            "follow-up",
+            f"{there['host']} cannot submit jobs: {problem}",
+            "`follow_up: false` leaves it out: then `submit --wait` on a login node goes on by itself",
+        )
+    return passed("follow-up", f"its Python is on {there['host']}, from where jobs can be submitted")
+
+
+def follow_up_ended(past: PastTask | None, log: str | None) -> Finding:
+    """Why the probe in the follow-up's place has not reported, as `ended`."""
+    where = f" on {past.nodes}" if past and past.nodes else ""
+    how = f"a job like it ended as {past.state}, exit code {past.exit_code},{where}" if past else "it ended"
+    todo = "`follow_up: {python: …}` names a Python for it that its node has, outside any container"
+    return failed("follow-up", f"{how}: {log or 'no log is to be seen here'}", todo)
 
 
 def packs(sizes: Sizes, answers: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

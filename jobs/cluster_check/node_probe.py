@@ -65,6 +65,19 @@ class Probe:
         return 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class FollowUpProbe:
+    """Give it to submitit where the follow-up runs otherwise than what trains; it is to submit `script`."""
+
+    folder: Path
+    script: str
+
+    def __call__(self) -> None:
+        from regularize.store import write_json
+
+        write_json(self.folder / THERE, {"host": socket.gethostname(), "submits": _submits(self.script)})
+
+
 def facts(data_root: Path | None, scratch: str = "") -> dict[str, Any]:
     """Versions, GPUs, kernels, data sets and scratch of this host, as plain values."""
     from jobs.store.provenance import LIBRARIES, library_version

@@ -16,7 +16,7 @@ from jobs.slurm import interpreter
 from jobs.slurm.client import Slurm
 from jobs.slurm.environment import submitting
 from jobs.slurm.sacct import PastTask
-from jobs.slurm.sbatch_request import parameters
+from jobs.slurm.sbatch_request import parameters, small, small_minutes
 from jobs.slurm.squeue import QueuedTask
 from jobs.submission.job_outcomes import ENDED
 from jobs.support.hangup import interrupted_by_hangup
@@ -57,8 +57,33 @@ def run(
 
     At most `patience` seconds while it waits in the queue.
     """
-    job_id, folder, say = _submit(cluster, probe), probe.folder, slurm.say
-    say(f"job {job_id} tries a compute node")
+    asked = parameters(cluster, name="rs-check")
+    asked |= {"time": min(MINUTES, cluster.time), "signal_delay_s": 0, "srun_args": srun_args("spread")}
+    if not probe.networks:
+        asked |= {"nodes": 1, "ntasks_per_node": 1}
+    python = interpreter.of_tasks(cluster, probe.folder, probe.data_root)
+    return _seen_to_its_end(slurm, probe, asked, python, patience, "a compute node")
+
+
+def run_follow_up(
+    slurm: Slurm, cluster: Cluster, probe: node_probe.FollowUpProbe, most: int | None, patience: float
+) -> Report:
+    """As `run`, what asks for as much as the follow-up, in its place, by its Python; for `most` minutes."""
+    asked = small(cluster, name="rs-check", minutes=min(MINUTES, small_minutes(cluster, most)))
+    python = interpreter.of_follow_up(cluster)
+    return _seen_to_its_end(slurm, probe, asked, python, patience, "where the follow-up runs")
+
+
+def _seen_to_its_end(
+    slurm: Slurm,
+    probe: node_probe.Probe | node_probe.FollowUpProbe,
+    asked: dict[str, Any],
+    python: str | None,
+    patience: float,
+    what: str,
+) -> Report:
+    job_id, folder, say = _submit(probe, asked, python), probe.folder, slurm.say
+    say(f"job {job_id} tries {what}")
     try:
         with interrupted_by_hangup():
             waiting = _await_end(slurm, job_id, folder, patience, say)
@@ -71,7 +96,9 @@ def run(
     return _report(slurm, job_id, folder)
 
 
-def _submit(cluster: Cluster, probe: node_probe.Probe) -> str:
+def _submit(
+    probe: node_probe.Probe | node_probe.FollowUpProbe, asked: dict[str, Any], python: str | None
+) -> str:
     """By submitit, in the environment and through the srun of a worker.
 
     Raises:
@@ -81,13 +108,8 @@ def _submit(cluster: Cluster, probe: node_probe.Probe) -> str:
 
     from jobs.slurm.parsable_executor import ParsableExecutor
 
-    asked = parameters(cluster, name="rs-check")
-    asked |= {"time": min(MINUTES, cluster.time), "signal_delay_s": 0}
-    if not probe.networks:
-        asked |= {"nodes": 1, "ntasks_per_node": 1}
-    python = interpreter.of_tasks(cluster, probe.folder, probe.data_root)
     executor = ParsableExecutor(folder=probe.folder, python=python)
-    executor.update_parameters(**asked, srun_args=srun_args("spread"))
+    executor.update_parameters(**asked)
     try:
         with submitting(), redirect_stderr(io.StringIO()):
             return str(executor.submit(probe).job_id)

@@ -24,8 +24,12 @@ def of_tasks(cluster: Cluster, *shared: Path | None) -> str | None:
 
 
 def of_follow_up(cluster: Cluster) -> str | None:
-    """Of the job that goes on, which submits: with this Python, as images seldom have Slurm's programs."""
-    return None if cluster.container else of_tasks(cluster)
+    """Of the job that goes on, which submits: outside a container, as images seldom have Slurm's programs.
+
+    None: with this Python, unless the config names another.
+    """
+    own = cluster.follow_up.python if cluster.follow_up else ()
+    return _quoted(own) or (None if cluster.container else of_tasks(cluster))
 
 
 def _quoted(words: tuple[str, ...] | list[str]) -> str:

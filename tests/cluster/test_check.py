@@ -284,7 +284,7 @@ def test_nodes_that_may_not_submit(check: Run, slurm: TestCluster, tmp_path: Pat
         checked = check()
         trial = Trial(tmp_path, data_root, SMALL, sbatch={"hold": True})
         said = trial.submit()
-        queued = slurm.queued()
+        queued = slurm.run("squeue", "--noheader", "--states=PENDING").splitlines()  # none of the check
         # Where the follow-up runs on a node that may.
         slurm.run("scontrol", "update", "partition=main", "AllocNodes=localhost,n[2-8]")
         slurm.run("scontrol", "create", "partition=serial", "nodes=n4", "AllocNodes=ALL")
@@ -381,11 +381,18 @@ def test_a_container(check: Run, slurm: TestCluster, tmp_path: Path, data_root: 
     assert lacking.failures() == {"python"}
     assert "could not open image" in lacking.findings["python"][1]
     image.touch()
-    assert check(**{key: json.dumps(value) for key, value in keys.items()}).code == 0
+    lines = {key: json.dumps(value) for key, value in keys.items()}
+    checked = check(**lines)
+    assert (checked.code, checked.findings["follow-up"][0]) == (0, "pass"), checked
+    assert "from where jobs can be submitted" in checked.findings["follow-up"][1]
+    outside = check(**lines, follow_up="{python: /nowhere/python}")
+    assert outside.failures() == {"follow-up"}
+    assert "/nowhere/python" in outside.findings["follow-up"][1]
+    keys["follow_up"] = {"python": ["env", "OUTSIDE=1", sys.executable]}
     trial = Trial(tmp_path, data_root, SMALL, memory="900M", **keys)
     assert trial.submit("--wait").code == 0
     asked = (tmp_path / "asked").read_text(encoding="utf-8").splitlines()
-    assert len(asked) == 3, "the check's two jobs, and the task"
+    assert len(asked) == 4, "the checks' three jobs, and the task"
     binds = f"--bind {trial.root} --bind {data_root}"
     words = f"exec {binds} {image} env INSIDE=it's; touch pwned python3 -u -m submitit.core._submit "
     assert asked[-1].startswith(words)

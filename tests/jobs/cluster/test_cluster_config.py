@@ -190,11 +190,13 @@ def test_the_follow_up_has_keys_of_its_own_and_comes_back_from_json(tmp_path: Pa
     assert _slurm(tmp_path, "notify: [curl, -d]").notify == ("curl", "-d")
     unasked = _slurm(tmp_path, "memory: 4G", "follow_up: {memory: none}")
     assert unasked.follow_up == FollowUp(memory=0)
+    other = _slurm(tmp_path, "follow_up: {python: [env, python3]}")
+    assert other.follow_up == FollowUp(python=("env", "python3"))
     none = _slurm(tmp_path, "follow_up: false")
     assert none.follow_up is None
     plain = _slurm(tmp_path)
     assert "follow_up" not in plain.to_json()
-    for cluster in (found, none, plain, told, unasked):
+    for cluster in (found, none, plain, told, unasked, other):
         assert from_json(json.loads(json.dumps(cluster.to_json()))) == cluster
 
 
