@@ -24,6 +24,8 @@ from analysis.text.caption_phrases import counts, intervals, leader, left_out, o
 
 _BARS = 0.28  # of the panel's height is the bar of a bin that has all examples
 _TICKS = (0, 0.5, 1)
+_KEYS = ["regularizer", "strength", "seed"]
+_SCALED = "ece_scaled"
 FEWEST = 10  # examples of a bin that has a point: fewer say nothing about an accuracy
 
 
@@ -33,16 +35,17 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     found = binned(comparison)
     if found is None:
         raise CannotDrawError("no predictions of these runs were kept")
-    data, rows = found.reliability, found.runs
-    said = "; ".join(
-        f"{what} {intervals(comparison, rows, column)}"
-        for what, column in (("bins of equal width:", "ece"), ("of equal mass:", "ece_mass"))
-    )
+    data, rows = found.reliability, _with_scaled(comparison, found.runs)
+    shown = {"ece": "bins of equal width:", "ece_mass": "of equal mass:"}
+    if rows[_SCALED].notna().any():
+        shown[_SCALED] = "of equal width at a temperature:"
+    said = "; ".join(f"{what} {intervals(comparison, rows, column)}" for column, what in shown.items())
+    scaled = " / of equal width at the temperature that fits the validation split best" * (_SCALED in shown)
     for page, panels in pages(comparison):
         yield Drawing(
             name=subject.name("reliability") + page.suffix,
             page=[page],
-            figure=_figure(comparison, panels, data, rows),
+            figure=_figure(comparison, panels, data, rows[[*_KEYS, *shown]]),
             data=data,
             caption=(
                 f"{of(comparison)}: accuracy of the test examples in {BINS} bins of confidence of equal "
@@ -50,7 +53,7 @@ def draw(subject: Subject) -> Iterator[Drawing]:
                 "confidence is what it claims to be. "
                 f"Bins of fewer than {FEWEST} examples have no point. Bars: the examples in each bin, "
                 "logarithmic. Below each panel: the expected calibration error (ECE) with bins of equal "
-                "width / of equal mass, in percent, as means over runs; in brackets the baseline's. "
+                f"width / of equal mass{scaled}, in percent, as means over runs; in brackets the baseline's. "
                 f"Strengths: {comparison.rule}.{left_out(comparison, rows)}"
             ),
             alt=(
@@ -65,6 +68,17 @@ def draw(subject: Subject) -> Iterator[Drawing]:
         )
 
 
+def _with_scaled(comparison: Comparison, runs: pd.DataFrame) -> pd.DataFrame:
+    """With a column of the error at a run's temperature, in percent; missing in what is older."""
+    scaled = {
+        (contender.regularizer, contender.strength, seed): 100 * value
+        for contender in comparison.contenders
+        for seed, value in comparison.done(contender)["test_ece_scaled"].items()
+    }
+    keys = runs[_KEYS].itertuples(index=False, name=None)
+    return runs.assign(**{_SCALED: pd.Series([scaled[key] for key in keys], runs.index, dtype=float)})
+
+
 def _figure(
     comparison: Comparison, panels: list[Contender], data: pd.DataFrame, errors: pd.DataFrame
 ) -> Figure:
@@ -75,9 +89,9 @@ def _figure(
         behind = contender not in panels
         _diagram(axes, mine, contender, behind)
         if not behind and len(mine):
-            words = "ECE {:.1f} / {:.1f} %".format(*_mean(of_contender(errors, contender)))
+            words = f"ECE {_means(of_contender(errors, contender))}"
             if len(reference) and contender != comparison.baseline:
-                words += "\n(grey: {:.1f} / {:.1f} %)".format(*_mean(reference))
+                words += f"\n({_means(reference)})"
             axes.set_xlabel(words, fontsize=7)
 
     handles = [
@@ -90,8 +104,10 @@ def _figure(
     return figure
 
 
-def _mean(errors: pd.DataFrame) -> list[float]:
-    return [float(value) for value in errors[["ece", "ece_mass"]].mean()]
+def _means(errors: pd.DataFrame) -> str:
+    """E.g. `6.0 / 5.9 / 1.2 %`; – where none of these runs has one."""
+    means = errors.drop(columns=_KEYS).mean()
+    return " / ".join("–" if pd.isna(mean) else f"{mean:.1f}" for mean in means) + " %"
 
 
 def _diagram(axes: Axes, mine: pd.DataFrame, contender: Contender, behind: bool) -> None:

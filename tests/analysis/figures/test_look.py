@@ -229,3 +229,23 @@ def test_a_technique_whose_runs_diverge_is_never_said_to_be_the_best(
         assert "L2" not in drawing.summary.split(" vs ")[0], name
     (forest,) = catalogue.draw("forest", together([subject]))
     assert "L2" not in forest.summary
+
+
+def test_reliability_has_the_error_after_scaling_where_there_is_one(make_store: Callable[..., Store]) -> None:
+    made = make_store(strengths={"none": [""], "l2": ["0.1"]}, tune=())
+    collect(made)
+    older, newer = Tables(made), Tables(made)
+    named = newer.results["regularizer"]
+    newer.results["test_ece_scaled"] = named.map({"none": 0.0123, "l2": 0.0456})
+
+    def drawn(tables: Tables) -> tuple[set[str], str]:
+        (subject,) = subjects(tables)
+        (drawing,) = catalogue.draw("reliability", subject)
+        return {axes.get_xlabel() for axes in drawing.figure.axes} - {"", "Confidence"}, drawing.caption
+
+    (before,), caption = drawn(older)
+    assert re.fullmatch(r"ECE [\d.]+ / [\d.]+ %\n\([\d.]+ / [\d.]+ %\)", before)
+    assert "temperature" not in caption
+    (after,), caption = drawn(newer)
+    assert after == before.replace(" %\n", " / 4.6 %\n").replace(" %)", " / 1.2 %)")
+    assert "equal width / of equal mass / of equal width at the temperature that fits the" in caption
