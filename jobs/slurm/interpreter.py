@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 from jobs.cluster import shell_words
 from jobs.cluster.cluster_config import Cluster
 
 IN_CONTAINER = ("python3",)
+# Slurm's word that the time is nearly over ends a process which does not listen yet.
+_PATIENT = 'sh -c \'trap "" USR2; exec "$@"\' sh'
 
 
-def of_tasks(cluster: Cluster, *shared: Path | None) -> str | None:
-    """Of what trains; None: this Python. In a container it sees the `shared` folders that are there."""
+def of_tasks(cluster: Cluster, *shared: Path | None) -> str:
+    """Of what trains. In a container it sees the `shared` folders that are there."""
     if not cluster.container:
-        return _quoted(cluster.python) or None
+        return f"{_PATIENT} {_quoted(cluster.python) or shlex.quote(sys.executable)}"
     folders = [str(folder.absolute()) for folder in shared if folder and folder.exists()]
     folders += [str(cluster.scratch)] if cluster.scratch else []
     binds = [word for folder in folders for word in ("--bind", folder)]
     nvidia = ["--nv"] * bool(cluster.gpus_asked)
-    return _quoted(
-        ["apptainer", "exec", *nvidia, *binds, cluster.container, *(cluster.python or IN_CONTAINER)]
-    )
+    container = _quoted(["apptainer", "exec", *nvidia, *binds, cluster.container])
+    return f"{container} {_PATIENT} {_quoted(cluster.python or IN_CONTAINER)}"
 
 
 def of_follow_up(cluster: Cluster) -> str | None:
@@ -29,7 +32,7 @@ def of_follow_up(cluster: Cluster) -> str | None:
     None: with this Python, unless the config names another.
     """
     own = cluster.follow_up.python if cluster.follow_up else ()
-    return _quoted(own) or (None if cluster.container else of_tasks(cluster))
+    return _quoted(own) or (None if cluster.container else _quoted(cluster.python) or None)
 
 
 def _quoted(words: tuple[str, ...] | list[str]) -> str:

@@ -13,6 +13,7 @@ Element = tuple[tuple[tuple[str, ...], ...], ...]
 class Ending(NamedTuple):
     """How an element ended, in Slurm's words, whether it brought any of its packs on, who says so, where.
 
+    `nodes` is the one at fault where an element that achieved nothing has said which.
     `raised` are its packs that raised an error, each with the node that may be at fault: empty where that is
     not clear, or other packs were brought on there.
     """

@@ -19,7 +19,7 @@ from regularize.typed import checked
 from regularize.whole_files import read_json, write_json, write_text
 
 MEETING = "meeting.json"
-_ABSENT, _AGAIN = "absent", "again"
+_ABSENT, _ABSENT_ON, _AGAIN, _TOO_SHORT = "absent", "absent-on", "again", "too-short"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +59,9 @@ class Place:
         self._look_again()
         return read_meeting(self.folder / MEETING)
 
-    def stay_away(self, why: str) -> None:
-        """Tell the other ranks that one cannot come."""
+    def stay_away(self, why: str, node: str = "") -> None:
+        """Tell the other ranks that one cannot come; and who looks later, on which node, if that is known."""
+        write_text(self.folder / _ABSENT_ON, node)
         write_text(self.folder / _ABSENT, why)
 
     def absence(self) -> str:
@@ -73,6 +74,10 @@ class Place:
     def queue_again(self) -> None:
         """Have the job's script requeue it."""
         write_text(self.folder / _AGAIN, "")
+
+    def say_too_short(self) -> None:
+        """Have more time asked for in the next request."""
+        write_text(self.folder / _TOO_SHORT, "")
 
     def _look_again(self) -> None:
         """Listing a folder makes a network file system look again."""
@@ -95,6 +100,23 @@ def meetings(jobs: Path) -> dict[str, Meeting]:
     )
     known = [(job, each) for job, each in found if each]
     return dict(sorted(known, key=lambda pair: pair[1].since))
+
+
+def node_at_fault(jobs: Path, job: str) -> str:
+    """The node of a rank that could not come, by the last attempt at a job; empty where that is not known."""
+    with suppress(OSError, ValueError):
+        return (_last_folder(jobs, job) / _ABSENT_ON).read_text(encoding="utf-8").strip()
+    return ""
+
+
+def too_short(jobs: Path, job: str) -> bool:
+    """Whether a job says that its time was too short, attempt after attempt."""
+    return (_last_folder(jobs, job) / _TOO_SHORT).exists()
+
+
+def _last_folder(jobs: Path, job: str) -> Path:
+    numbers = [path.name.rpartition("-")[2] for path in jobs.glob(f"{job}-*")]
+    return jobs / f"{job}-{max((int(number) for number in numbers if number.isdecimal()), default=0)}"
 
 
 def again_in_shell(jobs: Path, job: str) -> Sequence[str]:

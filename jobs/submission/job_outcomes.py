@@ -19,13 +19,13 @@ from jobs.store.journal import Journal, journal_size, read_journal
 Place = tuple[str, int]
 """One job of what was handed over: the token of the request and the index in its array."""
 
-UNKNOWN, CANCELLED, OUT_OF_MEMORY = "UNKNOWN", "CANCELLED", "OUT_OF_MEMORY"
+UNKNOWN, CANCELLED, OUT_OF_MEMORY, TIMEOUT = "UNKNOWN", "CANCELLED", "OUT_OF_MEMORY", "TIMEOUT"
 _ENDED = (
     "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED LAUNCH_FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED TIMEOUT"
 )
 ENDED = frozenset(_ENDED.split(" "))
 """States of jobs that will not run again."""
-_SURE = ("COMPLETED", "TIMEOUT", "NODE_FAIL", OUT_OF_MEMORY)  # the accounts call them nothing else
+_SURE = ("COMPLETED", TIMEOUT, "NODE_FAIL", OUT_OF_MEMORY)  # the accounts call them nothing else
 GRACE_MINUTES = 30
 """How long after its time limit a job may be seen: Slurm ends it late, and clocks differ."""
 

@@ -12,11 +12,12 @@ from jobs.slurm.node_names import expanded
 from jobs.store import journal
 from jobs.store.handed import Ending, Handed
 from jobs.store.journal import append, read_journal, say_damaged
+from jobs.store.meeting_place import node_at_fault, too_short
 from jobs.store.pack_status import Packs, ended_order, read_packs, share
 from jobs.submission.bad_nodes import FRUITLESS
 from jobs.submission.continuation import deadline
 from jobs.submission.hand_to_slurm import ToSlurm, clear_ended
-from jobs.submission.job_outcomes import UNKNOWN, Sight, at_work, look
+from jobs.submission.job_outcomes import TIMEOUT, UNKNOWN, Sight, at_work, look
 from jobs.support.readable_numbers import plural
 from regularize.config import pack_id
 from regularize.errors import UserError
@@ -50,7 +51,7 @@ def reconcile(way: ToSlurm) -> tuple[Sight, Packs]:
         sight = look(known, slurm)
     packs = read_packs(store)
     sight = _without_what_is_over(sight, packs, way.saved.cluster.time)
-    for token, endings in _endings(sight, packs).items():
+    for token, endings in _endings(sight, packs, store.jobs).items():
         journal.ended(store.journal, token, endings)
     _note_silence(store.journal, sight)
     clear_ended(store, read_journal(store.journal))
@@ -131,12 +132,16 @@ def _find_unsure(way: ToSlurm) -> None:
             append(store.journal, "abandoned", token=handed.token, reason="Slurm never had it")
 
 
-def _endings(sight: Sight, packs: Packs) -> dict[str, dict[int, Ending]]:
+def _endings(sight: Sight, packs: Packs, jobs: Path) -> dict[str, dict[int, Ending]]:
     requests = {handed.token: handed for handed in sight.journal.handed}
     found: dict[str, dict[int, Ending]] = defaultdict(dict)
     for (token, index), state in sight.gone.items():
         handed, nodes = requests[token], sight.nodes.get((token, index), "")
         progress, raised = _progress(handed, index, packs), _raised(handed, index, packs, nodes)
+        if not progress:  # in what it has left it may say why
+            job = handed.slurm_id(index)
+            nodes = node if (node := node_at_fault(jobs, job)) in expanded(nodes) else nodes
+            state = TIMEOUT if state == "FAILED" and too_short(jobs, job) else state
         found[token][index] = Ending(state, progress, nodes=nodes, raised=raised)
     return found
 

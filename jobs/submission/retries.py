@@ -18,7 +18,7 @@ from jobs.store.handed import Ending, Handed
 from jobs.store.journal import Journal
 from jobs.store.pack_status import Packs
 from jobs.submission.bad_nodes import Bad, bad_nodes, errors
-from jobs.submission.job_outcomes import CANCELLED, OUT_OF_MEMORY
+from jobs.submission.job_outcomes import CANCELLED, OUT_OF_MEMORY, TIMEOUT
 
 MOST_FRUITLESS = 3
 STARVED = "out of memory, and max_memory allows no more"
@@ -128,7 +128,7 @@ def _minutes(journal: Journal, cluster: Cluster) -> dict[str, int]:
     """What runs need that once reached the time limit without having got anywhere."""
     needed: dict[str, int] = {}
     for handed, index, ending in endings(journal):
-        if ending.state == "TIMEOUT" and not ending.progress:
+        if ending.state == TIMEOUT and not ending.progress:
             more = min(2 * (handed.minutes or cluster.time), cluster.max_time or 0)
             for run_id in handed.runs(index):
                 if more > cluster.time:

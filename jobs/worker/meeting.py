@@ -36,6 +36,7 @@ _LOOK_SECONDS = 0.25
 # The log that `srun` writes to, and from which byte on, as the job's script says.
 LAUNCH_LOG, LAUNCH_FROM = "REGULARIZE_LAUNCH_LOG", "REGULARIZE_LAUNCH_FROM"
 _LATE = "not all ranks started within"
+_NO_LAUNCH = "Slurm could not start all ranks"
 _NOT_LAUNCHED = re.compile(r"srun: error: (.*launch.* failed.*)")
 _ANSWER_SECONDS = 5.0
 
@@ -62,7 +63,8 @@ def telling(place: Place, here: JobEnvironment) -> Iterator[None]:
             with suppress(UserError):
                 why = _line(error)
                 itself = why.startswith((_named(here), _LATE))
-                place.stay_away(why if itself else f"{_named(here)} cannot start: {why}")
+                said = why if itself else f"{_named(here)} cannot start: {why}"
+                place.stay_away(said, "" if _elsewhere(why) else _node_name())
                 time.sleep(LEAVE_SECONDS)  # Slurm ends them when this one has ended
         raise
 
@@ -84,7 +86,7 @@ def met(place: Place, here: JobEnvironment, stop: Callable[[], bool]) -> Iterato
         if why := place.absence():
             raise UserError(why)
         if here.global_rank == 0 and (why := _not_launched()):
-            raise UserError(f"Slurm could not start all ranks: {why}; does each node see {place.folder}?")
+            raise UserError(f"{_NO_LAUNCH}: {why}; does each node see {place.folder}?")
         if stop():
             raise ToldToStopError("it was told to stop")
         if time.time() - began > START_SECONDS:
@@ -181,6 +183,16 @@ def _not_launched() -> str:
     return ""
 
 
+def _elsewhere(why: str) -> bool:
+    """Whether what keeps the ranks from meeting is on another node, one cannot tell which."""
+    return why.startswith((_LATE, _NO_LAUNCH))
+
+
+def _node_name() -> str:
+    """What Slurm calls this node."""
+    return os.environ.get("SLURMD_NODENAME") or platform.node()
+
+
 def _late(missing: list[int], ranks: int) -> str:
     named = ", ".join(map(str, missing[:8])) + (" …" if len(missing) > 8 else "")
     return f"{len(missing)} of {ranks} are missing (rank {named}); the log of each says how far it came"
@@ -188,8 +200,7 @@ def _late(missing: list[int], ranks: int) -> str:
 
 def _addresses(here: JobEnvironment) -> tuple[str, ...]:
     """Names and numbers of this node by which other nodes may reach it; those first that Slurm uses."""
-    name = os.environ.get("SLURMD_NODENAME") or platform.node()
-    found = [name, platform.node()]
+    found = [_node_name(), platform.node()]
     with suppress(OSError):
         known = socket.getaddrinfo(platform.node(), None, type=socket.SOCK_STREAM)
         found += [str(address[0]) for *_, address in known]

@@ -158,6 +158,7 @@ class Task:
             )
         requeues = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
         if not whole and requeues >= FRUITLESS and _progress(store, slice_) == before:
+            (place or Place(store.jobs, here.job_id)).say_too_short()
             return f"error: nothing was achieved after {requeues} requeues; does it need a longer time limit?"
         if place and not whole:
             place.queue_again()

@@ -394,7 +394,10 @@ def test_a_container(check: Run, slurm: TestCluster, tmp_path: Path, data_root: 
     asked = (tmp_path / "asked").read_text(encoding="utf-8").splitlines()
     assert len(asked) == 4, "the checks' three jobs, and the task"
     binds = f"--bind {trial.root} --bind {data_root}"
-    words = f"exec {binds} {image} env INSIDE=it's; touch pwned python3 -u -m submitit.core._submit "
+    patient = 'sh -c trap "" USR2; exec "$@" sh'
+    words = (
+        f"exec {binds} {image} {patient} env INSIDE=it's; touch pwned python3 -u -m submitit.core._submit "
+    )
     assert asked[-1].startswith(words)
     assert not list(tmp_path.rglob("pwned"))
 

@@ -18,6 +18,7 @@ from jobs.status.overview import read_overview
 from jobs.store.journal import read_journal
 from regularize.store import Store, read_json
 from tests.cluster.accounting import added
+from tests.cluster.processes import wait_for
 from tests.cluster.slurm import TestCluster
 
 SWEEP = """\
@@ -286,3 +287,24 @@ def test_what_reaches_no_checkpoint_in_its_time_is_given_more_unattended(
     slurm.wait_until_idle()
     assert read_overview(desk.store).runs == {"done": 1}
     assert [handed.minutes for handed in read_journal(desk.store.journal).arrays] == [10, 15]
+
+
+def test_the_word_that_the_time_is_nearly_over_ends_no_worker_that_does_not_listen_yet(
+    desk: Desk, slurm: TestCluster
+) -> None:
+    """A Python that takes its time to load; of its node that would seem a failure."""
+    loads, go = desk.folder / "loads", desk.folder / "go"
+    python = desk.folder / "python"
+    wait = f"touch {loads}; until test -e {go}; do sleep 0.2; done"
+    python.write_text(f'#!/bin/sh\n{wait}\nexec {shlex.quote(sys.executable)} "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
+    text = f"{{kind: slurm, time: 10, memory: 900M, follow_up: false, python: {python}}}\n"
+    (desk.folder / "held.yaml").write_text(text, encoding="utf-8")
+    desk.run("submit", "--set", "seeds=1", "--set", "regularizers={none: }")
+    (array,) = read_journal(desk.store.journal).arrays
+    wait_for("Python", loads.exists)
+    slurm.run("scancel", "--signal=USR2", array.slurm_id(0))
+    go.touch()
+    slurm.wait_until_idle()
+    assert slurm.state(array.slurm_id(0)) == "COMPLETED"
+    assert read_overview(desk.store).runs == {"done": 1}

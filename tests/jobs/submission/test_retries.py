@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from jobs.cluster.cluster_config import Cluster
 from jobs.store.handed import Ending, Handed
 from jobs.store.journal import Journal
+from jobs.store.meeting_place import Place
 from jobs.store.pack_status import Packs
 from jobs.submission.job_outcomes import Sight
 from jobs.submission.reconcile import _endings
@@ -93,14 +95,14 @@ def test_out_of_time_without_a_checkpoint_is_given_twice_as_much_up_to_the_most(
     assert judged(array("NODE_FAIL", line=1), cluster=cluster).minutes == {}
 
 
-def test_packs_that_failed_bring_an_element_on_and_those_behind_them_come_next() -> None:
+def test_packs_that_failed_bring_an_element_on_and_those_behind_them_come_next(tmp_path: Path) -> None:
     """Of three packs two have failed in the job, before and after a requeue; it ended in the end."""
     handed = Handed(token="t", name="", job_id="13", elements=(((("a",), ("b",), ("c",)),),))
     failed = {pack_id([run]): status([run], "failed", job="13_1", step=0) for run in "ab"}
     sight = Sight(journal=Journal(handed=(handed,)), live={}, gone={("t", 0): "FAILED"})
-    assert _endings(sight, Packs(failed))["t"][0].progress
+    assert _endings(sight, Packs(failed), tmp_path)["t"][0].progress
     before = {name: replace(each, job="12_1") for name, each in failed.items()}
-    assert not _endings(sight, Packs(before))["t"][0].progress, "in another job"
+    assert not _endings(sight, Packs(before), tmp_path)["t"][0].progress, "in another job"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,9 @@ def test_packs_that_failed_bring_an_element_on_and_those_behind_them_come_next()
         ("", "FFF", {"": "abc"}),
     ],
 )
-def test_which_packs_failed_by_what_may_be_their_node(nodes: str, ends: str, raised: dict[str, str]) -> None:
+def test_which_packs_failed_by_what_may_be_their_node(
+    nodes: str, ends: str, raised: dict[str, str], tmp_path: Path
+) -> None:
     """One after the other, on a host that calls itself n1.site."""
     handed = Handed(token="t", name="", job_id="13", elements=(((("a",), ("b",), ("c",)),),))
     found = {
@@ -135,5 +139,33 @@ def test_which_packs_failed_by_what_may_be_their_node(nodes: str, ends: str, rai
         nodes={("t", 0): nodes},
     )
     by_node = {node: {pack_id([run]) for run in runs} for node, runs in raised.items()}
-    ending = _endings(sight, Packs(found))["t"][0]
+    ending = _endings(sight, Packs(found), tmp_path)["t"][0]
     assert {node: {pack for on, pack in ending.raised if on == node} for node, _ in ending.raised} == by_node
+
+
+def test_what_a_job_has_left_says_which_node_is_at_fault_and_that_its_time_was_too_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed = Handed(token="t", name="", job_id="13", elements=(((("a",),),),), minutes=60)
+    sight = Sight(
+        journal=Journal(handed=(handed,)),
+        live={},
+        gone={("t", 0): "FAILED"},
+        nodes={("t", 0): "n[1-2]"},
+    )
+
+    def ending() -> tuple[str, str]:
+        found = _endings(sight, Packs(), tmp_path)["t"][0]
+        return found.state, found.nodes
+
+    assert ending() == ("FAILED", "n[1-2]")
+    Place(tmp_path, "13").stay_away("rank 1 on n7 cannot start", "n7")
+    assert ending() == ("FAILED", "n[1-2]"), "it has never been there"
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "10")
+    Place(tmp_path, "13").stay_away("rank 1 on n2 cannot start", "n2")
+    assert ending() == ("FAILED", "n2"), "by the last attempt"
+    Place(tmp_path, "13").say_too_short()
+    assert ending() == ("TIMEOUT", "n2")
+    ended = replace(handed, endings={0: _endings(sight, Packs(), tmp_path)["t"][0]})
+    cluster = Cluster(kind="slurm", time=60, max_time=200)
+    assert judged(ended, cluster=cluster).minutes == {"a": 120}

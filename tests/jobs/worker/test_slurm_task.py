@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from jobs.store.meeting_place import node_at_fault, too_short
 from jobs.store.pack_status import read_packs
 from jobs.store.runs_table import write_runs
 from jobs.sweep.run_grid import report_runs
@@ -184,6 +185,7 @@ def test_a_rank_that_never_starts_is_not_waited_for_as_one_that_works(
     assert processes.exit_codes() == [1] * len(ranks)
     for said in map(processes.errors, ranks):
         assert said.count("error: not all ranks started within 0.05 minutes") == 1
+        assert node_at_fault(Store(task.folder).jobs, JOB) == "", "nobody knows which"
         assert "Traceback" not in said
     assert states(task) == []
 
@@ -198,6 +200,7 @@ def test_a_rank_that_cannot_start_ends_the_others_in_its_words(
         assert "GLOO_SOCKET_IFNAME is 'nowhere0', but " in processes.errors(number)
         assert "another rank is gone" not in processes.errors(number)
     assert f"error: rank 1 on {platform.node()} cannot start: " in processes.errors(0)
+    assert node_at_fault(Store(task.folder).jobs, JOB) == platform.node()
     assert not processes.again()
 
 
@@ -292,4 +295,6 @@ def test_requeues_that_achieve_nothing_come_to_an_end(
         while not int(status.read_text().split("SigCgt:")[1].split()[0], 16) & mask:
             time.sleep(0.01)
 
-    assert (attempt(2), attempt(3)) == (INTERRUPTED, 1)
+    jobs = Store(task.folder).jobs
+    assert (attempt(2), too_short(jobs, JOB)) == (INTERRUPTED, False)
+    assert (attempt(3), too_short(jobs, JOB)) == (1, True)
