@@ -27,6 +27,7 @@ def take_step(
     classes: int,
     network: Network | None = None,
     step: int = 0,
+    examples: int = EXAMPLES,
 ) -> Tensor:
     """The losses [R] of one step on random examples, the same for all runs; gradients are in the network.
 
@@ -47,27 +48,27 @@ def take_step(
     pixel = torch.ones(shape[0], *[1] * (len(shape) - 1), dtype=dtype)
     bounds = (-3 * pixel, 3 * pixel) if images else None
     source = torch.Generator().manual_seed(step)
-    x = torch.randn(EXAMPLES, *shape, generator=source).to(dtype).expand(len(runs), -1, *shape)
-    labels = torch.arange(EXAMPLES).remainder(classes).expand(len(runs), -1)
+    x = torch.randn(examples, *shape, generator=source).to(dtype).expand(len(runs), -1, *shape)
+    labels = torch.arange(examples).remainder(classes).expand(len(runs), -1)
 
     def take(positions: Tensor) -> tuple[Tensor, Tensor]:
         return x[0][positions], labels[0][positions]
 
-    draws = Draws(seeds=seeds, step=step, global_batch=EXAMPLES, local=slice(None), dtype=dtype)
+    draws = Draws(seeds=seeds, step=step, global_batch=examples, local=slice(None), dtype=dtype)
     with torch.no_grad():
         for bound in terms:
             if bound.hooks.remember:
                 bound.hooks.remember(model.weights(), bound.given)
     network.zero_grad()
     with network.in_training(draws, Ranks.here(), counts=True):
-        losses: Tensor = Objective(network, terms, pixel, bounds)(x, labels, draws, 1 / EXAMPLES, 0.0, take)
+        losses: Tensor = Objective(network, terms, pixel, bounds)(x, labels, draws, 1 / examples, 0.0, take)
         before = torch.get_rng_state()
         torch.autograd.backward(losses.sum())
-        _act(terms, model, draws)
         if len(runs) > 1 and not torch.equal(torch.get_rng_state(), before):
             raise UserError(
                 "the module draws random numbers in the backward pass: runs side by side would share them"
             )
+    _act(terms, model, draws)
     return losses.detach()
 
 

@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -31,6 +32,7 @@ from regularize.own_step import take_step
 from regularize.raised import told
 
 _ABSENT = (ImportError, OSError, MemoryError)  # may be there where it trains
+_TIMED_STEPS = 3
 _NO_GPU = re.compile(r"\bCUDA\b|NVIDIA|\bHIP\b")
 
 
@@ -43,6 +45,8 @@ class Found:
         missing: whether the error is that something cannot be imported, or is not to be found, here.
         begins: whether runs can be trained despite the error, which only those that are resumed meet.
         alone: why its runs cannot train side by side; `` if they can, or if that was not asked.
+        gain: how many times as fast so many runs train side by side as one by one, on batches as they are
+            trained with; 0 if they cannot, or if that was not asked.
         said: what the techniques act on, in sentences.
     """
 
@@ -50,11 +54,17 @@ class Found:
     missing: bool = False
     begins: bool = False
     alone: str = ""
+    gain: float = 0.0
     said: list[str] = field(default_factory=list)
 
 
-def tried(runs: Sequence[RunConfig], shape: models.Shape, classes: int, *, packs: bool) -> Found:
-    """Try the model of these runs, one for each entry; with `packs`, side by side with another seed, too."""
+def tried(
+    runs: Sequence[RunConfig], shape: models.Shape, classes: int, *, packs: bool, timed: int = 0
+) -> Found:
+    """Try the model of these runs, one for each entry; with `packs`, side by side with another seed, too.
+
+    So many as `timed` are then timed side by side and one by one, of the first entry.
+    """
     name = runs[0].model
     if models.packable(name):
         return _techniques_tried(runs, shape, classes)
@@ -82,7 +92,12 @@ def tried(runs: Sequence[RunConfig], shape: models.Shape, classes: int, *, packs
         return Found(error=lost.error, begins=True)
     said += [lost.said] if lost.said else []
     alone = next(filter(None, (_not_together(run, shape, classes) for run in runs)), "") if packs else ""
-    return Found(said=said, alone=alone)
+    if not (packs and timed) or alone:
+        return Found(said=said, alone=alone)
+    try:
+        return Found(said=said, gain=_gain(runs[0], shape, classes, timed))
+    except Exception as error:  # such as of memory
+        return Found(said=said, alone=f"{timed} side by side fail: {told(error, resolve('model', name))}")
 
 
 def _techniques_tried(runs: Sequence[RunConfig], shape: models.Shape, classes: int) -> Found:
@@ -119,6 +134,22 @@ def _not_together(run: RunConfig, shape: models.Shape, classes: int) -> str:
     if not torch.allclose(together, alone, rtol=1e-3, atol=1e-4, equal_nan=True):
         return "by torch.func.vmap it computes something else"
     return ""
+
+
+def _gain(run: RunConfig, shape: models.Shape, classes: int, count: int) -> float:
+    """Of `count` runs side by side over one by one, in steps; the first step of each warms up."""
+
+    def seconds(seeds: range) -> float:
+        pack = [replace(run, seed=seed) for seed in seeds]
+        network = models.build(run.model, seeds, shape=shape, classes=classes)
+        took = []
+        for step in range(_TIMED_STEPS + 1):
+            began = time.perf_counter()
+            take_step(pack, shape, classes, network, step, run.training.batch_size)
+            took.append(time.perf_counter() - began)
+        return min(took[1:])
+
+    return count * seconds(range(1)) / seconds(range(count))
 
 
 def _first(error: BaseException) -> str:
@@ -162,7 +193,7 @@ def main() -> None:
     os.dup2(2, 1)  # what a module prints, by whatever means, is none of the answer
     torch.set_num_threads(1)
     runs = [RunConfig.from_json(each) for each in asked["runs"]]
-    found = tried(runs, tuple(asked["shape"]), asked["classes"], packs=asked["packs"])
+    found = tried(runs, tuple(asked["shape"]), asked["classes"], packs=asked["packs"], timed=asked["timed"])
     if os.getpid() == process:  # and no fork of a module's
         with os.fdopen(answer, "w", encoding="utf-8") as file:
             json.dump(asdict(found), file)

@@ -73,10 +73,11 @@ class Cluster:
     """Runs that train side by side in one task, at most. `auto`: as many as train faster so and fit into
     memory, by a try of some steps on this machine or, on a cluster, by what `cluster check` tried on a node.
     Example: `pack_runs: 32`."""
-    pack_own_models: bool = False
+    pack_own_models: bool | None = False
     """Whether runs of a module of one's own train side by side, too, where `torch.func.vmap` can take it and
     tasks train packs of their own. Small batches train faster so; in float32 a run then equals itself alone
-    but for rounding. Example: `pack_own_models: true`."""
+    but for rounding. `auto`: where a try of some steps on the CPU that plans or submits finds it faster.
+    Example: `pack_own_models: auto`."""
     checkpoint_minutes: int = 5
     """A checkpoint is written so often at the latest: what a lost node costs at most.
     Example: `checkpoint_minutes: 10`."""

@@ -213,6 +213,14 @@ def _yes_or_no(node: Node) -> bool:
     return node.value
 
 
+def _yes_or_no_or_auto(node: Node) -> bool | None:
+    if node.value == "auto":
+        return None
+    if not isinstance(node.value, bool):
+        raise node.refused("true, false or auto")
+    return node.value
+
+
 def _command(node: Node) -> tuple[str, ...]:
     """Words as in a shell, or a list of them."""
     if isinstance(node.value, list | tuple):
@@ -270,7 +278,7 @@ OF_FOLLOW_UP: dict[str, Callable[[Node], Any]] = {
 FIELDS = {"cpus_per_task": "threads"}
 _BOTH: dict[str, Callable[[Node], Any]] = {
     "pack_runs": _pack_runs,
-    "pack_own_models": _yes_or_no,
+    "pack_own_models": _yes_or_no_or_auto,
     "checkpoint_minutes": _at_least(1),
     "heartbeat_seconds": _optional(_at_least(1, f" to {MOST_HEARTBEAT}", MOST_HEARTBEAT)),
     "max_failures": _optional(_at_least(1)),

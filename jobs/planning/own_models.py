@@ -29,6 +29,7 @@ from regularize.data.source import Facts
 from regularize.errors import UserError
 
 TRIAL_SECONDS = 300.0
+_WORTH_IT = 1.1  # times as fast: less may be chance, and side by side a run's float32 rounding is another
 _PRINTED_BYTES = 1 << 16
 _MARK = "REGULARIZE_TRIAL"
 _HERE = "(tried here, where it may not be as it is where it trains)"
@@ -43,6 +44,7 @@ class Trial:
     missing: bool = False
     begins: bool = False
     alone: str = ""
+    gain: float = 0.0
     said: tuple[str, ...] = ()
 
 
@@ -61,7 +63,8 @@ def trials(
             known, entries = facts.get(grid.sizes[0].name), _own_entries(name, grid)
             if known is not None and entries:
                 packs = cluster is not None and _may_pack(cluster)
-                yield _tried(name, _asked(name, grid, entries, sweep, known, packs=packs))
+                timed = cluster.usual_runs if cluster and packs and cluster.pack_own_models is None else 0
+                yield _tried(name, _asked(name, grid, entries, sweep, known, packs=packs, timed=timed))
 
 
 def has_own(sweep: Sweep) -> bool:
@@ -76,12 +79,16 @@ def _own_entries(name: str, grid: DatasetGrid) -> list[Entry]:
 
 
 def side_by_side(sweep: Sweep, facts: Mapping[str, Facts], cluster: Cluster) -> Collection[str]:
-    """The modules of one's own that train side by side: as the cluster config asks, and where they can."""
+    """The modules of one's own that train side by side: as the cluster config asks, and where they can.
+
+    By `auto` also only where that is faster, for all their data sets.
+    """
     if not _may_pack(cluster):
         return ()
     own = [name for name in sweep.models if not models.packable(name)]
     found = list(trials(sweep, facts, cluster, own))
-    return {each.model for each in found} - {each.model for each in found if each.error or each.alone}
+    left_out = {each.model for each in found if each.error or each.alone or _slower(each, cluster)}
+    return {each.model for each in found} - left_out
 
 
 def refuse_failing(
@@ -119,14 +126,39 @@ def said_of(sweep: Sweep, facts: Mapping[str, Facts], cluster: Cluster | None = 
         yield from trial.said
         if trial.alone:
             yield f"model {trial.model}: its runs train one by one, as {trial.alone}"
+        if trial.gain and cluster:
+            number, gain = cluster.usual_runs, _rounded(trial.gain)
+            yield f"model {trial.model}: its runs train " + (
+                f"one by one, as {number} side by side are {gain} times as fast, tried here"
+                if _slower(trial, cluster)
+                else f"{number} side by side, {gain} times as fast as one by one, tried here"
+            )
+
+
+def _rounded(gain: float) -> str:
+    return f"{gain:.1f}" if gain >= 1 else f"{gain:.2f}"
+
+
+def _slower(trial: Trial, cluster: Cluster) -> bool:
+    """Whether its runs train one by one, where that is left to what is faster."""
+    return cluster.pack_own_models is None and trial.gain < _WORTH_IT
 
 
 def _may_pack(cluster: Cluster) -> bool:
-    return cluster.pack_own_models and cluster.mode == "spread"
+    if cluster.pack_own_models is None and cluster.gpus_asked:
+        return False  # what is faster on a GPU is not told by a CPU
+    return cluster.pack_own_models is not False and cluster.mode == "spread"
 
 
 def _asked(
-    name: str, grid: DatasetGrid, entries: Sequence[Entry], sweep: Sweep, known: Facts, *, packs: bool
+    name: str,
+    grid: DatasetGrid,
+    entries: Sequence[Entry],
+    sweep: Sweep,
+    known: Facts,
+    *,
+    packs: bool,
+    timed: int,
 ) -> str:
     first = sweep.datasets[0].sizes[0]  # data sets of one shape are one question
     runs = [
@@ -140,7 +172,9 @@ def _asked(
         ).to_json()
         for entry in entries
     ]
-    return json.dumps({"runs": runs, "shape": known.shape, "classes": known.classes, "packs": packs})
+    return json.dumps(
+        {"runs": runs, "shape": known.shape, "classes": known.classes, "packs": packs, "timed": timed}
+    )
 
 
 @lru_cache(maxsize=16)

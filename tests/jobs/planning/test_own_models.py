@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from rich.console import Console
 from jobs.cluster.cluster_config import Cluster
 from jobs.commands.submit import settle_changes
 from jobs.planning import own_models
-from jobs.planning.own_models import Trial, refuse_failing
+from jobs.planning.own_models import Trial, refuse_failing, side_by_side
 from jobs.planning.prepare_submission import Submission
 from jobs.sweep.run_grid import report_runs
 from regularize.data.registry import OFFICIAL
@@ -216,3 +217,36 @@ def test_techniques_of_the_project_are_not_tried_there(asked: list[tuple[str, st
     assert not own_models.has_own(load(BASE, "model=mlp"))
     assert not list(own_models.said_of(load(BASE, "dataset=mnist", "model=mlp"), FACTS, HERE))
     assert not asked
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(("gain", "packs"), [(3.4, True), (1.05, False), (0.5, False)])
+def test_auto_packs_what_a_try_found_faster(
+    monkeypatch: pytest.MonkeyPatch, gain: float, packs: bool
+) -> None:
+    sweep, auto = load(BASE, "dataset=mnist", "model='m:fine'"), replace(HERE, pack_own_models=None)
+    monkeypatch.setattr(own_models, "_tried", lambda name, _asked: Trial(name, gain=gain))
+    assert side_by_side(sweep, FACTS, auto) == ({"m:fine"} if packs else set())
+    (said,) = own_models.said_of(sweep, FACTS, auto)
+    words = "8 side by side, 3.4 times" if packs else "one by one, as 8 side by side are"
+    assert words in said
+    assert not side_by_side(sweep, FACTS, replace(auto, gpus=1)), "which a CPU does not tell"
+    assert side_by_side(sweep, FACTS, replace(HERE, pack_own_models=True)) == {"m:fine"}
+
+
+def test_a_try_times_runs_side_by_side_on_the_sweeps_batches(tmp_path: Path) -> None:
+    (tmp_path / "sized.py").write_text(
+        "from torch import nn\n\n\nclass Sized(nn.Linear):\n    def forward(self, x):\n"
+        "        print('batch', len(x), file=open('batches', 'a'))\n"
+        "        return super().forward(x.flatten(1))\n"
+        "\n\ndef build(shape, classes):\n    return Sized(784, classes)\n",
+        encoding="utf-8",
+    )
+    sweep = load(BASE, "dataset=mnist", "model='sized:build'", "training.batch_size=37")
+    (trial,) = own_models.trials(sweep, FACTS, replace(HERE, pack_own_models=None))
+    assert (trial.error, trial.alone) == ("", "")
+    assert trial.gain > 0
+    batches = (tmp_path / "batches").read_text(encoding="utf-8").splitlines()
+    assert batches.count("batch 37") == 8, "four steps of one run, and four of all of them"
+    (trial,) = own_models.trials(sweep, FACTS, replace(HERE, pack_own_models=True))
+    assert not trial.gain, "nothing is timed that decides nothing"
