@@ -10,7 +10,7 @@ from contextlib import suppress
 from regularize import convolution_setting, fused, models
 from regularize.config import RunConfig, Term
 from regularize.errors import UserError
-from regularize.fused.reach import reaches
+from regularize.fused.reach import USUAL, Filters, reaches
 from regularize.models.variant import Variant
 from regularize.regularizers import technique
 
@@ -22,7 +22,7 @@ def expected(config: RunConfig, channels: int) -> str:
         UserError: a setting is none.
     """
     why = why_torch(config, channels)
-    return f"torch: {why}" if why else fused.expected()
+    return f"torch: {why}" if why else fused.expected(filters(config.model))
 
 
 def why_torch(config: RunConfig, channels: int) -> str:
@@ -35,6 +35,12 @@ def why_torch(config: RunConfig, channels: int) -> str:
     if any(map(_differentiates_weights, config.terms)):
         return "a technique differentiates by the weights"  # and stages are differentiated once
     return "" if _reached(config.model, channels) else "no fused stages for this model"
+
+
+def filters(model: str) -> Filters:
+    """Of a LeNet's two stages."""
+    first, second = map(Variant.read(model).scaled, USUAL)
+    return first, second
 
 
 def is_lenet(model: str) -> bool:

@@ -13,7 +13,7 @@ from regularize import convolution_forms, form_trial, fused, models
 from regularize.batches import Batches
 from regularize.config import RunConfig
 from regularize.errors import UserError
-from regularize.kernel_path import why_torch
+from regularize.kernel_path import filters, why_torch
 from regularize.layers import RunLinear
 from regularize.models.network import Network
 from regularize.objective import BoundTerm
@@ -80,7 +80,7 @@ def _fuse(model: Network, config: RunConfig, channels: int, device: torch.device
         return f"torch: {precision} on {device.type}"
     if why := why_torch(config, channels):
         return f"torch: {why}"
-    path = fused.chosen()
+    path = fused.chosen(filters(config.model))
     if path.kernels:
         fits = model.fuse(path.kernels)
         assert fits, config.model

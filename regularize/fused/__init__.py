@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from regularize.errors import UserError, one_of
 from regularize.fused import build
+from regularize.fused.reach import USUAL, Filters
 
 if TYPE_CHECKING:
     from regularize.fused.kernels import Kernels
@@ -36,14 +37,14 @@ class Path:
     kernels: Kernels | None = None
 
 
-def expected() -> str:
+def expected(filters: Filters = USUAL) -> str:
     """The name of the path that `chosen` should come to here. Builds nothing, imports no torch.
 
     Raises:
         UserError: the setting is none.
     """
     setting = os.environ.get(SETTING) or "auto"
-    known = {each.name: each for each in build.targets()}
+    known = {each.name: each for each in build.targets(filters)}
     if setting not in ("auto", "torch", *known):
         raise UserError(
             f"{SETTING} is {setting!r} on this processor; {one_of(setting, ('auto', 'torch', *known))}"
@@ -59,21 +60,24 @@ def expected() -> str:
 
 
 @cache
-def chosen() -> Path:
+def chosen(filters: Filters = USUAL) -> Path:
     """Chosen once in a process: the fused stages if they can be had, and else torch, with a warning.
+
+    A library is of one network's filters: each has a choice of its own.
 
     Raises:
         UserError: the setting is none.
     """
-    name = expected()
+    name = expected(filters)
     if not name.startswith("fused "):
         return Path(name)
     from regularize.fused.kernels import Kernels
     from regularize.fused.trial import check
 
-    (target,) = (each for each in build.TARGETS if f"fused {each.name}" == name)
+    (target,) = (each for each in build.targets(filters) if f"fused {each.name}" == name)
     try:
-        return Path(name, Kernels(build.library(target, check), target.name))
+        path = build.library(target, partial(check, filters=filters))
+        return Path(name, Kernels(path, target.name, filters))
     except (build.BuildError, OSError) as error:
         reason = " ".join(str(error).split())
         warnings.warn(f"LeNets train by torch, two to three times as slowly: {reason}", stacklevel=2)

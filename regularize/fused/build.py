@@ -1,9 +1,9 @@
 """The compiled kernels: for which instructions, by which compiler, kept where. Free of torch.
 
-They are built where they are first needed, in about a second, and kept in a cache folder that the
-nodes of a cluster may share: a library's name says what it was made of and for which instructions, and
-no others are used (`-march=native` would break on the next node). It is in its place only once it has
-been tested, whole, and with a checksum beside it.
+They are built where they are first needed, in a few seconds, and kept in a cache folder that the
+nodes of a cluster may share. A library is for LeNets of one pair of numbers of filters; its name says which,
+what it was made of and for which instructions, and no others are used (`-march=native` would break on the
+next node). It is in its place only once it has been tested, whole, and with a checksum beside it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from regularize.errors import UserError
+from regularize.fused.reach import USUAL, Filters
 from regularize.store import write_bytes
 
 SOURCES = Path(__file__).parent
@@ -37,16 +38,19 @@ _COMPILE_SECONDS, _LOCK_SECONDS = 120.0, 180.0
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """Instructions to compile for: how many numbers a vector has, and what a processor must know."""
+    """What to compile for: numbers in a vector, what a processor must know, a network's filters."""
 
     name: str
     lanes: int
     machines: frozenset[str]
     features: frozenset[str] = frozenset()  # as /proc/cpuinfo calls them, and with -m the compilers
+    filters: Filters = USUAL
 
     @property
     def flags(self) -> list[str]:
-        return [f"-DLANES={self.lanes}", *(f"-m{name}" for name in sorted(self.features))]
+        first, second = self.filters
+        sizes = [f"-DLANES={self.lanes}", f"-DFIRST={first}", f"-DSECOND={second}"]
+        return [*sizes, *(f"-m{name}" for name in sorted(self.features))]
 
 
 _X86, _ARM = frozenset({"x86_64", "amd64"}), frozenset({"aarch64", "arm64"})
@@ -62,10 +66,11 @@ class BuildError(Exception):
     """There is no compiled library, and why, in a few words."""
 
 
-def targets() -> list[Target]:
-    """Those that this processor knows, the widest first."""
+def targets(filters: Filters = USUAL) -> list[Target]:
+    """Those that this processor knows, the widest first, for a network of so many filters."""
     machine, features = platform.machine().lower(), _features()
-    return [each for each in TARGETS if machine in each.machines and each.features <= features]
+    known = [each for each in TARGETS if machine in each.machines and each.features <= features]
+    return [replace(each, filters=filters) for each in known]
 
 
 def _features() -> frozenset[str]:
@@ -98,7 +103,8 @@ def cached(target: Target) -> Path:
     digest = hashlib.sha256(repr((_COMMON, target.flags)).encode())
     for path in (*_files("h"), *_files("cpp")):
         digest.update(path.read_bytes())
-    return cache_folder() / f"kernels-{target.name}-{digest.hexdigest()[:16]}.so"
+    first, second = target.filters
+    return cache_folder() / f"kernels-{target.name}-{first}-{second}-{digest.hexdigest()[:16]}.so"
 
 
 def _files(suffix: str) -> list[Path]:

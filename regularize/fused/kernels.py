@@ -11,8 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-CHANNELS = {1: 6, 3: 6, 6: 16}
-"""Of the inputs of a stage → of its outputs; the last is LeNet's second stage."""
+from regularize.fused.reach import IMAGE_CHANNELS, USUAL, Filters
+
+POOLED_SIDE = 14
+"""Pixels a side of what a first stage gives; images have more."""
 
 
 class Activation(IntEnum):
@@ -29,7 +31,7 @@ class Passed:
 
     Attributes:
         x: [R, B, side, side, in].
-        y: the output, [R, B, 14, 14, 6] of a first stage and [R, B, 400] of the second.
+        y: the output, [R, B, 14, 14, out] of a first stage and [R, B, out·25] of the second.
         choice: which of the four sums of each pooled pixel was the largest.
     """
 
@@ -40,30 +42,34 @@ class Passed:
 
 
 class Kernels:
-    """A compiled library. All tensors are float32, on the CPU and contiguous; weights [R, out, in, 5, 5]."""
+    """A compiled library, for LeNets of so many filters.
 
-    def __init__(self, path: Path, name: str) -> None:
-        self.name = name
+    All tensors are float32, on the CPU and contiguous; weights [R, out, in, 5, 5].
+    """
+
+    def __init__(self, path: Path, name: str, filters: Filters = USUAL) -> None:
+        self.name, self.filters = name, filters
         library = ctypes.CDLL(str(path))
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         sizes = [number, number, ctypes.c_int, ctypes.c_int]
-        self._choices: dict[int, int] = {}
+        self._choices: dict[str, int] = {}
         self._calls = {}
-        for channels in CHANNELS:
-            self._choices[channels] = getattr(library, f"choices_{channels}")()
+        for stage in (*(f"first_{channels}" for channels in IMAGE_CHANNELS), "second"):
+            self._choices[stage] = getattr(library, f"choices_{stage}")()
             for call, pointers in (("forward", 5), ("tangent", 5), ("backward", 8)):
-                function = getattr(library, f"{call}_{channels}")
+                function = getattr(library, f"{call}_{stage}")
                 function.argtypes, function.restype = [*[pointer] * pointers, *sizes], None
-                self._calls[call, channels] = function
+                self._calls[call, stage] = function
         self._linear, self._linear_backward = library.linear_forward, library.linear_backward
         for function, pointers in ((self._linear, 4), (self._linear_backward, 6)):
             function.argtypes, function.restype = [*[pointer] * pointers, *[number] * 4], None
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor, activation: Activation) -> Passed:
-        runs, images, *_, channels = x.shape
-        shape = (400,) if channels == 6 else (14, 14, 6)
+        runs, images, side, *_ = x.shape
+        first, second = self.filters
+        shape = (second * 25,) if side == POOLED_SIDE else (POOLED_SIDE, POOLED_SIDE, first)
         y = torch.empty(runs, images, *shape)
-        choice = torch.empty(runs, images, self._choices[channels], dtype=torch.uint8)
+        choice = torch.empty(runs, images, self._choices[_stage(x)], dtype=torch.uint8)
         self._call("forward", x, (x, weight, bias, y, choice), activation)
         return Passed(x=x, y=y, choice=choice, activation=activation)
 
@@ -101,8 +107,12 @@ class Kernels:
         return dx, w, b
 
     def _call(self, name: str, x: Tensor, arguments: Sequence[Tensor | None], activation: Activation) -> None:
-        runs, images, side, _, channels = x.shape
-        self._calls[name, channels](*_addresses(*arguments), runs, images, side, activation)
+        self._calls[name, _stage(x)](*_addresses(*arguments), *x.shape[:3], activation)
+
+
+def _stage(x: Tensor) -> str:
+    """The name of the stage whose inputs these are."""
+    return "second" if x.shape[2] == POOLED_SIDE else f"first_{x.shape[-1]}"
 
 
 def _addresses(*tensors: Tensor | None) -> list[int | None]:

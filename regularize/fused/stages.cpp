@@ -6,9 +6,11 @@
 //
 // Images go through one at a time: a run's numbers do not depend on the runs beside it.
 //
+// A library is of one pair of numbers of filters, FIRST and SECOND: 6 and 16 times the network's width.
+//
 // Layouts, row-major, without gaps (R runs of N images):
-//   first stage   x [R,N,side,side,IN], padded to 32x32      -> y [R,N,14,14,6]
-//   second stage  x [R,N,14,14,6]                            -> y [R,N,16,5,5]
+//   first stage   x [R,N,side,side,IN], padded to 32x32      -> y [R,N,14,14,FIRST]
+//   second stage  x [R,N,14,14,FIRST]                        -> y [R,N,SECOND,5,5]
 //   w [R,OUT,IN,5,5], b [R,OUT]; derivatives like what they are derivatives of; `choice` as `Stage::chosen` says.
 #include "pointwise.h"
 
@@ -28,17 +30,18 @@ struct Choose {
   V operator()(const V (&four)[4], V, uint8_t *choice) const { return chosen_of(four, choice); }
 };
 
-// IN to OUT channels, images of SIDE x SIDE with their padding. Few output channels: the lanes are the columns of a
-// pooled row, and y has its channels last. Many: the lanes are output channels, and y has its channels first.
+// IN to OUT channels, images of SIDE x SIDE with their padding. Large images: the lanes are the columns of a pooled
+// row, and y has its channels last. Small ones: the lanes are output channels, and y has its channels first.
 template <int IN, int OUT, int SIDE> struct Stage {
   static constexpr int POOLED = (SIDE - 4) / 2, PIXELS = POOLED * POOLED, LINE = SIDE * IN, TAPS = IN * 25;
-  static constexpr bool COLUMNS = OUT < 16;
-  static constexpr int CHOICES = COLUMNS ? POOLED * OUT * 16 : PIXELS * OUT;  // of an image
-  static_assert(COLUMNS ? POOLED <= 16 : OUT == 16, "what the lanes can hold");
+  static constexpr bool COLUMNS = SIDE == 32;
+  static constexpr int CHANNELS = whole(OUT, LANES);                               // with those that fill a vector
+  static constexpr int CHOICES = COLUMNS ? POOLED * OUT * 16 : PIXELS * CHANNELS;  // of an image
+  static_assert(!COLUMNS || POOLED <= 16, "what the lanes can hold");
   typedef typename RowOf<IN>::Vector Row;
   static constexpr int SLACK = 64;  // numbers behind an image that vectors read, and nothing uses
 
-  static int chosen(int i, int j, int c) { return COLUMNS ? (i * OUT + c) * 16 + j : (i * POOLED + j) * OUT + c; }
+  static int chosen(int i, int j, int c) { return COLUMNS ? (i * OUT + c) * 16 + j : (i * POOLED + j) * CHANNELS + c; }
   static int place(int i, int j, int c) {
     return COLUMNS ? (i * POOLED + j) * OUT + c : c * PIXELS + i * POOLED + j;
   }
@@ -46,10 +49,10 @@ template <int IN, int OUT, int SIDE> struct Stage {
   // --- Forward: what `finish` makes of the four sums at every pooled pixel.
 
   struct ByColumns {
-    static constexpr int HALF = 24, EVEN_ODD = 2 * HALF, BLOCK = REGISTERS == 32 ? OUT : OUT / 3;
+    static constexpr int HALF = 24, EVEN_ODD = 2 * HALF, BLOCK = REGISTERS == 32 ? 6 : 2;  // channels at once
     float image[IN * SIDE * EVEN_ODD + 16] = {};  // a row's even columns, then its odd ones
 
-    void prepare(const float *) {}
+    void prepare(const float *, const float *) {}
     void read(const float *x, int side) {
       const int pad = (SIDE - side) / 2;
       for (int i = 0; i < side; i++)
@@ -64,20 +67,27 @@ template <int IN, int OUT, int SIDE> struct Stage {
     template <class Finish>
     void run(const float *w, const float *b, float *y, uint8_t *choice, const Finish &finish) const {
       float pooled[OUT * 16];
+      constexpr int REST = OUT % BLOCK;
       for (int i = 0; i < POOLED; i++) {
-        for (int first = 0; first < OUT; first += BLOCK)
-          for (int h = 0; h < 16; h += LANES) {
-            V sums[BLOCK][4] = {};
-            for (int k = 0; k < IN; k++) add(sums, image + (k * SIDE + 2 * i) * EVEN_ODD + h, w + first * TAPS + k * 25);
-            UNROLL for (int c = 0; c < BLOCK; c++)
-              store(pooled + (first + c) * 16 + h,
-                    finish(sums[c], splat<V>(b ? b[first + c] : 0), choice + chosen(i, h, first + c)));
-          }
+        for (int first = 0; first + BLOCK <= OUT; first += BLOCK)
+          channels<BLOCK>(i, first, w, b, pooled, choice, finish);
+        if constexpr (REST) channels<REST>(i, OUT - REST, w, b, pooled, choice, finish);
         for (int j = 0; j < POOLED; j++)
           UNROLL for (int c = 0; c < OUT; c++) y[place(i, j, c)] = pooled[c * 16 + j];
       }
     }
-    static void add(V (&sums)[BLOCK][4], const float *rows, const float *w) {
+    template <int COUNT, class Finish>
+    void channels(int i, int first, const float *w, const float *b, float *pooled, uint8_t *choice,
+                  const Finish &finish) const {
+      for (int h = 0; h < 16; h += LANES) {
+        V sums[COUNT][4] = {};
+        for (int k = 0; k < IN; k++) add(sums, image + (k * SIDE + 2 * i) * EVEN_ODD + h, w + first * TAPS + k * 25);
+        UNROLL for (int c = 0; c < COUNT; c++)
+          store(pooled + (first + c) * 16 + h,
+                finish(sums[c], splat<V>(b ? b[first + c] : 0), choice + chosen(i, h, first + c)));
+      }
+    }
+    template <int COUNT> static void add(V (&sums)[COUNT][4], const float *rows, const float *w) {
       UNROLL for (int r = 0; r < 6; r++) {
         V x[6];
         UNROLL for (int q = 0; q < 6; q++) x[q] = load<V>(rows + r * EVEN_ODD + (q & 1) * HALF + (q >> 1));
@@ -85,7 +95,7 @@ template <int IN, int OUT, int SIDE> struct Stage {
           if (r - dy < 0 || r - dy > 4) continue;
           UNROLL for (int kx = 0; kx < 5; kx++) {
             __asm__ volatile("" ::: "memory");  // weights are loaded where they are used: they do not fit in registers
-            UNROLL for (int c = 0; c < BLOCK; c++) {
+            UNROLL for (int c = 0; c < COUNT; c++) {
               const V weight = splat<V>(w[c * TAPS + (r - dy) * 5 + kx]);
               UNROLL for (int dx = 0; dx < 2; dx++)
                 sums[c][2 * dy + dx] = fma(weight, x[kx + dx], sums[c][2 * dy + dx]);
@@ -97,37 +107,48 @@ template <int IN, int OUT, int SIDE> struct Stage {
   };
 
   struct ByChannels {
-    static constexpr int VECTORS = 16 / LANES, BLOCK = REGISTERS == 32 && VECTORS == 1 ? 2 * POOLED : 2;
-    float taps[TAPS * 16];  // of the run: [ky, kx, IN, OUT]
+    static constexpr int MOST = 16 / LANES, REST = CHANNELS / LANES % MOST;  // vectors of channels at once
+    float taps[TAPS * CHANNELS] = {}, biases[CHANNELS] = {};  // of the run: MOST vectors by [ky, kx, IN], the next, …
     const float *image;
 
-    void prepare(const float *w) {
-      for (int c = 0; c < OUT; c++)
+    void prepare(const float *w, const float *b) {
+      for (int c = 0; c < OUT; c++) {
+        const int first = c / 16 * 16, width = CHANNELS - first < 16 ? CHANNELS - first : 16;
         for (int k = 0; k < IN; k++)
-          for (int t = 0; t < 25; t++) taps[(t * IN + k) * OUT + c] = w[c * TAPS + k * 25 + t];
+          for (int t = 0; t < 25; t++) taps[first * TAPS + (t * IN + k) * width + c - first] = w[c * TAPS + k * 25 + t];
+        if (b) biases[c] = b[c];
+      }
     }
     void read(const float *x, int) { image = x; }
     template <class Finish>
-    void run(const float *, const float *b, float *y, uint8_t *choice, const Finish &finish) const {
+    void run(const float *, const float *, float *y, uint8_t *choice, const Finish &finish) const {
+      for (int first = 0; first + 16 <= CHANNELS; first += 16) channels<MOST>(first, y, choice, finish);
+      if constexpr (REST) channels<REST>(CHANNELS - REST * LANES, y, choice, finish);
+    }
+    template <int VECTORS, class Finish>
+    void channels(int first, float *y, uint8_t *choice, const Finish &finish) const {
+      constexpr int BLOCK = REGISTERS == 32 && VECTORS == 1 ? 2 * POOLED : 2;
       for (int i = 0; i < POOLED; i++)
-        for (int first = 0; first < 2 * POOLED; first += BLOCK) {
+        for (int left = 0; left < 2 * POOLED; left += BLOCK) {
           V sums[BLOCK / 2][VECTORS][4] = {};
-          add(sums, image + 2 * i * LINE + first * IN);
+          add(sums, taps + first * TAPS, image + 2 * i * LINE + left * IN);
           UNROLL for (int j = 0; j < BLOCK / 2; j++)
             UNROLL for (int v = 0; v < VECTORS; v++) {
-              const int at = first / 2 + j, channel = v * LANES;
-              const V found = finish(sums[j][v], b ? load<V>(b + channel) : V{}, choice + chosen(i, at, channel));
-              UNROLL for (int c = 0; c < LANES; c++) y[place(i, at, channel + c)] = found[c];
+              const int at = left / 2 + j, channel = first + v * LANES;
+              const V found = finish(sums[j][v], load<V>(biases + channel), choice + chosen(i, at, channel));
+              UNROLL for (int c = 0; c < LANES; c++)
+                if (OUT == CHANNELS || channel + c < OUT) y[place(i, at, channel + c)] = found[c];
             }
         }
     }
-    void add(V (&sums)[BLOCK / 2][VECTORS][4], const float *corner) const {
+    template <int PAIRS, int VECTORS>
+    static void add(V (&sums)[PAIRS][VECTORS][4], const float *taps, const float *corner) {
       for (int ky = 0; ky < 5; ky++)
-        for (int t = 0; t < 5 * IN; t++) {
+        for (int t = 0; t < 5 * IN; t++, taps += VECTORS * LANES) {
           V weight[VECTORS];
-          UNROLL for (int v = 0; v < VECTORS; v++) weight[v] = load<V>(taps + (ky * 5 * IN + t) * 16 + v * LANES);
+          UNROLL for (int v = 0; v < VECTORS; v++) weight[v] = load<V>(taps + v * LANES);
           UNROLL for (int dy = 0; dy < 2; dy++)
-            UNROLL for (int j = 0; j < BLOCK; j++) {
+            UNROLL for (int j = 0; j < 2 * PAIRS; j++) {
               const V x = splat<V>(corner[(ky + dy) * LINE + j * IN + t]);
               UNROLL for (int v = 0; v < VECTORS; v++) {
                 V &sum = sums[j / 2][v][2 * dy + j % 2];
@@ -146,7 +167,7 @@ template <int IN, int OUT, int SIDE> struct Stage {
                       int64_t images, int side, const Finish &finish) {
     typename If<COLUMNS, ByColumns, ByChannels>::Type pass;
     for (int64_t r = 0; r < runs; r++, w += OUT * TAPS, b += b ? OUT : 0) {
-      pass.prepare(w);
+      pass.prepare(w, b);
       for (int64_t n = 0; n < images; n++, x += side * side * IN, y += PIXELS * OUT, choice += CHOICES) {
         pass.read(x, side);
         pass.run(w, b, y, choice, finish);
@@ -158,7 +179,7 @@ template <int IN, int OUT, int SIDE> struct Stage {
 
   struct Picked {
     float gradient[OUT * PIXELS];
-    int32_t corner[CHOICES], corners[CHOICES] = {};  // where in an image its 5x5 inputs begin; for all at its first position
+    int32_t corner[CHOICES], corners[CHOICES] = {};  // where in an image its 5x5 inputs begin; all at the first
     int32_t kernel[CHOICES], kernels[CHOICES] = {};  // the same in `Inputs::kernels`
 
     Picked() {
@@ -227,6 +248,8 @@ template <int IN, int OUT, int SIDE> struct Stage {
   struct Inputs {
     static constexpr int VECTORS = whole(6 * IN, lanes<Row>) / lanes<Row>, WIDTH = VECTORS * lanes<Row>;
     static constexpr int ROWS = 6 * VECTORS + 2 <= REGISTERS ? 6 : 2;
+    static constexpr int PARTS = whole(VECTORS * ROWS, REGISTERS - 2) / (REGISTERS - 2);
+    static constexpr int PART = whole(VECTORS, PARTS) / PARTS, REST = VECTORS % PART;  // vectors at once
     alignas(64) float kernels[2][OUT][7][WIDTH];  // rows of [kx, IN], shifted by dx; a row of zeros on either side
     float image[SIDE * LINE + SLACK];
 
@@ -241,22 +264,25 @@ template <int IN, int OUT, int SIDE> struct Stage {
       memset(image, 0, sizeof image);
       for (int i = 0; i < POOLED; i++)
         for (int j = 0; j < POOLED; j++)
-          for (int row = 0; row < 6; row += ROWS) add(picked, i, j, row);
+          for (int row = 0; row < 6; row += ROWS) {
+            for (int first = 0; first + PART <= VECTORS; first += PART) add<PART>(picked, i, j, row, first);
+            if constexpr (REST) add<REST>(picked, i, j, row, VECTORS - REST);
+          }
       const int pad = (SIDE - side) / 2;
       for (int i = 0; i < side; i++) memcpy(x + i * side * IN, image + ((i + pad) * SIDE + pad) * IN, side * IN * 4);
     }
-    void add(const Picked &picked, int i, int j, int row) {
-      Row sums[ROWS][VECTORS] = {};
+    template <int COUNT> void add(const Picked &picked, int i, int j, int row, int first) {
+      Row sums[ROWS][COUNT] = {};
       for (int c = 0; c < OUT; c++) {
         const Row g = splat<Row>(picked.gradient[place(i, j, c)]);
-        const float *kernel = kernels[0][0][row] + picked.kernel[chosen(i, j, c)];
+        const float *kernel = kernels[0][0][row] + picked.kernel[chosen(i, j, c)] + first * lanes<Row>;
         UNROLL for (int r = 0; r < ROWS; r++)
-          UNROLL for (int v = 0; v < VECTORS; v++)
+          UNROLL for (int v = 0; v < COUNT; v++)
             sums[r][v] = fma(g, load<Row>(kernel + r * WIDTH + v * lanes<Row>), sums[r][v]);
       }
       UNROLL for (int r = 0; r < ROWS; r++)
-        UNROLL for (int v = 0; v < VECTORS; v++) {
-          float *to = image + (2 * i + row + r) * LINE + 2 * j * IN + v * lanes<Row>;
+        UNROLL for (int v = 0; v < COUNT; v++) {
+          float *to = image + (2 * i + row + r) * LINE + 2 * j * IN + (first + v) * lanes<Row>;
           store(to, load<Row>(to) + sums[r][v]);
         }
     }
@@ -283,24 +309,24 @@ template <int IN, int OUT, int SIDE> struct Stage {
 
 }  // namespace
 
-// forward_1, tangent_1, backward_1, …: a stage by its input channels.
-#define EXPORT(IN, OUT, SIDE)                                                                                         \
-  extern "C" int64_t choices_##IN() { return Stage<IN, OUT, SIDE>::CHOICES; }                                         \
-  extern "C" void forward_##IN(const float *x, const float *w, const float *b, float *y, uint8_t *choice,             \
+// forward_first_1, tangent_first_1, backward_first_1, …: the first stage by its input channels, and the second.
+#define EXPORT(NAME, IN, OUT, SIDE)                                                                                   \
+  extern "C" int64_t choices_##NAME() { return Stage<IN, OUT, SIDE>::CHOICES; }                                       \
+  extern "C" void forward_##NAME(const float *x, const float *w, const float *b, float *y, uint8_t *choice,           \
                                int64_t runs, int64_t images, int side, int activation) {                              \
     Stage<IN, OUT, SIDE>::forward(x, w, b, y, choice, runs, images, side, Pool{activation});                          \
   }                                                                                                                   \
-  extern "C" void tangent_##IN(const float *t, const float *w, const float *y, uint8_t *choice, float *out,           \
+  extern "C" void tangent_##NAME(const float *t, const float *w, const float *y, uint8_t *choice, float *out,         \
                                int64_t runs, int64_t images, int side, int activation) {                              \
     Stage<IN, OUT, SIDE>::forward(t, w, nullptr, out, choice, runs, images, side, Choose{});                          \
-    through(out, y, out, runs * images * Stage<IN, OUT, SIDE>::PIXELS * OUT, activation);                        \
+    through(out, y, out, runs * images * Stage<IN, OUT, SIDE>::PIXELS * OUT, activation);                             \
   }                                                                                                                   \
-  extern "C" void backward_##IN(const float *x, const float *w, const float *y, const float *gy,                      \
+  extern "C" void backward_##NAME(const float *x, const float *w, const float *y, const float *gy,                    \
                                 const uint8_t *choice, float *dw, float *db, float *dx, int64_t runs,                 \
                                 int64_t images, int side, int activation) {                                           \
     Stage<IN, OUT, SIDE>::backward(x, w, y, gy, choice, dw, db, dx, runs, images, side, activation);                  \
   }
 
-EXPORT(1, 6, 32)
-EXPORT(3, 6, 32)
-EXPORT(6, 16, 14)
+EXPORT(first_1, 1, FIRST, 32)
+EXPORT(first_3, 3, FIRST, 32)
+EXPORT(second, FIRST, SECOND, 14)

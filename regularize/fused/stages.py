@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from regularize.fused.kernels import Activation, Kernels, Passed
-from regularize.fused.reach import IMAGE_CHANNELS
+from regularize.fused.kernels import POOLED_SIDE, Activation, Kernels, Passed
 from regularize.fused.wanted import WANTED
 from regularize.layers import Layer, Link, RunConv2d
 
@@ -18,8 +17,8 @@ from regularize.layers import Layer, Link, RunConv2d
 def fused_stage(kernels: Kernels, convolution: RunConv2d, activation: Activation) -> Layer:
     """Convolution, maximum pool, bias and activation in one.
 
-    Takes images [R, B, C, side, side], or what another such layer gave: [R, B, 14, 14, 6]. Gives that, or
-    [R, B, 400], the 16 channels of 5×5 in a row.
+    Takes images [R, B, C, side, side], or what another such layer gave: [R, B, 14, 14, C]. Gives that, or
+    [R, B, C·25], the channels of 5×5 in a row.
     """
 
     def layer(x: Tensor) -> Link:
@@ -41,7 +40,7 @@ def fused_stage(kernels: Kernels, convolution: RunConv2d, activation: Activation
 
 
 def _channels_last(x: Tensor) -> Tensor:
-    return (x if x.shape[-1] == 6 else x.movedim(2, -1)).contiguous()
+    return (x if x.shape[2] == POOLED_SIDE else x.movedim(2, -1)).contiguous()
 
 
 def _pushed(dx: Tensor, weight: Tensor, at: Passed, kernels: Kernels, activation: Activation) -> Tensor:
@@ -64,7 +63,7 @@ class _Stage(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, _: None) -> tuple[Tensor | None, ...]:
         (weight,) = ctx.saved_tensors
         x, w, b, *_ = ctx.needs_input_grad
-        inputs = x and (WANTED["images"] or ctx.at.x.shape[-1] not in IMAGE_CHANNELS)
+        inputs = x and (WANTED["images"] or ctx.at.x.shape[2] == POOLED_SIDE)
         weights = (w or b) and WANTED["weights"]
         found = ctx.kernels.backward(
             ctx.at, weight.contiguous(), gradient.contiguous(), inputs=inputs, weights=weights

@@ -11,12 +11,17 @@ from torch import Tensor
 from torch.autograd import grad
 
 from regularize.fused.build import BuildError
-from regularize.fused.kernels import CHANNELS, Activation, Kernels
+from regularize.fused.kernels import POOLED_SIDE, Activation, Kernels
+from regularize.fused.reach import IMAGE_CHANNELS, USUAL, Filters
 
-SIDES = {1: (28, 32), 3: (28, 32), 6: (14,)}
+
+def stages_of(filters: Filters) -> list[tuple[int, int, int]]:
+    """The channels and the side of a stage's inputs, and the channels of its outputs."""
+    first = [(channels, side, filters[0]) for channels in IMAGE_CHANNELS for side in (28, 32)]
+    return [*first, (filters[0], POOLED_SIDE, filters[1])]
 
 
-def check(path: Path) -> None:
+def check(path: Path, filters: Filters = USUAL) -> None:
     """Compare every stage in a library with torch, on small whole numbers.
 
     Their sums are exact in any order, so that equal ones abound and all bits are known; but for tanh.
@@ -25,13 +30,12 @@ def check(path: Path) -> None:
         BuildError: it cannot be loaded, or computes something else.
     """
     try:
-        kernels = Kernels(path, "on trial")
+        kernels = Kernels(path, "on trial", filters)
     except (OSError, AttributeError) as error:
         raise BuildError(f"the library cannot be loaded ({error})") from None
-    for channels, sides in SIDES.items():
-        for side in sides:
-            for differs in _differences(kernels, channels, side):
-                raise BuildError(f"its {differs} with {channels} channels is not torch's")
+    for channels, side, outputs in stages_of(filters):
+        for differs in _differences(kernels, channels, side, outputs):
+            raise BuildError(f"its {differs} with {channels} channels is not torch's")
     for inputs, outputs in ((400, 120), (84, 10), (7, 100)):
         for differs in _linear_differences(kernels, inputs, outputs):
             raise BuildError(f"its {differs} of a linear layer is not torch's")
@@ -44,7 +48,7 @@ def stage(x: Tensor, weight: Tensor, bias: Tensor, activation: Activation) -> Te
     sums = [F.conv2d(*each, padding=padding) for each in zip(images, weight, strict=True)]
     pooled = torch.stack([F.max_pool2d(each, 2) for each in sums]) + bias[:, None, :, None, None]
     y = torch.relu(pooled) if activation is Activation.RELU else torch.tanh(pooled)
-    flat: Tensor = y.flatten(2) if x.shape[-1] == 6 else y.movedim(2, -1)
+    flat: Tensor = y.flatten(2) if x.shape[2] == POOLED_SIDE else y.movedim(2, -1)
     return flat
 
 
@@ -58,8 +62,8 @@ def derivatives(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor, gradient: Te
     return (*(each.detach() for each in found), tangent)
 
 
-def _differences(kernels: Kernels, channels: int, side: int) -> list[str]:
-    whole, outputs = _whole_numbers(channels), CHANNELS[channels]
+def _differences(kernels: Kernels, channels: int, side: int, outputs: int) -> list[str]:
+    whole = _whole_numbers(channels)
     x, weight, bias = whole(2, 3, side, side, channels), whole(2, outputs, channels, 5, 5), whole(2, outputs)
     leaves = [tensor.clone().requires_grad_() for tensor in (x, weight, bias)]
     y = stage(leaves[0], leaves[1], leaves[2], Activation.RELU)

@@ -18,7 +18,7 @@ from torch import Tensor
 from regularize.convolution_forms import ConvolutionForm
 from regularize.fused.kernels import Activation, Kernels
 from regularize.fused.linear import fused_linear
-from regularize.fused.reach import reaches
+from regularize.fused.reach import USUAL, reaches
 from regularize.fused.stages import fused_stage
 from regularize.layers import (
     Layer,
@@ -68,7 +68,7 @@ FORMS: dict[str, Form] = {
 class LeNet(Chain):
     """LeNet-5 for images of 28×28 (padded by 2) or 32×32: 6 and 16 filters of 5×5, 120, 84, K units.
 
-    Times the variant's width, all but K; kernels are of the usual one.
+    Times the variant's width, all but K.
     """
 
     weight_layers = ("conv1", "conv2", "fc1", "fc2", "fc3")
@@ -82,7 +82,8 @@ class LeNet(Chain):
         self.runs, self.form = runs, FORMS[variant.name]
         fused = variant.row.fused if reaches(variant.width, channels) else ""
         self.fused = Activation[fused.upper()] if fused else None
-        filters1, filters2, units1, units2 = map(variant.scaled, (6, 16, 120, 84))
+        filters1, filters2, units1, units2 = map(variant.scaled, (*USUAL, 120, 84))
+        self.filters = filters1, filters2
         self.kernels: Kernels | None = None
         self.conv1 = RunConv2d(runs, channels, filters1, 5, padding=(32 - side) // 2)
         self.conv2 = RunConv2d(runs, filters1, filters2, 5)
@@ -91,7 +92,7 @@ class LeNet(Chain):
         self.fc3 = RunLinear(runs, units2, classes)
 
     def fuse(self, kernels: Kernels) -> bool:
-        if self.fused is None:
+        if self.fused is None or kernels.filters != self.filters:
             return False
         self.kernels = kernels
         return True
@@ -111,7 +112,7 @@ class LeNet(Chain):
         yield fused_linear(kernels, self.fc3) if kernels else self.fc3.link
 
     def _stages(self, kernels: Kernels | None, hidden: Hidden) -> Iterator[Layer]:
-        """Images [R, B, C, H, W] to [R, B, 400]."""
+        """Images [R, B, C, H, W] to [R, B, C'·25]."""
         convolutions = {"conv1": self.conv1, "conv2": self.conv2}
         shown = sees_channels(hidden)
         if kernels and self.fused:
@@ -143,9 +144,9 @@ def _shown(hidden: Hidden, name: str, runs: int, last: bool, h: Tensor) -> Tenso
 
 
 def _shown_fused(hidden: Hidden, name: str, h: Tensor) -> Tensor:
-    """The same of what a fused stage gives: [R, B, 14, 14, 6], or [R, B, 400] with 16 channels in a row."""
+    """The same of what a fused stage gives: [R, B, 14, 14, C], or [R, B, C·25] with the channels in a row."""
     if h.ndim == 3:
-        return hidden(name, h.view(*h.shape[:2], 16, 25)).flatten(2)
+        return hidden(name, h.view(*h.shape[:2], -1, 25)).flatten(2)
     return hidden(name, h.flatten(2, 3).transpose(2, 3)).transpose(2, 3).view_as(h)
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from regularize import fused, models
+from regularize import fused, kernel_path, models
 from regularize.config import RunConfig
 from regularize.distributed import Ranks
 from regularize.draws import Draws
@@ -23,11 +23,12 @@ from regularize.objective import Objective, bind
 from regularize.store import PackPaths
 from regularize.train_pack import train_pack
 from regularize.trainer import Trainer
-from tests.regularize.cases import CASES, ELSEWHERE, run, together
-from tests.regularize.fused.conftest import KINDS
+from tests.regularize.cases import CASES, ELSEWHERE, Terms, each, run, together
+from tests.regularize.fused.conftest import KINDS, WIDTHS
 
 FUSED = ["lenet5", "lenet_prime"]
 TOGETHER = together(*(CASES[name] for name in ("elastic_net", "jacobian", "dropout", "relative_noise")))
+MANY = together(TOGETHER, each("spatial_dropout", "p", 0.1, 0.3))
 
 
 def recorded(folder: Path, **settings: object) -> set[str]:
@@ -116,15 +117,39 @@ class Single(Draws):
         return Draws._drawn(single, *what).to(self.dtype)
 
 
+@pytest.mark.parametrize("width", [width for width in WIDTHS if width != 1])
+@pytest.mark.parametrize("model", FUSED)
+def test_networks_of_all_widths_are_fused(model, width, built, built_for):
+    name = f"{model} width={width}"
+    network = models.build(name, [0], shape=(1, 28, 28), classes=10)
+    assert kernel_path.filters(name) == WIDTHS[width]
+    assert network.fuse(built_for(WIDTHS[width])[KINDS[0]])
+    assert not network.fuse(built[KINDS[0]]), "a library of other filters"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("model", FUSED)
 @pytest.mark.parametrize("case", [case for case in CASES if case not in ELSEWHERE])
 def test_every_technique_has_the_gradients_of_torch(case, model, kind, built):
-    config = [run(terms, seed, steps=1, model=model) for seed, terms in enumerate(CASES[case])]
     shape = (3, 32, 32) if model == "lenet_prime" else (1, 28, 28)
+    same_gradients([(terms, model) for terms in CASES[case]], shape, built[kind])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("model", FUSED)
+@pytest.mark.parametrize("width", [0.5, 0.8, 2])
+def test_networks_of_all_widths_have_the_gradients_of_torch(width, model, kind, built_for):
+    """Of many techniques at once, the cheap Jacobian penalty's tangents and spatial dropout among them."""
+    shape = (3, 32, 32) if model == "lenet_prime" else (1, 28, 28)
+    cases = [(terms, f"{model} width={width}") for terms in MANY]
+    same_gradients(cases, shape, built_for(WIDTHS[width])[kind])
+
+
+def same_gradients(cases: list[tuple[Terms, str]], shape: tuple[int, ...], kernels: Kernels) -> None:
+    config = [run(terms, seed, steps=1, model=model) for seed, (terms, model) in enumerate(cases)]
     exact_losses, exact = losses_and_gradients(config, shape, torch.float64, None)
     _, single = losses_and_gradients(config, shape, torch.float32, None)
-    losses, found = losses_and_gradients(config, shape, torch.float32, built[kind])
+    losses, found = losses_and_gradients(config, shape, torch.float32, kernels)
     torch.testing.assert_close(losses.double(), exact_losses.double(), rtol=1e-5, atol=1e-6)
     for name, gradient in found.items():
         size = exact[name].abs().max().item() + 1e-12
@@ -173,6 +198,16 @@ def test_packed_equals_alone_bitwise_over_200_steps_on_images_in_colour(colour):
     whole = trained(runs, colour, 200)
     for first, last in ((5, 6), (2, 4), (0, 3)):
         part = trained(runs[first:last], colour, 200)
+        for name, weight in part.items():
+            assert torch.equal(whole[name][first:last], weight), (name, first, last)
+
+
+@pytest.mark.parametrize("model", ["lenet5 width=0.5", "lenet_prime width=1.5", "lenet5 width=2"])
+def test_packed_equals_alone_bitwise_at_any_width(model, tmp_path):
+    runs = [run(TOGETHER[seed % 2], seed // 2, steps=40, model=model) for seed in range(4)]
+    whole = trained(runs, tmp_path, 40)
+    for first, last in ((1, 2), (2, 4)):
+        part = trained(runs[first:last], tmp_path, 40)
         for name, weight in part.items():
             assert torch.equal(whole[name][first:last], weight), (name, first, last)
 
