@@ -10,5 +10,8 @@ IMAGE_CHANNELS = (1, 3)
 
 
 def reaches(width: float, channels: int) -> bool:
-    """Whether there are stages for a LeNet of this width, on images of so many channels."""
+    """Whether there are stages for a LeNet of this width, on images of so many channels.
+
+    Up to 4 they are 1.7 times as fast as torch's layers, or more (docs/performance), less the wider it is.
+    """
     return width <= 4 and channels in IMAGE_CHANNELS
