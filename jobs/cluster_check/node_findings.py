@@ -40,7 +40,7 @@ def findings(
         if took := there.get("step"):
             yield _step(took)
     else:
-        yield _kernels(there["kernels"])
+        yield _kernels(there["kernels"], cluster.threads)
 
 
 def submits(there: Mapping[str, Any]) -> Finding:
@@ -132,7 +132,10 @@ def _scratch(folder: str, problem: str) -> Finding:
     return passed("scratch", folder)
 
 
-def _kernels(name: str) -> Finding:
+def _kernels(name: str, threads: int) -> Finding:
+    if name.startswith("fused") and threads > 1:
+        found = f"LeNet's stages are {name}, which use one of the {threads} CPUs of a task"
+        return warned("kernels", found, "for LeNets `cpus_per_task: 1`, and as many more tasks")
     if name.startswith("fused"):
         return passed("kernels", f"LeNet's stages are {name}")
     todo = "LeNets train at half the speed; load a C++ compiler in `setup:`, or install the wheel `ziglang`"

@@ -24,7 +24,7 @@ def plan(args: Namespace) -> int:
     from jobs.local import gpus
     from jobs.local.size_trials import tried_more
     from jobs.planning.bound_ranks import with_ranks
-    from jobs.planning.kernel_paths import kernel_paths
+    from jobs.planning.kernel_paths import idle_threads, kernel_paths
     from jobs.planning.last_choice import last_choice
     from jobs.planning.open_questions import open_questions
     from jobs.planning.own_models import side_by_side
@@ -64,7 +64,7 @@ def plan(args: Namespace) -> int:
     changed = [change.said for change in changed_in(sweep, store, packs, root, facts)]
     here = cluster.kind == "local" and not cluster.gpus
     kernels = kernel_paths(made.runs, facts) if here else None
-    left_open = [*open_questions(sweep, facts, cluster), *of_ranks]
+    left_open = [*open_questions(sweep, facts, cluster), *of_ranks, *idle_threads(made.runs, facts, cluster)]
     if cluster.kind == "local":
         left_open += gpus.notes(cluster, os.environ)
     if args.json:
