@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from regularize.arrow_columns import column
 from regularize.path_parts import check_parts
 from regularize.store import RUNS, DamagedFileError, Store, open_table, read_table, write_batches
 from regularize.whole_files import warn
@@ -79,7 +80,7 @@ def _read(path: Path, columns: Sequence[str], run_ids: Collection[str] | None) -
             ids = file.read_row_group(group, ["run_id"])["run_id"].to_pylist()
             mask = [run_id in run_ids for run_id in ids]
             if any(mask) or not found:
-                found.append(file.read_row_group(group, columns).filter(mask))
+                found.append(file.read_row_group(group, columns).filter(column(mask, pa.bool_())))
         return pa.concat_tables(found) if found else file.read(columns)
 
 

@@ -61,7 +61,7 @@ def train_packs(
     configs = _configs(store, packs)
     for sources in {config.sources for config in configs.values()}:
         code_of(*sources)  # now: what is edited while packs train is not what trains them
-    begun = False
+    begun, kept = False, set[str]()
     for position, runs in enumerate(packs):
         paths = store.pack(pack_id(runs))
         mine = [configs[run_id] for run_id in sorted(runs)]
@@ -85,7 +85,9 @@ def train_packs(
                 continue
             if ranks.first:
                 paths.error.unlink(missing_ok=True)
-                keep_code(store, code_of(*mine[0].sources))  # may have other libraries than who submitted it
+                if (code := code_of(*mine[0].sources)).name not in kept:
+                    keep_code(store, code)  # may have other libraries than who submitted it
+                    kept.add(code.name)
             ranks.wait()
             ends = partial(_any, Fence(held) if held else never, stop, partial(cancelled, runs))
             try:

@@ -29,9 +29,10 @@ from jobs.store.stopped import Stopped, stop_if_alike, stopped
 from jobs.store.submitted_settings import Saved, save
 from jobs.sweep.run_grid import tune_runs
 from jobs.sweep.sweep_file import load_sweep
-from jobs.worker.local_task import work
+from jobs.worker.local_task import order, work
 from jobs.worker.stopping import Stop, never
 from jobs.worker.train_packs import train_packs
+from regularize.code_identity import code_of
 from regularize.config import RunConfig, pack_id
 from regularize.evaluation.settings import Evaluation
 from regularize.store import RUNS, PackPaths, PackStatus, Store, write_table
@@ -376,3 +377,34 @@ def test_a_pack_that_was_taken_over_is_not_written_to(store: Store, ids: list[st
     work(store.folder, [ids[:2], ids[2:4]], train=train)
     assert states(store) == dict.fromkeys(ids[:4], "running")
     assert not store.pack(pack_id(ids[:2])).error.exists()
+
+
+def test_the_code_is_kept_once_by_a_worker(
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To look at what was kept reads and unpacks all sources, and packs may take less than a second."""
+    kept: list[str] = []
+    monkeypatch.setattr("jobs.worker.train_packs.keep_code", lambda _, code: kept.append(code.name))
+    work(store.folder, [ids[:2], ids[2:4], ids[4:]], train=Training())
+    assert kept == [code_of("mlp").name]
+
+
+def test_a_worker_trains_runs_on_tune_seeds_without_pandas(tmp_path: Path) -> None:
+    """Half a second of each worker, which nothing that it does needs."""
+    path = tmp_path / "sweep.yaml"
+    text = BASE.replace("epochs: 2", "steps: 3")
+    path.write_text(text, encoding="utf-8")
+    store = Store(tmp_path / "store")
+    runs = tune_runs(load_sweep(path))
+    write_runs(store, runs, complete=True)
+    script = (
+        "import sys\n"
+        "from jobs.worker.local_task import main\n"
+        "code = main()\n"
+        "assert 'torch' in sys.modules and 'pandas' not in sys.modules\n"
+        "sys.exit(code)\n"
+    )
+    given = order(store.folder, [[runs[0].config.run_id]], None)
+    subprocess.run([sys.executable, "-c", script], input=given, text=True, check=True)
+    (status_,) = read_packs(store).statuses.values()
+    assert status_.state == "done"
