@@ -38,7 +38,7 @@ def _advice(selection: Row) -> str:
     if budget := selection.get("budget"):
         return (
             f"though of {budget} drawn settings the best is often an outer one by chance; where it is close "
-            "to the end of its range, let the range go further"
+            "to the end of its range or list, let that go further"
         )
     if widen := selection.get("widen"):
         return f"and `widen: {widen}` has ended there: list values beyond, or let it go on more often"

@@ -60,7 +60,7 @@ def test_each_number_of_a_combination_has_its_edge(make_store: Callable[..., Sto
         ({}, "so widen the grid (`widen:` does)"),
         ({"widen": 3}, "and `widen: 3` has ended there: list values beyond, or let it go on more often"),
         ({"budget": 8}, "though of 8 drawn settings the best is often an outer one by chance; where it is "
-         "close to the end of its range, let the range go further"),
+         "close to the end of its range or list, let that go further"),
     ],
 )  # fmt: skip
 def test_what_to_do_depends_on_how_the_sweep_chose(
