@@ -25,8 +25,8 @@ class Heartbeat:
         self._rows = 0  # written to `curves`
 
     def beat(self, rows: Sequence[Row], training: Stopwatch, evaluation: Stopwatch) -> None:
-        """Write, if it is time to."""
-        if time.monotonic() - self._last >= self.seconds:
+        """Write, if it is time to: rank 0 alone, as it waits for the device to see which runs diverged."""
+        if self.trainer.ranks.first and time.monotonic() - self._last >= self.seconds:
             self._write_curves(rows)
             self.write_status("running", training, evaluation)
 
@@ -69,7 +69,7 @@ class Heartbeat:
 
     def _write_curves(self, rows: Sequence[Row]) -> None:
         """The metrics so far, for those who watch; nothing is resumed from them."""
-        if self.trainer.ranks.first and len(rows) != self._rows:
+        if len(rows) != self._rows:
             write_table(self.trainer.paths.curves, rows, METRICS)
             self._rows = len(rows)
 

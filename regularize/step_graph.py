@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,12 +59,27 @@ class Now:
         return self.step.double() + 1 if isinstance(self.step, Tensor) else self.step + 1
 
 
-def by_cuda(act: Callable[[], None]) -> Play:
+class ByCuda:
+    """Notes down the graphs of one pack, which share their memory and live as long as each other.
+
+    What a graph makes on its way is nobody's once it has been played, so that another may lie there, too.
+    What stays from step to step was there before the first was noted down: see `WARM`.
     """
-    Raises:
-        RuntimeError: it does what no graph can, as to wait for the device.
-    """
-    graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
+
+    def __init__(self) -> None:
+        self._pool: Any = None  # a handle
+
+    def __call__(self, act: Callable[[], None]) -> Play:
+        """
+        Raises:
+            RuntimeError: it does what no graph can, as to wait for the device.
+        """
+        self._pool = self._pool or torch.cuda.graph_pool_handle()
+        return _noted(act, self._pool)
+
+
+def _noted(act: Callable[[], None], pool: Any) -> Play:
+    graph = torch.cuda.CUDAGraph()
     here, device = torch.cuda.current_stream(), torch.cuda.current_device()
     try:
         # In the stream of the steps before: autograd comes back to where it first met a parameter.
@@ -81,8 +97,8 @@ def by_cuda(act: Callable[[], None]) -> Play:
 
 
 def note_on(device: torch.device) -> Note | None:
-    """How steps are noted down there; None where they cannot be."""
-    return by_cuda if device.type == "cuda" else None
+    """How the steps of one pack are noted down there; None where they cannot be."""
+    return ByCuda() if device.type == "cuda" else None
 
 
 def why_not(run: RunConfig, ranks: Ranks) -> str:

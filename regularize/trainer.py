@@ -61,10 +61,10 @@ class Trainer:
             # Libraries compute one network by other kernels than several: it has an idle twin beside it.
             beside = [*runs, *runs]
             self.model, kernels = network_of(beside, self.batches, dataset.classes, ranks.device)
-        self._note = step_graph.note_on(ranks.device)
-        self._eager = step_graph.why_not(config, ranks) if self._note else ""
+        has_graphs = step_graph.note_on(ranks.device) is not None
+        self._eager = step_graph.why_not(config, ranks) if has_graphs else ""
         by_graph = f", steps {f'as they come: {self._eager}' if self._eager else 'as a graph'}"
-        kernels_here = named(kernels, ranks.device) + (by_graph if self._note else "")
+        kernels_here = named(kernels, ranks.device) + (by_graph if has_graphs else "")
         self.kernels = (kernels_here,)  # that brought it here, the latest last
         self.seeds = [run.seed for run in beside]
         self.trainings = [run.training for run in beside]
@@ -114,9 +114,8 @@ class Trainer:
 
     def no_graphs_yet(self) -> StepGraphs | None:
         """Of steps that can be noted down; their tensors are those of now."""
-        if self._note is None or self._eager:
-            return None
-        return StepGraphs(len(self.seeds), self.ranks.device, self._note)
+        note = None if self._eager else step_graph.note_on(self.ranks.device)
+        return StepGraphs(len(self.seeds), self.ranks.device, note) if note else None
 
     @property
     def epoch(self) -> int:

@@ -61,7 +61,7 @@ class Noted(TorchDispatchMode):
         return found
 
     def spoil(self) -> None:
-        """What was made is nothing: it was never done."""
+        """What was made is nothing: it was never done, or its memory is another graph's by now."""
         with torch.no_grad():
             for _, _, _, fresh in self.done:
                 for tensor in fresh:
@@ -69,7 +69,10 @@ class Noted(TorchDispatchMode):
                         tensor.fill_(torch.nan)
 
     def play(self) -> None:
-        """Everything again, in order; what was made then is made anew in its place."""
+        """Everything again, in order; what was made then is made anew in its place.
+
+        Afterwards it is nothing: other graphs share its memory.
+        """
         with torch.no_grad():
             for func, args, kwargs, fresh in self.done:
                 found = func(*args, **kwargs)
@@ -77,10 +80,11 @@ class Noted(TorchDispatchMode):
                 for place, tensor in zip(fresh, made, strict=False):
                     if place.numel():
                         place.copy_(tensor)
+        self.spoil()
 
 
 def note(act: Callable[[], None], tensors: Callable[[], list[Tensor]]) -> Callable[[], None]:
-    """As `step_graph.by_cuda`: what `act` does is noted down and not done, so `tensors` are as they were."""
+    """As `step_graph.ByCuda`: what `act` does is noted down and not done, so `tensors` are as they were."""
     places = tensors()
     before = [place.detach().clone() for place in places]
     noted = Noted(places)

@@ -15,7 +15,9 @@ import torch
 from regularize import optimizer, step_graph
 from regularize.distributed import Ranks
 from regularize.ended import Ended
+from regularize.heartbeat import Heartbeat
 from regularize.regularizers import REGULARIZERS
+from regularize.stopwatch import Stopwatch
 from regularize.store import PackPaths
 from regularize.trainer import Trainer
 from regularize.trainer_state import restore, state_of
@@ -130,6 +132,15 @@ def test_a_data_set_is_on_the_device_once_in_a_process():
     first, second, other = (on_device(TABLE[name].pack(steps=2)) for name in ("l1", "l2", "cutout"))
     assert first.batches.images["train"] is second.batches.images["train"]
     assert other.batches.images["train"].shape != first.batches.images["train"].shape
+
+
+def test_a_heartbeat_waits_for_the_device_on_rank_0_alone(tmp_path):
+    trainer, watch = on_device(TABLE["l2"].pack(steps=2)), Stopwatch()
+    trainer.ranks = replace(HERE, rank=1, world=2)
+    Heartbeat(trainer, 0.0, "").beat([], watch, watch)
+    trainer.ranks, trainer.paths = HERE, PackPaths(tmp_path)
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        Heartbeat(trainer, 0.0, "").beat([], watch, watch)
 
 
 def test_what_the_rig_is_for_is_refused_by_it():

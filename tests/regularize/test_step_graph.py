@@ -9,6 +9,7 @@ import gc
 import os
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from unittest import mock
 
@@ -70,9 +71,9 @@ def trained(runs, steps, monkeypatch, *, play):
 
 def check(runs, monkeypatch, steps=12):
     eager, none = trained(runs, steps, monkeypatch, play=False)
-    graph, count = trained(runs, steps, monkeypatch, play=True)
+    graph, played = trained(runs, steps, monkeypatch, play=True)
     assert graph.graphs.problem == ""
-    assert (none, count > steps // 3) == (0, True)
+    assert (none, played > steps // 3) == (0, True)
     for number, (found, expected) in enumerate(zip(tensors_of(graph), tensors_of(eager), strict=True)):
         assert torch.equal(found.nan_to_num(), expected.nan_to_num()), number
     return graph
@@ -228,9 +229,26 @@ class _Cuda:
 
 def test_a_step_is_noted_down_in_the_stream_of_the_steps_before(monkeypatch):
     cuda = _Cuda(monkeypatch, end=lambda: None)
-    step_graph.by_cuda(lambda: cuda.calls.append("act"))()
+    step_graph.ByCuda()(lambda: cuda.calls.append("act"))()
     assert cuda.calls == ["act", "replay"]
     assert not step_graph.FAILED
+
+
+def test_graphs_of_a_pack_share_their_memory_and_other_packs_have_their_own(monkeypatch):
+    class Cuda(_Cuda):
+        @contextmanager
+        def noting(self, graph, *, pool, **how):
+            self.calls.append(pool)
+            yield
+
+    cuda, numbers = Cuda(monkeypatch, end=lambda: None), count(1)
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, next(numbers)))
+    device = torch.device("cuda", 0)
+    for _ in range(2):
+        note = step_graph.note_on(device)
+        for _ in range(2):
+            note(lambda: None)
+    assert cuda.calls == [(0, 1), (0, 1), (0, 2), (0, 2)]
 
 
 def test_where_it_fails_torch_is_told_that_no_graph_is_being_made_any_more(monkeypatch):
@@ -239,7 +257,7 @@ def test_where_it_fails_torch_is_told_that_no_graph_is_being_made_any_more(monke
 
     cuda = _Cuda(monkeypatch, ended)
     with pytest.raises(RuntimeError, match="previous error"):
-        step_graph.by_cuda(lambda: None)
+        step_graph.ByCuda()(lambda: None)
     assert cuda.calls == [("_cuda_endAllocateToPool", 2, (0, 7)), ("_cuda_releasePool", 2, (0, 7))]
     assert len(step_graph.FAILED) == 1, "torch goes on asking it"
 
