@@ -181,22 +181,39 @@ def lie_to_the_follow_up(
     return f"{' and '.join(programs)} answer the follow-up {how}"
 
 
+def hang(slurm: TestCluster, trial: Trial, chance: random.Random) -> str:
+    """Status and submit meet a squeue that does not end, and status such a sacct, once each."""
+    for look in (lambda: _look(trial), trial.submit):
+        _hang_once(trial, "squeue", look)
+    _lie(trial, ("squeue",), "exit 0")  # so that sacct is asked
+    _hang_once(trial, "sacct", lambda: _look(trial))
+    tell_the_truth(trial)
+    return "squeue and sacct hang"
+
+
+def _hang_once(trial: Trial, program: str, look: Callable[[], object]) -> None:
+    path = trial.sweep.parent / f"lying-{program}"
+    path.write_text(f"rm {path}; exec sleep 600", "utf-8")
+    look()
+    assert not path.exists(), f"{program} was not asked"
+
+
 def _lies(tell: Callable[..., str]) -> Iterator[Kind]:
     for programs in PROGRAMS:
         for how in ANSWERS:
             yield update_wrapper(partial(tell, programs=programs, how=how), tell)
 
 
-_LIES = tuple(_lies(lie_to_the_follow_up))
+LIES, LIES_TO_THE_FOLLOW_UP = tuple(_lies(lie)), tuple(_lies(lie_to_the_follow_up))
 KINDS: tuple[Kind, ...] = (
-    *_lies(lie), kill_submit, submit_twice, kill_worker, scancel, requeue, requeue_hold, restart_controller,
+    *LIES, kill_submit, submit_twice, kill_worker, scancel, requeue, requeue_hold, restart_controller,
     drain, lose_node, second_worker, tear_journal,
 )  # fmt: skip
 
 
 def at_last(number: int) -> Kind:
     """What befalls a sweep last, of those of this number."""
-    return _LIES[number % len(_LIES)]
+    return LIES_TO_THE_FOLLOW_UP[number % len(LIES_TO_THE_FOLLOW_UP)]
 
 
 @contextmanager
