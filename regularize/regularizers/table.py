@@ -28,15 +28,18 @@ _CONVOLUTIONS = {
 
 REGULARIZERS: dict[str, Technique] = {
     "none": Technique("None", "none", family="baseline", cost=0.0),
-    "l1": Technique("L1", "l1", {"strength": Strength(meaning="λ of λ Σ|w|")}, family=_WEIGHTS, symbol="λ"),
+    "l1": Technique(
+        "L1", "l1", {"strength": Strength(meaning="λ of λ Σ|w|")}, family=_WEIGHTS, symbol="λ", cost=0.14
+    ),
     "l2": Technique(
-        "L2", "l2", {"strength": Strength(meaning="λ of (λ/2) Σ w²")}, family=_WEIGHTS, symbol="λ"
+        "L2", "l2", {"strength": Strength(meaning="λ of (λ/2) Σ w²")}, family=_WEIGHTS, symbol="λ", cost=0.13
     ),
     "elastic_net": Technique(
         "Elastic net",
         "elastic_net",
         {"l1": Strength(meaning="λ₁ of λ₁ Σ|w|"), "l2": Strength(meaning="λ₂ of (λ₂/2) Σ w²")},
         family=_WEIGHTS,
+        cost=0.23,
     ),
     "max_norm": Technique(
         "Max norm",

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from analysis.notation import number_text
 from analysis.notation.methods import method
 from jobs.sweep.yaml_text import parse_file
 
@@ -139,8 +140,8 @@ def cells(name: str, dataset: str) -> list[str]:
     if name == "none":
         return [accuracy, "", ""]
     mark = "†" if row["confirmed"] == "True" else ""
-    difference = f"{float(row['difference']):+.1f} ± {float(row['difference_family_half']):.1f}{mark}"
-    return [accuracy, difference.replace("-", "−"), row["verdict"]]
+    shown = number_text.number(float(row["difference"]), 1, signed=True)
+    return [accuracy, f"{shown} ± {float(row['difference_family_half']):.1f}{mark}", row["verdict"]]
 
 
 def test_every_number_of_the_prose_is_that_of_the_tables() -> None:

@@ -37,7 +37,10 @@ def case(
 TABLE: dict[str, Case] = {
     "l1": case("l1", "strength", 1e-3, 1e-2),
     "l2": case("l2", "strength", 1e-2, 0.1),
-    "elastic_net": case("elastic_net", "l1", 1e-3, 1e-2, zero=None, options={"l2": 1e-2}),
+    "elastic_net": replace(
+        case("elastic_net", "l1", 1e-3, 1e-2, options={"l2": 1e-2}),
+        zero=(Term.build("elastic_net", {"l1": 0.0, "l2": 0.0}),),
+    ),
     "max_norm": case("max_norm", "limit", 0.8, 0.5, zero=None),
     "weight_decay": case("weight_decay", "strength", 0.1, 1.0),
     "weight_decay-adam": case(

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.markers import CARETLEFT, CARETRIGHT
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 
@@ -174,7 +175,7 @@ def _rope(rows: pd.DataFrame) -> float:
 
 
 def _intervals(axes: Axes, rows: pd.DataFrame, places: Sequence[int], score: Score) -> None:
-    """All at once; a caret at the end of the axis where one goes on."""
+    """All at once; a caret with its tip at the end of the axis, beside no label, where one goes on."""
     ys, middle, half = np.array(places), rows["difference"].to_numpy(float), rows["difference_family_half"]
     lows, highs = (
         np.exp(ends) if score.is_ratio else ends
@@ -185,7 +186,7 @@ def _intervals(axes: Axes, rows: pd.DataFrame, places: Sequence[int], score: Sco
     axes.hlines(
         ys[known], lows[known], highs[known], colours[known], linewidth=1.0, capstyle="projecting", zorder=2
     )
-    for cut, limit, caret in ((lows < low, low, 8), (highs > high, high, 9)):
+    for cut, limit, caret in ((lows < low, low, CARETLEFT), (highs > high, high, CARETRIGHT)):
         for y, colour in zip(ys[cut & known], colours[cut & known], strict=True):
             axes.plot(limit, y, marker=caret, color=colour, markersize=5, clip_on=False)
 

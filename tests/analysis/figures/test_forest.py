@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.markers import MarkerStyle
 
 from analysis.figures import catalogue
 from analysis.figures.draw_figures import draw_all
+from analysis.figures.parts.forest_panels import _intervals
 from analysis.figures.parts.subject import subjects, together
+from analysis.statistics.scores import score as score_of
 from analysis.tables.collect import collect
 from analysis.tables.store_tables import Tables
 from regularize.errors import UserError
@@ -67,3 +72,15 @@ def test_a_forest_of_what_was_not_measured_is_missing_with_its_reason(make_store
     }
     with pytest.raises(UserError, match="unknown metric 'brier'"):
         draw_all(store, ["forest"], scores=["brier"])
+
+
+def test_a_caret_of_an_interval_that_goes_on_touches_no_label() -> None:
+    axes = Figure().subplots()
+    axes.set_xlim(-1, 1)
+    row = {"regularizer": "l2", "difference": 0.0, "difference_family_half": 5.0}
+    _intervals(axes, pd.DataFrame([row]), [0], score_of("test_accuracy"))
+    shapes = [MarkerStyle(line.get_marker()) for line in axes.lines]
+    left, right = (shape.get_path().transformed(shape.get_transform()).get_extents() for shape in shapes)
+    assert [line.get_xdata()[0] for line in axes.lines] == [-1, 1]
+    assert left.x0 >= 0, "it lies in the axes, and labels outside"
+    assert right.x1 <= 0

@@ -36,7 +36,7 @@ def test_twice_the_steps_take_twice_as_long() -> None:
 @pytest.mark.parametrize(
     ("term", "least", "most"),
     [
-        (Term.build("l2", {"strength": 0.1}), 1.0, 1.1),
+        (Term.build("l2", {"strength": 0.1}), 1.1, 1.2),
         (Term.build("hard_svb", {"epsilon": 0.1, "every": 1}), 1.3, 1.5),
         (Term.build("jacobian", {"strength": 0.1}), 3.0, 4.5),
         (Term.build("jacobian", {"strength": 0.1, "projections": "exact"}), 15.0, 25.0),
