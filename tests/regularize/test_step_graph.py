@@ -39,7 +39,7 @@ OPTIMIZERS = {
 def _as_on_a_gpu(monkeypatch):
     """Draws, layers and freezing."""
     monkeypatch.setenv(draws.SETTING, "philox")
-    monkeypatch.setattr(fused, "chosen", lambda: fused.Path("torch"))
+    monkeypatch.setattr(fused, "chosen", lambda *_: fused.Path("torch"))
 
 
 def tensors_of(trainer):
