@@ -55,6 +55,8 @@ def _mapped(x: Tensor, weight: Tensor, padding: int, stride: int) -> Tensor:
 
 
 GROUPED = ConvolutionForm("grouped", run_by_run.convolution, channels_last=True)
+OF_EACH = ConvolutionForm("run-by-run", run_by_run.convolution_of_each, channels_last=True)
+"""On CPUs whose grouped ones have other bits of second derivatives beside other runs."""
 FORMS: Mapping[str, ConvolutionForm] = {
     form.name: form
     for form in (

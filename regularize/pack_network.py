@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regularize import convolution_forms, form_trial, fused, models
+from regularize import convolution_forms, form_trial, fused, models, run_by_run
 from regularize.batches import Batches
 from regularize.config import RunConfig
 from regularize.errors import UserError
@@ -34,6 +34,8 @@ def network_of(
     for layer in model.modules():
         if isinstance(layer, RunLinear):
             layer.twice = twice
+    if twice and form is None and device.type == "cpu" and not run_by_run.ANY_NUMBER:
+        model.convolve_by(convolution_forms.OF_EACH)
     path = _fuse(model, config, batches.shape[0], device) if form is None else form
     return model, path if len(runs) == 1 or models.packable(config.model) else path + BY_VMAP
 

@@ -15,7 +15,6 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from regularize.convolution_forms import ConvolutionForm
 from regularize.fused.kernels import Activation, Kernels
 from regularize.fused.linear import fused_linear
 from regularize.fused.reach import USUAL, reaches
@@ -95,10 +94,6 @@ class LeNet(Chain):
         if self.fused is None or kernels.filters != self.filters:
             return False
         self.kernels = kernels
-        return True
-
-    def convolve_by(self, form: ConvolutionForm) -> bool:
-        self.conv1.form = self.conv2.form = form
         return True
 
     def layers(self, hidden: Hidden) -> Iterator[Layer]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from regularize.layers import RunConvolution
 from regularize.models.outline import Outline
 
 if TYPE_CHECKING:
@@ -84,8 +85,11 @@ class Network(nn.Module):
         return False
 
     def convolve_by(self, form: ConvolutionForm) -> bool:
-        """Compute convolutions in this form from now on; False where there is none to choose."""
-        return False
+        """Compute convolutions in this form from now on; False where there are none."""
+        convolutions = [layer for layer in self.modules() if isinstance(layer, RunConvolution)]
+        for layer in convolutions:
+            layer.form = form
+        return bool(convolutions)
 
     def outline(self, shape: tuple[int, ...], classes: int) -> Outline:
         """What it looks like to techniques, as a network for examples of this shape and so many classes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from importlib import import_module
 from importlib.metadata import EntryPoint, EntryPoints
@@ -77,6 +79,37 @@ def test_a_penalty_that_is_no_number_for_each_run_is_refused(hook, what, monkeyp
 @pytest.mark.parametrize("settings", TWICE, ids=lambda settings: settings["model"])
 def test_what_differentiates_by_the_weights_keeps_it_on_networks_of_images(settings):
     check_technique("own_techniques:GRADIENT_NORM", **OWN["GRADIENT_NORM"], **settings, smooth=None)
+
+
+# As on a processor without AVX-512; in a process of its own, as libraries look at the processor once.
+ALONE_AND_PACKED = """
+import os
+import subprocess
+import sys
+import torch
+from regularize import run_by_run
+from regularize.config import Term
+from tests.regularize.cases import run, trained
+from pathlib import Path
+
+run_by_run.ANY_NUMBER = False
+torch.set_num_threads(1)
+folder = Path(sys.argv[1])
+for model, settings in (("lenet5", {"batch_size": 13}), ("resnet8", {"batch_size": 7, "resize": 8})):
+    terms = (Term.build("own_techniques:GRADIENT_NORM", {"strength": 0.5}),)
+    made = [(terms, seed) for seed in range(3)]
+    runs = [run(*each, steps=2, per_class=4, data="digits", model=model, **settings) for each in made]
+    together = trained(runs, folder / model)
+    for place, each in enumerate(runs):
+        for name, weight in trained([each], folder / f"{model} {place}").items():
+            assert torch.equal(weight[0], together[name][place]), (model, name, place)
+"""
+
+
+def test_so_it_does_on_processors_whose_kernels_hang_on_the_number_of_runs(tmp_path):
+    held = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    environment = os.environ | held | {"PYTHONPATH": str(EXAMPLES)}
+    subprocess.run([sys.executable, "-c", ALONE_AND_PACKED, str(tmp_path)], env=environment, check=True)
 
 
 def test_so_it_does_beside_other_techniques_at_odd_places_and_batches(tmp_path):
