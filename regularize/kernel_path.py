@@ -28,7 +28,7 @@ def expected(config: RunConfig, channels: int) -> str:
 def why_torch(config: RunConfig, channels: int) -> str:
     """Why a run has torch's layers wherever it trains on a CPU; empty where the fused stages fit it."""
     precision, form = config.training.precision, convolution_setting.named()
-    if form != "auto" and is_lenet(config.model):
+    if form != "auto" and _convolves(config.model):
         return f"{precision} on cpu, convolutions {form}"
     if precision != "float32":
         return f"{precision} on cpu"
@@ -45,6 +45,10 @@ def filters(model: str) -> Filters:
 
 def is_lenet(model: str) -> bool:
     return model.partition(" ")[0] in models.LENETS
+
+
+def _convolves(model: str) -> bool:
+    return models.packable(model) and Variant.read(model).row.module in ("lenet", "resnet")
 
 
 def _reached(model: str, channels: int) -> bool:
