@@ -31,7 +31,7 @@ def gradients(form, case, model):
 
 
 @pytest.mark.parametrize("form", OTHERS)
-@pytest.mark.parametrize("model", ["lenet5", "lenet5_tanh"])
+@pytest.mark.parametrize("model", ["lenet5", "lenet5_tanh", "resnet8"])
 def test_forms_equal_grouped_ones_also_where_a_penalty_is_differentiated(form, model):
     losses, found = gradients(form, "l2_dropout_jacobian", model)
     expected_losses, expected = gradients("grouped", "l2_dropout_jacobian", model)
