@@ -96,7 +96,7 @@ def test_without_slurmdbd_there_is_no_account_and_the_queue_is_as_it_was(slurm: 
 def test_a_controller_that_is_down_is_waited_for(slurm: TestCluster) -> None:
     job_id = slurm.sbatch("sleep 300")
     slurm.stop_controller()
-    with pytest.raises(UserError, match="Slurm has not answered for 0 s"):
+    with pytest.raises(UserError, match=r"Slurm has not answered for \d+ s"):
         Slurm(patience=0).queue([job_id])
     said: list[str] = []
     back = threading.Timer(1.0, slurm.start_controller)
