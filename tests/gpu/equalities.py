@@ -134,3 +134,4 @@ def failed(found: Sequence[Row]) -> list[str]:
 
 if __name__ == "__main__":
     _rank(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    os._exit(0)  # not by winding up, in which torch's threads abort a process now and then

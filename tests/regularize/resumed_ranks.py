@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from itertools import count
 from pathlib import Path
@@ -36,6 +37,7 @@ def rank(index: int, folder: Path, world: int, cases: list[str]) -> None:
             assert train_pack(runs, PackPaths(folder / case / "parts"), stop=stop).state == "interrupted"
         trained(runs, folder / case / "parts")
     dist.destroy_process_group()
+    os._exit(0)  # not by winding up, in which torch's threads abort a process now and then
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def rank(index: int, folder: Path, steps: int) -> None:
         trained(pack(case, steps=steps, precision="float64"), folder / case)
         trained(uneven(case), folder / f"{case} uneven")
     dist.destroy_process_group()
+    os._exit(0)  # not by winding up, in which torch's threads abort a process now and then
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ It is trained to its end, and networks as they start are measured, exactly as `t
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def rank(index: int, folder: Path) -> None:
     train_pack([run(0), run(1)], PackPaths(folder / "pack"))
     torch.save(measured(), folder / f"{index}.pt")
     dist.destroy_process_group()
+    os._exit(0)  # not by winding up, in which torch's threads abort a process now and then
 
 
 if __name__ == "__main__":
