@@ -39,11 +39,25 @@ def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
             raise TypeError("a value is neither true nor false")
         buffers = [validity, _bits([bool(value) for value in values])]
     elif kind in _NUMBERS:
+        if odd := next((value for value in values if not _fits(value, kind)), None):
+            raise TypeError(f"{odd!r} is no number of {kind}")
         numbers = _NUMBERS[kind]([0 if value is None else value for value in values])
         buffers = [validity, pa.py_buffer(numbers)]
     else:
         return pa.array(values, kind)
     return pa.Array.from_buffers(kind, len(values), buffers)
+
+
+def _fits(value: Any, kind: pa.DataType) -> bool:
+    """Whether it is in such a column what it was; Python's arrays would take more, and round it."""
+    if value is None or type(value) is float:
+        return True
+    if isinstance(value, bool | np.bool_):
+        return False
+    whole = isinstance(value, int | np.integer)
+    if kind == pa.int64():
+        return whole
+    return abs(int(value)) <= 2**53 if whole else isinstance(value, float | np.floating)
 
 
 def _bits(values: Sequence[bool]) -> pa.Buffer:

@@ -93,6 +93,8 @@ def beyond(
         if name not in left_open:
             continue
         value = axis.following(sorted({axis.of(config) for config in configs}), axis.of(best))
+        if value == axis.of(best):  # it ends there, as what is valid does: the same runs would come twice
+            continue
         try:
             configs += [axis.at(each, value) for each in configs if axis.of(each) == axis.of(best)]
         except UserError:

@@ -31,9 +31,9 @@ class Bad(NamedTuple):
 
 @dataclass
 class _Fruitless:
-    """On one node since something was achieved there: the lines of all that achieved nothing."""
+    """On one node since something was achieved there: place and line of all that achieved nothing."""
 
-    lines: list[int] = field(default_factory=list)
+    lines: list[tuple[int, int]] = field(default_factory=list)
     attempts: int = 0
 
 
@@ -48,35 +48,36 @@ def bad_nodes(journal: Journal) -> dict[str, Bad]:
     A pack that raises an error is as an attempt where others are trained elsewhere, unless it has raised one
     there, too.
     """
-    fruitful: dict[str, int] = {}  # the last line, by node
+    fruitful: dict[str, int] = {}  # the last place in that order, by node
     fruitless: dict[str, _Fruitless] = defaultdict(_Fruitless)
     everywhere = 0  # fruitless attempts since the last one anywhere that was not
     raised = errors(journal)
-    for handed, index, ending in _in_order(journal):
+    for place, (handed, index, ending) in enumerate(_in_order(journal)):
         nodes, forgiven = expanded(ending.nodes), ending.line <= journal.forgiven
         erring = [(node, pack) for node, pack in ending.raised if node]
         if nodes and ending.progress and not erring:
             everywhere = 0
             for node in nodes:
-                fruitful[node] = ending.line
                 fruitless.pop(node, None)
+                if not forgiven:
+                    fruitful[node] = place
         elif nodes and not ending.progress and ending.state in _OF_A_NODE and not forgiven:
             everywhere += 1
             for node in nodes:
                 fruitless[node].attempts += 1
-                fruitless[node].lines.append(ending.line)
+                fruitless[node].lines.append((place, ending.line))
         for node, pack in erring:
             runs = _runs(handed, index, pack)
             if not forgiven and all(set(raised[run_id]) == {node} for run_id in runs):
-                fruitless[node].lines.append(ending.line)
+                fruitless[node].lines.append((place, ending.line))
 
     def to_blame(node: str, found: _Fruitless) -> bool:
-        elsewhere = any(last >= found.lines[0] for other, last in fruitful.items() if other != node)
+        elsewhere = any(last >= found.lines[0][0] for other, last in fruitful.items() if other != node)
         alone = everywhere - found.attempts < (FRUITLESS if fruitful else 1)
         return elsewhere or (found.attempts >= FRUITLESS and alone)
 
     return {
-        node: Bad(found.attempts, len(found.lines) - found.attempts, found.lines[FRUITLESS - 1])
+        node: Bad(found.attempts, len(found.lines) - found.attempts, found.lines[FRUITLESS - 1][1])
         for node, found in fruitless.items()
         if len(found.lines) >= FRUITLESS and to_blame(node, found)
     }

@@ -38,7 +38,18 @@ def test_a_table_is_as_arrow_makes_it(rows: list[dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize(
     "row",
-    [{"whole": 1.5}, {"whole": "1"}, {"whole": 2**63}, {"number": "1"}, {"text": 1}, {"so": 1}],
+    [
+        {"whole": True},
+        {"number": 2**53 + 1},
+        {"number": 1 + 2j},
+        {"number": True},
+        {"whole": 1.5},
+        {"whole": "1"},
+        {"whole": 2**63},
+        {"number": "1"},
+        {"text": 1},
+        {"so": 1},
+    ],
     ids=str,
 )
 def test_a_value_of_another_type_is_an_error(row: dict[str, Any]) -> None:

@@ -191,6 +191,16 @@ def test_a_strength_goes_on_as_far_as_it_is_valid(tmp_path: Path) -> None:
     assert {each.strength.partition(" ")[0] for each in further} == {"p=0.5", "p=0.9", "p=0.9495"}
 
 
+def test_what_ends_where_its_values_do_is_not_planned_twice(tmp_path: Path) -> None:
+    text = TEXT.format(tune="{lr: [0.01, 0.02]}", strength="1", widen=1)
+    text = text.replace("l2: {strength: 1}", "label_smoothing: {epsilon: [0.5, 1]}")
+    (tmp_path / "sweep.yaml").write_text(text, encoding="utf-8")
+    grid = load_sweep(tmp_path / "sweep.yaml")
+    (cell,) = (cell for cell in candidates_of(grid) if cell.regularizer == "label_smoothing")
+    further = beyond(candidates_of(grid)[cell], ["epsilon=1 lr=0.02"], ["lr"])
+    assert sorted(each.strength for each in further) == ["epsilon=0.5 lr=0.04", "epsilon=1 lr=0.04"]
+
+
 def test_a_grid_goes_on_exactly_where_a_reader_is_told_of_an_edge(tmp_path: Path) -> None:
     """Every choice and every set of its equals, of a grid of two numbers."""
     grid = sweep(tmp_path, tune="{lr: [0.01, 0.02]}", strength="[0, 1, 10]")

@@ -82,6 +82,13 @@ def test_of_attempts_at_once_the_last_to_be_begun_count() -> None:
     assert not bad_nodes(Journal(handed=(replace(array, endings=again),)))
 
 
+def test_what_fails_everywhere_since_is_no_node_s_fault_within_one_array_either() -> None:
+    ends = [GOOD, OTHER, HOLE, HOLE, FAILS, FAILS]
+    endings = {index: Ending(state, progress, 5, node) for index, (node, state, progress) in enumerate(ends)}
+    array = Handed(token="t", name="", elements=(((("a",),),),) * 6, endings=endings)
+    assert not bad_nodes(Journal(handed=(array,)))
+
+
 def test_attempts_on_a_bad_node_do_not_exhaust_a_run_and_a_retry_forgets_them() -> None:
     ends = [HOLE, HOLE, HOLE, OTHER, ("n2", "NODE_FAIL", False)]
     assert left_out(journal(*ends, at_once=True)) == {}
