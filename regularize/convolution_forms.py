@@ -15,8 +15,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from regularize import run_by_run
-from regularize.convolution_setting import SETTING, named
-from regularize.errors import UserError, one_of
+from regularize.convolution_setting import named
 
 Convolve = Callable[[Tensor, Tensor, int, int], Tensor]
 """Images [B, R·in, H, W], weights [R, out, in, k, k], padding and stride to [B, R·out, H', W']."""
@@ -74,7 +73,4 @@ def asked() -> ConvolutionForm | None:
     Raises:
         UserError: there is no such form.
     """
-    setting = named()
-    if setting != "auto" and setting not in FORMS:
-        raise UserError(f"{SETTING} is {setting!r}; {one_of(setting, ('auto', *FORMS))}")
-    return FORMS.get(setting)
+    return FORMS.get(named())

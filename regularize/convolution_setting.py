@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import os
+from regularize.environment_choice import choice
 
 SETTING = "REGULARIZE_CONVOLUTIONS"
-"""Environment variable: `auto`, or one of `convolution_forms.FORMS` for all devices."""
+"""Environment variable: `auto`, or one of these for all devices."""
+NAMES = ("grouped", "grouped-first", "products", "vmap")
+"""Of `convolution_forms.FORMS`."""
 
 
 def named() -> str:
-    return os.environ.get(SETTING) or "auto"
+    """
+    Raises:
+        UserError: there is no such form.
+    """
+    return choice(SETTING, NAMES)

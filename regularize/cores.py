@@ -26,6 +26,21 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def gpu_types(driver: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:
+    """What this machine's GPUs are called, each type once; empty where no driver of NVIDIA's says it.
+
+    Whatever `CUDA_VISIBLE_DEVICES` shows of them: CUDA numbers them otherwise than the driver does.
+    """
+    found = set[str]()
+    for path in driver.glob("*/information"):
+        with suppress(OSError):
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                name, _, value = line.partition(":")
+                if name.strip() == "Model":
+                    found.add(value.strip())
+    return sorted(found)
+
+
 @contextmanager
 def one_thread(*, torch: bool) -> Iterator[None]:
     """Numerical libraries compute with one thread inside; `torch` too, which is not imported for its sake."""

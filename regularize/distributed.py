@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.distributed.distributed_c10d import Store
 from torch.nn.parallel import DistributedDataParallel
 
-from regularize.errors import UserError
+from regularize.errors import UserError, in_a_line
 
 CONNECT_SECONDS = 60  # for ranks that have met to connect each to each
 PATIENCE_SECONDS = 1800  # later, for what one does alone
@@ -45,18 +45,39 @@ def process_group(store: Store, rank: int, world: int) -> Iterator[None]:
     limit, patience = timedelta(seconds=CONNECT_SECONDS), timedelta(seconds=PATIENCE_SECONDS)
     store.set_timeout(limit)
     try:
+        if backend == BY_DEVICE:
+            _check_own_gpu(store, rank, world)
         dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=limit)
     except RuntimeError as error:
-        why = str(error).strip().partition("\n")[0]
         raise UserError(
             f"all {world} ranks have started, but rank {rank} on {platform.node()} cannot connect to the "
-            f"others: {why}; {INTERFACES} names the network that all nodes share "
+            f"others: {in_a_line(error)}; {INTERFACES} names the network that all nodes share "
             f"({_said_of_interfaces()}; {platform.node()} has {', '.join(_interfaces())})"
         ) from None
     store.set_timeout(patience)
     _set_timeout(patience)
     yield
     dist.destroy_process_group()
+
+
+def _check_own_gpu(store: Store, rank: int, world: int) -> None:
+    """
+    Raises:
+        UserError: another rank has this one's GPU, which nccl refuses in words of its own.
+    """
+    here = torch.cuda.get_device_properties(torch.cuda.current_device())
+    uuid = str(getattr(here, "uuid", ""))
+    # Not every build and driver knows it; then nccl finds out. Some give it to all alike, so that only those
+    # of one node are compared.
+    known = re.search("[1-9a-zA-Z]", uuid.removeprefix("GPU-"))
+    name = f"{uuid} of {platform.node()}" if known else f"that of rank {rank}"
+    store.set(f"gpu {rank}", name)
+    said = [store.get(f"gpu {other}") for other in range(world)]
+    if len(sharing := [str(other) for other in range(world) if said[other] == said[rank]]) > 1:
+        raise UserError(
+            f"ranks {' and '.join(sharing)} on {platform.node()} have one GPU together ({here.name}), but "
+            f"nccl wants one for each: ask for as many GPUs as tasks; `mode: spread` lets tasks share one"
+        )
 
 
 def _set_timeout(patience: timedelta) -> None:
@@ -171,26 +192,23 @@ class Ranks:
     def sum(self, value: Tensor) -> Tensor:
         """The sum over the ranks, the same bits on each."""
         if self.world > 1:
-            value = value.clone()
+            value = value.clone(memory_format=torch.contiguous_format)  # nccl takes no other
             dist.all_reduce(value)
         return value
 
-    def any(self, *flags: bool) -> bool:
-        """Whether one is true on any rank; all ranks must ask."""
-        return any(self.votes(*flags))
-
-    def votes(self, *flags: bool) -> list[bool]:
-        """Of each flag whether it is true on any rank; all ranks must ask."""
+    def any(self, flag: bool) -> bool:
+        """Whether it is true on any rank. All must ask, and wait for each other; between steps see `Vote`."""
         if self.world == 1:
-            return list(flags)
-        votes = torch.tensor(flags, dtype=torch.float32)
-        dist.all_reduce(votes)
-        return [vote > 0 for vote in votes.tolist()]
+            return flag
+        vote = torch.tensor(flag, dtype=torch.float32)
+        dist.all_reduce(vote)
+        return bool(vote.item() > 0)
 
     def gather(self, value: Tensor) -> Tensor:
         """Every rank's value, [W, …]."""
         if self.world == 1:
             return value.unsqueeze(0)
+        value = value.contiguous()
         values = [torch.empty_like(value) for _ in range(self.world)]
         dist.all_gather(values, value)
         return torch.stack(values)
@@ -224,4 +242,4 @@ class Ranks:
 
     def wait(self) -> None:
         """Until all ranks are here; not for what they have given a GPU to do."""
-        self.votes(False)
+        self.any(False)

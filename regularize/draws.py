@@ -1,14 +1,13 @@
 """The noise of one training step of a pack.
 
 On a CPU it is drawn by torch's generator, mt19937, a run after the other; elsewhere by `philox`, all runs at
-once and where it is needed. `REGULARIZE_DRAWS` says otherwise. Which of them drew is a part of the way that a
-result was computed: the column `kernels`.
+once and where it is needed, unless `draw_setting` says otherwise. Which of them drew is a part of the way
+that a result was computed: the column `kernels`.
 """
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,32 +16,7 @@ import torch
 from torch import Tensor
 
 from regularize import philox
-from regularize.errors import UserError, one_of
 from regularize.rng import generator
-
-SETTING = "REGULARIZE_DRAWS"
-"""Environment variable: `auto`, or the generator to use (`mt19937`, `philox`) on any device."""
-GENERATORS = ("mt19937", "philox")
-
-
-def generator_on(device: torch.device) -> str:
-    """Which generator draws the noise of what trains there.
-
-    Raises:
-        UserError: the setting is none.
-    """
-    setting = os.environ.get(SETTING) or "auto"
-    if setting not in ("auto", *GENERATORS):
-        raise UserError(f"{SETTING} is {setting!r}; {one_of(setting, ('auto', *GENERATORS))}")
-    if setting != "auto":
-        return setting
-    return "mt19937" if device.type == "cpu" else "philox"
-
-
-def named(kernels: str, device: torch.device) -> str:
-    """The way that a result is computed: these kernels, and the generator of draws if it is not mt19937."""
-    drawn = generator_on(device)
-    return kernels if drawn == "mt19937" else f"{kernels}, draws by {drawn}"
 
 
 def _standard_uniform(shape: tuple[int, ...], **options: Any) -> Tensor:

@@ -41,5 +41,16 @@ def one_of(value: object, choices: Iterable[str]) -> str:
     return f"one of: {', '.join(names)}{hint}"
 
 
+def in_a_line(error: BaseException) -> str:
+    """The first line of what an error says; of nccl's, which names no cause, with the cause below it.
+
+    >>> in_a_line(RuntimeError("NCCL error in: utils.cpp:77\\nncclSystemError: …\\nLast error:\\nno socket"))
+    'NCCL error in: utils.cpp:77: no socket'
+    """
+    first, _, more = str(error).strip().partition("\n")
+    cause = more.partition("Last error:")[2].strip().partition("\n")[0]
+    return f"{first}: {cause}" if cause else first
+
+
 RAISED = (Exception, SystemExit)
 """By code of somebody else: a script without a guard ends the process that imports it, and without a word."""

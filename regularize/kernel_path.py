@@ -5,24 +5,58 @@ Free of torch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
-from regularize import convolution_setting, fused, models
+from regularize import convolution_setting, draw_setting, fused, graph_setting, models
 from regularize.config import RunConfig, Term
 from regularize.errors import UserError
-from regularize.fused.reach import USUAL, Filters, reaches
+from regularize.fused.reach import IMAGE_CHANNELS, USUAL, Filters, reaches
 from regularize.models.variant import Variant
 from regularize.regularizers import technique
 
+BY_VMAP = ", side by side by torch.func.vmap"
+"""Of a pack of several modules of one's own."""
 
-def expected(config: RunConfig, channels: int) -> str:
+
+def expected(
+    config: RunConfig, channels: int, runs: int = 1, say: Callable[[str], None] = lambda _: None
+) -> str:
     """What the results of such a run on images of so many channels will have as `kernels`, trained here.
+
+    Args:
+        runs: in its pack.
+        say: what is told before something is compiled, see `fused.expected`.
+
+    Raises:
+        UserError: a setting is none, or a CPU has no such precision.
+    """
+    check_precision(config.training.precision, "cpu")
+    why = why_torch(config, channels)
+    path = f"torch: {why}" if why else fused.expected(filters(config.model), say)
+    beside = runs > 1 and not models.packable(config.model)
+    return draw_setting.named(path + BY_VMAP * beside, "cpu")
+
+
+def check_environment() -> None:
+    """Check what the environment says of the way to train, for any device and processor.
 
     Raises:
         UserError: a setting is none.
     """
-    why = why_torch(config, channels)
-    return f"torch: {why}" if why else fused.expected(filters(config.model))
+    convolution_setting.named()
+    draw_setting.generator_on("cpu")
+    graph_setting.off()
+    fused.check_environment()
+
+
+def check_precision(precision: str, device: str) -> None:
+    """
+    Raises:
+        UserError: this type of device has no such precision.
+    """
+    if (precision, device) == ("tf32", "cpu"):
+        raise UserError("precision is tf32, which only GPUs have, and this trains on a CPU; take float32")
 
 
 def why_torch(config: RunConfig, channels: int) -> str:
@@ -34,7 +68,9 @@ def why_torch(config: RunConfig, channels: int) -> str:
         return f"{precision} on cpu"
     if any(map(_differentiates_weights, config.terms)):
         return "a technique differentiates by the weights"  # and stages are differentiated once
-    return "" if _reached(config.model, channels) else "no fused stages for this model"
+    if not _reached(config.model, channels):
+        return "no fused stages for this model"
+    return f"{fused.SETTING} says so" if fused.switched_off() else ""
 
 
 def filters(model: str) -> Filters:
@@ -43,8 +79,9 @@ def filters(model: str) -> Filters:
     return first, second
 
 
-def is_lenet(model: str) -> bool:
-    return model.partition(" ")[0] in models.LENETS
+def may_be_fused(model: str) -> bool:
+    """Whether there are fused stages for it, on some images."""
+    return any(_reached(model, channels) for channels in IMAGE_CHANNELS)
 
 
 def _convolves(model: str) -> bool:
@@ -52,7 +89,7 @@ def _convolves(model: str) -> bool:
 
 
 def _reached(model: str, channels: int) -> bool:
-    if not is_lenet(model):
+    if model.partition(" ")[0] not in models.LENETS:
         return False
     variant = Variant.read(model)
     return bool(variant.row.fused) and reaches(variant.width, channels)

@@ -22,6 +22,7 @@ class NormalisedGroups(torch.autograd.Function):
         images, channels, *sides = x.shape
         pixels = sides[0] * sides[1]
         shape = images, channels, pixels, groups * len(gain)
+        x = _as_kernels_read(x)
         y, mean, scale = torch.native_group_norm(x, gain.flatten(), bias.flatten(), *shape, EPSILON)
         ctx.save_for_backward(x, gain, mean, scale)
         ctx.shape = shape
@@ -33,9 +34,14 @@ class NormalisedGroups(torch.autograd.Function):
         if torch.is_grad_enabled():  # it is to be differentiated
             return *_derivative(slope, x, gain, ctx.shape[-1] // len(gain)), None
         found = torch.ops.aten.native_group_norm_backward(
-            slope, x, mean, scale, gain.flatten(), *ctx.shape, [True, True, True]
+            _as_kernels_read(slope), x, mean, scale, gain.flatten(), *ctx.shape, [True, True, True]
         )
         return found[0], found[1].view_as(gain), found[2].view_as(gain), None
+
+
+def _as_kernels_read(images: Tensor) -> Tensor:
+    """On GPUs by channels, then pixels; torch 2.9 refuses images that lie otherwise, or misreads them."""
+    return images if images.device.type == "cpu" else images.contiguous()
 
 
 def _derivative(slope: Tensor, x: Tensor, gain: Tensor, groups: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -13,13 +13,11 @@ from regularize import convolution_forms, form_trial, fused, models, run_by_run
 from regularize.batches import Batches
 from regularize.config import RunConfig
 from regularize.errors import UserError
-from regularize.kernel_path import filters, why_torch
+from regularize.kernel_path import BY_VMAP, check_precision, filters, why_torch
 from regularize.layers import RunLinear
 from regularize.models.network import Network
 from regularize.objective import BoundTerm
 from regularize.regularizers import implementation
-
-BY_VMAP = ", side by side by torch.func.vmap"
 
 
 def network_of(
@@ -91,10 +89,9 @@ def _fuse(model: Network, config: RunConfig, channels: int, device: torch.device
 
 def _check_precision(precision: str, device: torch.device) -> None:
     """Warns of, or refuses, what a CPU has not."""
+    check_precision(precision, device.type)
     if (precision, device.type) == ("bfloat16", "cpu"):
         warnings.warn("on a CPU, bfloat16 takes several times as long as float32", stacklevel=2)
-    if (precision, device.type) == ("tf32", "cpu"):
-        raise UserError("precision is tf32, which only GPUs have, and this trains on a CPU; take float32")
 
 
 _WRITING = ("start", "weight", "before_step", "after_step", "project", "evaluated", "differentiates_weights")

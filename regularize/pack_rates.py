@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from regularize.config import RunConfig
+from regularize.errors import UserError
 
 SIZES = tuple(2**power for power in range(9))
 NEAR = 0.95
@@ -33,14 +34,12 @@ def best_size(rates: Mapping[int, float]) -> int:
 
 
 def rates(run: RunConfig, sizes: Sequence[int], data_root: Path | None = None) -> dict[int, float]:
-    """Run steps a second by size, ascending, until larger packs are no better or memory runs out."""
-    import torch
-
+    """Run steps a second by size, ascending, until larger packs are no better or cannot be trained."""
     found: dict[int, float] = {}
     for size in sorted(sizes):
         try:
             found[size] = size / _step_seconds(run, size, data_root)
-        except (MemoryError, torch.cuda.OutOfMemoryError):
+        except (MemoryError, RuntimeError):  # as of memory, by which library soever, or of too large a tensor
             if not found:
                 raise
             break
@@ -71,14 +70,17 @@ def _step_seconds(run: RunConfig, size: int, data_root: Path | None) -> float:
 
 
 def device() -> dict[str, Any]:
-    """What is trained on here: `device`, its name, and `memory`, a GPU's bytes."""
+    """What is trained on here: `device`, its name, and `memory`, the bytes of a GPU: of those that are shown,
+    the one with the least, as packs are of one size on all.
+    """
     import torch
 
     from regularize.distributed import Ranks
 
     here = Ranks.here()
-    total = torch.cuda.mem_get_info(here.device)[1] if here.device.type == "cuda" else None
-    return {"device": here.name, "memory": total}
+    shown = range(torch.cuda.device_count() if here.device.type == "cuda" else 0)
+    totals = [torch.cuda.get_device_properties(number).total_memory for number in shown]
+    return {"device": here.name, "memory": min(totals, default=None)}
 
 
 def tried(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,11 +95,21 @@ def tried(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def answers(given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """To a list `asked` of `run`, `sizes` and `data_root`, with so many `threads`, for so many `seconds`."""
+    """To a list `asked` of `run`, `sizes` and `data_root`, with so many `threads`, for so many `seconds`.
+
+    Where it `needs_gpu` nothing is tried without one: a CPU's rates would stand for it.
+    """
     import torch
 
     from regularize.memory import keep_large_blocks, set_imports_aside
+    from regularize.seen_gpus import ALL_THE_SAME, check_gpu
 
+    if given["needs_gpu"]:
+        try:
+            check_gpu(ALL_THE_SAME)
+        except UserError as error:
+            yield from [{"problem": str(error)}] * len(given["asked"])
+            return
     torch.set_num_threads(given["threads"])
     keep_large_blocks()
     set_imports_aside()

@@ -16,13 +16,19 @@ DTYPES = {
 """By precision, of parameters and inputs."""
 
 
-def set_products(precision: str) -> None:
+def set_products(precision: str, device: torch.device) -> None:
     """Let products on GPUs be as precise as asked for, and the same each time, in this process from now on.
 
-    Unless told otherwise, cuDNN takes TF32 for convolutions in float32, and ways whose sums have no order.
+    Unless told otherwise, cuDNN takes TF32 for convolutions in float32, and ways whose sums have no order. So
+    do GPUs' kernels of attention, which draw its dropout inside, too, and cannot be differentiated twice:
+    there it is computed by products.
     """
     torch.backends.cudnn.deterministic = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    if device.type == "cuda":  # on a CPU this would choose other kernels than ever
+        torch.backends.cuda.enable_flash_sdp(False)
+        torch.backends.cuda.enable_mem_efficient_sdp(False)
+        torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def half(device: torch.device, wanted: bool) -> AbstractContextManager[object]:

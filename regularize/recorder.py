@@ -25,6 +25,7 @@ from regularize.stopwatch import Stopwatch, Workwatch
 from regularize.store import PackStatus
 from regularize.trainer import Trainer
 from regularize.trainer_state import restore, state_of
+from regularize.vote import Vote
 
 _LOG = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Recorder:
         self.work = Workwatch() if trainer.ranks.device.type == "cpu" else Stopwatch()
         self.heartbeat = Heartbeat(trainer, heartbeat_seconds, job)
         self._measure_by(trainer.runs[0].evaluation)
+        self.vote = Vote(trainer.ranks)  # whether to stop, and whether a checkpoint is due
         self.last_checkpoint = time.monotonic()
         self.checkpoint_cost = 0.0  # seconds
 
@@ -80,19 +82,34 @@ class Recorder:
         self.work.start()
         self._write_status("running")
         self._tell(f"{len(self.trainer.runs)} runs, from {self._place}")
-        self._measure_if_due()
+        if self.curves.due:
+            self._measure()
 
     def after_step(self) -> None:
-        """What is due after a step: a checkpoint, a row of metrics, a heartbeat."""
+        """What is due after a step: a checkpoint, a row of metrics, a heartbeat.
+
+        Several ranks stop, or write a checkpoint, after the step that follows the one after which any of them
+        wanted to. Where they measure a row, and wait for each other anyway, they do it before that.
+        """
         self.curves.objective_steps += 1
         self.snapshots.take(self.trainer.step, self.trainer.model)
-        stop, due = self.trainer.ranks.votes(self.stop(), self._checkpoint_due())
-        if stop:
-            raise StoppedError
-        if due:
-            self._save()
-        self._measure_if_due()
+        measuring = self.curves.due
+        self._heed_vote()
+        self.vote.put(self.stop(), self._checkpoint_due())
+        if measuring or self.trainer.ranks.world == 1:
+            self._heed_vote()
+        if measuring:
+            self._measure()
         self._beat()
+
+    def _heed_vote(self) -> None:
+        """Do what was decided by the last vote, if that has not been looked at."""
+        if self.vote.open:
+            stop, checkpoint_due = self.vote.answers()
+            if stop:
+                raise StoppedError
+            if checkpoint_due:
+                self._save()
 
     def interrupt(self) -> PackStatus:
         self._save()
@@ -102,6 +119,7 @@ class Recorder:
 
     def finish(self) -> PackStatus:
         """Measure, write the tables and weights, then that the pack is done, then drop the checkpoint."""
+        self._heed_vote()  # where the last step had no row to measure
         self._write_status("running")
         trainer, curves = self.trainer, self.curves
         with trainer.with_evaluated(last=True):
@@ -140,12 +158,12 @@ class Recorder:
             self.work.start()
             self.training_time.start()
 
-    def _measure_if_due(self) -> None:
-        if self.curves.due:
-            with self._measuring():
-                self.curves.measure(self.training_time.read() / len(self.trainer.runs))
-            self.heartbeat.scores = self.curves.scores()
-            self._tell(f"{self._mark}: {self.curves.last_row()}")
+    def _measure(self) -> None:
+        """A row of the curves."""
+        with self._measuring():
+            self.curves.measure(self.training_time.read() / len(self.trainer.runs))
+        self.heartbeat.scores = self.curves.scores()
+        self._tell(f"{self._mark}: {self.curves.last_row()}")
 
     @property
     def _place(self) -> str:

@@ -11,7 +11,8 @@ from torch import Tensor
 from regularize.batches import Batches
 from regularize.data import order
 from regularize.distributed import Ranks
-from regularize.draws import Draws, generator_on
+from regularize.draw_setting import generator_on
+from regularize.draws import Draws
 from regularize.objective import Take
 from regularize.philox import Keys
 
@@ -37,7 +38,7 @@ class StepBatches:
         self.batch_size = batch_size
         self.per_epoch = -(-train_rows.shape[1] // batch_size)
         self._epoch_rows: tuple[int, Tensor] | None = None
-        self._keys = Keys(seeds, ranks.device) if generator_on(ranks.device) == "philox" else None
+        self._keys = Keys(seeds, ranks.device) if generator_on(ranks.device.type) == "philox" else None
 
     def at(self, step: int) -> StepBatch:
         """Of a step, counted from 0."""

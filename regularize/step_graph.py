@@ -8,7 +8,6 @@ which the host decides something, as every so many of hard SVB, is computed as i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,15 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regularize import models
+from regularize import graph_setting, models
 from regularize.config import RunConfig
 from regularize.distributed import Ranks
-from regularize.draws import generator_on
-from regularize.errors import UserError, one_of
+from regularize.draw_setting import generator_on
 from regularize.named_objects import is_named
 
-SETTING = "REGULARIZE_GRAPHS"
-"""Environment variable: `auto`, or `off` for steps that are computed as they come."""
 WARM = 3
 """Steps with as many examples that are computed as they come, before one is noted down: what a first step
 copies and makes is there then."""
@@ -107,16 +103,13 @@ def why_not(run: RunConfig, ranks: Ranks) -> str:
     Raises:
         UserError: the setting is none.
     """
-    setting = os.environ.get(SETTING) or "auto"
-    if setting not in ("auto", "off"):
-        raise UserError(f"{SETTING} is {setting!r}; {one_of(setting, ('auto', 'off'))}")
     own = [term.technique for term in run.terms if is_named(term.technique)]
     reasons = {
-        f"{SETTING} is off": setting == "off",
+        f"{graph_setting.SETTING} is off": graph_setting.off(),
         "several ranks": ranks.world > 1,
         "a module of one's own": not models.packable(run.model),
         "a technique of one's own": bool(own),
-        "draws of the host": generator_on(ranks.device) != "philox",
+        "draws of the host": generator_on(ranks.device.type) != "philox",
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
 

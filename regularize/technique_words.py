@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
@@ -19,6 +19,8 @@ class Words:
     symbol: str
     weaker_larger: tuple[str, ...] = ()
     """The strengths that regularize less where they are larger."""
+    ends: Mapping[str, Sequence[float]] | None = None
+    """Of each strength the valid numbers beyond which none is; None in words of before this was kept."""
 
 
 def keep_words(store: Store, techniques: Iterable[str]) -> None:
@@ -47,6 +49,14 @@ def larger_is_weaker(technique: str, strength: str, words: Mapping[str, Words]) 
     return technique in words and strength in words[technique].weaker_larger
 
 
+def ends_of(technique: str, strength: str, words: Mapping[str, Words]) -> Sequence[float]:
+    """The valid numbers beyond which none is; of what is not known 0 alone."""
+    known = _words(REGULARIZERS[technique]) if technique in REGULARIZERS else words.get(technique)
+    ends = None if known is None else known.ends
+    return (0.0,) if ends is None else ends.get(strength, (0.0,))
+
+
 def _words(row: Technique) -> Words:
     weaker = tuple(name for name, strength in row.strengths.items() if strength.weaker == "larger")
-    return Words(row.label, row.family, row.symbol, weaker)
+    ends = {name: strength.ends for name, strength in row.strengths.items()}
+    return Words(row.label, row.family, row.symbol, weaker, ends)

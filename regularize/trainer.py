@@ -18,7 +18,8 @@ from regularize.convolutions import convolutions
 from regularize.cores import processor
 from regularize.data import load, split
 from regularize.distributed import Ranks
-from regularize.draws import Draws, named
+from regularize.draw_setting import named
+from regularize.draws import Draws
 from regularize.ended import Ended
 from regularize.epoch_rates import EpochRates
 from regularize.evaluated_weights import EvaluatedWeights
@@ -52,7 +53,7 @@ class Trainer:
         self.runs, self.paths, self.ranks = runs, paths, ranks
         self.training = config.training  # what all runs share of it, see `RunConfig.pack_key`
         dtype = DTYPES[config.training.precision]
-        set_products(config.training.precision)
+        set_products(config.training.precision, ranks.device)
         dataset = load(config.data.name, data_root, config.data.form)
         self.batches = Batches(dataset, dtype, ranks.device)
         self.model, kernels = network_of(runs, self.batches, dataset.classes, ranks.device)
@@ -64,7 +65,7 @@ class Trainer:
         has_graphs = step_graph.note_on(ranks.device) is not None
         self._eager = step_graph.why_not(config, ranks) if has_graphs else ""
         by_graph = f", steps {f'as they come: {self._eager}' if self._eager else 'as a graph'}"
-        kernels_here = named(kernels, ranks.device) + (by_graph if has_graphs else "")
+        kernels_here = named(kernels, ranks.device.type) + (by_graph if has_graphs else "")
         self.kernels = (kernels_here,)  # that brought it here, the latest last
         self.seeds = [run.seed for run in beside]
         self.trainings = [run.training for run in beside]

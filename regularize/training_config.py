@@ -7,15 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from regularize.errors import one_of, require
+from regularize.interval import Interval
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine")
 PRECISIONS = ("float32", "float64", "bfloat16", "tf32")
-TUNABLE = ("lr", "momentum", "weight_decay", "batch_size", "epochs", "steps", "width")
-"""What a sweep may choose for each technique, beside its strength; `width` is the model's."""
+_COUNT = Interval(low=1, whole=True)
+VALID: Mapping[str, Interval] = {
+    "lr": Interval(above_low=True),
+    "momentum": Interval(high=1, below_high=True),
+    "weight_decay": Interval(),
+    "batch_size": _COUNT,
+    "epochs": _COUNT,
+    "steps": _COUNT,
+    "width": Interval(low=0.01, high=100),
+}
+"""What a sweep may choose for each technique, beside its strength, and from what; `width` is the model's."""
+TUNABLE = tuple(VALID)
 STARTS = ("default", "orthogonal")
-WHOLE = ("epochs", "steps", "batch_size")
-"""What is a whole number, at least 1."""
 APART = ("lr", "momentum", "weight_decay")
 """What may differ between runs that train side by side."""
 
@@ -73,10 +82,10 @@ class Training:
             self.epochs,
             "given, or else steps, not both",
         )
-        for name in WHOLE:
+        for name in ("epochs", "steps", "batch_size"):
             value = getattr(self, name)
-            require(value is None or value >= 1, name, value, "at least 1")
-        require(self.lr > 0, "lr", self.lr, "above 0")
+            require(value is None or VALID[name].holds(value), name, value, "at least 1")
+        require(VALID["lr"].holds(self.lr), "lr", self.lr, "above 0")
         for name, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
             value = getattr(self, name)
             _require_one_of(choices, name, value)
@@ -87,12 +96,12 @@ class Training:
             unused = f"left out with schedule {self.schedule}: it is of `schedule: step`"
             self._of(name, default, self.schedule == "step", unused)
         momentum, milestones, gamma = self.momentum or 0, self.milestones or (), self.gamma
-        require(0 <= momentum < 1, "momentum", momentum, "in [0, 1)")
+        require(VALID["momentum"].holds(momentum), "momentum", momentum, "in [0, 1)")
         require(gamma is None or gamma > 0, "gamma", gamma, "above 0")
         valid = "shares between 0 and 1"
         require(all(0 < m < 1 for m in milestones), "milestones", list(milestones), valid)
         decay, valid = self.weight_decay, f"0 with {self.optimizer}: take the regularizer l2"
-        require(decay >= 0, "weight_decay", decay, "at least 0")
+        require(VALID["weight_decay"].holds(decay), "weight_decay", decay, "at least 0")
         require(decay == 0 or self.optimizer == "adamw", "weight_decay", decay, valid)
 
     def _of(self, name: str, default: object, used: bool, valid: str) -> None:

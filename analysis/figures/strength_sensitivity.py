@@ -21,12 +21,12 @@ from matplotlib.transforms import ScaledTranslation
 from analysis.figures.parts import style
 from analysis.figures.parts.panels import TITLE, pages, small_multiples
 from analysis.figures.parts.save import Drawing
-from analysis.figures.parts.strength_axis import is_best, place, set_axis
+from analysis.figures.parts.strength_axis import place, set_axis
 from analysis.figures.parts.subject import CannotDrawError, Subject
 from analysis.notation import methods
 from analysis.statistics.contenders import Comparison, Contender
 from analysis.statistics.scores import SCORES, Score
-from analysis.statistics.sensitivity import sensitivity
+from analysis.statistics.sensitivity import is_best, sensitivity
 from analysis.tables.store_tables import digest
 from analysis.text.caption_phrases import of, reference
 
@@ -96,12 +96,13 @@ def draw(subject: Subject) -> Iterator[Drawing]:
 
 
 def _panels(comparison: Comparison, data: pd.DataFrame) -> list[Panel]:
-    """Of each regularizer that was tried and has a report run: one along each of its numbers."""
+    """Of each regularizer that was tried and has a report run: one along each of its numbers, if any."""
     there = dict.fromkeys(contender.regularizer for contender in comparison.challengers)
+    numbers = data[data["x"].notna()]
     return [
         Panel(name, "", str(axis))
         for name in there
-        for axis in data.loc[data["regularizer"] == name, "axis"].drop_duplicates()
+        for axis in numbers.loc[numbers["regularizer"] == name, "axis"].drop_duplicates()
     ]
 
 

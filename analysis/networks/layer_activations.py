@@ -26,9 +26,15 @@ def feature_maps(trained: Trained, x: Tensor, layer: str) -> Tensor:
     """What a convolution puts out for inputs [B, C, H, W], before pooling and activation: [B, C', H', W']."""
     import torch
 
-    with _recording(trained.network, layer, given=True) as found:
+    from regularize.models.chain import Chain
+
+    # Of a chain not what it put out: the bias may be added later, which is cheaper after pooling. Any other
+    # network's layers have put it out, and a module of one's own has its weights while it is passed alone.
+    in_a_chain = isinstance(trained.network, Chain)
+    with _recording(trained.network, layer, given=in_a_chain) as found:
         _run(trained, x)
-    # Not what it put out: a network may add the bias later, which is cheaper after pooling.
+    if not in_a_chain:
+        return found[-1]
     with torch.no_grad():
         maps: Tensor = trained.network.module(layer)(found[-1])
     return maps
@@ -74,7 +80,7 @@ def _recording(network: Network, name: str, *, given: bool) -> Iterator[list[Ten
     found: list[Tensor] = []
 
     def hook(_module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        found.append(inputs[0] if given else output)
+        found.append((inputs[0] if given else output).clone())  # what comes next may work in place
 
     handle = network.module(name).register_forward_hook(hook)
     try:

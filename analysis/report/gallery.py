@@ -36,7 +36,7 @@ def _fill(content: bytes, file: Path) -> None:
 def _page(store: Store, paths: Sequence[Path], missing: dict[str, str]) -> Iterator[str]:
     yield "# Gallery\n"
     yield (
-        f"Everything that `regularize figures` draws, here of the sweep `{store.folder.name}`. Made by "
+        f"What `regularize figures` draws, here of the sweep `{store.folder.name}`. Made by "
         f"`make gallery FROM=results/{store.folder.name}`.\n"
     )
     for name, kind in FIGURES.items():

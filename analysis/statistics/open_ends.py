@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from analysis.statistics.merit import equals_of
-from analysis.tables.strength_text import at_edges, open_edges, strength_numbers
+from analysis.tables.strength_text import at_edges, at_ends, open_edges, strength_numbers
 from regularize.errors import UserError
 from regularize.store import DamagedFileError, Store, read_table
 
@@ -45,15 +45,24 @@ def _advice(selection: Row) -> str:
     return "so widen the grid (`widen:` does)"
 
 
-def edges(strength: str, tried: Iterable[str]) -> list[str]:
-    """E.g. `0.1, the largest`; of several numbers with their names."""
-    return _in_words(strength, at_edges(strength, tried))
+def edges(row: Row, tried: Iterable[Row]) -> list[str]:
+    """Where a row of those `tried` can go on: `0.1, the largest`; of several numbers with their names."""
+    strength, ended = row["strength"], strength_numbers(_ended(row))
+    ends = at_edges(strength, [each["strength"] for each in tried])
+    return _in_words(strength, {name: end for name, end in ends.items() if name not in ended})
 
 
 def chosen_edges(chosen: Row, tried: Sequence[Row]) -> list[str]:
     """The same of the row that is chosen of those `tried`: only where a better one may lie beyond."""
     strengths = [row["strength"] for row in tried]
-    return _in_words(chosen["strength"], open_edges(chosen["strength"], equals_of(chosen, tried), strengths))
+    ends = open_edges(chosen["strength"], equals_of(chosen, tried), strengths, _ended(chosen))
+    return _in_words(chosen["strength"], ends)
+
+
+def _ended(row: Row) -> str:
+    """The column, or what is known without it: of a table of before."""
+    known = row.get("ended")
+    return known if isinstance(known, str) else at_ends(row["strength"])
 
 
 def _in_words(strength: str, ends: Mapping[str, str]) -> list[str]:

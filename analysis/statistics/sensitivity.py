@@ -25,7 +25,7 @@ from analysis.statistics.contenders import of_problem
 from analysis.statistics.estimates import Estimate, over_seeds
 from analysis.statistics.open_ends import chosen_edges
 from analysis.statistics.scores import SCORES, Score
-from analysis.statistics.strength_selection import choose, counted, weakest_first
+from analysis.statistics.strength_selection import choose, counted, weakest_first, with_ends
 from analysis.tables.region import Region
 from analysis.tables.store_tables import Problem, Tables, records, to_frame
 from analysis.tables.strength_text import strength_numbers, strength_order
@@ -38,6 +38,7 @@ SENSITIVITY = pa.schema(
         ("regularizer", pa.string()),  # the sweep's name for the entry
         ("strength", pa.string()),  # one that was tried, as text
         ("strength_value", pa.float64()),  # null where there is none or more than one
+        ("ended", pa.string()),  # what of it is a number beyond which none is valid
         ("along", pa.string()),  # which of several numbers alone differs from the setting chosen, or best
         ("metric", pa.string()),  # the score that strengths are chosen by
         ("n", pa.int64()),  # seeds
@@ -79,8 +80,9 @@ def sensitivity(tables: Tables, problem: Problem | None = None) -> pd.DataFrame:
     runs = _of(tables.results, problem)
     runs = runs[runs["phase"] == ("tune" if tuned else "report")]
     if selection is None or tables.repetitions > 1:  # all seeds together, whoever chose on which
-        weakest = weakest_first(records(tables.runs), tables.words)
-        selection = pd.DataFrame(choose(records(runs), metric, weakest))
+        planned = records(tables.runs)
+        rows = choose(records(runs), metric, weakest_first(planned, tables.words))
+        selection = pd.DataFrame(with_ends(rows, planned, tables.words))
         if selection.empty:
             return to_frame([], SENSITIVITY)
     by_seed = _by_seed(runs, metric)
@@ -91,6 +93,14 @@ def sensitivity(tables: Tables, problem: Problem | None = None) -> pd.DataFrame:
         for row in _rows(cell, by_seed, tuned and tables.repetitions, tables.region)
     ]
     return to_frame(rows, SENSITIVITY)
+
+
+def is_best(mine: pd.DataFrame) -> pd.Series:
+    """Where the row of the setting chosen, or best, is; others may score as well (only they have a p)."""
+    best = mine["shortfall"] == 0
+    for sign in (mine["chosen"], mine["p_worse"].isna()):
+        best = best & sign if (best & sign).any() else best
+    return best
 
 
 def _by_seed(runs: pd.DataFrame, metric: str) -> BySeed:

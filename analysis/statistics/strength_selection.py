@@ -18,11 +18,11 @@ import pyarrow as pa
 from analysis.statistics import constant_guess as guess
 from analysis.statistics.merit import equals_of, merit
 from analysis.tables.collect import collect
-from analysis.tables.strength_text import strength_order
+from analysis.tables.strength_text import at_ends, strength_order
 from regularize.config_text import config_values
 from regularize.errors import UserError, one_of
 from regularize.store import Store, read_table, write_table
-from regularize.technique_words import Words, kept_words, larger_is_weaker
+from regularize.technique_words import Words, ends_of, kept_words, larger_is_weaker
 
 SELECTION = pa.schema(
     [
@@ -32,6 +32,7 @@ SELECTION = pa.schema(
         ("regularizer", pa.string()),  # the sweep's name for the entry
         ("repetition", pa.int64()),  # of choosing and reporting; 0 where the sweep chooses once
         ("strength", pa.string()),  # one that was tried, as text
+        ("ended", pa.string()),  # what of it is a number beyond which none is valid
         ("chosen", pa.bool_()),  # whether report runs are trained at it
         ("n", pa.int64()),  # tune seeds
         ("mean", pa.float64()),  # of the metric; a diverged run counts as a constant guess
@@ -118,8 +119,9 @@ def select(
     if not tuned:
         return {}
     runs = read_table(store.table("runs"), _PLANNED).to_pylist()
-    rows = choose(with_repetitions(tuned, runs), metric, weakest_first(runs, kept_words(store)))
-    rows = [{**row, "widen": widen, "budget": budget} for row in rows]
+    words = kept_words(store)
+    rows = choose(with_repetitions(tuned, runs), metric, weakest_first(runs, words))
+    rows = [{**row, "widen": widen, "budget": budget} for row in with_ends(rows, runs, words)]
     write_table(store.table("selection"), rows, SELECTION)
     return {Cell.of(row): row["strength"] for row in rows if row["chosen"]}
 
@@ -135,20 +137,41 @@ def weakest_first(runs: Iterable[Row], words: Mapping[str, Words] = MappingProxy
 
     By configuration: which way a technique is weaker is its own (for hard SVB the wider band).
     """
-    configs = {(Cell.of(run), run["strength"]): run["config"] for run in runs if run["config"]}
+    terms = _terms(runs)
 
     def order(cell: Cell, strength: str) -> tuple[float, ...]:
-        if (cell, strength) not in configs:
+        known = terms(cell, strength)
+        if known is None:
             return strength_order(strength)
-        signs = [
-            -1 if larger_is_weaker(term["technique"], name, words) else 1
-            for term in config_values(configs[cell, strength]).get("terms", ())
-            for name, _ in term["strengths"]
-        ]
+        signs = [-1 if larger_is_weaker(technique, name, words) else 1 for technique, name in known]
         numbers = strength_order(strength)
         return tuple(sign * number for sign, number in zip_longest(signs, numbers, fillvalue=1))
 
     return order
+
+
+def with_ends(
+    rows: Iterable[Row], runs: Iterable[Row], words: Mapping[str, Words] = MappingProxyType({})
+) -> list[dict[str, Any]]:
+    """Rows of `choose` with the column `ended`, by the configurations of the table of runs."""
+    terms, found = _terms(runs), []
+    for row in rows:
+        own = [ends_of(*term, words) for term in terms(Cell.of(row), row["strength"]) or ()]
+        found.append({**row, "ended": at_ends(row["strength"], own)})
+    return found
+
+
+def _terms(runs: Iterable[Row]) -> Callable[[Cell, str], list[tuple[str, str]] | None]:
+    """The technique and name of each number of a cell's strength, settings left out; None where unknown."""
+    configs = {(Cell.of(run), run["strength"]): run["config"] for run in runs if run["config"]}
+
+    def of(cell: Cell, strength: str) -> list[tuple[str, str]] | None:
+        if (cell, strength) not in configs:
+            return None
+        terms = config_values(configs[cell, strength]).get("terms", ())
+        return [(term["technique"], name) for term in terms for name, _ in term["strengths"]]
+
+    return of
 
 
 def choose(results: Iterable[Row], metric: str, order: Order | None = None) -> list[dict[str, Any]]:

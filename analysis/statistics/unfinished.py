@@ -81,12 +81,11 @@ def near_edges(tried: Sequence[Mapping[str, Any]]) -> list[str]:
     Nor is one that scores as well as another inside: then its own edge is among these. `tried` are the rows
     that `sensitivity` has of one regularizer on one problem.
     """
-    strengths = [row["strength"] for row in tried]
     chosen = [row for row in tried if row["chosen"]]
     if not chosen or chosen_edges(chosen[0], tried):
         return []
-    near = [row["strength"] for row in tried if row["chosen"] or not row["p_worse"] <= seeds_needed.ALPHA]
-    return list(dict.fromkeys(end for strength in near for end in edges(strength, strengths)))
+    near = [row for row in tried if row["chosen"] or not row["p_worse"] <= seeds_needed.ALPHA]
+    return list(dict.fromkeys(end for row in near for end in edges(row, tried)))
 
 
 def _did_nothing(comparison: Comparison) -> Iterator[str]:

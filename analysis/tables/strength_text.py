@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import zip_longest
 
-from regularize.training_config import WHOLE
-
-_LEAST: Mapping[str, float] = dict.fromkeys(WHOLE, 1.0)
-"""Below these nothing is valid; of all else below 0."""
+from regularize.training_config import VALID
 
 
 def strength_order(strength: str) -> tuple[float, ...]:
@@ -40,23 +38,42 @@ def at_edges(strength: str, tried: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def open_edges(chosen: str, equals: Iterable[str], tried: Sequence[str]) -> dict[str, str]:
+def at_ends(strength: str, own: Iterable[Collection[float]] = ()) -> str:
+    """What of the text is a number beyond which none is valid.
+
+    `own` has such numbers for each of the techniques' strengths, which come first in the text; where these
+    are not known they end at 0. Of settings they are known.
+
+    >>> at_ends("epsilon=1 lr=0.02 epochs=1", [(0, 1)]), at_ends("1"), at_ends("0")
+    ('epsilon=1 epochs=1', '', '0')
+    """
+    found = []
+    for word, ends in zip_longest(strength.split(), own):
+        name, _, value = word.rpartition("=")
+        if ends is None:
+            ends = VALID[name].ends if name in VALID else (0.0,)
+        found += [word] if value in [f"{end:.12g}" for end in ends] else []
+    return " ".join(found)
+
+
+def open_edges(chosen: str, equals: Iterable[str], tried: Sequence[str], ended: str) -> dict[str, str]:
     """By name, the edges on which the choice lies and beyond which a better one may.
 
     That is where none of the `equals`, the settings that score as well, lies inside, between the smallest
-    and the largest number that were tried, and where the number can go on at all. A grid that widens goes on
-    at exactly these, and whoever reads of a choice is told of exactly these.
+    and the largest number that were tried, and where the number can go on at all: it is not among the
+    `ended`, which `at_ends` has. A grid that widens goes on at exactly these, and whoever reads of a choice
+    is told of exactly these.
 
-    >>> open_edges("0.1", ["1", "10"], ["0.1", "1", "10"]), open_edges("0.1", ["10"], ["0.1", "1", "10"])
-    ({}, {'': 'smallest'})
+    >>> open_edges("0.1", ["1", "10"], ["0.1", "1", "10"], "")
+    {}
+    >>> open_edges("0.1", ["10"], ["0.1", "1", "10"], ""), open_edges("0.1", [], ["0.1", "1"], "0.1")
+    ({'': 'smallest'}, {})
     """
-    numbers, others = strength_numbers(chosen), [strength_numbers(each) for each in equals]
-    every = [strength_numbers(each) for each in tried]
+    others, every = ([strength_numbers(each) for each in some] for some in (equals, tried))
     found = {}
     for name, end in at_edges(chosen, tried).items():
         values = [each[name] for each in every]
         inside = any(min(values) < each[name] < max(values) for each in others)
-        ended = end == "smallest" and numbers[name] == _LEAST.get(name, 0)
-        if not inside and not ended:
+        if not inside and name not in strength_numbers(ended):
             found[name] = end
     return found

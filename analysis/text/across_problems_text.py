@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.notation.number_text import number
 from analysis.notation.text_table import Cells, Column, Rows, TextTable, by_problem, plain
 from analysis.statistics.scores import Score
+from analysis.statistics.sensitivity import is_best
 from analysis.tables.strength_text import strength_numbers
 from analysis.text.results_text import DIVERGED, REGULARIZER, STRENGTH, N
 
@@ -49,8 +50,8 @@ def across_table(score: Score, with_strengths: bool) -> TextTable:
         ),
         caption=(
             "Description of these problems, no inference to others. + = −: problems in which it is better, "
-            "equal, worse than none; †: of these significant within the problem; IQM: mean of the middle "
-            "half of the n differences"
+            "equal, worse than the baseline; †: of these significant within the problem; IQM: mean of the "
+            "middle half of the n differences"
         ),
     )
 
@@ -90,7 +91,7 @@ def plateau_groups(frame: pd.DataFrame) -> list[Rows]:
 
 
 def _plateau(cell: pd.DataFrame) -> dict[str, object]:
-    best = cell[cell["shortfall"] == 0].iloc[0]
+    best = cell[is_best(cell)].iloc[0]
     values = cell["strength_value"]
     ordered = values.notna().all()
     count = f"{best['plateau_strengths']:.0f}" if pd.notna(best["plateau_strengths"]) else "–"

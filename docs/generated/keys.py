@@ -149,6 +149,8 @@ def _kind(hint: Any) -> str:
 def _shown(value: object) -> str:
     if value is None or value is dataclasses.MISSING or value == () or value == "":
         return ""
+    if dataclasses.is_dataclass(value):  # of a mapping, whose keys have defaults of their own
+        return ""
     if isinstance(value, tuple):
         return f"`[{', '.join(_shown(each).strip('`') for each in value)}]`"
     if isinstance(value, bool):

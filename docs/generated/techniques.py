@@ -9,8 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from docs.generated import table
+from regularize.interval import Interval
 from regularize.regularizers import REGULARIZERS
-from regularize.regularizers.parameters import OF_EVERY_STRENGTH, Interval, Option, Strength, Technique
+from regularize.regularizers.parameters import OF_EVERY_STRENGTH, Option, Strength, Technique
 
 SECTIONS = ("Cost", "Figures", "References")
 """What a docstring has below its text, each under its own word."""

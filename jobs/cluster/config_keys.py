@@ -50,6 +50,15 @@ OURS = (
     "requeue",
     "no-requeue",
     "wrap",
+    # With these sbatch waits for the job's end, hands over no job, or says nothing that could be read.
+    "wait",
+    "test-only",
+    "parsable",
+    "quiet",
+    "verbose",
+    "help",
+    "usage",
+    "version",
 )
 
 
@@ -282,6 +291,7 @@ _BOTH: dict[str, Callable[[Node], Any]] = {
     "checkpoint_minutes": _at_least(1),
     "heartbeat_seconds": _optional(_at_least(1, f" to {MOST_HEARTBEAT}", MOST_HEARTBEAT)),
     "max_failures": _optional(_at_least(1)),
+    "allow_cpu": _yes_or_no,
     "store": _optional(_folder),
     "data_root": _optional(_folder),
 }
@@ -308,7 +318,6 @@ KINDS: dict[str, dict[str, Callable[[Node], Any]]] = {
         "sbatch": _optional(_sbatch),
         "follow_up": _follow_up,
         "notify": _optional(_command),
-        "allow_cpu": _yes_or_no,
         "python": _python,
         "container": _optional(_image),
         "signal_seconds": _at_least(10),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,9 @@ from jobs.support.readable_numbers import size
 from regularize.config import RunConfig
 from regularize.data.source import Facts
 from regularize.errors import UserError
+from regularize.fused import COMPILING, build
+
+_REMOVALS = 100  # tries, ten seconds of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +123,10 @@ class Check:
         yield finding
         if not folder:
             return
+        on_cpus = not self.cluster.gpus_asked or self.cluster.allow_cpu
+        if on_cpus and build.compilers() and build.lacking():
+            self.say(f"{COMPILING} for nodes without a compiler, once for each version of them: some seconds")
+        prepared = on_cpus and not build.prepare()  # as a submission does
         slurm = Slurm(say=self.say)
         try:
             cluster = with_one_account(self.cluster, slurm)
@@ -142,16 +150,15 @@ class Check:
             yield failed("compute node", str(error), hint(str(error)) or "mend what it names")
             return
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
         if report.waiting:
             yield self._waiting("compute node", report)
         elif report.there is None:
             yield node_findings.ended(str(self.store), report.past, report.log, self.cluster.container)
         else:
             yield passed("store there", f"written by {report.there['host']}, seen from here")
-            yield from node_findings.findings(
-                self.cluster, facts(self.data_root), report.there, self.data_root is not None
-            )
+            here = facts(self.data_root) | {"prepared": prepared}
+            yield from node_findings.findings(self.cluster, here, report.there, self.data_root is not None)
             if followed:
                 yield self._followed(followed)
             yield from self._packs(report.there.get("packs", ()))
@@ -177,6 +184,15 @@ def _apart(cluster: Cluster) -> bool:
     own = cluster.follow_up or FollowUp()
     elsewhere = any((own.python, own.partition, own.constraint, own.sbatch))
     return bool(cluster.container or elsewhere)
+
+
+def remove(folder: Path) -> None:
+    """Also while the last ranks of a job that has reported write in it what they have to say."""
+    for _ in range(_REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
 
 
 def _folder(store: Path) -> tuple[Path | None, Finding]:

@@ -9,10 +9,10 @@ from jobs.cluster_check.finding import Finding, failed, passed, warned
 from jobs.slurm.least import follow_up_below, training_below
 from jobs.slurm.limits import Limits, default_partition
 from jobs.slurm.refusals import hint
+from jobs.slurm.sbatch_request import small_minutes
+from jobs.slurm.taking_nodes import AWAY
 from jobs.support.readable_numbers import plural
 from regularize.errors import one_of
-
-_AWAY = {"drained", "draining", "drng", "down", "fail", "failing", "maint", "unknown", "inval", "error"}
 
 
 def partition(
@@ -51,9 +51,9 @@ def _partition(
             "partition", f"{name} has {plural(nodes, 'node')}, nodes is {cluster.nodes}", "lower `nodes:`"
         )
     mine = states.get(name, {})
-    if mine and not mine.keys() - _AWAY:
+    if mine and not mine.keys() - AWAY:
         words = ", ".join(f"{number} {state}" for state, number in mine.items())
-        others = [other for other, about in states.items() if about.keys() - _AWAY]
+        others = [other for other, about in states.items() if about.keys() - AWAY]
         return failed(
             "partition",
             f"no node of {name} takes jobs now: {words}",
@@ -153,6 +153,10 @@ def follow_up(cluster: Cluster, limits: Limits, code: int, said: str, refused: s
     if code:
         asked = "`follow_up: {partition: …, qos: …, constraint: …, memory: …, …}` asks otherwise"
         return failed("follow-up", said, f"{found.todo}; {asked}, `follow_up: false` does without it")
+    if why := limits.beyond(small_minutes(cluster, limits.max_time), "its time"):
+        never = "it would never start" if limits.sure else "Slurm takes such jobs, and may never start them"
+        todo = f"`follow_up: {{time: {limits.max_time}}}` or less"
+        return (failed if limits.sure else warned)("follow-up", f"{why}: {never}", todo)
     why, todo = follow_up_below(cluster, limits.least)
     if why:
         return failed("follow-up", why, todo)

@@ -12,6 +12,8 @@ from jobs.cluster_check.finding import Finding, failed, passed, warned
 from jobs.planning.pack_sizes import Sizes
 from jobs.slurm.sacct import PastTask
 from jobs.support.readable_numbers import plural
+from regularize.fused import NO_COMPILER, SLOWER
+from regularize.fused.build import CACHE
 
 _INSTALL = "install the same environment there, or set `python:` and `setup:` so that the job finds it"
 
@@ -40,7 +42,7 @@ def findings(
         if took := there.get("step"):
             yield _step(took)
     else:
-        yield _kernels(there["kernels"], cluster.threads)
+        yield _kernels(here, there, cluster.threads)
 
 
 def submits(there: Mapping[str, Any]) -> Finding:
@@ -132,14 +134,19 @@ def _scratch(folder: str, problem: str) -> Finding:
     return passed("scratch", folder)
 
 
-def _kernels(name: str, threads: int) -> Finding:
+def _kernels(here: Mapping[str, Any], there: Mapping[str, Any], threads: int) -> Finding:
+    name = there["kernels"]
     if name.startswith("fused") and threads > 1:
         found = f"LeNet's stages are {name}, which use one of the {threads} CPUs of a task"
         return warned("kernels", found, "for LeNets `cpus_per_task: 1`, and as many more tasks")
     if name.startswith("fused"):
         return passed("kernels", f"LeNet's stages are {name}")
-    todo = "LeNets train at half the speed; load a C++ compiler in `setup:`, or install the wheel `ziglang`"
-    return warned("kernels", name, todo)
+    todo = "load a C++ compiler in `setup:`, or install the wheel `ziglang`"
+    if name == NO_COMPILER and here.get("prepared"):
+        place = here["kernel_cache"]
+        name += f", and {there['host']} does not see what {here['host']} has compiled in {place}"
+        todo = f"`export {CACHE}=…` in `setup:` and in your profile names a folder that both see; or {todo}"
+    return warned("kernels", name, f"LeNets take {SLOWER}; {todo}")
 
 
 def _ranks(met: Mapping[str, Any]) -> Finding:
@@ -152,6 +159,9 @@ def _ranks(met: Mapping[str, Any]) -> Finding:
 
 
 def _step(took: Mapping[str, Any]) -> Finding:
+    if problem := took.get("problem"):
+        todo = "install a torch that is built for this GPU and for the node's driver"
+        return failed("step", f"nothing trains on {took['device']}: {problem}", todo)
     pack = f"{plural(took['networks'], 'LeNet')}, {took['batch']} images each"
     return passed("step", f"a step of {pack}, takes {1000 * took['seconds']:.1f} ms on {took['device']}")
 

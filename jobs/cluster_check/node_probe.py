@@ -19,6 +19,7 @@ from typing import Any
 from jobs.cluster_check import step_probe
 from jobs.cluster_check.rank_probe import meet
 from regularize.errors import UserError
+from regularize.fused import build
 
 HERE, THERE = "here.txt", "there.json"
 # Exit codes: the folder's contents are not what they are on the submitting host; it cannot be written.
@@ -90,6 +91,7 @@ def facts(data_root: Path | None, scratch: str = "") -> dict[str, Any]:
         "versions": {"regularize-sweeps": __version__} | {name: library_version(name) for name in LIBRARIES},
         "gpus": _gpus(),
         "kernels": _kernels(),
+        "kernel_cache": str(build.cache_folder()),
         "data": _data(data_root),
         "scratch": _scratch(scratch),
     }

@@ -59,6 +59,7 @@ def run(
     """
     asked = parameters(cluster, name="rs-check")
     asked |= {"time": min(MINUTES, cluster.time), "signal_delay_s": 0, "srun_args": srun_args("spread")}
+    asked["additional_parameters"].pop("time-min", None)  # which may be longer
     if not probe.networks:
         asked |= {"nodes": 1, "ntasks_per_node": 1}
     python = interpreter.of_tasks(cluster, probe.folder, probe.data_root)

@@ -13,7 +13,7 @@ from typing import Any
 
 from jobs.store.meeting_place import Place
 from jobs.worker import meeting
-from regularize.errors import UserError
+from regularize.errors import UserError, in_a_line
 
 PATIENCE = 90.0  # seconds for all ranks of a check to start
 LENET_WEIGHTS = 61_706
@@ -34,7 +34,7 @@ def meet(folder: Path, networks: int) -> dict[str, Any]:
             return found | {"problem": "", "seconds": _reduction(networks * LENET_WEIGHTS)}
     except (UserError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return found | {"problem": str(error).partition("\n")[0]}
+        return found | {"problem": in_a_line(error)}
 
 
 def _reduction(numbers: int) -> float:

@@ -9,15 +9,23 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from regularize.errors import in_a_line
+
 NETWORKS, BATCH = 8, 128
 WARM, TIMES = 5, 20
 
 
 def measured() -> dict[str, Any]:
-    """As plain values `device` and `seconds`, of a step; empty where torch sees no GPU."""
+    """As plain values `device` and `seconds`, of a step, or the `problem`; empty where torch sees no GPU."""
     import torch
 
-    return step() if torch.cuda.is_available() else {}
+    if not torch.cuda.is_available():
+        return {}
+    try:
+        return step()
+    except RuntimeError as error:  # as of a torch that has no kernels for this GPU
+        device = torch.cuda.get_device_name()
+        return {"device": device, "problem": in_a_line(error)}
 
 
 def step(warm: int = WARM, times: int = TIMES) -> dict[str, Any]:

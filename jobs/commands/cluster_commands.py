@@ -65,7 +65,7 @@ def _kinds(args: Namespace, cluster: Cluster) -> tuple[list[RunConfig], dict[str
     from jobs.store.pack_status import Packs
 
     args.overrides = ()
-    sweep = sweep_of(args, cluster)
+    sweep = sweep_of(args, cluster, store_root(args.store, cluster))
     facts = look_at_data(sweep, data_folder(args.data_root, cluster), _say)
     wanted, ahead = wanted_runs(sweep, Packs(), lambda _: None)
     runs = [run.config for run in (*wanted, *ahead) if packable(run.config.model)]

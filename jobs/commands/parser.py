@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     _add_jobs(command)
     verify_text = "train some finished runs again, and compare every number bitwise with the store"
     _add_verify(command("verify", verify_text, _target(), store, add_trust(_parent())))
-    _add_train(command("train", "train one run of a sweep here and now", sweep, data))
+    _add_train(command("train", "train one run of a sweep here and now", sweep, store, data))
     _add_data(command("data", "list, download or show data sets"))
     add_results(command, (_target(), store), data)
     _add_reproduce(
@@ -77,7 +77,11 @@ def _add_jobs(command: Command) -> None:
     logs.add_argument("--lines", type=_positive, default=20, metavar="N", help="of each log (default: 20)")
     command("cancel", "take runs out of Slurm's queue, or end their training on this machine", *parents)
     retry = command("retry", "train again what failed or was given up", *parents, add_trust(_parent()))
-    retry.add_argument("--lost", action="store_true", help="and what jobs had of which Slurm has no word")
+    retry.add_argument(
+        "--lost",
+        action="store_true",
+        help="also runs of jobs that Slurm has no word of, once these jobs are ended",
+    )
     _add_watch(command("watch", "watch a sweep in the terminal", _target(), _store()))
     sync = command("sync", "bring tables and logs of failures from a cluster", _sync_target(), _store())
     sync.add_argument("--weights", action="store_true", help="trained weights too")
@@ -93,7 +97,7 @@ def _add_watch(watch: argparse.ArgumentParser) -> None:
     watch.add_argument(
         "--notify",
         metavar="COMMAND",
-        help="run it at the end and at the first failure, with a message behind it",
+        help="run it at the end and at the first failure, a message being its last argument",
     )
     watch.add_argument(
         "--theme", choices=("dark", "light"), help="ground of the terminal (default: by COLORFGBG)"
@@ -237,7 +241,9 @@ def _add_wait(submit: argparse.ArgumentParser) -> None:
 
 
 def _add_reproduce(reproduce: argparse.ArgumentParser) -> None:
-    reproduce.add_argument("name", metavar="NAME", help="hoffman2019-table, part-two or part-three")
+    reproduce.add_argument(
+        "name", metavar="NAME", help="hoffman2019-table, part-three, part-two or pereyra2017-table1"
+    )
     reproduce.add_argument(
         "--scale", type=float, default=1.0, metavar="SHARE", help="train for this share of the steps"
     )

@@ -11,7 +11,7 @@ from analysis.published.references import REFERENCES, Reference
 from jobs.cluster.load_config import load_cluster
 from jobs.cluster.roots import store_root
 from jobs.commands import sweep_commands
-from jobs.commands.targets import console
+from jobs.commands.targets import console, dialects_in
 from jobs.planning.last_choice import last_choice
 from jobs.planning.tuning import wanted_runs
 from jobs.store.pack_status import read_packs
@@ -40,10 +40,12 @@ def reproduce(args: Namespace) -> int:
     if args.name not in names():
         raise UserError(unknown("reproduction", args.name, names()))
     args.sweep = FOLDER / f"{args.name}.yaml"
-    published = load_sweep(args.sweep)
+    stores = store_root(args.store, load_cluster(args.cluster))
+    dialects = dialects_in(stores)
+    published = load_sweep(args.sweep, dialect_of=dialects)
     settings, reference = args.overrides, REFERENCES[args.name]
     args.overrides = [*shortened(published, args.scale, args.seeds), *settings]
-    sweep = load_sweep(args.sweep, args.overrides)
+    sweep = load_sweep(args.sweep, args.overrides, dialect_of=dialects)
     _check_comparable(sweep, published, reference)
     notes = [headline(args.name, published, sweep, settings)]
     print(notes[0])
@@ -53,7 +55,7 @@ def reproduce(args: Namespace) -> int:
         return 0
     if code := sweep_commands.submit(args):
         return code
-    store = Store(store_root(args.store, load_cluster(args.cluster)) / published.name)
+    store = Store(stores / sweep.name)
     done, all_ = _progress(sweep, store)
     if done < all_:
         print(f"{done:,} of {plural(all_, 'run')} done: once all are, the same command prints the table")

@@ -84,7 +84,7 @@ def add_trust(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
     command.add_argument(
         "--trust-model",
         action="store_true",
-        help="import models of their own (module:function) also of a sweep that somebody else submitted",
+        help="import what a sweep names as module:function, even if somebody else submitted it",
     )
     return command
 

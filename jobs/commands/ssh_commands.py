@@ -56,6 +56,10 @@ def setup(args: Namespace, cluster: Cluster) -> int:
     code = _build(place, args.index_url or os.environ.get("PIP_INDEX_URL"))
     if code:
         raise UserError(f"the environment on {cluster.host} is not complete; the same command goes on")
+    if not cluster.gpus_asked or cluster.allow_cpu:
+        snapshot = place.snapshot
+        prepare = remote_shell.run(cluster, snapshot.name, snapshot.folders, "jobs.remote.prepare_kernels")
+        place.ssh.run(prepare)
     if args.data:
         fetch = {"command": "data", "action": "fetch", "names": args.data, "data_root": None}
         return run_there(Namespace(**fetch, cluster=args.name, argv=args.argv)) or 0

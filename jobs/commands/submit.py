@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from jobs.planning.bound_ranks import with_ranks
+from jobs.planning.kernel_paths import check_ways
 from jobs.planning.last_choice import last_choice
 from jobs.planning.own_models import has_own, refuse_failing
 from jobs.planning.plan import IN_HAND
@@ -39,6 +40,7 @@ def submit(submission: Submission) -> bool:
             code or data and nobody has said what becomes of them; nothing has been started.
         KeyboardInterrupt: the tasks on this machine have been told to checkpoint.
     """
+    check_ways(submission.sweep, submission.cluster)
     submission = _of_so_many_ranks(submission)
     settle_changes(submission)
     if submission.cluster.kind == "local":

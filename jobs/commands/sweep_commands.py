@@ -24,7 +24,7 @@ def plan(args: Namespace) -> int:
     from jobs.local import gpus
     from jobs.local.size_trials import tried_more
     from jobs.planning.bound_ranks import with_ranks
-    from jobs.planning.kernel_paths import idle_threads, kernel_paths
+    from jobs.planning.kernel_paths import check_ways, idle_threads, kernel_paths
     from jobs.planning.last_choice import last_choice
     from jobs.planning.open_questions import open_questions
     from jobs.planning.own_models import side_by_side
@@ -35,12 +35,17 @@ def plan(args: Namespace) -> int:
     from jobs.status.plan_and_status_text import plan_view
     from jobs.store.pack_status import read_packs
     from jobs.submission.runs_in_hand import without
+    from jobs.sweep.older_meaning import older_meaning
 
     cluster = load_cluster(args.cluster, args.max_tasks)
     for note in shell_wishes.notes(cluster):
         print(f"note: {note}", file=sys.stderr)
-    sweep = sweep_of(args, cluster)
-    store = sweep_folder(store_root(args.store, cluster), sweep.name)
+    stores = store_root(args.store, cluster)
+    sweep = sweep_of(args, cluster, stores)
+    if meant := older_meaning(sweep):
+        print(f"note: {meant}", file=sys.stderr)
+    check_ways(sweep, cluster)
+    store = sweep_folder(stores, sweep.name)
     packs = read_packs(store)
     for problem in packs.broken.values():
         print(f"warning: {problem}", file=sys.stderr)
@@ -63,7 +68,7 @@ def plan(args: Namespace) -> int:
         made = make()
     changed = [change.said for change in changed_in(sweep, store, packs, root, facts)]
     here = cluster.kind == "local" and not cluster.gpus
-    kernels = kernel_paths(made.runs, facts) if here else None
+    kernels = kernel_paths(made.runs, made.packs, facts, say) if here else None
     left_open = [*open_questions(sweep, facts, cluster), *of_ranks, *idle_threads(made.runs, facts, cluster)]
     if cluster.kind == "local":
         left_open += gpus.notes(cluster, os.environ)
@@ -81,6 +86,7 @@ def submit(args: Namespace) -> int:
     from jobs.cluster.load_config import load_cluster
     from jobs.commands.submit import submit as run
     from jobs.planning.prepare_submission import Submission
+    from jobs.sweep.older_meaning import older_meaning
     from regularize import own_stores
 
     cluster = load_cluster(args.cluster, args.max_tasks)
@@ -88,11 +94,14 @@ def submit(args: Namespace) -> int:
         cluster = replace(cluster, max_jobs=args.max_jobs)
     for note in shell_wishes.notes(cluster):
         print(f"note: {note}", file=sys.stderr)
-    sweep = sweep_of(args, cluster)
+    stores = store_root(args.store, cluster).absolute()
+    sweep = sweep_of(args, cluster, stores)
+    if meant := older_meaning(sweep):
+        print(f"note: {meant}", file=sys.stderr)
     data_root = data_folder(args.data_root, cluster)
     submission = Submission(
         sweep=sweep,
-        store=sweep_folder(store_root(args.store, cluster).absolute(), sweep.name),
+        store=sweep_folder(stores, sweep.name),
         cluster=cluster,
         data_root=data_root.absolute() if data_root else None,
         overrides=args.overrides,
@@ -139,5 +148,9 @@ def verify(args: Namespace) -> int:
 
 def train(args: Namespace) -> int:
     from jobs.local.train_one_run import choose, train_here
+    from jobs.sweep.older_meaning import older_meaning
 
-    return train_here(choose(sweep_of(args), args), args.out, args.data_root)
+    sweep = sweep_of(args, stores=store_root(args.store, None))
+    if meant := older_meaning(sweep):
+        print(f"note: {meant}", file=sys.stderr)
+    return train_here(choose(sweep, args), args.out, args.data_root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from jobs.sweep.sweep_file import Sweep
 
 
-def sweep_of(args: Namespace, cluster: Cluster | None = None) -> Sweep:
+def sweep_of(args: Namespace, cluster: Cluster | None = None, stores: Path | None = None) -> Sweep:
+    """The sweep of the file that is named, as it was meant when it was submitted to one of the `stores`."""
     from jobs.sweep.own_names import own_names, own_names_of
     from jobs.sweep.sweep_file import load_sweep
     from jobs.sweep.yaml_text import read_text
@@ -35,7 +37,16 @@ def sweep_of(args: Namespace, cluster: Cluster | None = None) -> Sweep:
     of_options = (name for setting in args.overrides for name in own_names_of(setting))
     trust([*own_names(read_text(args.sweep), str(args.sweep)), *of_options])
     root = data_folder(args.data_root, cluster)
-    return load_sweep(args.sweep, args.overrides, lambda name: check_known(name, root))
+    dialects = None if stores is None else dialects_in(stores)
+    return load_sweep(args.sweep, args.overrides, lambda name: check_known(name, root), dialects)
+
+
+def dialects_in(stores: Path) -> Callable[[str], int]:
+    """In which dialect a sweep of a name was submitted to one of the stores; today's where none was."""
+    from jobs.store.submitted_settings import dialect
+    from jobs.store.sweep_folder import sweep_folder
+
+    return lambda name: dialect(sweep_folder(stores, name))
 
 
 def filter_of_runs(args: Namespace, store: Store) -> Filter:

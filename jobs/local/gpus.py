@@ -67,7 +67,8 @@ def notes(cluster: Cluster, environ: Mapping[str, str], devices: Path = DEVICES)
     """What a person should know before a local cluster trains: GPUs that lie idle, or are not there."""
     there = present(environ, devices)
     if cluster.gpus > there:
-        yield f"gpus is {cluster.gpus}, but {there} are seen here: workers without one train on the CPU"
+        then = "train on the CPU" if cluster.allow_cpu else "end with an error"
+        yield f"gpus is {cluster.gpus}, but {there} are seen here: workers without one {then}"
     elif not cluster.gpus and there:
         are = "GPU here is" if there == 1 else "GPUs here are"
         yield f"{there} {are} not used; `gpus: {there}` in the cluster config uses {_them(there)}"

@@ -29,7 +29,7 @@ from jobs.store import provenance, submitted_settings
 from jobs.store.journal import append, read_journal, say_damaged
 from jobs.store.pack_status import Packs, read_packs
 from jobs.store.planned_runs import Row, read_rows
-from jobs.store.stopped import stopped
+from jobs.store.stopped import still_stopped
 from jobs.store.submit_lock import submit_lock
 from jobs.submission.follow_up_job import way_to_slurm
 from jobs.submission.reconcile import reconcile
@@ -140,7 +140,7 @@ def _train(submission: Submission, plan: Plan) -> bool:
     if cancelled:
         message = f"{plural(cancelled, 'run')} ended by `regularize cancel`; `regularize submit` goes on with"
         console.print(f"{message} {'them' if cancelled > 1 else 'it'}", style="yellow", soft_wrap=True)
-    if lost and (why := stopped(store)):
+    if lost and (why := still_stopped(store, submission.cluster.max_failures)):
         _alarm(console, f"{plural(lost, 'run')} not begun: {why.reason}")
     elif lost:
         _alarm(console, f"{plural(lost, 'run')} unfinished; the workers' logs are in {store.logs}")

@@ -77,7 +77,7 @@ def answered(
             COMMAND,
             input=json.dumps(asked(configs, cluster, facts, data_root, seconds)).encode(),
             capture_output=True,
-            env=os.environ | {"PYTHONPATH": path, VISIBLE: gpus[0] if gpus else ""},
+            env=os.environ | {"PYTHONPATH": path, VISIBLE: ",".join(gpus)},  # it tries on the first
             timeout=seconds + PATIENCE,
             check=False,
         )

@@ -20,7 +20,7 @@ from jobs.local.worker_endings import how_it_ended, kernel_kills
 from jobs.planning.packing import Pack
 from jobs.store.journal import Death, append, read_journal
 from jobs.store.pack_status import read_pack
-from jobs.store.stopped import stopped
+from jobs.store.stopped import still_stopped
 from jobs.support.readable_numbers import plural
 from jobs.worker.local_task import order
 from regularize.memory import TUNABLES, in_huge_pages
@@ -96,10 +96,11 @@ class _Crew:
         """
         keys = ("threads", "checkpoint_minutes", "heartbeat_seconds", "max_failures")
         options = {key: getattr(self._cluster, key) for key in keys}
+        gpu = least_used(self._gpus, [worker.gpu for worker in self.at_work])
+        options["needs_gpu"] = bool(gpu) and not self._cluster.allow_cpu
         ordered = order(
             self._store.folder, [pack.runs for pack in packs], self._root, submitter=os.getpid(), **options
         )
-        gpu = least_used(self._gpus, [worker.gpu for worker in self.at_work])
         log = _new_log(self._store.logs)  # named for the process once there is one
         with log.open("ab") as file:
             process = subprocess.Popen(
@@ -125,7 +126,7 @@ class _Crew:
             self._kills, self._short_until = kills, time.monotonic() + DYING_SECONDS
         for worker in ended:
             self.at_work.remove(worker)
-            if stopped(self._store):
+            if still_stopped(self._store, self._cluster.max_failures):
                 self._later.clear()  # it has left them, as others would
             elif left := self._left(worker.packs):
                 self._bury(worker, left, out_of_memory=time.monotonic() < self._short_until)

@@ -55,7 +55,8 @@ def training_guess(config: RunConfig, facts: Facts, ranks: int = 1) -> float:
     """
     examples = _examples(config, facts)
     batch = min(config.training.batch_size, examples)
-    share = sum(_extra(term, facts.classes) for term in config.terms)
+    fused = not why_torch(config, facts.channels)
+    share = sum(_extra(term, facts.classes, fused) for term in config.terms)
     steps = Timeline.of(config.training, examples).steps
     a_step = SECONDS_PER_STEP + (SECONDS_PER_REDUCTION if ranks > 1 else 0.0)
     return a_step * steps + _seconds(config, facts, steps * -(-batch // ranks) * (1 + share))
@@ -65,7 +66,7 @@ def evaluation_guess(config: RunConfig, facts: Facts, ranks: int = 1) -> float:
     """Seconds that measuring the run takes ranks of a core each, along the way and at its end."""
     sizes = Sizes(
         train=_examples(config, facts),
-        validation=facts.parts(config.data.validation)[1],
+        validation=facts.parts(config.data)[1],
         test=facts.test,
         classes=facts.classes,
     )
@@ -182,19 +183,26 @@ def _seconds(config: RunConfig, facts: Facts, examples: float) -> float:
 
 def _examples(config: RunConfig, facts: Facts) -> int:
     """How many examples the run is trained on."""
-    left = max(1, facts.parts(config.data.validation)[0])
+    left = max(1, facts.parts(config.data)[0])
     return left if config.data.per_class is None else min(left, config.data.per_class * facts.classes)
 
 
-def _extra(term: Term, classes: int) -> float:
+def _extra(term: Term, classes: int, fused: bool) -> float:
+    """What a technique adds to a step, relative to a plain one by the same kernels."""
     options = dict(term.options)
     if term.technique == "hard_svb":
-        return 0.38 / float(options["every"])
+        return (1.7 if fused else 0.38) / float(options["every"])
     if term.technique == "jacobian":
-        projections = options["projections"]
-        return 1 + 1.67 * (classes if projections == "exact" else int(projections))
+        directions = classes if options["projections"] == "exact" else int(options["projections"])
+        return 1.2 * directions if fused else 1 + 1.67 * directions
     if term.technique == "jacobian_determinant":
-        return 1 + 1.67 * classes
+        return 1.5 * classes if fused else 1 + 1.67 * classes
+    if term.technique == "adversarial":
+        return float(options["steps"])
+    if term.technique == "augment" and options["rotation"]:
+        return 0.7
+    if options.get("convolutions") == "operator":
+        return 0.5
     with suppress(UserError):  # one's own, which is not to be had here
         return technique(term.technique).cost
     return 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,21 +18,29 @@ _COLUMNS = ("run_id", "dataset", "per_class", "model", "regularizer", "strength"
 
 
 def last_choice(store: Store, sweep: Sweep) -> Choose:
-    """Of runs that all have results in the tables; None of others: `submit` collects and chooses."""
+    """Of runs that all have results in the tables; None of others: `submit` collects and chooses.
 
-    def among(ids: Collection[str]) -> Mapping[Cell, Sequence[str]] | None:
+    Entries are called as the sweep calls them now, which the tables may not yet.
+    """
+
+    def among(ids: Mapping[str, str]) -> Mapping[Cell, Sequence[str]] | None:
         with suppress(FileNotFoundError, DamagedFileError):
             wanted = set(ids)
             table = read_table(store.table("results"), [*_COLUMNS, sweep.metric])
-            rows = [row for row in table.to_pylist() if row["run_id"] in wanted]
+            rows = _named((row for row in table.to_pylist() if row["run_id"] in wanted), ids)
             runs = _planned(store, wanted)
             if len(rows) == len(wanted) and wanted <= {run["run_id"] for run in runs}:
+                runs = _named(runs, ids)
                 order = weakest_first(runs, kept_words(store))
                 chosen = choose(with_repetitions(rows, runs), sweep.metric, order)
                 return {Cell(*cell): strengths for cell, strengths in best(chosen).items()}
         return None
 
     return among
+
+
+def _named(rows: Iterable[dict[str, Any]], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [row | {"regularizer": names.get(row["run_id"], row["regularizer"])} for row in rows]
 
 
 def _planned(store: Store, wanted: set[str]) -> list[dict[str, Any]]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import product
 
 from analysis.statistics.seeds_needed import pairs_needed
 from jobs.cluster.cluster_config import Cluster
 from jobs.planning.own_models import said_of
 from jobs.support.readable_numbers import plural
 from jobs.sweep.sweep_file import DatasetGrid, Sweep
+from jobs.sweep.tuned_settings import Shared
+from regularize.data.data_config import MATCHED, DataConfig
 from regularize.data.source import Facts
 
 
@@ -24,6 +28,7 @@ def open_questions(sweep: Sweep, facts: Mapping[str, Facts], cluster: Cluster | 
     yield from dict.fromkeys(_own_rates(sweep))
     yield from dict.fromkeys(_fewer_tries(sweep))
     yield from dict.fromkeys(_much_validation(sweep, facts))
+    yield from dict.fromkeys(_same_batches(sweep, facts))
     yield from dict.fromkeys(said_of(sweep, facts, cluster))
 
 
@@ -44,23 +49,42 @@ def _fewer_tries(sweep: Sweep) -> Iterator[str]:
         if fewer := [f"{name} has {count}" for name, count in tries.items() if count < most]:
             yield (
                 f"not all get as many tries: of a budget's {sweep.budget} {', '.join(fewer)}, others {most}, "
-                "as their lists give no more; a range under `tune`, such as `lr: {loguniform: [0.01, 0.1]}`, "
-                "gives all as many"
+                "as their lists give no more; a range of `lr` under `tune`, such as "
+                "`lr: {loguniform: [0.01, 0.1]}`, gives all as many"
             )
 
 
 def _much_validation(sweep: Sweep, facts: Mapping[str, Facts]) -> Iterator[str]:
     """Where strengths are chosen on more examples than are trained on: nobody has these beside so few."""
     for data in (size for grid in sweep.datasets for size in grid.sizes):
-        found = facts.get(data.name)
-        if not sweep.two_phase or data.per_class is None or found is None or found.validation:
+        found, chosen = facts.get(data.name), data.validation not in (None, MATCHED)
+        if not chosen or not sweep.two_phase or data.per_class is None or found is None or found.validation:
             continue
-        trained, (_, held) = data.per_class * found.classes, found.parts(data.validation)
+        trained, (_, held) = data.per_class * found.classes, found.parts(data)
         if held > trained:
             yield (
                 f"{data.name} ({data.per_class} per class): strengths are chosen on {held:,} examples, where "
                 f"{trained:,} are trained on; who has so few to train on has fewer to choose on, such as "
                 f"`validation: {max(2, trained // 3)}`"
+            )
+
+
+def _same_batches(sweep: Sweep, facts: Mapping[str, Facts]) -> Iterator[str]:
+    """Where several batch sizes are of all examples, and so one training, which is tried under each name."""
+    asked: dict[tuple[DataConfig, Shared], set[int]] = {}  # what is alike but for the batches
+    for grid in sweep.datasets:
+        for data, each in product(grid.sizes, grid.shared):
+            other = each._replace(training=replace(each.training, batch_size=1))
+            asked.setdefault((data, other), set()).add(each.training.batch_size)
+    for (data, _), sizes in asked.items():
+        if (found := facts.get(data.name)) is None:
+            continue
+        trained = found.parts(data)[0] if data.per_class is None else data.per_class * found.classes
+        if len(whole := sorted(size for size in sizes if size >= trained)) > 1:
+            few = f" ({data.per_class} per class)" if data.per_class is not None else ""
+            yield (
+                f"{data.name}{few}: batch sizes {', '.join(map(str, whole))} are one training under "
+                f"{len(whole)} names, as {trained:,} examples are trained on; keep one of them"
             )
 
 

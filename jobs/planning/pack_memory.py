@@ -56,7 +56,7 @@ def run_bytes(config: RunConfig, facts: Facts, *, gpu: bool = False) -> float:
     fused = not gpu and not why_torch(config, facts.channels)
     batch = max(config.training.batch_size, MEASURED_AT_ONCE)
     step = _SLACK * number * batch * passes * activations(config.model, facts, fused=fused)
-    examples = facts.test + facts.parts(config.data.validation)[1]
+    examples = facts.test + facts.parts(config.data)[1]
     measured = float(examples * (facts.classes + _BESIDE) * _MEASURED)
     # A graph's memory stays its own while other things are measured.
     passing = step + measured if gpu else max(step, measured)
@@ -78,14 +78,15 @@ def parameters(model: str, facts: Facts) -> int:
 def activations(model: str, facts: Facts, *, fused: bool = False) -> float:
     """Numbers that one example leaves in a pass: inputs, and what layers give before and after they act.
 
-    Fused stages keep what comes after pooling alone.
+    Fused stages keep what comes after pooling alone, or what is averaged, too.
     """
     if residual := _residual(model):
         blocks = (int(residual.name.removeprefix("resnet")) - 2) // 6
         stages = [(2 * blocks + 1, 16), (2 * blocks, 32), (2 * blocks, 64)]  # convolutions, with filters
         channels: float = sum(n * residual.scaled(f) * (16 / f) ** 2 for n, f in stages)  # of all pixels
         return math.prod(facts.shape) + 3 * facts.side**2 * channels  # convolved, normalised, and acted on
-    sides = ((filters, 0 if fused else before, after) for filters, before, after in _stages(model))
+    pooled_alone = fused and not _averages(model)
+    sides = ((filters, 0 if pooled_alone else before, after) for filters, before, after in _stages(model))
     share = 1 if fused else 2
     convolved = sum(filters * (0.75 * before**2 + share * after**2) for filters, before, after in sides)
     units = sum(_units(model, facts)[1:])
@@ -95,6 +96,10 @@ def activations(model: str, facts: Facts, *, fused: bool = False) -> float:
 def _residual(model: str) -> Variant | None:
     variant = Variant.read(model) if models.packable(model) else None
     return variant if variant and variant.row.module == "resnet" else None
+
+
+def _averages(model: str) -> bool:
+    return models.packable(model) and Variant.read(model).row.fused == "scaled_tanh"
 
 
 def _stages(model: str) -> list[tuple[int, int, int]]:

@@ -22,7 +22,7 @@ from jobs.planning.pack_memory import task_bytes
 from jobs.support.readable_numbers import size
 from regularize import models, remembered
 from regularize.config import RunConfig
-from regularize.cores import processor
+from regularize.cores import gpu_types, processor
 from regularize.data.source import Facts
 from regularize.pack_rates import SIZES, best_size
 
@@ -181,7 +181,8 @@ def asked(
         largest = most(config, facts.get(config.data.name, UNKNOWN), memory, gpu=False)
         numbers = [number for number in SIZES if number <= largest]
         tries.append({"run": config.to_json(), "sizes": numbers, "data_root": root})
-    return {"threads": cluster.threads, "seconds": seconds, "asked": tries}
+    needs_gpu = bool(cluster.gpus_asked) and not cluster.allow_cpu
+    return {"threads": cluster.threads, "seconds": seconds, "needs_gpu": needs_gpu, "asked": tries}
 
 
 def distinct(configs: Iterable[RunConfig], cluster: Cluster) -> list[RunConfig]:
@@ -222,6 +223,14 @@ def _question(config: RunConfig, cluster: Cluster) -> dict[str, Any]:
 def _machine(cluster: Cluster) -> dict[str, Any]:
     """This one, or what a cluster is asked for: nodes of one kind."""
     if cluster.kind == "local":
-        return {"processor": processor(), "threads": cluster.threads, "gpus": bool(cluster.gpus)}
+        gpus = _gpus_of_this_machine() if cluster.gpus else False
+        return {"processor": processor(), "threads": cluster.threads, "gpus": gpus}
     names = ("host", "partition", "constraint", "gres", "gpus_per_task", "threads")
     return {name: getattr(cluster, name) for name in names} | {"sbatch": dict(cluster.sbatch or {})}
+
+
+def _gpus_of_this_machine() -> list[str] | bool:
+    """Their types; and those that are shown, where it matters which: slices have sizes."""
+    types, shown = gpu_types(), os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    apart = len(types) > 1 or "MIG-" in shown
+    return [*types, *([shown] if apart else [])] or True

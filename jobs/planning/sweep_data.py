@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from jobs.sweep.sweep_file import DatasetGrid, Sweep
@@ -48,7 +48,11 @@ def prepare_data(sweep: Sweep, root: Path | None, say: Say) -> dict[str, Facts]:
         ready = prepared(name, root, form)
         return ready.facts, ready.notes
 
-    return _facts(sweep, root, made, say)
+    facts = _facts(sweep, root, made, say)
+    for grid, _ in _sets(sweep):
+        for size in grid.sizes:
+            _check_drawn(size, facts[size.name], {*sweep.tune_seeds, *sweep.report_seeds}, root)
+    return facts
 
 
 def _facts(sweep: Sweep, root: Path | None, see: Callable[[str, Form], Seen], say: Say) -> dict[str, Facts]:
@@ -77,12 +81,31 @@ def _sets(sweep: Sweep) -> Iterator[tuple[DatasetGrid, DataConfig]]:
 
 def _check_size(size: DataConfig, found: Facts) -> None:
     try:
-        train, _ = found.parts(size.validation)
+        if not found.validation:
+            size.check_held_out(found.train, found.classes)
+        train, _ = found.parts(size)
     except UserError as error:
         raise UserError(f"{size.name}: {error}") from None
-    most = train // found.classes
+    most = min(train // found.classes, found.smallest or train)
     if size.per_class is not None and size.per_class > most:
         raise UserError(
             f"per_class is {size.per_class}, but {size.name} has at most {most} examples of every "
             f"class left to train on"
         )
+
+
+def _check_drawn(size: DataConfig, found: Facts, seeds: Iterable[int], root: Path | None) -> None:
+    """Draw as training will where the held-out examples, which are drawn regardless of class, may leave one
+    of them too few."""
+    _, held = found.parts(size)
+    if size.per_class is None or size.per_class + (0 if found.validation else held) <= found.smallest:
+        return
+    from regularize.data.dataset import load
+    from regularize.data.splits import split
+
+    labels = load(size.name, root, size.form).train_labels
+    for seed in sorted(seeds):
+        try:
+            split(labels, size, seed, found.validation)
+        except UserError as error:
+            raise UserError(f"{size.name}, seed {seed}: {error}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jobs.planning.widening import beyond
@@ -10,9 +10,9 @@ from jobs.store.pack_status import Packs
 from jobs.sweep.run_grid import Candidate, Cell, PlannedRun, Widened, candidates_of, report_runs, tune_runs
 from jobs.sweep.sweep_file import Sweep
 
-Choose = Callable[[Collection[str]], Mapping[Cell, Sequence[str]] | None]
-"""The best strength of each cell, then its equals, by tune runs that are done, given by id; None where they
-cannot be told."""
+Choose = Callable[[Mapping[str, str]], Mapping[Cell, Sequence[str]] | None]
+"""The best strength of each cell, then its equals, by tune runs that are done, given by id, each with its
+entry's name; None where they cannot be told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ def tuning(sweep: Sweep, packs: Packs, choose: Choose) -> Tuning:
     tuned = {grid.sizes[0].name: grid.tuned for grid in sweep.datasets}
     for left in range(sweep.widen, -1, -1):
         runs = tune_runs(sweep, widened)
-        ids = [run.config.run_id for run in runs]
+        ids = {run.config.run_id: run.config.regularizer for run in runs}
         best = choose(ids) if all_done(runs, packs) else None
         if best is None:
             return Tuning(runs=runs, widened=widened)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from analysis.tables.strength_text import open_edges, strength_numbers
+from analysis.tables.strength_text import at_ends, open_edges, strength_numbers
 from jobs.sweep.run_grid import Candidate
 from jobs.sweep.tuned_settings import WIDTH
 from regularize import regularizers
 from regularize.config import RunConfig, Term
 from regularize.errors import UserError
+from regularize.interval import Interval
 from regularize.models.variant import widened
-from regularize.training_config import WHOLE
+from regularize.training_config import VALID
 
 _EVEN = 1e-9  # to which steps of a grid count as equal
 
@@ -41,7 +42,7 @@ class _Axis(NamedTuple):
         if self.technique is None and self.name == WIDTH:
             return replace(config, model=widened(config.model, value))
         if self.technique is None:
-            setting: dict[str, Any] = {self.name: int(value) if self.name in WHOLE else value}
+            setting: dict[str, Any] = {self.name: int(value) if self.valid.whole else value}
             return replace(config, training=replace(config.training, **setting))
         terms = [
             Term.build(term.technique, {**dict(term.options), **dict(term.strengths), self.name: value})
@@ -55,25 +56,25 @@ class _Axis(NamedTuple):
         """What follows on that edge of sorted values.
 
         By the grid's last step: a factor, or a difference where steps are even. A step that would reach the
-        end of what is valid goes half the way there.
+        end of what is valid goes half the way there. Of whole numbers the next one beyond.
         """
         inner = values[1] if edge == values[0] else values[-2]
         even = len(values) > 2 and all(
             abs((high - low) / (values[1] - values[0]) - 1) < _EVEN for low, high in pairwise(values)
         )
         step = 2 * edge - inner if even or values[0] <= 0 else edge * edge / inner
-        low, high = self._ends
-        if not low < step < high:
-            step = (edge + (low if step <= low else high)) / 2
-        return float(round(step)) if self.technique is None and self.name in WHOLE else float(f"{step:.12g}")
+        valid = self.valid
+        if not valid.low < step < valid.high:
+            step = (edge + (valid.low if step <= valid.low else valid.high)) / 2
+        if valid.whole:
+            return float(math.floor(step) if step < edge else math.ceil(step))
+        return float(f"{step:.12g}")
 
     @property
-    def _ends(self) -> tuple[float, float]:
-        """Between which it is valid."""
+    def valid(self) -> Interval:
         if self.technique is None:
-            return 0.0, 1.0 if self.name == "momentum" else math.inf
-        strength = regularizers.technique(self.technique).strengths[self.name]
-        return strength.low, strength.high
+            return VALID[self.name]
+        return regularizers.technique(self.technique).strengths[self.name]
 
 
 def beyond(
@@ -88,8 +89,10 @@ def beyond(
     configs, there = [config for config, _ in candidates], {strength for _, strength in candidates}
     # Both are in the order of `RunConfig.strength_with`.
     names = strength_numbers(chosen)
-    left_open = open_edges(chosen, equals, [strength for _, strength in candidates])
-    for axis, name in zip(_axes(best, tuned), names, strict=True):
+    axes = _axes(best, tuned)
+    ended = at_ends(chosen, [axis.valid.ends for axis in axes])
+    left_open = open_edges(chosen, equals, [strength for _, strength in candidates], ended)
+    for axis, name in zip(axes, names, strict=True):
         if name not in left_open:
             continue
         value = axis.following(sorted({axis.of(config) for config in configs}), axis.of(best))
@@ -101,6 +104,20 @@ def beyond(
             continue
     further = (Candidate(config, config.strength_with(tuned)) for config in configs)
     return [each for each in further if each.strength not in there]
+
+
+def reach(setting: str, values: Collection[float], times: int) -> list[float]:
+    """What a tuned setting may be tried at beyond these values, widened so many times; the next first."""
+    if len(values) < 2:  # it has no edges
+        return []
+    axis, grids = _Axis(None, setting), {frozenset(values)}
+    found: list[float] = []
+    for _ in range(times):
+        grids = {
+            grid | {axis.following(sorted(grid), edge)} for grid in grids for edge in (min(grid), max(grid))
+        }
+        found += sorted(frozenset().union(*grids) - {*values, *found})
+    return found
 
 
 def _axes(config: RunConfig, tuned: Sequence[str]) -> list[_Axis]:

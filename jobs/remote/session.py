@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ NOTICE_SECONDS = 30.0
 _TICK = 0.2
 _LEAVE_SECONDS = 1.0  # after the answer; what else holds the session open is not waited for
 _CHUNK = 1 << 16
+_OF_A_TERMINAL = (signal.SIGINT, signal.SIGHUP)
 _SAME_KEY_SECONDS = 0.3  # in which a Ctrl-C that has ended ssh, its terminal's too, comes to us
 MOST_SAID = 64_000_000  # bytes on stderr, where that is kept in a file
 
@@ -137,7 +139,8 @@ def _running(
     """A program that is killed at the end, if it has not ended by itself."""
     pipe = subprocess.PIPE
     try:
-        process = subprocess.Popen(command, bufsize=0, stdin=pipe, stdout=pipe, stderr=stderr)
+        with _ignoring_as_we_do():
+            process = subprocess.Popen(command, bufsize=0, stdin=pipe, stdout=pipe, stderr=stderr)
     except FileNotFoundError:
         raise UserError(f"{command[0]} is not installed here") from None
     assert process.stdin is not None
@@ -154,3 +157,16 @@ def _running(
         writer.join(_LEAVE_SECONDS)
         writer.close()
         process.stdout.close()
+
+
+@contextmanager
+def _ignoring_as_we_do() -> Iterator[None]:
+    """Blocks what this process ignores, as with nohup or behind `&` in a script: ssh heeds those signals even
+    if it was begun with them ignored, and the line would be lost.
+    """
+    ignored = [number for number in _OF_A_TERMINAL if signal.getsignal(number) is signal.SIG_IGN]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ignored)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

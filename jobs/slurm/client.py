@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import subprocess
@@ -15,9 +16,11 @@ from jobs.slurm import limits as text
 from jobs.slurm.alloc_nodes import refused_to_follow_up
 from jobs.slurm.environment import reading
 from jobs.slurm.job_ids import answered
-from jobs.slurm.limits import Limits
+from jobs.slurm.limits import Charged, Limits
+from jobs.slurm.node_names import expanded
 from jobs.slurm.sacct import FIELDS, PastTask, parse_accounting
 from jobs.slurm.squeue import FORMAT, QueuedTask, parse_queue, parse_shown
+from jobs.slurm.taking_nodes import plain_state, taking_nodes
 from regularize.errors import UserError
 
 TIMEOUT, LEAST_TIMEOUT = 120.0, 10.0  # seconds that one program may take
@@ -52,8 +55,10 @@ Run = Callable[[Sequence[str], str | None], Done]
 def run_program(command: Sequence[str], given: str | None = None, timeout: float = TIMEOUT) -> Done:
     """Run one of Slurm's programs, `given` being its standard input, for `timeout` seconds at most.
 
+    Where this host has no process or memory left for it, it has failed for the moment.
+
     Raises:
-        UserError: this host does not have it.
+        UserError: this host does not have it, or cannot start it.
     """
     try:
         done = subprocess.run(
@@ -66,7 +71,12 @@ def run_program(command: Sequence[str], given: str | None = None, timeout: float
             env=reading(os.environ),
             check=False,
         )
-    except OSError:
+    except OSError as error:
+        why = f"{command[0]} cannot be started: {error.strerror}"
+        if error.errno in (errno.EAGAIN, errno.ENOMEM):
+            return Done(code=1, out="", err=f"temporarily unable: {why}")
+        if not isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError):
+            raise UserError(why) from None
         raise UserError(
             f"there is no {command[0]} on this host: Slurm is not installed here, or not in PATH "
             f"(try `module load slurm`, or a login node of the cluster)"
@@ -143,6 +153,11 @@ class Slurm:
         """All that one has in the queue oneself. One squeue."""
         return self._queue(f"--user={os.getuid()}")
 
+    def charged(self) -> list[Charged]:
+        """To which limits that counts, each element of an array by itself. One squeue."""
+        command = ["squeue", "--noheader", "--array", f"--user={os.getuid()}", f"--format={text.CHARGED}"]
+        return text.parse_charged(self._ask(command).out)
+
     def accounting(self, job_ids: Sequence[str]) -> tuple[PastTask, ...] | None:
         """Every attempt at these jobs, None where Slurm keeps no account of them. One sacct."""
         return self._accounting(f"--jobs={','.join(job_ids)}") if job_ids else ()
@@ -202,8 +217,18 @@ class Slurm:
             state, _, number = rest.partition("|")
             if number.strip().isdecimal():
                 states = found.setdefault(name, {})
-                states[state.rstrip("*~#!%$@^-+")] = states.get(state, 0) + int(number)
+                states[plain_state(state)] = states.get(state, 0) + int(number)
         return found
+
+    def taking_nodes(self, cluster: Cluster) -> set[str]:
+        """The nodes that take its training jobs now. One sinfo, and one scontrol."""
+        lines = self._ask(["sinfo", "--noheader", "--Node", "--format=%R|%N|%T"]).out.splitlines()
+        return taking_nodes(cluster, self.partitions(), lines)
+
+    def node_names(self) -> tuple[str, ...]:
+        """The nodes of all partitions that one may see. One scontrol."""
+        named = (name for row in self.partitions().values() for name in expanded(row.get("Nodes", "")))
+        return tuple(dict.fromkeys(named))
 
     def qualities(self) -> dict[str, dict[str, str]]:
         """The qualities of service by name, none where Slurm keeps no account of users."""
@@ -220,7 +245,7 @@ class Slurm:
             partitions,
             associations=(self.associations(name) or ()) if enforced else (),
             qualities=self.qualities() if enforced else {},
-            queued=len(self.queued()),
+            queued=self.charged(),
             default_account=self.default_account() if enforced else "",
             accounts=self.accounts_above(name) if enforced else (),
         )

@@ -7,9 +7,10 @@ round with the flag OverPartQOS), that before what the association sets.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from typing import NamedTuple
 
 from jobs.cluster.cluster_config import Cluster
 
@@ -24,7 +25,8 @@ class Limits:
     """The largest array has `max_array_size` elements, its largest index one less.
 
     `max_submit_jobs` is how many jobs (an array's elements count each) one may have in the queue, None
-    without such a limit; `queued_now` how many one has there. `max_time` is in minutes, None if unlimited;
+    without such a limit; `queued_now` how many one has there that count to it: of several limits that of
+    which least is left. `max_time` is in minutes, None if unlimited;
     `time_of` is what sets it, `sure` whether that is a partition, the same for whoever submits. `partition`
     is the one that is meant. `least` is what a job's quality of service wants it to ask for at least, by
     resource.
@@ -44,6 +46,35 @@ class Limits:
         """Jobs that one may still submit; None without a limit."""
         return None if self.max_submit_jobs is None else max(0, self.max_submit_jobs - self.queued_now)
 
+    def beyond(self, minutes: int, key: str = "time") -> str:
+        """Why a time limit of so many minutes is too long; empty where it is not."""
+        if self.max_time is None or minutes <= self.max_time:
+            return ""
+        return f"{key} is {minutes} minutes, but {self.time_of or 'this Slurm'} allows {self.max_time}"
+
+
+class Charged(NamedTuple):
+    """A job of one's own in the queue: to which limits it counts."""
+
+    account: str
+    qualities: Sequence[str]
+    partitions: Sequence[str]
+
+
+Counts = Callable[[Charged], bool]
+"""Whether a job counts to a limit."""
+
+CHARGED = "%a|%q|%P"
+"""The format in which `squeue --array` says that."""
+
+
+def parse_charged(text: str) -> list[Charged]:
+    """Of each job or element of an array; lines of another form (a greeting) are passed over."""
+    rows = (line.strip().split("|") for line in text.splitlines())
+    return [
+        Charged(row[0].lower(), row[1].lower().split(","), row[2].split(",")) for row in rows if len(row) == 3
+    ]
+
 
 def parse_config(text: str) -> dict[str, str]:
     """`scontrol show config`: one `Key = value` a line."""
@@ -60,12 +91,6 @@ def parse_table(text: str, names: Sequence[str]) -> tuple[dict[str, str], ...]:
     """The rows of sacctmgr's parsable output without its header."""
     rows = (line.split("|") for line in text.splitlines())
     return tuple(dict(zip(names, row, strict=True)) for row in rows if len(row) == len(names))
-
-
-def tightest(values: Iterable[str]) -> int | None:
-    """The smallest of Slurm's numbers, where an empty one is no limit."""
-    numbers = [int(value) for value in values if value.isdecimal()]
-    return min(numbers, default=None)
 
 
 def minutes(text: str) -> int | None:
@@ -88,26 +113,37 @@ def limits_of(
     *,
     associations: Sequence[Mapping[str, str]],
     qualities: Mapping[str, Mapping[str, str]],
-    queued: int,
+    queued: Sequence[Charged],
     default_account: str = "",
     accounts: Sequence[Mapping[str, str]] = (),
 ) -> Limits:
-    """What holds for the cluster config's jobs: the strictest of several partitions, and of qualities."""
+    """What holds for the cluster config's jobs: the strictest of several partitions, and of qualities.
+
+    `queued` are the jobs that one has in the queue already.
+    """
     names = (cluster.partition or default_partition(partitions)).split(",")
     account = (cluster.account or default_account).lower()
     found = [
         _Effective.of(name, partitions.get(name, {}), account, qos, associations, qualities)
         for name, qos in product(names, (cluster.qos or "").split(","))
     ]
-    above = list(_above(account, accounts))
+    parents = {row["Account"].lower(): row["ParentName"].lower() for row in accounts}
+    above = [(row["GrpSubmitJobs"], _below(name, parents)) for name, row in _above(account, accounts)]
     times = [(minutes_, not own, of, each.name) for each in found for minutes_, own, of in each.times()]
     longest, sure, of, name = min(times, default=(None, True, "", ",".join(names)))
     size = config.get("MaxArraySize", "")
+    submits = [
+        (int(most), sum(map(counts, queued)))
+        for each in found
+        for most, counts in each.submits(above, partitions)
+        if most.isdecimal()
+    ]
+    most, now = min(submits, key=lambda pair: (pair[0] - pair[1], pair), default=(None, len(queued)))
     return Limits(
         max_array_size=int(size) if size.isdecimal() else 1001,
-        max_submit_jobs=tightest(value for each in found for value in each.submits(above)),
+        max_submit_jobs=most,
         max_time=longest,
-        queued_now=queued,
+        queued_now=now,
         sure=sure,
         time_of=of,
         partition=name,
@@ -158,19 +194,52 @@ class _Effective:
         if ours is not None and "PartitionTimeLimit" not in flags:
             yield ours, False, f"partition {self.name}"
 
-    def submits(self, above: Sequence[str]) -> Iterator[str]:
-        """Limits on submitted jobs: of a user, and of groups that the user is in."""
-        first = {
-            key: next((row[key] for row in self.qualities if row.get(key)), "")
-            for key in ("MaxSubmitPU", "MaxSubmitPA", "GrpSubmit")
-        }
-        yield first["MaxSubmitPU"] or self.association.get("MaxSubmitJobs", "")
-        yield first["MaxSubmitPA"]
-        if first["GrpSubmit"]:
-            yield first["GrpSubmit"]
+    def submits(
+        self, above: Iterable[tuple[str, Counts]], partitions: Mapping[str, Mapping[str, str]]
+    ) -> Iterator[tuple[str, Counts]]:
+        """Limits on submitted jobs, of a user and of groups of users, each with what counts to it."""
+        own = _charged(self.association, self.name)
+
+        def first(key: str) -> tuple[str, Counts] | None:
+            row = next((row for row in self.qualities if row.get(key)), None)
+            return (row[key], _having(row["Name"], partitions)) if row else None
+
+        yield first("MaxSubmitPU") or (self.association.get("MaxSubmitJobs", ""), own)
+        if found := first("MaxSubmitPA"):
+            most, having = found
+            account = self.association.get("Account", "").lower()
+            yield most, lambda job: job.account == account and having(job)
+        if found := first("GrpSubmit"):
+            yield found
         else:
-            yield self.association.get("GrpSubmitJobs", "")
+            yield self.association.get("GrpSubmitJobs", ""), own
             yield from above
+
+
+def _charged(association: Mapping[str, str], partition: str) -> Counts:
+    """What counts to an association: jobs of its account, and of its partition where it has one."""
+    account, of_partition = association.get("Account", "").lower(), bool(association.get("Partition"))
+    return lambda job: job.account == account and (not of_partition or partition in job.partitions)
+
+
+def _having(quality: str, partitions: Mapping[str, Mapping[str, str]]) -> Counts:
+    """What counts to a quality of service: jobs that have it, and those of partitions that have it."""
+    name = quality.lower()
+    places = {place for place, about in partitions.items() if about.get("QoS", "").lower() == name}
+    return lambda job: name in job.qualities or not places.isdisjoint(job.partitions)
+
+
+def _below(account: str, parents: Mapping[str, str]) -> Counts:
+    """What counts to an account: jobs of it, and of those below it."""
+
+    def counts(job: Charged) -> bool:
+        name, seen = job.account, set[str]()
+        while name and name != account and name not in seen:
+            seen.add(name)
+            name = parents.get(name, "")
+        return name == account
+
+    return counts
 
 
 def _usual(association: Mapping[str, str]) -> str:
@@ -179,11 +248,11 @@ def _usual(association: Mapping[str, str]) -> str:
     return association.get("DefaultQOS") or (names[0] if len(names) == 1 else "normal")
 
 
-def _above(account: str, accounts: Sequence[Mapping[str, str]]) -> Iterator[str]:
-    """What an account, and those above it, let all their users together submit."""
+def _above(account: str, accounts: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """An account, and those above it, by their names."""
     rows = {row["Account"].lower(): row for row in accounts}
     while row := rows.pop(account, None):
-        yield row["GrpSubmitJobs"]
+        yield account, row
         account = row["ParentName"].lower()
 
 

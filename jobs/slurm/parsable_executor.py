@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +17,18 @@ from jobs.slurm.job_ids import answered
 class ParsableExecutor(submitit.SlurmExecutor):
     """submitit would take the first number behind the word "job" in what a site prints before the answer."""
 
+    def _make_submission_file_text(self, command: str, uid: str) -> str:
+        """Nothing yet: submitit would write it in the locale's encoding, which may lack a character."""
+        self._script = super()._make_submission_file_text(command, uid)
+        return ""
+
     def _make_submission_command(self, submission_file_path: Path) -> list[str]:
+        """With the script written: in the encoding of the names of files, as its paths are, or in UTF-8."""
+        try:
+            script = os.fsencode(self._script)
+        except UnicodeEncodeError:
+            script = self._script.encode("utf-8", "surrogateescape")
+        submission_file_path.write_bytes(script)
         return ["sbatch", "--parsable", str(submission_file_path)]
 
     @staticmethod

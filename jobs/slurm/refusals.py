@@ -7,9 +7,10 @@ _MEMORY = (
     "lower `memory:`; `sinfo -o '%P %m'` shows the MiB of nodes; where it has 1, Slurm does not know: leave "
     "`memory:` out, or, if only the job that follows goes there, set `follow_up: {memory: none}`"
 )
+_TOO_MANY = "submitjob"  # AssocMaxSubmitJobLimit, AssocGrpSubmitJobsLimit, QOSMaxSubmitJobPerUserLimit …
 # What sbatch says → what to do about it; the first that fits (an account's message names a partition too).
 _HINTS = {
-    "submitjob": _MAX_JOBS,  # AssocMaxSubmitJobLimit, AssocGrpSubmitJobsLimit, QOSMaxSubmitJobPerUserLimit …
+    _TOO_MANY: _MAX_JOBS,
     "mutually exclusive": "two options ask for the same: leave out `memory:`, or the one below `sbatch:`",
     "node configuration": "no node has that much, or too few have: lower nodes, cpus_per_task, "
     "tasks_per_node, memory or gpus_per_task; "
@@ -30,3 +31,8 @@ _HINTS = {
 def hint(said: str) -> str:
     """What to do about a refusal; empty where it says that itself."""
     return next((hint for words, hint in _HINTS.items() if words in said.lower()), "")
+
+
+def too_many(said: str) -> bool:
+    """Whether it is that others, or oneself, have as many jobs in the queue as is allowed: that passes."""
+    return _TOO_MANY in said.lower()

@@ -14,7 +14,8 @@ _SMALL_MINUTES = 30
 _SMALL_MEMORY = 2048  # MiB, where the config says how much training takes
 # Options that are for training only, by their beginnings.
 _TRAINING = (
-    "contiguous", "cpus-per-gpu", "exclusive", "gpu", "mem-per-gpu", "mincpus", "ntasks", "switches", "tres",
+    "contiguous", "core-spec", "cpus-per-gpu", "exclusive", "gpu", "mem-per-gpu", "mincpus", "ntasks",
+    "switches", "thread-spec", "time-min", "tres",
 )  # fmt: skip
 REPLACED = "Slurm does not take %, backslashes and line breaks in the path of a log as they are"
 

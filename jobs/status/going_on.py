@@ -13,7 +13,7 @@ from jobs.store import submitted_settings
 from jobs.store.journal import Journal, read_journal
 from jobs.store.pack_status import Packs
 from jobs.store.planned_runs import Row
-from jobs.store.stopped import stopped as stopped_by_failures
+from jobs.store.stopped import still_stopped
 from jobs.store.submit_lock import held
 from jobs.store.unmeasured import settled
 from jobs.submission.continuation import halted, silence
@@ -41,7 +41,8 @@ def given_up(store: Store, rows: Sequence[Row], sight: Sight, packs: Packs) -> d
         if cluster.kind == "slurm":
             done, live = settled(rows, packs), sight.live_runs()
             verdict = {**judge(sight.journal, packs, cluster).left_out}
-            if why := stopped_by_failures(store):
+            why = still_stopped(store, cluster.max_failures)
+            if why and why.holds(at_work=bool(sight.live)):
                 verdict = dict.fromkeys((row.run_id for row in rows), why.reason) | verdict
             return {i: why for i, why in verdict.items() if i not in done and i not in live}
     return {}
@@ -52,9 +53,10 @@ def stopped(
 ) -> str:
     """Why nothing goes on by itself, and which command continues; `` where something does."""
     with suppress(UserError):
-        if submitted_settings.load(store).cluster.kind == "slurm":
+        cluster = submitted_settings.load(store).cluster
+        if cluster.kind == "slurm":
             return halted(rows, sight, settled(rows, packs), left_out, store.logs)
-        return _stopped_here(store, rows, sight.journal, packs)
+        return _stopped_here(store, rows, sight.journal, packs, cluster.max_failures)
     return ""
 
 
@@ -74,7 +76,9 @@ def reports_ahead(store: Store, rows: Sequence[Row], packs: Packs) -> int:
     return 0
 
 
-def _stopped_here(store: Store, rows: Sequence[Row], journal: Journal, packs: Packs) -> str:
+def _stopped_here(
+    store: Store, rows: Sequence[Row], journal: Journal, packs: Packs, max_failures: int | None
+) -> str:
     """Of a sweep on this machine: a submission, or what it left behind, is at work, or a person has to be."""
     if held(store.lock) or processes_here(packs, datetime.now(UTC)):
         return ""
@@ -82,7 +86,7 @@ def _stopped_here(store: Store, rows: Sequence[Row], journal: Journal, packs: Pa
     if not unchosen and not {row.run_id for row in rows} - settled(rows, packs):
         return ""
     died = [death.said for death in journal.deaths if death.given_up][-1:]
-    if alike := stopped_by_failures(store):
+    if alike := still_stopped(store, max_failures):
         died = [alike.reason]
     why = ", ".join(died) or "no submission is at work"
     command = shlex.join(["regularize", "retry", str(store.folder)])

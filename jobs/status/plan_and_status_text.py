@@ -30,7 +30,7 @@ _NEVER = re.compile(
     r"QOSMin.*|(QOS|Assoc)Max(Wall.*|.*PerJob.*)|Partition(Time|Node)Limit|Invalid(QOS|Account)|BadConstraints"
     r"|DependencyNeverSatisfied"
 )
-_ASK = "`follow_up:` in the cluster config, and `regularize cluster check`"
+_ASK = "the cluster config, and `regularize cluster check`"
 _STYLES = {
     "running": "cyan",
     "queued": "blue",
@@ -45,7 +45,7 @@ _STYLES = {
 def plan_view(plan: Plan, kernels: str | None = None, left_open: Sequence[str] = ()) -> Group:
     """Runs by regularizer × dataset, what they take, and what they would leave open.
 
-    `kernels` are those that compute LeNet's stages here.
+    `kernels` are those that compute the runs here.
     """
     diverged = sum(plan.done.values())
     lines: list[str | Text] = [
@@ -69,7 +69,7 @@ def plan_view(plan: Plan, kernels: str | None = None, left_open: Sequence[str] =
         lines.append(f"{share} goes into measuring{asked}")
     lines += _listed([f"up to {each}" for each in plan.sizes.said if plan.slices or plan.ahead], "")
     if kernels:
-        lines.append(f"LeNet's stages: {kernels}")
+        lines.append(f"kernels: {kernels}")
     if plan.bytes:
         lines.append(f"about {size(plan.bytes)} of results")
     lines += [Text(each, style="yellow") for each in left_open]
@@ -155,7 +155,8 @@ def _expected(queue: Queue) -> str:
 
 def _failures_line(group: Failures) -> str:
     packs = plural(len(group.failures), "pack")
-    return f"{plural(group.runs, 'run')} of {packs} failed: {group.message} ({group.failures[0].path})"
+    failed = f"{plural(group.runs, 'run')} of {packs} failed{group.where}"
+    return f"{failed}: {group.message} ({group.failures[0].path})"
 
 
 def _death_line(death: Death) -> str:
@@ -166,10 +167,15 @@ def _death_line(death: Death) -> str:
 
 def _what_follows(overview: Overview) -> list[str | Text]:
     """What goes on by itself, or what to do."""
+    never = _listed([line for queue in overview.queue for line in _never(queue, _ASK)], "red")
     if follow_up := overview.follow_up:
-        return [_follows(follow_up, bool(overview.queue)), *_never(follow_up)]
+        waits = _listed(_never(follow_up, f"`follow_up:` in {_ASK}"), "red")
+        return [*never, _follows(follow_up, bool(overview.queue)), *waits]
     if overview.queue:
-        return [Text("no job goes on by itself when these have ended: submit again then", style="yellow")]
+        return [
+            *never,
+            Text("no job goes on by itself when these have ended: submit again then", style="yellow"),
+        ]
     return [Text(overview.halted, style="yellow")] if overview.halted else []
 
 
@@ -180,12 +186,11 @@ def _follows(job: Queue, others: bool) -> str:
     return f"job {job.job_id} goes on by itself{when} ({job.state.lower()}{reason}{_expected(job)})"
 
 
-def _never(job: Queue) -> list[Text]:
+def _never(job: Queue, see: str) -> list[str]:
     """A warning of a reason to wait that does not pass by itself."""
     if job.state != "PENDING" or not _NEVER.fullmatch(job.reason):
         return []
-    never = f"as it is asked for, job {job.job_id} never starts ({job.reason}): see {_ASK}"
-    return [Text(never, style="red")]
+    return [f"as it is asked for, job {job.job_id} never starts ({job.reason}): see {see}"]
 
 
 def _listed(lines: list[str], style: str) -> list[str | Text]:

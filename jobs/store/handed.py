@@ -15,7 +15,8 @@ class Ending(NamedTuple):
 
     `nodes` is the one at fault where an element that achieved nothing has said which.
     `raised` are its packs that raised an error, each with the node that may be at fault: empty where that is
-    not clear, or other packs were brought on there.
+    not clear, or other packs were brought on there. `good` are then the nodes on which others were brought
+    on, and none is at fault; None where none raised an error, or an earlier version wrote it.
     """
 
     state: str
@@ -23,6 +24,7 @@ class Ending(NamedTuple):
     line: int = 0
     nodes: str = ""
     raised: tuple[tuple[str, str], ...] = ()  # node, pack id
+    good: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,8 @@ line. Each line has its checksum. One that was torn by a crash or is damaged say
 have told is asked again.
 
 Events: submitting, submitted, abandoned (there is no such job), ended (of some elements, how), asked
-(by a person, to train everything), cancelled and retried (runs), unheard and heard (elements of which Slurm
+(by a person, to train everything), cancelled and retried (runs), blamed (a node, for what failed there alone
+before any other was tried), unheard and heard (elements of which Slurm
 had no word), told (a person, of failures or of the end), said (that lines are damaged); of workers of this
 machine died (one did, while it trained these runs) and began (a submission, with which their count begins
 anew).
@@ -63,7 +64,8 @@ class Journal:
     """All lines together. `cancelled` runs are left out until a person asks for everything, or for them.
 
     `asked` is the last line that did. `retried` is for each run the last line that said to forget
-    its failures, and that line's time; `forgiven` the last line that did so of any. `ended_by_us` are the
+    its failures, and that line's time; `forgiven` the last line that did so of any. `blamed` is for each node
+    the last line that did so. `ended_by_us` are the
     elements (token, index) that were ended for the sake of cancelled runs in them; their others go on.
     `damaged` are the lines of which nothing is known and nobody has said so; `strays` the jobs of which a
     damaged line knew what they train. `deaths` are those of this machine's workers since the last submission
@@ -77,6 +79,7 @@ class Journal:
     ended_by_us: frozenset[tuple[str, int]] = frozenset()
     retried: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     forgiven: int = 0
+    blamed: Mapping[str, int] = field(default_factory=dict)
     damaged: tuple[int, ...] = ()
     strays: tuple[str, ...] = ()
     deaths: tuple[Death, ...] = ()
@@ -178,11 +181,15 @@ def ended(path: Path, token: str, endings: Mapping[int, Ending]) -> None:
         path,
         "ended",
         token=token,
-        elements={
-            str(i): (e.state, e.progress, e.nodes, *((e.raised,) if e.raised else ()))
-            for i, e in endings.items()
-        },
+        elements={str(i): _written(ending) for i, ending in endings.items()},
     )
+
+
+def _written(ending: Ending) -> Sequence[Any]:
+    given = (ending.state, ending.progress, ending.nodes)
+    if ending.good is not None:
+        return (*given, ending.raised, ending.good)
+    return (*given, ending.raised) if ending.raised else given
 
 
 def _after(journal: Journal, handed: dict[str, list[Handed]], event: Mapping[str, Any], line: int) -> Journal:
@@ -209,6 +216,8 @@ def _after(journal: Journal, handed: dict[str, list[Handed]], event: Mapping[str
             cancelled = journal.cancelled.difference(again)
             retried = {**journal.retried, **again}
             return replace(journal, cancelled=cancelled, retried=retried, forgiven=line, told=frozenset())
+        case "blamed":
+            return replace(journal, blamed={**journal.blamed, str(event["node"]): line})
         case "told":
             return replace(journal, told=journal.told | {str(event["kind"])})
         case "died":
@@ -275,11 +284,16 @@ def _changes(kind: str, before: Sequence[Handed], event: Mapping[str, Any], line
 
 
 def _ending(
-    line: int, state: str, progress: bool, nodes: str = "", raised: Iterable[tuple[str, str]] = ()
+    line: int,
+    state: str,
+    progress: bool,
+    nodes: str = "",
+    raised: Iterable[tuple[str, str]] = (),
+    good: Iterable[str] | None = None,
 ) -> Ending:
     pairs = tuple((str(node), str(pack_id)) for node, pack_id in raised)
     check_parts([pack_id for _, pack_id in pairs])
-    return checked(Ending(state, progress, line, nodes, pairs))
+    return checked(Ending(state, progress, line, nodes, pairs, None if good is None else tuple(good)))
 
 
 def _ends_whole(file: Any) -> bool:

@@ -60,7 +60,12 @@ class Place:
         return read_meeting(self.folder / MEETING)
 
     def stay_away(self, why: str, node: str = "") -> None:
-        """Tell the other ranks that one cannot come; and who looks later, on which node, if that is known."""
+        """Tell the other ranks that one cannot come; and who looks later, on which node, if that is known.
+
+        Where the folder is gone nobody looks any more.
+        """
+        if not self.folder.is_dir():
+            return
         write_text(self.folder / _ABSENT_ON, node)
         write_text(self.folder / _ABSENT, why)
 

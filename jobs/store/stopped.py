@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
@@ -18,11 +18,19 @@ _NUMBER = re.compile(r"0x[0-9a-f]+|\d+")
 
 @dataclass(frozen=True, kw_only=True)
 class Stopped:
-    """How many runs had failed alike by then, with which error, and a pack that has its traceback."""
+    """How many runs had failed alike by then, with which error, and a pack that has its traceback.
+
+    `host` is the only one on which they did, where no other has failed so: there no further pack is begun.
+    """
 
     runs: int
     message: str
     pack: str
+    host: str = ""
+
+    def holds(self, *, at_work: bool) -> bool:
+        """Whether all runs wait; of one host's failures what follows the jobs at work has yet to judge."""
+        return not self.host or not at_work
 
     @property
     def reason(self) -> str:
@@ -31,37 +39,47 @@ class Stopped:
 
 
 def stopped(store: Store) -> Stopped | None:
-    """Why no further pack of a sweep is begun; None where nothing, or nothing that makes sense, says so."""
+    """Why no further pack is begun, at all or on one host; None where nothing that makes sense says so."""
     with suppress(OSError, ValueError, TypeError):
         return checked(Stopped(**read_json(store.stopped)))
     return None
 
 
+def still_stopped(store: Store, most: int | None) -> Stopped | None:
+    """As `stopped`, but what failed on one host is looked at again: others may have done well since."""
+    why = stopped(store)
+    return failing_alike(store, most) if why and why.host and most else why
+
+
 def stop_if_alike(store: Store, most: int) -> None:
-    """Stop the sweep if the last runs to end, `most` or more, failed with one error, but for its numbers.
+    """Stop the sweep if `failing_alike` finds so; to be called by a worker of which a pack has failed."""
+    if found := failing_alike(store, most):
+        write_json(store.stopped, asdict(found))
 
-    They are of several packs, unless `most` is 1; and of several hosts, unless no other is at work, or has
-    been since the first of them began. What was before a retry does not count. To be called by a worker of
-    which a pack has failed.
+
+def failing_alike(store: Store, most: int) -> Stopped | None:
+    """Whether the last runs to end, `most` or more, failed with one error, but for its numbers.
+
+    They are of several packs, and where all are of one host it is of that host alone, unless `most` is 1.
+    What was before a retry does not count.
     """
-    runs, kinds, alike = 0, set[str](), list[PackStatus]()
-    statuses = read_packs(store).statuses
-    for pack_id, status in _latest_first(store, statuses):
+    runs, kinds, hosts, alike = 0, set[str](), set[str](), list[tuple[str, str]]()
+    found = None
+    for pack_id, status in _latest_first(store, read_packs(store).statuses):
         message = failure(store.pack(pack_id))
-        runs += len(status.runs)
         kinds.add(_NUMBER.sub("", message))
-        alike.append(status)
         if status.state == "done" or len(kinds) > 1:
-            return
-        if runs >= most and len(alike) >= min(most, 2) and _everywhere(alike, statuses.values()):
-            write_json(store.stopped, asdict(Stopped(runs=runs, message=message, pack=pack_id)))
-            return
-
-
-def _everywhere(alike: Iterable[PackStatus], statuses: Iterable[PackStatus]) -> bool:
-    hosts, since = {status.host for status in alike}, min(status.started_at for status in alike)
-    at_work = {status.host for status in statuses if status.state == "running" or status.updated_at >= since}
-    return len(hosts) > 1 or at_work == hosts
+            break
+        runs += len(status.runs)
+        alike.append((pack_id, message))
+        hosts.add(status.host)
+        if runs >= most and len(alike) >= min(most, 2):
+            pack, words = alike[0]
+            everywhere = most == 1 or len(hosts) > 1
+            found = Stopped(runs=runs, message=words, pack=pack, host="" if everywhere else status.host)
+            if everywhere:
+                break
+    return found
 
 
 def _latest_first(store: Store, statuses: Mapping[str, PackStatus]) -> Iterator[tuple[str, PackStatus]]:

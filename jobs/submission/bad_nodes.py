@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -46,18 +46,19 @@ def bad_nodes(journal: Journal) -> dict[str, Bad]:
     job on several it may have been each. What was before the last retry is forgotten.
 
     A pack that raises an error is as an attempt where others are trained elsewhere, unless it has raised one
-    there, too.
+    there, too; or where the journal has blamed the node, and none has failed on another since.
     """
     fruitful: dict[str, int] = {}  # the last place in that order, by node
     fruitless: dict[str, _Fruitless] = defaultdict(_Fruitless)
     everywhere = 0  # fruitless attempts since the last one anywhere that was not
+    last_error: dict[str, int] = {}  # its line, by node
     raised = errors(journal)
     for place, (handed, index, ending) in enumerate(_in_order(journal)):
         nodes, forgiven = expanded(ending.nodes), ending.line <= journal.forgiven
         erring = [(node, pack) for node, pack in ending.raised if node]
-        if nodes and ending.progress and not erring:
+        if good := _good(ending, nodes, erring):
             everywhere = 0
-            for node in nodes:
+            for node in good:
                 fruitless.pop(node, None)
                 if not forgiven:
                     fruitful[node] = place
@@ -67,6 +68,7 @@ def bad_nodes(journal: Journal) -> dict[str, Bad]:
                 fruitless[node].attempts += 1
                 fruitless[node].lines.append((place, ending.line))
         for node, pack in erring:
+            last_error[node] = ending.line
             runs = _runs(handed, index, pack)
             if not forgiven and all(set(raised[run_id]) == {node} for run_id in runs):
                 fruitless[node].lines.append((place, ending.line))
@@ -74,13 +76,22 @@ def bad_nodes(journal: Journal) -> dict[str, Bad]:
     def to_blame(node: str, found: _Fruitless) -> bool:
         elsewhere = any(last >= found.lines[0][0] for other, last in fruitful.items() if other != node)
         alone = everywhere - found.attempts < (FRUITLESS if fruitful else 1)
-        return elsewhere or (found.attempts >= FRUITLESS and alone)
+        others = max((line for other, line in last_error.items() if other != node), default=0)
+        untried = journal.blamed.get(node, 0) > max(others, journal.forgiven)
+        return elsewhere or untried or (found.attempts >= FRUITLESS and alone)
 
     return {
         node: Bad(found.attempts, len(found.lines) - found.attempts, found.lines[FRUITLESS - 1][1])
         for node, found in fruitless.items()
         if len(found.lines) >= FRUITLESS and to_blame(node, found)
     }
+
+
+def _good(ending: Ending, nodes: Sequence[str], erring: Sequence[object]) -> Sequence[str]:
+    """The nodes on which something was achieved."""
+    if ending.good is not None:
+        return ending.good
+    return nodes if ending.progress and not erring else ()
 
 
 def errors(journal: Journal) -> dict[str, list[str]]:

@@ -18,6 +18,11 @@ from jobs.support.readable_numbers import plural
 from regularize.opened import read_end
 
 CONTINUES = "`regularize submit` continues"
+# In ASCII, as the follow-up's script says so, too, in whatever encoding its shell has.
+GIVE_MORE = {
+    "OUT_OF_MEMORY": "`follow_up: {memory: 4G}` gives it more",
+    "TIMEOUT": "`follow_up: {time: 120}` gives it more",
+}
 _END_OF_LOG, _LONGEST_LINE = 4096, 500  # bytes, characters
 _DIED = ENDED - {"COMPLETED", CANCELLED}
 
@@ -96,10 +101,9 @@ def _dead_follow_up(sight: Sight, logs: Path) -> str:
     if state not in _DIED:
         return ""
     log = logs / f"{last.job_id}_0_log.out"
-    words = _last_line(log)
-    return f"job {last.job_id}, which was to see to that, ended as {state} ({log})" + (
-        f": {words}" if words else ""
-    )
+    died = f"job {last.job_id}, which was to see to that, ended as {state} ({log})"
+    died += f": {words}" if (words := _last_line(log)) else ""
+    return f"{died}; {GIVE_MORE[state]}" if state in GIVE_MORE else died
 
 
 def _last_line(log: Path) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from jobs.store.submit_lock import LockedError, submit_lock
 from jobs.store.submitted_settings import Saved
 from jobs.submission.hand_to_slurm import ToSlurm
 from jobs.submission.handed_report import report
+from jobs.submission.last_words import TOLD
 from jobs.submission.messages import notify, notify_stopped
 from jobs.submission.submit_ready import NoRoomError, Turn, submit_ready
 from jobs.support.terminal import Terminal
@@ -40,16 +43,18 @@ class FollowUp:
     folder: Path
 
     def __call__(self) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # its script tells of that, submitit would ignore it
         # Submitted by this user, who may have grown the sweep since. What its jobs import is named to them.
         trust([EVERYTHING])
         try:
             whole = go_on(self.folder)
         except Exception as error:  # nobody else would say that the sweep stands still
-            notify_stopped(Store(self.folder), error, print)
-            if not isinstance(error, UserError):
-                raise
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(1)
+            told = notify_stopped(Store(self.folder), error, print)
+            if isinstance(error, UserError):
+                print(f"error: {error}", file=sys.stderr)
+            else:
+                traceback.print_exc()
+            sys.exit(TOLD if told else 1)  # of which its script tells
         if not whole:
             sys.exit(INTERRUPTED)
 

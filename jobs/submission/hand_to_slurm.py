@@ -22,13 +22,14 @@ from jobs.slurm import interpreter
 from jobs.slurm.client import FIRST_WAIT, LONGEST_WAIT, Slurm, passing
 from jobs.slurm.environment import submitting
 from jobs.slurm.parsable_executor import ParsableExecutor
-from jobs.slurm.refusals import hint
+from jobs.slurm.refusals import hint, too_many
 from jobs.slurm.sbatch_request import REPLACED, parameters, small, takes_logs
 from jobs.store import journal
 from jobs.store.handed import Element, Handed
 from jobs.store.journal import Journal, append
 from jobs.store.submitted_settings import Saved
 from jobs.submission.bad_nodes import bad_nodes
+from jobs.submission.last_words import last_words
 from jobs.support.own_folder import own_folder
 from jobs.worker.one_pack import HEARTBEAT
 from jobs.worker.slurm_task import Task, prologue, srun_args, teardown
@@ -44,6 +45,10 @@ _STRAY = re.compile(r"[0-9a-f]{32}\.pkl|\.submission_file_[0-9a-f]{32}\.sh")
 
 class RefusedError(UserError):
     """Slurm has said no, or was not asked: there is no such job."""
+
+
+class TooManyError(RefusedError):
+    """It has as many jobs in the queue as it allows, of this user or of others."""
 
 
 def array_of(
@@ -180,7 +185,8 @@ class ToSlurm:
                 raise UserError("sbatch has failed without a word")
             if not passing(said):
                 todo = hint(said)
-                raise RefusedError(f"Slurm refused the jobs: {said}" + (f" → {todo}" if todo else ""))
+                kind = TooManyError if too_many(said) else RefusedError
+                raise kind(f"Slurm refused the jobs: {said}" + (f" → {todo}" if todo else ""))
             waited += slurm.clock() - began
             if waited >= slurm.patience:
                 raise UserError(f"Slurm has not answered for {waited:.0f} s: {said}")
@@ -280,7 +286,8 @@ def _parameters(
         # submitit writes logs beside what it runs; of two outputs, Slurm takes the latter.
         asked["srun_args"] = [*srun_args(mode), "--output", str(logs / f"{name}_%t_log.out")]
     asked["additional_parameters"] |= {"output": str(logs / f"{name}_0_log.out")}
-    setup = [*asked.get("setup", ()), *prologue(mode, logs)]
+    first = () if handed.elements else last_words(cluster.notify, store.folder.name, str(logs))
+    setup = [*first, *asked.get("setup", ()), *prologue(mode, logs)]
     return {**asked, "setup": setup, "teardown": teardown(mode, store.jobs)}
 
 

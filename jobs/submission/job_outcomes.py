@@ -5,7 +5,8 @@ What that makes of a run (queued, failed, lost) is in `jobs.status.run_states`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,7 +40,7 @@ class Sight:
     is neither live nor gone is `unheard`: nobody knows whether it is at work. An end without a word is
     `CANCELLED` where we brought it about: of an element that never ran Slurm keeps no account. `lagging` is
     whether the accounts are still to say how something ended. `nodes` are those of what is gone, as sacct
-    has them.
+    has them, or as long as it remembers them the controller; `tried` are by sacct those of each attempt.
     """
 
     journal: Journal
@@ -48,6 +49,7 @@ class Sight:
     by_accounts: frozenset[Place] = frozenset()
     lagging: bool = False
     nodes: Mapping[Place, str] = field(default_factory=dict)
+    tried: Mapping[Place, Sequence[str]] = field(default_factory=dict)
 
     @property
     def unheard(self) -> list[tuple[Handed, int]]:
@@ -125,7 +127,12 @@ def look(journal: Journal, slurm: Slurm) -> Sight:
     if not known:
         return Sight(journal=journal, live={}, gone={})
     queue = slurm.queue([str(handed.job_id) for handed in known])
-    sight = Sight(journal=journal, live=live_tasks(known, queue), gone=_ends(known, queue))
+    sight = Sight(
+        journal=journal,
+        live=live_tasks(known, queue),
+        gone=_ends(known, queue),
+        nodes=_ends(known, queue, lambda task: task.nodes),
+    )
     asked = {handed.token: handed for handed, _ in sight.unheard}
     asked |= {token: handed for handed in known for token, _ in sight.gone if token == handed.token}
     if not asked:
@@ -164,7 +171,13 @@ def _with_accounts(sight: Sight, asked: Iterable[Handed], past: Sequence[PastTas
     ends = last_states(past)
     last = {(task.job_id, task.index or 0): task for task in past}
     gone, live, by_accounts, lagging = dict(sight.gone), dict(sight.live), set(), False
-    nodes: dict[Place, str] = {}
+    nodes, tried, attempts = (
+        dict(sight.nodes),
+        dict(sight.tried),
+        defaultdict[tuple[str, int], list[str]](list),
+    )
+    for task in past:
+        attempts[task.job_id, task.index or 0].append(task.nodes)
     for handed in asked:
         for index in range(handed.jobs):
             place, slurms = (handed.token, index), (str(handed.job_id), index)
@@ -172,13 +185,20 @@ def _with_accounts(sight: Sight, asked: Iterable[Handed], past: Sequence[PastTas
                 continue
             if slurms in ends:
                 gone[place], nodes[place] = ends[slurms], last[slurms].nodes
+                tried[place] = attempts[slurms]
             elif place not in gone and slurms in last and not _overdue(last[slurms]):
                 live[place] = _queued(last[slurms])
                 by_accounts.add(place)
             elif gone.get(place) not in _SURE:
                 lagging = True
     return replace(
-        sight, gone=gone, live=live, by_accounts=frozenset(by_accounts), lagging=lagging, nodes=nodes
+        sight,
+        gone=gone,
+        live=live,
+        by_accounts=frozenset(by_accounts),
+        lagging=lagging,
+        nodes=nodes,
+        tried=tried,
     )
 
 
@@ -192,6 +212,7 @@ def _with_controller(sight: Sight, handed: Handed, past: Sequence[PastTask] | No
     if shown is None:
         return sight
     live, gone = live_tasks([handed], shown), _ends([handed], shown)
+    nodes = _ends([handed], shown, lambda task: task.nodes)
     silent = [(h.token, i) for h, i in sight.unheard if h.token == handed.token]
     told = any(task.job_id == handed.job_id for task in past or ())
     if not shown and (told or not slurm.accounts):
@@ -200,14 +221,19 @@ def _with_controller(sight: Sight, handed: Handed, past: Sequence[PastTask] | No
         sight,
         live={**sight.live, **{place: task for place, task in live.items() if place in silent}},
         gone={**sight.gone, **{place: state for place, state in gone.items() if place in silent}},
+        nodes={**sight.nodes, **{place: names for place, names in nodes.items() if place in silent}},
     )
 
 
-def _ends(handed: Iterable[Handed], queue: Iterable[QueuedTask]) -> dict[Place, str]:
-    """How those ended that the controller still knows."""
+def _ends(
+    handed: Iterable[Handed],
+    queue: Iterable[QueuedTask],
+    of: Callable[[QueuedTask], str] = lambda task: task.state,
+) -> dict[Place, str]:
+    """How those ended that the controller still knows, or what else it says of them."""
     requests = {each.job_id: each for each in handed}
     return {
-        (requests[task.job_id].token, task.index or 0): task.state
+        (requests[task.job_id].token, task.index or 0): of(task)
         for task in queue
         if task.job_id in requests and task.state in ENDED
         if (task.index or 0) not in requests[task.job_id].endings

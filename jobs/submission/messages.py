@@ -41,27 +41,36 @@ def notify_over(
     _tell_once(submission.store, submission.cluster.notify, END, text, say)
 
 
-def notify_stopped(store: Store, why: Exception, say: Callable[[str], None]) -> None:
-    """Tell that nothing goes on by itself, as far as the store still says who is to be told."""
+def notify_stopped(store: Store, why: Exception, say: Callable[[str], None]) -> bool:
+    """Tell that nothing goes on by itself; False if somebody is still to be told.
+
+    That is so where the command fails, or the store no longer says who is to be told.
+    """
     with suppress(UserError):
         words = submitted_settings.load(store).cluster.notify
         reason = str(why) if isinstance(why, UserError) else f"{type(why).__name__}: {why}"
         line = "; ".join(reason.splitlines())
-        _tell_once(store, words, STOPPED, f"{store.folder.name} is stopped: {line}; {CONTINUES}", say)
+        text = f"{store.folder.name} is stopped: {line}; {CONTINUES}"
+        return _tell_once(store, words, STOPPED, text, say)
+    return False
 
 
 def _left(left_out: Mapping[str, int]) -> str:
     return ", ".join(f"{plural(runs, 'run')} left out: {reason}" for reason, runs in left_out.items())
 
 
-def _tell_once(store: Store, words: Sequence[str], kind: str, text: str, say: Callable[[str], None]) -> None:
-    """Run the cluster config's command unless somebody has heard of this kind of news since submitting; that
-    it failed is said in the log, no more.
+def _tell_once(store: Store, words: Sequence[str], kind: str, text: str, say: Callable[[str], None]) -> bool:
+    """Run the cluster config's command unless somebody has heard of this kind of news since submitting; False
+    if it failed, which is said in the log. Only that all stands still is then told again, by others.
     """
     if not words or kind in read_journal(store.journal).told:
-        return
+        return True
+    through = True
     try:
         tell(words, text)
     except (OSError, subprocess.SubprocessError) as error:
         say(f"warning: notify: {error}")
-    append(store.journal, "told", kind=kind)
+        through = False
+    if through or kind != STOPPED:
+        append(store.journal, "told", kind=kind)
+    return through

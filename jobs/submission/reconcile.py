@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from jobs.slurm.node_names import expanded
@@ -13,16 +14,13 @@ from jobs.store import journal
 from jobs.store.handed import Ending, Handed
 from jobs.store.journal import append, read_journal, say_damaged
 from jobs.store.meeting_place import node_at_fault, too_short
-from jobs.store.pack_status import Packs, ended_order, read_packs, share
-from jobs.submission.bad_nodes import FRUITLESS
+from jobs.store.pack_status import Packs, read_packs
 from jobs.submission.continuation import deadline
 from jobs.submission.hand_to_slurm import ToSlurm, clear_ended
 from jobs.submission.job_outcomes import TIMEOUT, UNKNOWN, Sight, at_work, look
+from jobs.submission.told_by_packs import Hosts, progress, told_by_packs
 from jobs.support.readable_numbers import plural
-from regularize.config import pack_id
 from regularize.errors import UserError
-from regularize.evaluation.measurement import meets
-from regularize.store import PackStatus
 
 # Time that a request needs to show in the queue after its sender died.
 YOUNG_SECONDS = 10.0
@@ -51,7 +49,7 @@ def reconcile(way: ToSlurm) -> tuple[Sight, Packs]:
         sight = look(known, slurm)
     packs = read_packs(store)
     sight = _without_what_is_over(sight, packs, way.saved.cluster.time)
-    for token, endings in _endings(sight, packs, store.jobs).items():
+    for token, endings in _endings(sight, packs, store.jobs, _hosts(sight, way)).items():
         journal.ended(store.journal, token, endings)
     _note_silence(store.journal, sight)
     clear_ended(store, read_journal(store.journal))
@@ -132,76 +130,34 @@ def _find_unsure(way: ToSlurm) -> None:
             append(store.journal, "abandoned", token=handed.token, reason="Slurm never had it")
 
 
-def _endings(sight: Sight, packs: Packs, jobs: Path) -> dict[str, dict[int, Ending]]:
+def _endings(
+    sight: Sight, packs: Packs, jobs: Path, hosts: Callable[[str, int], Hosts]
+) -> dict[str, dict[int, Ending]]:
     requests = {handed.token: handed for handed in sight.journal.handed}
     found: dict[str, dict[int, Ending]] = defaultdict(dict)
     for (token, index), state in sight.gone.items():
         handed, nodes = requests[token], sight.nodes.get((token, index), "")
-        progress, raised = _progress(handed, index, packs), _raised(handed, index, packs, nodes)
-        if not progress:  # in what it has left it may say why
+        told = told_by_packs(handed, index, packs, hosts(token, index))
+        nodes = nodes or ",".join(told.nodes)
+        if not (brought_on := progress(handed, index, packs)):  # in what it has left it may say why
             job = handed.slurm_id(index)
             nodes = node if (node := node_at_fault(jobs, job)) in expanded(nodes) else nodes
             state = TIMEOUT if state == "FAILED" and too_short(jobs, job) else state
-        found[token][index] = Ending(state, progress, nodes=nodes, raised=raised)
+        found[token][index] = Ending(state, brought_on, nodes=nodes, raised=told.raised, good=told.good)
     return found
 
 
-def _raised(handed: Handed, index: int, packs: Packs, nodes: str) -> tuple[tuple[str, str], ...]:
-    """The packs of an element that raised an error, each with its node if that may be at fault.
+def _hosts(sight: Sight, way: ToSlurm) -> Callable[[str, int], Hosts]:
+    """What Slurm calls the hosts of an element: nodes of its attempts by sacct, without that any node."""
+    every, wide = cache(way.slurm.node_names), way.saved.cluster.nodes > 1
 
-    It is not where others went well after, nor by a single one after others that did.
-    """
-    names, job = expanded(nodes), handed.slurm_id(index)
-    raised: dict[str, str] = {}
-    good = set[str]()
-    for pack, status in sorted(_statuses(handed, index, packs), key=lambda each: ended_order(each[1])):
-        node = _node(status.host, names)
-        if _failed_in(job, status):
-            raised[pack] = node
-        elif status.state == "done" and _in_job(job, status):
-            raised = {other: "" if on == node else on for other, on in raised.items()}
-            good.add(node)
-    counts = Counter(raised.values())
-    own = {node for node in good if counts[node] < FRUITLESS}
-    return tuple(("" if node in own else node, pack) for pack, node in raised.items())
+    def hosts(token: str, index: int) -> Hosts:
+        accounted = [expanded(nodes) for nodes in sight.tried.get((token, index), ())]
+        names = [name for nodes in accounted for name in nodes]
+        last = expanded(sight.nodes.get((token, index), ""))
+        return Hosts(names=lambda: names or every(), attempts=accounted or [last], wide=wide)
 
-
-def _node(host: str, names: Sequence[str]) -> str:
-    """What Slurm calls a host, of the nodes of its job; empty where that is not clear."""
-    same = [name for name in names if name in (host, host.partition(".")[0])]
-    return same[0] if same else names[0] if len(names) == 1 else ""
-
-
-def _statuses(handed: Handed, index: int, packs: Packs) -> list[tuple[str, PackStatus]]:
-    if not handed.elements:
-        return []
-    ids = (pack_id(runs) for slice_ in handed.elements[index] for runs in slice_)
-    return [(i, packs.statuses[i]) for i in ids if i in packs.statuses]
-
-
-def _progress(handed: Handed, index: int, packs: Packs) -> bool:
-    """Whether the element has brought any of its packs on."""
-    if not handed.elements:
-        return True
-    measures = {i: settings for settings, measured in handed.measures.items() for i in measured}
-    statuses = _statuses(handed, index, packs)
-    if any(_failed_in(handed.slurm_id(index), status) for _, status in statuses):
-        return True  # a person has to see to them; those behind them come next
-    return any(_brought_on(status, handed.begun.get(i, 0.0), measures.get(i)) for i, status in statuses)
-
-
-def _failed_in(job: str, status: PackStatus) -> bool:
-    return (status.state == "failed" or status.measuring_failed) and _in_job(job, status)
-
-
-def _in_job(job: str, status: PackStatus) -> bool:
-    return status.job.rpartition("_")[0] == job
-
-
-def _brought_on(status: PackStatus, begun: float, measures: str | None) -> bool:
-    if measures is not None:
-        return status.state == "done" and meets(status.evaluation, measures)
-    return status.state == "done" or share(status) > begun
+    return hosts
 
 
 def _time(handed: Handed) -> datetime:

@@ -8,7 +8,7 @@ from jobs.slurm.client import Slurm
 from jobs.store.journal import read_journal
 from jobs.store.pack_status import Packs
 from jobs.store.planned_runs import read_rows
-from jobs.store.stopped import stopped
+from jobs.store.stopped import still_stopped
 from jobs.submission.job_outcomes import look
 from jobs.submission.retries import judge
 from regularize.store import Store
@@ -24,6 +24,8 @@ def without(store: Store, packs: Packs, cluster: Cluster) -> dict[str, str]:
     held: dict[str, str] = {}
     if cluster.kind == "slurm":
         held = {**judge(journal, packs, cluster).left_out}
-        if why := stopped(store):
-            held = dict.fromkeys((row.run_id for row in read_rows(store)), why.reason) | held
-    return {**held, **dict.fromkeys(look(journal, Slurm()).live_runs(), IN_HAND)}
+    sight = look(journal, Slurm())
+    why = still_stopped(store, cluster.max_failures) if cluster.kind == "slurm" else None
+    if why and why.holds(at_work=bool(sight.live)):
+        held = dict.fromkeys((row.run_id for row in read_rows(store)), why.reason) | held
+    return {**held, **dict.fromkeys(sight.live_runs(), IN_HAND)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from jobs.cluster.cluster_config import Cluster
 from jobs.planning.job_arrays import cut, make_elements, parallelism
@@ -15,17 +16,17 @@ from jobs.slurm.accounts import with_one_account
 from jobs.slurm.client import Slurm
 from jobs.slurm.least import follow_up_below, for_follow_up, training_below
 from jobs.slurm.limits import Limits
-from jobs.slurm.sbatch_request import parameters, script, small_minutes
+from jobs.slurm.sbatch_request import parameters, script, small, small_minutes
 from jobs.store import provenance
 from jobs.store.handed import Handed
-from jobs.store.journal import Journal, append
-from jobs.store.pack_status import Packs
-from jobs.store.stopped import Stopped, stopped
+from jobs.store.journal import append
+from jobs.store.stopped import stopped
 from jobs.submission.continuation import CONTINUES, silence
-from jobs.submission.hand_to_slurm import RefusedError, ToSlurm, array_of, follow_up_of
+from jobs.submission.hand_to_slurm import RefusedError, TooManyError, ToSlurm, array_of, follow_up_of
 from jobs.submission.job_outcomes import Sight
 from jobs.submission.reconcile import reconcile
-from jobs.submission.retries import Verdict, excused, judge
+from jobs.submission.retries import Verdict, judge
+from jobs.submission.stop_or_go_on import stop_or_go_on
 from regularize.data import Facts
 from regularize.errors import UserError
 
@@ -71,14 +72,16 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
     cluster = with_one_account(submission.cluster, slurm)
     way = replace(way, saved=replace(way.saved, cluster=cluster))
     sight, packs = reconcile(way)
+    sight = stop_or_go_on(submission.store, cluster, sight, packs, slurm)
     warn(submission, packs)
     verdict = judge(sight.journal, packs, cluster)
-    if (why := stopped(submission.store)) and _by_a_bad_node(why, sight.journal, packs):
-        submission.store.stopped.unlink(missing_ok=True)
     limits = slurm.limits(cluster)
-    if limits.max_time is not None and cluster.time > limits.max_time:
-        _refuse_time(cluster, limits, slurm)
     next_limits = limits if for_follow_up(cluster) == cluster else slurm.limits(for_follow_up(cluster))
+    minutes = small_minutes(cluster, next_limits.max_time)
+    _refuse_time(limits.beyond(cluster.time), limits, parameters(cluster, name="rs-check"), slurm)
+    if cluster.follow_up:
+        follows = small(cluster, name="rs-check", minutes=minutes)
+        _refuse_time(next_limits.beyond(minutes, "time of follow_up"), next_limits, follows, slurm)
     _refuse_too_little(cluster, limits, next_limits)
     room = _room(limits, cluster.max_jobs, sight)
     without = {**verdict.left_out, **dict.fromkeys(sight.live_runs(), IN_HAND)}
@@ -86,7 +89,8 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
         cluster = replace(cluster, max_jobs=max(1, room))
     submission_now = replace(submission, cluster=cluster)
     plan = next_plan(submission_now, packs, facts, without)
-    if why := stopped(submission.store):  # a sweep that has grown, too
+    why = stopped(submission.store)
+    if why and why.holds(at_work=bool(sight.live_arrays())):  # a sweep that has grown, too
         without = dict.fromkeys((run.run_id for run in plan.runs), why.reason) | without
         plan = next_plan(submission_now, packs, facts, without)
     if plan.slices and limits.room == 0:
@@ -97,29 +101,22 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
     arrays = list(_arrays(submission, plan, verdict, limits, room)) if room else []
     unfollowed = "" if cluster.follow_up else "the cluster config says `follow_up: false`"
     unfollowed = unfollowed or slurm.refused_to_follow_up(cluster)
-    minutes = small_minutes(cluster, next_limits.max_time)
     jobs, followed = _hand_over(submission, arrays, sight, limits, way, None if unfollowed else minutes)
     at_work = bool(jobs or sight.live_arrays())
     told = silence(sight, packs.done(), submission.cluster.time)
     return Turn(plan=plan, jobs=jobs, at_work=at_work, followed=followed, silence=told, unfollowed=unfollowed)
 
 
-def _by_a_bad_node(why: Stopped, known: Journal, packs: Packs) -> bool:
-    """Whether a sweep was stopped for what failed on a bad node alone, and is tried elsewhere."""
-    status = packs.statuses.get(why.pack)
-    return status is not None and excused(known).issuperset(status.runs)
-
-
-def _refuse_time(cluster: Cluster, limits: Limits, slurm: Slurm) -> None:
-    """Refuse a time limit with which a job would never start; where it is a user's limit, Slurm is asked.
+def _refuse_time(why: str, limits: Limits, request: dict[str, Any], slurm: Slurm) -> None:
+    """Refuse a time limit with which a job would never start, if there is a `why`; where it is a limit of the
+    user's, Slurm is asked.
 
     What Slurm takes then is handed over and said, as a limit that it does not deny makes jobs wait for ever.
     """
-    why = f"time is {cluster.time} minutes, but {limits.time_of or 'this Slurm'} allows {limits.max_time}"
-    request = parameters(cluster, name="rs-check")
-    if limits.sure or slurm.test_only(script("true", "logs", request)).code:
+    if why and (limits.sure or slurm.test_only(script("true", "logs", request)).code):
         raise UserError(why)
-    slurm.say(f"{why}: Slurm takes such jobs, and may never start them")
+    if why:
+        slurm.say(f"{why}: Slurm takes such jobs, and may never start them")
 
 
 def _refuse_too_little(cluster: Cluster, limits: Limits, next_limits: Limits) -> None:
@@ -200,7 +197,8 @@ def _hand_over(
             append(
                 store.journal, "abandoned", token=token, reason="another part of the submission was refused"
             )
-        raise RefusedError(f"{error}; nothing has been submitted") from None
+        kind = NoRoomError if isinstance(error, TooManyError) else RefusedError
+        raise kind(f"{error}; nothing has been submitted") from None
     except UserError as error:  # what Slurm has taken stays in its hands
         raise type(error)(f"{error}; {CONTINUES} with what Slurm has taken by then") from None
     if jobs:
@@ -221,6 +219,9 @@ def _follow(
         return True
     if places < 1:
         return False
-    way.hand_over(follow_up_of(submission.sweep.name, work, minutes))
+    try:
+        way.hand_over(follow_up_of(submission.sweep.name, work, minutes))
+    except TooManyError:  # others' jobs count to the limits of groups, too
+        return False
     way.slurm.cancel([str(handed.job_id) for handed in waiting])
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from analysis.tables.collect import collect
@@ -11,11 +12,14 @@ from jobs.planning.sweep_data import prepare_data
 from jobs.slurm.client import Slurm
 from jobs.store import submitted_settings
 from jobs.store.journal import append
-from jobs.store.submit_lock import submit_lock
+from jobs.store.submit_lock import LockedError, submit_lock
 from jobs.submission.follow_up_job import conclude, way_to_slurm
 from jobs.submission.handed_report import report
 from jobs.submission.messages import notify_over
-from jobs.submission.submit_ready import Turn, submit_ready
+from jobs.submission.node_kernels import compile_for_nodes
+from jobs.submission.submit_ready import NoRoomError, Turn, submit_ready
+
+AGAIN_SECONDS = 120.0
 
 
 def submit_by_hand(submission: Submission, *, everything: bool = True) -> bool:
@@ -27,6 +31,7 @@ def submit_by_hand(submission: Submission, *, everything: bool = True) -> bool:
         UserError: something is missing or refused, or another submission is at work; nothing has been
             submitted.
     """
+    compile_for_nodes(submission.sweep, submission.cluster, submission.say)
     turn = _turn(submission, everything=everything)
     if not turn.at_work:
         collect(submission.store)
@@ -34,8 +39,18 @@ def submit_by_hand(submission: Submission, *, everything: bool = True) -> bool:
 
 
 def go_on_by_hand(submission: Submission) -> bool:
-    """What a follow-up does, where none can; whether something was handed over."""
-    turn = _turn(submission, everything=False)
+    """What a follow-up does, where none can; whether something was handed over, or there was no place for it.
+
+    Then some time has passed, and it is to be tried again, as a follow-up does.
+    """
+    try:
+        turn = _turn(submission, everything=False)
+    except (LockedError, NoRoomError) as error:
+        submission.console.print(
+            f"{error}; trying again later", highlight=False, markup=False, soft_wrap=True
+        )
+        time.sleep(AGAIN_SECONDS)
+        return True
     conclude(submission, turn)
     return bool(turn.jobs)
 

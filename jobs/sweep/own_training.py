@@ -19,7 +19,7 @@ OWN = {
 
 
 def own_training(entry: Node, shared: Mapping[str, Node], varied: Collection[str]) -> Own:
-    """The fields of an entry that are of its training; a rate that it shares is none of its own.
+    """The fields of an entry that are of its training; what it shares is none of its own.
 
     Raises:
         UserError: a value that is not valid, a rate where that is `varied`: tuned, or listed.
@@ -27,7 +27,9 @@ def own_training(entry: Node, shared: Mapping[str, Node], varied: Collection[str
     fields = entry.mapping()
     found: dict[str, Any] = {}
     if "start" in fields:
-        found["start"] = fields["start"].choice("start", STARTS)
+        start = fields["start"].choice("start", STARTS)
+        if "start" not in shared or start != shared["start"].value:
+            found["start"] = start
     if "lr" in fields:
         rate = fields["lr"]
         if "lr" in varied:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from jobs.sweep.dialects import FIRST, NOW
 from jobs.sweep.drawn_settings import draw
 from jobs.sweep.own_training import OWN, Own, own_training
 from jobs.sweep.strength_values import Range, read_numbers, read_range
@@ -63,6 +64,7 @@ class Budget:
     settings: int
     training: Node
     axes: Mapping[str, Axis]
+    dialect: int
 
 
 class _Candidate(NamedTuple):
@@ -78,6 +80,7 @@ def read_entries(
     budget: Budget | None = None,
     training: Mapping[str, Node] | None = None,
     varied: Collection[str] = (),
+    dialect: int = NOW,
 ) -> tuple[Entry, ...]:
     """The entries in the order of the file, with the `changes` that one dataset makes to them.
 
@@ -87,7 +90,8 @@ def read_entries(
     `training` says, see `own_training`. With a budget so many settings are drawn, also from ranges.
 
     Raises:
-        UserError: whatever is not valid, and two candidates that are the same run.
+        UserError: whatever is not valid, two candidates that are the same run, and a fraction of what acts in
+            whole numbers, which would train as another run does.
     """
     fields = regularizers.mapping()
     if not fields:
@@ -102,7 +106,9 @@ def read_entries(
         node = _without(node, *OWN)
         candidates = _drawn(name, node, budget) if budget else _candidates(name, node)
         for candidate in candidates:
-            _refuse_repeated(candidate, own, seen)
+            if dialect > FIRST:
+                _refuse_fractions(candidate)
+            _refuse_repeated(candidate, own, seen, started="start" in (training or {}))
         entries.append(
             Entry(
                 name=name,
@@ -136,9 +142,23 @@ def _with_changes(entry: Node, change: Node) -> Node:
     return replace(entry, value=fields)
 
 
-def _refuse_repeated(candidate: _Candidate, own: Own, seen: dict[str, _Candidate]) -> None:
+def _refuse_fractions(candidate: _Candidate) -> None:
+    for term in candidate.terms:
+        row = technique(term.technique)
+        for name, value in term.strengths:
+            if row.strengths[name].whole and not value.is_integer():
+                raise UserError(
+                    f"{candidate.where}: {name} of {candidate.entry} is {value:.12g}, but must be a whole "
+                    "number, as it acts as one"
+                )
+
+
+def _refuse_repeated(candidate: _Candidate, own: Own, seen: dict[str, _Candidate], *, started: bool) -> None:
+    """`started` is whether `training` says how weights start."""
     # As many digits as in RunConfig.strength, the text by which a strength is chosen.
     digest = [(t.technique, t.options, [(n, f"{v:.12g}") for n, v in t.strengths]) for t in candidate.terms]
+    if not (candidate.terms or started):  # then it would start so anyway
+        own = tuple(each for each in own if each != ("start", "default"))
     first = seen.setdefault(repr((digest, own, candidate.shared)), candidate)
     if first is not candidate:
         strengths = " ".join(f"{n}={v:.12g}" for t in candidate.terms for n, v in t.strengths)
@@ -171,7 +191,7 @@ def _drawn(name: str, node: Node, budget: Budget) -> list[_Candidate]:
             "points are tried one and all, but a budget draws: list strengths instead"
         )
     blocks = {technique: block for technique, block in _blocks(name, node).items() if technique != "none"}
-    grids = {technique: _parameters(technique, block, drawn=True) for technique, block in blocks.items()}
+    grids = {technique: _parameters(technique, block, budget) for technique, block in blocks.items()}
     places = [(technique, strength) for technique, (strengths, _) in grids.items() for strength in strengths]
     axes = [*(grids[technique][0][strength] for technique, strength in places), *budget.axes.values()]
     candidates = []
@@ -268,9 +288,9 @@ def _grid(name: str, block: Node) -> tuple[dict[str, list[float]], dict[str, Any
 
 
 def _parameters(
-    name: str, block: Node, *, drawn: bool = False
+    name: str, block: Node, budget: Budget | None = None
 ) -> tuple[dict[str, list[float] | Range], dict[str, Any]]:
-    """The numbers of each strength, or its range where it is `drawn`, and the options, of one technique."""
+    """The numbers of each strength, or its range where a budget draws, and the options, of one technique."""
     row = technique(name)
     strengths: dict[str, list[float] | Range] = {}
     options: dict[str, Any] = {}
@@ -283,7 +303,7 @@ def _parameters(
         if parameter not in row.strengths:
             with child.located():
                 options[parameter] = row.check(key, child.plain())
-        elif drawn and (between := read_range(child)):
+        elif budget and (between := read_range(child, whole=_whole(row, parameter, budget))):
             for end in (between.low, between.high):
                 _checked(row, parameter, child, end)
             strengths[parameter] = between
@@ -292,6 +312,10 @@ def _parameters(
                 _checked(row, parameter, place, number) for place, number in read_numbers(child)
             ]
     return strengths, options
+
+
+def _whole(row: Technique, name: str, budget: Budget) -> bool:
+    return row.strengths[name].whole and budget.dialect > FIRST
 
 
 def _checked(row: Technique, name: str, place: Node, number: float) -> float:

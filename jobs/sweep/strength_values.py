@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from jobs.sweep.yaml_checks import Node
@@ -14,26 +15,32 @@ SPACED = {
     "exponents. Example: `logspace: [1e-3, 1e-1, 5]`.",
 }
 RANGES = {
-    "uniform": "Numbers that a `budget` draws between the two ends. Example: `uniform: [0, 0.8]`.",
+    "uniform": "Numbers that a `budget` draws between the two ends; of epochs, steps, batch size, patience "
+    "and shifts whole ones, each as likely. Example: `uniform: [0, 0.8]`.",
     "loguniform": "The same, evenly on a logarithmic scale. Example: `loguniform: [1e-4, 1]`.",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """Numbers from `low` to `high` to draw from, evenly or evenly on a logarithmic scale."""
+    """Numbers from `low` to `high` to draw from, evenly or evenly on a logarithmic scale; `whole` ones alone
+    of what acts as one of these anyway: settings that differ by a fraction alone would count as two tries."""
 
     place: Node
     low: float
     high: float
     logarithmic: bool
+    whole: bool = False
 
     def at(self, share: float) -> float:
-        """The number at a share of the way in [0, 1), to three digits, as one would write it."""
+        """The number at a share of the way in [0, 1): to three digits, as one would write it, or whole."""
+        high = self.high + self.whole  # what is between it and the next whole number is this one
         if self.logarithmic:
-            number = self.low ** (1 - share) * self.high**share
+            number = float(self.low ** (1 - share) * high**share)
         else:
-            number = self.low * (1 - share) + self.high * share
+            number = self.low * (1 - share) + high * share
+        if self.whole:
+            return min(max(math.floor(number), int(self.low)), int(self.high))  # as powers round
         return min(max(float(f"{number:.3g}"), self.low), self.high)
 
 
@@ -77,11 +84,11 @@ def _spaced(strength: Node) -> list[float]:
     return [float(f"{number:.12g}") for number in numbers]
 
 
-def read_range(strength: Node) -> Range | None:
+def read_range(strength: Node, *, whole: bool = False) -> Range | None:
     """`{uniform: [from, to]}` or `{loguniform: [from, to]}`; None for whatever is no range.
 
     Raises:
-        UserError: a range that is not from a number to a larger one.
+        UserError: a range that is not from a number to a larger one, or not between `whole` numbers.
     """
     if not isinstance(strength.value, dict) or not strength.value.keys() & set(RANGES):
         return None
@@ -94,6 +101,8 @@ def read_range(strength: Node) -> Range | None:
     low, high = (end.number() for end in ends.value)
     if not low < high:
         raise ends.refused("from a number to a larger one")
+    if whole and not (low.is_integer() and high.is_integer()):
+        raise ends.refused(f"between whole numbers, as {strength.key} counts in these")
     if kind == "loguniform" and low <= 0:
         raise ends.refused("between ends above 0 (the numbers themselves, not their exponents)")
-    return Range(place=strength, low=low, high=high, logarithmic=kind == "loguniform")
+    return Range(place=strength, low=low, high=high, logarithmic=kind == "loguniform", whole=whole)

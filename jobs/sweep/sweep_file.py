@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from jobs.sweep.dialects import FIRST, NOW
 from jobs.sweep.listed_models import read_models
 from jobs.sweep.overrides import overridden
 from jobs.sweep.regularizer_entries import Budget, Entry, Terms, read_entries
@@ -17,7 +18,7 @@ from jobs.sweep.seeds import Seeds, read_seeds
 from jobs.sweep.tuned_settings import Shared, combinations, read_axes, separate
 from jobs.sweep.yaml_checks import Node, overlaid
 from jobs.sweep.yaml_text import dump, parse_file, read_text
-from regularize.data.data_config import DataConfig
+from regularize.data.data_config import MATCHED, DataConfig
 from regularize.data.plain_name import check_name
 from regularize.evaluation.settings import Evaluation
 from regularize.named_objects import is_named
@@ -48,7 +49,8 @@ OPTIONAL = {
     "Example: `evaluation: {robustness: true}`.",
     "select": "By which score strengths are chosen on the tune seeds; by validation accuracy unless given. "
     "Example: `select: {metric: validation_loss}`.",
-    "baseline": "The entry that the others are compared with; the one of technique `none` unless given. "
+    "baseline": "The entry that the others are compared with; the one of technique `none` unless given, of "
+    "several the one without a start or a rate of its own. "
     "Example: `baseline: none`.",
     "tune": "Settings of the training, and the model's `width`, that are chosen for each entry, `none` "
     "included, with its strength on the tune seeds: a list of values each, or with a budget a range. "
@@ -110,7 +112,8 @@ class Sweep:
     the entry that the others are compared with, None where there is none of technique `none` and none
     was named. `ranks` are those of models that another number of ranks trains otherwise. `widen` is how many
     times a choice at the edge of its grid may widen it, `budget` how many settings are drawn for each entry.
-    `text` is a file that gives an equal sweep without overrides: what the store keeps.
+    `text` is a file that gives an equal sweep without overrides: what the store keeps. `dialect` is how its
+    words were taken, one of `jobs.sweep.dialects`.
     """
 
     name: str
@@ -123,6 +126,7 @@ class Sweep:
     widen: int = 0
     budget: int | None = None
     ranks: Mapping[str, int] = field(default_factory=dict)
+    dialect: int = field(default=NOW, compare=False)
     text: str = field(compare=False, repr=False)
 
     @property
@@ -147,11 +151,15 @@ class Sweep:
 
 
 def load_sweep(
-    path: Path, overrides: Sequence[str] = (), check_dataset: Callable[[str], object] | None = None
+    path: Path,
+    overrides: Sequence[str] = (),
+    check_dataset: Callable[[str], object] | None = None,
+    dialect_of: Callable[[str], int] | None = None,
 ) -> Sweep:
     """Read a sweep file, with `--set PATH=VALUE` overrides applied before anything is checked.
 
     `check_dataset` raises `UserError` where there is no data set of that name; None takes every name.
+    `dialect_of` says in which dialect a sweep of that name was submitted before; None: today's.
 
     Raises:
         UserError: `FILE:LINE: …` or `--set PATH=VALUE: …`, for the first thing that is wrong.
@@ -163,7 +171,7 @@ def load_sweep(
     if overrides:
         settings = "".join(f"#   --set {' '.join(setting.split())}\n" for setting in overrides)
         text = f"# This sweep was changed by\n{settings}{dump(tree)}"
-    return read(tree, text, check_dataset or check_name)
+    return read(tree, text, check_dataset or check_name, dialect_of)
 
 
 def read_name(node: Node) -> str:
@@ -173,10 +181,16 @@ def read_name(node: Node) -> str:
     return node.text()
 
 
-def read(tree: Node, text: str, check_dataset: Callable[[str], object] = check_name) -> Sweep:
+def read(
+    tree: Node,
+    text: str,
+    check_dataset: Callable[[str], object] = check_name,
+    dialect_of: Callable[[str], int] | None = None,
+) -> Sweep:
     """The sweep that a YAML tree describes; see `load_sweep`."""
     fields = tree.mapping((*REQUIRED, *OPTIONAL), REQUIRED)
     name = read_name(fields["name"])
+    dialect = NOW if dialect_of is None else dialect_of(name)
     seeds = read_seeds(fields["seeds"])
     for key in ("tune", "budget", "widen"):
         if key in fields and not seeds.tune:
@@ -192,13 +206,14 @@ def read(tree: Node, text: str, check_dataset: Callable[[str], object] = check_n
     models = read_models(fields["model"])
     sweep = Sweep(
         name=name,
-        datasets=tuple(_datasets(fields, models, check_dataset)),
+        datasets=tuple(_datasets(fields, models, check_dataset, dialect)),
         models=models,
         evaluation=fields["evaluation"].build(Evaluation) if "evaluation" in fields else Evaluation(),
         seeds=seeds,
         metric=_metric(fields.get("select")),
         widen=widen,
         budget=_count(fields["budget"], MOST_BUDGET) if "budget" in fields else None,
+        dialect=dialect,
         text=text,
     )
     sweep = replace(sweep, baseline=_baseline(fields.get("baseline"), sweep))
@@ -210,10 +225,15 @@ def read(tree: Node, text: str, check_dataset: Callable[[str], object] = check_n
 
 
 def _baseline(named: Node | None, sweep: Sweep) -> str | None:
-    """The entry that is named, else the one of technique `none`."""
+    """The entry that is named, else one of technique `none`, rather the one that trains as all do."""
     entries = sweep.datasets[0].entries
     if named is None:
-        return next((entry.name for entry in entries if entry.candidates == ((),)), None)
+        plain = [entry for entry in entries if entry.candidates == ((),)]
+        if sweep.dialect > FIRST:
+            unsaid = sweep.datasets[0].shared[0].training.start is None
+            usual = {("start", "default")} if unsaid else set()  # then weights start so anyway
+            plain.sort(key=lambda entry: bool({*entry.own} - usual))
+        return plain[0].name if plain else None
     name = named.choice("baseline", [entry.name for entry in entries])
     most = max(len(e.candidates) for grid in sweep.datasets for e in grid.entries if e.name == name)
     if most > 1 and not sweep.two_phase:
@@ -239,7 +259,7 @@ def _metric(select: Node | None) -> str:
 
 
 def _datasets(
-    fields: dict[str, Node], models: Sequence[str], check_dataset: Callable[[str], object]
+    fields: dict[str, Node], models: Sequence[str], check_dataset: Callable[[str], object], dialect: int
 ) -> Iterator[DatasetGrid]:
     node = fields["dataset"]
     if isinstance(node.value, dict):
@@ -252,10 +272,12 @@ def _datasets(
         with settings.located():
             check_dataset(name)
     for name, settings in named.items():
-        yield from _dataset(name, settings, fields, models)
+        yield from _dataset(name, settings, fields, models, dialect)
 
 
-def _dataset(name: str, node: Node, fields: dict[str, Node], models: Sequence[str]) -> Iterator[DatasetGrid]:
+def _dataset(
+    name: str, node: Node, fields: dict[str, Node], models: Sequence[str], dialect: int
+) -> Iterator[DatasetGrid]:
     own = node.mapping(_OF_DATASET)
     data = {"name": Node(where=node.where, key="name", value=name)}
     data |= {key: own[key] for key in _OF_DATA if key in own}
@@ -263,15 +285,15 @@ def _dataset(name: str, node: Node, fields: dict[str, Node], models: Sequence[st
     tune = overlaid(fields["tune"], own.get("tune")) if "tune" in fields else own.get("tune")
     drawn = _count(fields["budget"], MOST_BUDGET) if "budget" in fields else 0
     for setting, training in separate(overlaid(fields["training"], own.get("training"))):
-        axes = read_axes(training, tune, models, drawn=bool(drawn))
-        budget = Budget(settings=drawn, training=training, axes=axes) if drawn else None
+        axes = read_axes(training, tune, models, drawn=bool(drawn), dialect=dialect)
+        budget = Budget(settings=drawn, training=training, axes=axes, dialect=dialect) if drawn else None
         varied = [*axes, *(word.partition("=")[0] for word in setting.split())]
         entries = read_entries(
-            fields["regularizers"], own.get("regularizers"), budget, training.mapping(), varied
+            fields["regularizers"], own.get("regularizers"), budget, training.mapping(), varied, dialect
         )
         yield DatasetGrid(
             sizes=tuple(
-                replace(node, value=data if size is None else {**data, "per_class": size}).build(DataConfig)
+                replace(node, value=data if size is None else _of_size(data, size, dialect)).build(DataConfig)
                 for size in sizes
             ),
             shared=tuple(dict.fromkeys(each for entry in entries for _, each in entry.drawn))
@@ -281,3 +303,15 @@ def _dataset(name: str, node: Node, fields: dict[str, Node], models: Sequence[st
             tuned=tuple(axes),
             setting=setting,
         )
+
+
+def _of_size(data: dict[str, Node], size: Node, dialect: int) -> dict[str, Node]:
+    """Few training examples have few to validate beside them, unless something else is asked for.
+
+    That is said in the configuration: without a word there a tenth validates, as it always has.
+    """
+    asked = data.get("validation")
+    unsaid = dialect > FIRST and size.value is not None
+    if unsaid and (asked is None or asked.value is None):
+        data = {**data, "validation": Node(where=size.where, key="validation", value=MATCHED)}
+    return {**data, "per_class": size}

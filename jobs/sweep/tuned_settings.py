@@ -7,16 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from jobs.sweep.dialects import FIRST, NOW
 from jobs.sweep.strength_values import Range, read_numbers, read_range
 from jobs.sweep.yaml_checks import Node, overlaid
 from regularize.models.variant import widened, width_of
-from regularize.training_config import APART, TUNABLE, Training
+from regularize.training_config import APART, TUNABLE, VALID, Training
 
 Axis = tuple[Node, ...] | Range
 """What one setting is tried at: values one would give it under `training`, or what they are drawn from."""
 WIDTH = "width"
 NUMBERS = (*APART, WIDTH)
-"""Settings that take any number, and so can be drawn from a range."""
+"""Settings that take any number."""
 LISTED = (*(name for name in TUNABLE if name != WIDTH), "optimizer", "schedule", "precision")
 """What may be a list under `training`."""
 
@@ -51,7 +52,9 @@ def separate(training: Node) -> list[tuple[str, Node]]:
     return found
 
 
-def read_axes(training: Node, tune: Node | None, models: Iterable[str], *, drawn: bool) -> dict[str, Axis]:
+def read_axes(
+    training: Node, tune: Node | None, models: Iterable[str], *, drawn: bool, dialect: int = NOW
+) -> dict[str, Axis]:
     """What each tuned setting is tried at, by its name under `training`; ranges only where it is `drawn`.
 
     Raises:
@@ -62,7 +65,12 @@ def read_axes(training: Node, tune: Node | None, models: Iterable[str], *, drawn
     for name, child in ({} if tune is None else tune.mapping(TUNABLE)).items():
         if name in given:
             raise child.error(f"{name} is tuned here and given in {given[name].where}; leave one of them out")
-        if drawn and name in NUMBERS and (between := read_range(child)):
+        valid = VALID[name]
+        if drawn and (between := read_range(child, whole=valid.whole)):
+            ends = (between.low, between.high) if dialect > FIRST or name not in NUMBERS else ()
+            for end in ends:
+                if not valid.holds(end):
+                    raise child.error(f"{name} is {end:g}, but must be {valid}")
             axes[name] = between
         else:
             axes[name] = _values(name, child)

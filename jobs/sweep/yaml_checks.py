@@ -9,7 +9,7 @@ import types
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from regularize.errors import UserError, one_of, unknown
 
@@ -135,8 +135,9 @@ class Node:
     def build(self, cls: type[T]) -> T:
         """A dataclass from a mapping, each field read as its annotation says.
 
-        Understood are int, float, str, bool, `tuple[X, ...]`, and an optional one of these or of a
-        dataclass, which is a mapping, `true` for its defaults, or `false` for none.
+        Understood are int, float, str, bool, `tuple[X, ...]`, and an optional one of these, or words by
+        `Literal` in its place, or of a dataclass, which is a mapping, `true` for its defaults, or `false`
+        for none.
 
         Raises:
             UserError: an unknown, missing or wrong field, or what the dataclass itself refuses.
@@ -175,7 +176,8 @@ def _typed(node: Node, hint: Any) -> Any:
     inner = next(argument for argument in arguments if argument is not types.NoneType)
     if isinstance(inner, type) and dataclasses.is_dataclass(inner):
         return _optional(node, inner)
-    return None if node.value is None else _typed(node, inner)
+    words = [word for argument in arguments if get_origin(argument) is Literal for word in get_args(argument)]
+    return node.value if node.value is None or node.value in words else _typed(node, inner)
 
 
 def _optional(node: Node, cls: type[T]) -> T | None:

@@ -13,6 +13,7 @@ from jobs.worker.one_pack import HEARTBEAT, Train, training
 from jobs.worker.progress_log import log_to_stdout
 from jobs.worker.stopping import Cancelled, Stop
 from jobs.worker.train_packs import train_packs
+from regularize.errors import UserError
 from regularize.store import Store
 
 TOLD_TO_END = 128 + signal.SIGTERM
@@ -29,16 +30,24 @@ def work(
     heartbeat_seconds: float | None = None,
     submitter: int | None = None,
     max_failures: int | None = None,
+    needs_gpu: bool = False,
     train: Train | None = None,
 ) -> bool:
     """Train packs in a process of this machine, until they are done or SIGTERM comes; False if some are left.
 
     `submitter` is a process of this host without which the work is not to go on. A pack of which a run is
     cancelled ends with a checkpoint, or is not begun; none is once `max_failures` runs on end failed alike.
+
+    Raises:
+        UserError: it `needs_gpu`, and torch sees none.
     """
     store, stop = Store(folder), Stop(submitter, signal.SIGTERM)
     every = heartbeat_seconds or HEARTBEAT
     train = train or training(threads, checkpoint_minutes, heartbeat_seconds=every)
+    if needs_gpu:
+        from regularize.seen_gpus import ALL_THE_SAME, check_gpu
+
+        check_gpu(f"install torch with CUDA and a driver for it; {ALL_THE_SAME}")
     cancelled = Cancelled(store.journal)
     return train_packs(
         store,
@@ -63,7 +72,11 @@ def main() -> int:
     given = json.load(sys.stdin)
     folder, root = Path(given.pop("folder")), given.pop("data_root")
     log_to_stdout()
-    whole = work(folder, given.pop("packs"), data_root=None if root is None else Path(root), **given)
+    try:
+        whole = work(folder, given.pop("packs"), data_root=None if root is None else Path(root), **given)
+    except UserError as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
     return 0 if whole else TOLD_TO_END
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.store.meeting_place import Meeting, Place
-from regularize.errors import UserError
+from regularize.errors import UserError, in_a_line
 
 if TYPE_CHECKING:
     from submitit.core.job_environment import JobEnvironment
@@ -213,5 +213,5 @@ def _named(here: JobEnvironment) -> str:
 
 
 def _line(error: Exception) -> str:
-    text = str(error).strip().partition("\n")[0]
+    text = in_a_line(error)
     return text if isinstance(error, UserError | ToldToStopError) else f"{type(error).__name__}: {text}"

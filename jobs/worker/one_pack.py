@@ -105,14 +105,24 @@ def attempt(
     except (NoSpaceError, LeaseLostError):
         raise
     except RAISED as error:  # whatever it was, the other packs are not to suffer
+        run_ids = [run.run_id for run in runs]
         if rank_lost(error):
+            if Ranks.here().first:
+                _say_failed(paths, run_ids, job)
             raise
         together = isinstance(error, RanksError)
         if not together or Ranks.here().first:
             write_text(paths.error, traceback.format_exc())
-            _last_status(paths, [run.run_id for run in runs], job).write(paths.status)
+            _last_status(paths, run_ids, job).write(paths.status)
         return Ending.FAILED_TOGETHER if together else Ending.FAILED
     return Ending.WHOLE
+
+
+def _say_failed(paths: PackPaths, run_ids: Sequence[str], job: str) -> None:
+    """Once more, if the rank that is gone had: a heartbeat of before this one knew may lie over its word."""
+    with suppress(ValueError):
+        if paths.error.exists() and (status := read_pack(paths)) and status.state == "running":
+            _last_status(paths, run_ids, job).write(paths.status)
 
 
 def _last_status(paths: PackPaths, run_ids: Sequence[str], job: str) -> PackStatus:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import os
-import platform
 import shlex
 import signal
 import sys
@@ -71,16 +70,18 @@ def teardown(mode: str, folder: Path) -> list[str]:
 def prologue(mode: str, logs: Path) -> list[str]:
     """Lines of the batch script before `srun`, of whose log in a ddp job rank 0 reads what it says.
 
-    What glibc's malloc is to do has to stand in the environment when a process begins.
+    What glibc's malloc is to do has to stand in the environment when a process begins. A shell that the lines
+    of `setup:` have told to end at an error would not come to what follows on `srun`.
     """
+    forgiving = "set +eu"
     huge_pages = (
         f'case "${{{TUNABLES}-}}" in *glibc.malloc.hugetlb*) ;; '
         f'*) export {TUNABLES}="${{{TUNABLES}:+${TUNABLES}:}}{HUGE_PAGES}" ;; esac'
     )
     if mode != "ddp":
-        return [huge_pages]
+        return [forgiving, huge_pages]
     log = f"{shlex.quote(str(logs))}/{_ID}_0_log.out"
-    return [huge_pages, f"export {LAUNCH_LOG}={log} {LAUNCH_FROM}=$(wc -c < {log} || echo 0)"]
+    return [forgiving, huge_pages, f"export {LAUNCH_LOG}={log} {LAUNCH_FROM}=$(wc -c < {log} || echo 0)"]
 
 
 def srun_args(mode: str) -> list[str]:
@@ -130,6 +131,8 @@ class Task:
         """Train; 0, `INTERRUPTED`, or why requeueing would be of no use."""
         from submitit.core.job_environment import JobEnvironment
 
+        from regularize.seen_gpus import ALL_THE_SAME, check_gpu
+
         here = JobEnvironment()
         tell_torch(here)
         store, slice_ = Store(self.folder), self._slice(element, here.global_rank)
@@ -140,7 +143,8 @@ class Task:
             with telling(place, here) if place else nullcontext():
                 job = f"{here.job_id}_{here.global_rank}"
                 train = training(self.threads, self.checkpoint_minutes, job, self.heartbeat_seconds)
-                self._check_gpu()
+                if self.needs_gpu:
+                    check_gpu(f"load CUDA in `setup:` and install torch with it; {ALL_THE_SAME}")
                 if self.scratch:
                     train = _near(train, self.scratch)
                 if place:
@@ -165,18 +169,6 @@ class Task:
             return 0
         return 0 if whole else INTERRUPTED
 
-    def _check_gpu(self) -> None:
-        """
-        Raises:
-            UserError: none is to be seen, though one was asked for.
-        """
-        if self.needs_gpu and not _sees_gpu():
-            raise UserError(
-                f"a GPU was asked for, but torch sees none on {platform.node()}: load CUDA in "
-                "`setup:` and install torch with it; `allow_cpu: true` in the cluster config trains on the "
-                "CPU all the same"
-            )
-
     def _slice(self, element: Element, rank: int) -> Slice:
         """What a process is to train; there may be fewer slices than processes."""
         place = 0 if self.mode == "ddp" else rank
@@ -187,12 +179,6 @@ class Task:
         end = math.inf if self.minutes is None else time.time() + 60 * self.minutes
         end = float(os.environ.get("SLURM_JOB_END_TIME", end))
         return lambda: time.time() > end - self.signal_seconds - LATE_SECONDS
-
-
-def _sees_gpu() -> bool:
-    import torch
-
-    return torch.cuda.is_available()
 
 
 @contextmanager

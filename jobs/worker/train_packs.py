@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from jobs.store.kept_inputs import keep_code
 from jobs.store.lease import Fence, LeaseLostError, lease
 from jobs.store.pack_status import read_pack
 from jobs.store.runs_table import read_runs
-from jobs.store.stopped import stop_if_alike, stopped
+from jobs.store.stopped import still_stopped, stop_if_alike, stopped
+from jobs.store.submit_lock import Held
 from jobs.worker.one_pack import HEARTBEAT, Ending, Train, attempt
 from jobs.worker.stopping import never
 from regularize.code_identity import code_of
@@ -48,7 +50,8 @@ def train_packs(
     it. Once it is `late` no further pack is begun. Packs that failed in this `job` before it was requeued
     are not tried again. Within a pack runs are in the order of their ids, whoever planned it: the run axis
     of a checkpoint has no names. Leases are touched as often as packs say how far they are, or less often.
-    Once `max_failures` runs on end have failed alike, whoever trained them, no further pack is begun.
+    Once `max_failures` runs on end have failed alike, whoever trained them, no further pack is begun, on this
+    host where it is the only one, until one has ended well.
 
     Raises:
         LeaseLostError: another worker has taken over a pack of ranks that train together.
@@ -61,7 +64,8 @@ def train_packs(
     configs = _configs(store, packs)
     for sources in {config.sources for config in configs.values()}:
         code_of(*sources)  # now: what is edited while packs train is not what trains them
-    begun, kept = False, set[str]()
+    hands = _Hands(store, ranks, train, data_root, stop, job, max_failures, heartbeat_seconds)
+    begun = False
     for position, runs in enumerate(packs):
         paths = store.pack(pack_id(runs))
         mine = [configs[run_id] for run_id in sorted(runs)]
@@ -73,32 +77,7 @@ def train_packs(
             print(f"no further pack is begun: {why}", file=sys.stderr, flush=True)
             return True
         begun = True
-        if paths.folder.is_symlink():
-            raise UserError(f"{paths.folder} is a link: nothing is written where it leads")
-        taken = lease(paths.lease, stop, _say(paths), heartbeat_seconds) if ranks.first else nullcontext()
-        with taken as held:
-            if ranks.any(ranks.first and held is None):
-                if ranks.any(stop()):
-                    return False
-                continue
-            if ranks.any(_ended(paths, mine, job)):  # by whoever had it until now
-                continue
-            if ranks.first:
-                paths.error.unlink(missing_ok=True)
-                if (code := code_of(*mine[0].sources)).name not in kept:
-                    keep_code(store, code)  # may have other libraries than who submitted it
-                    kept.add(code.name)
-            ranks.wait()
-            ends = partial(_any, Fence(held) if held else never, stop, partial(cancelled, runs))
-            try:
-                ending = attempt(train, mine, paths, data_root, ends, job)
-                if ranks.first and ending != Ending.WHOLE and max_failures:
-                    stop_if_alike(store, max_failures)
-            except LeaseLostError as error:
-                if ranks.world > 1:
-                    raise
-                _say(paths)(f"{error}: it is left alone")
-                ending = Ending.WHOLE
+        ending = hands.take(paths, mine, partial(cancelled, runs))
         if (ending == Ending.FAILED and ranks.world > 1) or ranks.any(stop()):
             return all(
                 _ended(store.pack(pack_id(left)), [configs[run_id] for run_id in left], job)
@@ -107,9 +86,68 @@ def train_packs(
     return True
 
 
+@dataclass(frozen=True)
+class _Hands:
+    """What takes a pack in hand: of all that may, one worker at a time, whose ranks go the same way."""
+
+    store: Store
+    ranks: Ranks
+    train: Train
+    data_root: Path | None
+    stop: Callable[[], bool]
+    job: str
+    max_failures: int | None
+    heartbeat_seconds: float
+    kept: set[str] = field(default_factory=set)
+    """The names of the code that the store has a copy of."""
+
+    def take(self, paths: PackPaths, runs: Sequence[RunConfig], cancelled: Callable[[], bool]) -> Ending:
+        """Try the pack; whole, too, where it is left to another worker or has ended with that one.
+
+        Raises:
+            LeaseLostError: another worker has taken over a pack of ranks that train together.
+        """
+        ranks = self.ranks
+        if paths.folder.is_symlink():
+            raise UserError(f"{paths.folder} is a link: nothing is written where it leads")
+        with self._lease(paths) as held:
+            if ranks.any(ranks.first and held is None) or ranks.any(_ended(paths, runs, self.job)):
+                return Ending.WHOLE
+            if ranks.first:
+                paths.error.unlink(missing_ok=True)
+                self._keep_code(runs)
+            ranks.wait()
+            ends = partial(_any, Fence(held) if held else never, self.stop, cancelled)
+            try:
+                ending = attempt(self.train, runs, paths, self.data_root, ends, self.job)
+                if ranks.first and ending != Ending.WHOLE and self.max_failures:
+                    stop_if_alike(self.store, self.max_failures)
+                return ending
+            except LeaseLostError as error:
+                if ranks.world > 1:
+                    raise
+                _say(paths)(f"{error}: it is left alone")
+                return Ending.WHOLE
+
+    def _lease(self, paths: PackPaths) -> AbstractContextManager[Held | None]:
+        if self.ranks.first:
+            return lease(paths.lease, self.stop, _say(paths), self.heartbeat_seconds)
+        return nullcontext()
+
+    def _keep_code(self, runs: Sequence[RunConfig]) -> None:
+        """The worker may have other libraries than who submitted the sweep."""
+        if (code := code_of(*runs[0].sources)).name not in self.kept:
+            keep_code(self.store, code)
+            self.kept.add(code.name)
+
+
 def _given_up(store: Store, ranks: Ranks, max_failures: int | None) -> str:
     """Why no further pack is to be begun; empty where one is."""
+    here = platform.node()
     why = stopped(store) if max_failures and ranks.first else None
+    if why and why.host == here:
+        why = still_stopped(store, max_failures)
+    why = None if why and why.host not in ("", here) else why
     return (why.reason if why else "another rank has found why") if ranks.any(why is not None) else ""
 
 

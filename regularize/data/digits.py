@@ -13,7 +13,7 @@ from regularize.data.form import Form
 from regularize.data.source import Arrays, Facts, Images, Source
 
 TEST = 360
-FACTS = Facts(train=1437, test=TEST, classes=10, side=28, channels=1)
+FACTS = Facts(train=1437, test=TEST, classes=10, side=28, channels=1, smallest=141)
 
 
 def source() -> Source:

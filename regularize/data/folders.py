@@ -120,6 +120,7 @@ def _look(parts: Parts, form: Form) -> Facts:
         classes=len(parts["train"]),
         side=side,
         channels=channels,
+        smallest=min(map(len, parts["train"].values())),
     )
 
 

@@ -15,15 +15,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL.Image import Image
 
-SHARE = 0.1  # of the training part, held out where no validation part was published and no share is asked for
-
-
-def held_out(validation: float | None, count: int) -> int:
-    """How many of `count` training examples are for validation: so many, or below 1 that share."""
-    share = SHARE if validation is None else validation
-    return round(share * count) if share < 1 else int(share)
-
-
 MODES = {1: "L", 3: "RGB"}  # Pillow's names
 
 

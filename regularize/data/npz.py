@@ -24,7 +24,17 @@ import numpy.typing as npt
 
 from regularize.data.form import Form
 from regularize.data.labels import checked_labels, count_classes
-from regularize.data.source import Arrays, Facts, Images, Labels, Source, check_here, check_swollen, damaged
+from regularize.data.source import (
+    Arrays,
+    Facts,
+    Images,
+    Labels,
+    Source,
+    check_here,
+    check_swollen,
+    damaged,
+    fewest,
+)
 from regularize.errors import UserError
 from regularize.opened import opened
 
@@ -42,14 +52,15 @@ def source(path: Path) -> Source:
 def _look(path: Path, form: Form) -> Facts:
     with _opened(path) as file:
         shapes, labels = _checked(path, file, form)
-        size = shapes["train_images"]
+        size, classes = shapes["train_images"], _classes(path, labels)
         facts = Facts(
             train=len(labels["train_labels"]),
             validation=len(labels.get("val_labels", ())),
             test=len(labels["test_labels"]),
-            classes=_classes(path, labels),
+            classes=classes,
             side=size[1],
             channels=size[3],
+            smallest=fewest(labels["train_labels"], classes),
         )
     return facts.formed(form)
 

@@ -32,6 +32,7 @@ from regularize.data.source import (
     check_here,
     check_swollen,
     damaged,
+    fewest,
 )
 from regularize.errors import UserError
 from regularize.opened import opened
@@ -107,13 +108,15 @@ def _look(files: Files, form: Form) -> Facts:
     first = files["train"][0]
     shape = decode.look(_first_image(first, columns), f"{first}, row 0", form)
     check_shape(f"{first}, row 0", shape, first, shape)
+    classes = _count(first, columns, labels)
     return Facts(
         train=len(labels["train"]),
         validation=len(labels.get("validation", ())),
         test=len(labels["test"]),
-        classes=_count(first, columns, labels),
+        classes=classes,
         side=shape[0],
         channels=shape[2],
+        smallest=fewest(labels["train"], classes),
     )
 
 

@@ -183,6 +183,7 @@ def _check_official(name: str, facts: Facts, form: Form) -> None:
     """
     if name not in OFFICIAL:
         return
-    for number, right in vars(OFFICIAL[name].facts.formed(form)).items():
-        if (found := getattr(facts, number)) != right:
+    official = OFFICIAL[name].facts.formed(form)
+    for number in (field.name for field in dataclasses.fields(Facts) if field.compare):
+        if (found := getattr(facts, number)) != (right := getattr(official, number)):
             raise UserError(f"{name}: {number} is {found} in its files, and {right} in the official ones")

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from regularize.data.form import Form, held_out
+from regularize.data.data_config import MATCHED, DataConfig
+from regularize.data.form import Form
 from regularize.errors import UserError, require
 from regularize.opened import read_whole
 
@@ -34,7 +35,8 @@ class Facts:
     """A data set in numbers: examples of its parts, classes, pixels a side, channels.
 
     `validation` is 0 where no such part was published: then a share of `train` is held out. A point
-    of D numbers counts as one pixel of D channels.
+    of D numbers counts as one pixel of D channels. `smallest` are the examples of `train` that the class
+    with the fewest has; 0 where a look does not tell.
     """
 
     train: int
@@ -43,25 +45,25 @@ class Facts:
     classes: int
     side: int
     channels: int
+    smallest: int = dataclasses.field(default=0, compare=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one example as networks take it: (C, H, W) or (D,)."""
         return (self.channels, self.side, self.side) if self.side > 1 else (self.channels,)
 
-    def parts(self, share: float | None) -> tuple[int, int]:
-        """How many examples are trained on and validated with, where a sweep holds out that share or number.
-
-        None stands for the published validation part or, where there is none, for `SHARE`.
+    def parts(self, data: DataConfig) -> tuple[int, int]:
+        """How many examples are held apart from validation, and how many validate.
 
         Raises:
             UserError: a share is asked for, but the validation part was published.
         """
         if self.validation:
+            share = data.validation
             valid = f"left out: the data set has a validation part of its own, {self.validation:,} images"
-            require(share is None, "validation", share, valid)
+            require(share in (None, MATCHED), "validation", share, valid)
             return self.train, self.validation
-        held = held_out(share, self.train)
+        held = data.held_out(self.train, self.classes)
         return self.train - held, held
 
     @property
@@ -100,13 +102,15 @@ class Arrays:
 
     @property
     def facts(self) -> Facts:
+        train = len(self.train_labels) - self.validation
         return Facts(
-            train=len(self.train_labels) - self.validation,
+            train=train,
             validation=self.validation,
             test=len(self.test_labels),
             classes=self.classes,
             side=self.train_images.shape[1] if self.train_images.ndim == 4 else 1,
             channels=self.train_images.shape[-1],
+            smallest=fewest(self.train_labels[:train], self.classes),
         )
 
 
@@ -131,6 +135,11 @@ class Source:
     ) -> Source:
         """Of a handful of files."""
         return cls(watched=tuple(files), files=lambda: files, look=look, read=read)
+
+
+def fewest(labels: Labels, classes: int) -> int:
+    """The number of examples of the class that has the fewest."""
+    return int(np.bincount(labels, minlength=classes).min())
 
 
 def read_bytes(path: Path) -> bytes:

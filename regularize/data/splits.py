@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from regularize.data.data_config import DataConfig
-from regularize.data.form import held_out
 from regularize.errors import UserError
 from regularize.rng import generator
 
@@ -29,24 +28,24 @@ def split(labels: Tensor, config: DataConfig, seed: int, published: int = 0) -> 
     """Hold out a share of the training part, and keep `per_class` examples a class of the rest.
 
     `labels` is the training part's, int64 [N]. Where its last `published` examples are the data set's
-    own validation part, these are held out. Else the held-out examples are drawn regardless of class and
-    do not depend on `per_class`. For one seed the few examples of a small `per_class` are among those of a
-    larger one. With a `split_seed` that seed is drawn by, whatever the run's own.
+    own validation part, these are held out. Else the held-out examples are drawn regardless of class, and
+    `per_class` says at most how many. For one seed the few examples of a small `per_class` are among those
+    of a larger one where as many are held out. With a `split_seed` that seed is drawn by, whatever the run's
+    own.
 
     Raises:
         UserError: nothing would be held out or left, or a class has fewer than `per_class` left.
     """
     count, seed = len(labels), seed if config.split_seed is None else config.split_seed
+    classes = int(labels.max()) + 1
     if published:
         train, validation = torch.arange(count - published), torch.arange(count - published, count)
     else:
-        held = held_out(config.validation, count)
-        if not 0 < held < count:
-            raise UserError(f"validation is {config.share}, which holds out {held} of {count} examples")
+        config.check_held_out(count, classes)
+        held = config.held_out(count, classes)
         shuffled = torch.randperm(count, generator=generator(seed, "split"))
         validation, train = shuffled[:held].sort().values, shuffled[held:].sort().values
     if config.per_class is not None:
-        classes = int(labels.max()) + 1
         train = _few(train, labels[train], classes, config.per_class, generator(seed, "subset"))
     return Split(train, validation)
 

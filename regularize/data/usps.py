@@ -25,6 +25,7 @@ from regularize.data.source import (
     Source,
     all_there,
     damaged,
+    fewest,
     read_bytes,
 )
 from regularize.opened import unpacked
@@ -45,7 +46,10 @@ def source(root: Path, md5: Mapping[str, str] = MD5) -> Source:
 
 def _look(files: Mapping[str, Path], form: Form) -> Facts:
     (_, train), (_, test) = (_part(path) for path in files.values())  # a second: there is no header
-    return Facts(train=len(train), test=len(test), classes=10, side=SIDE, channels=1).formed(form)
+    facts = Facts(
+        train=len(train), test=len(test), classes=10, side=SIDE, channels=1, smallest=fewest(train, 10)
+    )
+    return facts.formed(form)
 
 
 def _read(files: Mapping[str, Path], md5: Mapping[str, str], form: Form) -> Arrays:

@@ -82,7 +82,8 @@ def _padded_sides(examined: Examined, modules: Mapping[str, nn.Module | None]) -
         for layer, module in modules.items()
         if module is not None and layer in paddings
     ]
-    x, _ = examined.batches.take("test", torch.zeros(len(examined.seeds), 1, dtype=torch.int64))
+    first = torch.zeros(len(examined.seeds), 1, dtype=torch.int64, device=examined.ranks.device)
+    x, _ = examined.batches.take("test", first)
     try:
         with evaluating(examined.model), torch.no_grad():
             examined.model(x)

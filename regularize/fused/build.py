@@ -4,10 +4,14 @@ They are built where they are first needed, in a few seconds, and kept in a cach
 nodes of a cluster may share. A library is for LeNets of one pair of numbers of filters; its name says which,
 what it was made of and for which instructions, and no others are used (`-march=native` would break on the
 next node). It is in its place only once it has been tested, whole, and with a checksum beside it.
+
+A host with a compiler may `prepare` libraries for others, which it cannot test: they lie beside that place
+until one that knows the instructions has tested them.
 """
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import hashlib
 import os
@@ -19,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -33,6 +38,7 @@ CACHE = "REGULARIZE_KERNEL_CACHE"
 """Environment variable: the folder of compiled libraries, else `regularize/kernels` in the user's cache."""
 
 _COMMON = ("-O3", "-std=c++17", "-ffp-contract=off", "-shared", "-fPIC")
+NO_COMPILER = "no compiler found"
 _COMPILE_SECONDS, _LOCK_SECONDS = 120.0, 180.0
 
 
@@ -82,8 +88,15 @@ def _features() -> frozenset[str]:
 
 
 def compilers() -> list[list[str]]:
-    """Commands that may compile C++: what CXX names, the machine's own, the one in the wheel `ziglang`."""
-    named = shlex.split(os.environ.get("CXX", ""))
+    """Commands that may compile C++: what CXX names, the machine's own, the one in the wheel `ziglang`.
+
+    Raises:
+        UserError: CXX is no command.
+    """
+    try:
+        named = shlex.split(os.environ.get("CXX", ""))
+    except ValueError as error:
+        raise UserError(f"CXX is {os.environ['CXX']!r}, which is no command ({error})") from None
     own = [[path] for name in ("c++", "g++", "clang++", "cc") if (path := shutil.which(name))]
     zig = [[sys.executable, "-m", "ziglang", "cc"]] if find_spec("ziglang") else []
     return [command for command in (named, *own, *zig) if command]
@@ -112,12 +125,13 @@ def _files(suffix: str) -> list[Path]:
 
 
 def library(target: Target, test: Callable[[Path], None]) -> Path:
-    """The compiled library for `target`; one that was just built has passed `test`, which raises.
+    """The compiled library for `target`; one that was just built or prepared has passed `test`, which raises.
 
     Processes that need it at once build it once: the others wait.
 
     Raises:
-        BuildError: no compiler made one that passes.
+        BuildError: none was prepared, and no compiler made one, that passes.
+        UserError: CXX is no command.
     """
     path = cached(target)
     if _sound(path):
@@ -129,6 +143,91 @@ def library(target: Target, test: Callable[[Path], None]) -> Path:
             return path
     except (OSError, UserError):  # a cache that cannot be written, or locked: for this process alone
         return _kept_until_exit(_built(target, test))
+
+
+def ready(target: Target) -> bool:
+    """Whether its library is there, be it only prepared."""
+    path = cached(target)
+    return _sound(path) or _sound(_prepared(path))
+
+
+def prepare(filters: Filters = USUAL) -> str:
+    """Compile for all processors of this machine's kind what the cache lacks, for hosts without a compiler.
+
+    Returns why that cannot be; empty if it is all there.
+
+    Raises:
+        UserError: CXX is no command.
+    """
+    wanted = lacking(filters)
+    if wanted and not compilers():
+        return NO_COMPILER
+    try:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(_prepare, wanted))
+    except BuildError as error:
+        return str(error)
+    except (OSError, UserError) as error:
+        return f"{cache_folder()} cannot be written ({error})"
+    return "" if _of_machine() else f"there are no fused stages for {platform.machine().lower()}"
+
+
+def lacking(filters: Filters = USUAL) -> list[Target]:
+    """What `prepare` would compile."""
+    wanted = [replace(each, filters=filters) for each in _of_machine()]
+    return [each for each in wanted if not ready(each)]
+
+
+def _of_machine() -> list[Target]:
+    machine = platform.machine().lower()
+    return [each for each in TARGETS if machine in each.machines]
+
+
+def problem(target: Target) -> str:
+    """Why this host's compilers make no library for `target`; empty where one does, which is then prepared.
+
+    Raises:
+        UserError: CXX is no command.
+    """
+    if not compilers():
+        return NO_COMPILER
+    try:
+        try:
+            _prepare(target)
+        except (OSError, UserError):  # a cache that cannot be written, or locked
+            _built(target, _load)
+    except BuildError as error:
+        return str(error)
+    return ""
+
+
+def _prepare(target: Target) -> None:
+    path = cached(target)
+    with _lock(path.with_suffix(".lock")):
+        if not ready(target):
+            _put(_prepared(path), _built(target, _load))
+
+
+def _load(path: Path) -> None:
+    """All of the test that a host can do without knowing the instructions.
+
+    Raises:
+        BuildError: it cannot be loaded.
+    """
+    try:
+        ctypes.CDLL(str(path))
+    except OSError as error:
+        raise unloadable(path, error) from None
+
+
+def unloadable(path: Path, error: Exception) -> BuildError:
+    """In the same words for each process, whatever folder it has compiled in."""
+    return BuildError(f"the library cannot be loaded ({str(error).replace(str(path), path.name)})")
+
+
+def _prepared(path: Path) -> Path:
+    """Where a library waits for its test."""
+    return path.with_name(f"{path.stem}.untested.so")
 
 
 def _sound(path: Path) -> bool:
@@ -184,12 +283,19 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 def _built(target: Target, test: Callable[[Path], None]) -> bytes:
-    """By the first compiler whose library passes the test.
+    """The one that was prepared, or by the first compiler whose library passes the test.
 
     Raises:
         BuildError: there is none, or why that of the first one does not do.
     """
     problems = []
+    prepared = _prepared(cached(target))
+    if _sound(prepared):
+        try:
+            test(prepared)
+            return prepared.read_bytes()
+        except (BuildError, OSError) as error:
+            problems.append(f"the library from another host: {error}")
     with tempfile.TemporaryDirectory(prefix="regularize-kernels-") as folder:
         for number, compiler in enumerate(compilers()):
             path = Path(folder) / f"{number}.so"  # a name each: a library that is loaded stays loaded
@@ -199,7 +305,7 @@ def _built(target: Target, test: Callable[[Path], None]) -> bytes:
                 return path.read_bytes()
             except BuildError as error:
                 problems.append(f"{Path(compiler[0]).name}: {error}")
-    raise BuildError(problems[0] if problems else "no compiler found")
+    raise BuildError(problems[0] if problems else NO_COMPILER)
 
 
 def _compile(compiler: list[str], target: Target, path: Path) -> None:

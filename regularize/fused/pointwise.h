@@ -44,21 +44,24 @@ inline V chosen_of(const V (&four)[4], const uint8_t *choice) {
   return found;
 }
 
-enum Activation { IDENTITY, RELU, TANH };
+enum Activation { IDENTITY, RELU, TANH, SCALED_TANH };
 
-// A rational function that is within 4e-7 of tanh, relatively, and 1 where tanh rounds to 1 (as in Eigen).
+// tanh to within 2 last bits, by e = exp(-2|x|): (1 - e) / (1 + e), or beyond 1 as 1 - 2e / (1 + e). So it comes to 1 where
+// tanh rounds to 1, at 9, and 1 - tanh² of units near there is as right as float32 has it.
 inline V tanh_of(V x) {
-  const V most = splat<V>(7.99881172f);
-  x = x > most ? most : x;  // NaN stays
-  x = x < -most ? -most : x;
-  const V s = x * x;
-  const float over[] = {2.00018790482477e-13f, -8.60467152213735e-11f, 5.12229709037114e-08f, 1.48572235717979e-05f,
-                        6.37261928875436e-04f, 4.89352455891786e-03f};
-  const float under[] = {1.18534705686654e-04f, 2.26843463243900e-03f, 4.89352518554385e-03f};
-  V p = splat<V>(-2.76076847742355e-16f), q = splat<V>(1.19825839466702e-06f);
-  for (float a : over) p = fma(p, s, splat<V>(a));
-  for (float a : under) q = fma(q, s, splat<V>(a));
-  return x * p / q;
+  V a = x < 0 ? -x : x;
+  a = a > 10 ? splat<V>(10) : a;  // NaN stays
+  // -2a = n ln 2 + r, with ln 2 in two parts; n is what is left of a sum with so large a number, and its last bits.
+  const V large = splat<V>(12582912), shifted = fma(a, splat<V>(-2.88539008f), large), n = shifted - large;
+  const V r = fma(n, splat<V>(-1.42860677e-6f), fma(n, splat<V>(-0.693145752f), -2 * a));
+  const float terms[] = {1 / 720.f, 1 / 120.f, 1 / 24.f, 1 / 6.f, 1 / 2.f};
+  V p = splat<V>(1 / 5040.f);
+  for (float term : terms) p = fma(p, r, splat<V>(term));
+  const V power = (V)(((Index)shifted << 23) + 0x3f800000), rest = power * fma(r * r, p, r);  // e = 2ⁿ + rest
+  const Index far = a > 1;
+  const V over = far ? -2 * (power + rest) : (1 - power) - rest;
+  const V t = (far ? splat<V>(1) : V{}) + over / (1 + power + rest);
+  return x < 0 ? -t : t;
 }
 
 inline V activated(V z, int activation) {

@@ -24,7 +24,7 @@ def fused_stage(kernels: Kernels, convolution: RunConv2d, activation: Activation
     def layer(x: Tensor) -> Link:
         weight = convolution.weight  # the one of this pass, which weight noise replaces
         y: Tensor
-        y, at = _Stage.apply(_channels_last(x), weight, convolution.bias, kernels, activation)
+        y, at = _Stage.apply(channels_last(x), weight, convolution.bias, kernels, activation)
         if activation is not Activation.TANH:
             return Link(y, lambda dx: _pushed(dx, weight, at, kernels, activation), (weight,))
         # Curved: torch is to differentiate the slope by y, and must not come to the weights by way of y.
@@ -39,12 +39,12 @@ def fused_stage(kernels: Kernels, convolution: RunConv2d, activation: Activation
     return layer
 
 
-def _channels_last(x: Tensor) -> Tensor:
+def channels_last(x: Tensor) -> Tensor:
     return (x if x.shape[2] == POOLED_SIDE else x.movedim(2, -1)).contiguous()
 
 
 def _pushed(dx: Tensor, weight: Tensor, at: Passed, kernels: Kernels, activation: Activation) -> Tensor:
-    found: Tensor = _Tangent.apply(_channels_last(dx), weight, at, kernels, activation)
+    found: Tensor = _Tangent.apply(channels_last(dx), weight, at, kernels, activation)
     return found
 
 

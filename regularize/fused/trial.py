@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import grad
 
-from regularize.fused.build import BuildError
+from regularize.fused.build import BuildError, unloadable
 from regularize.fused.kernels import POOLED_SIDE, Activation, Kernels
 from regularize.fused.reach import IMAGE_CHANNELS, USUAL, Filters
+from regularize.layers import scaled_tanh
 
 
 def stages_of(filters: Filters) -> list[tuple[int, int, int]]:
@@ -32,9 +33,10 @@ def check(path: Path, filters: Filters = USUAL) -> None:
     try:
         kernels = Kernels(path, "on trial", filters)
     except (OSError, AttributeError) as error:
-        raise BuildError(f"the library cannot be loaded ({error})") from None
+        raise unloadable(path, error) from None
     for channels, side, outputs in stages_of(filters):
-        for differs in _differences(kernels, channels, side, outputs):
+        found = _differences(kernels, channels, side, outputs)
+        for differs in (*found, *_average_differences(kernels, channels, side, outputs)):
             raise BuildError(f"its {differs} with {channels} channels is not torch's")
     for inputs, outputs in ((400, 120), (84, 10), (7, 100)):
         for differs in _linear_differences(kernels, inputs, outputs):
@@ -42,12 +44,20 @@ def check(path: Path, filters: Filters = USUAL) -> None:
 
 
 def stage(x: Tensor, weight: Tensor, bias: Tensor, activation: Activation) -> Tensor:
-    """What the kernels compute, by torch: x [R, B, side, side, in], the output as theirs."""
+    """What the kernels compute, by torch: x [R, B, side, side, in], the output as theirs.
+
+    IDENTITY and SCALED_TANH stand before an average pool, the others behind a maximum pool.
+    """
     padding = 2 if x.shape[2] == 28 else 0
     images = x.movedim(-1, 2)
     sums = [F.conv2d(*each, padding=padding) for each in zip(images, weight, strict=True)]
-    pooled = torch.stack([F.max_pool2d(each, 2) for each in sums]) + bias[:, None, :, None, None]
-    y = torch.relu(pooled) if activation is Activation.RELU else torch.tanh(pooled)
+    if activation in (Activation.RELU, Activation.TANH):
+        pooled = torch.stack([F.max_pool2d(each, 2) for each in sums]) + bias[:, None, :, None, None]
+        y = torch.relu(pooled) if activation is Activation.RELU else torch.tanh(pooled)
+    else:
+        z = torch.stack(sums) + bias[:, None, :, None, None]
+        units = scaled_tanh(z).output if activation is Activation.SCALED_TANH else z
+        y = torch.stack([F.avg_pool2d(each, 2) for each in units])
     flat: Tensor = y.flatten(2) if x.shape[2] == POOLED_SIDE else y.movedim(2, -1)
     return flat
 
@@ -62,14 +72,20 @@ def derivatives(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor, gradient: Te
     return (*(each.detach() for each in found), tangent)
 
 
-def _differences(kernels: Kernels, channels: int, side: int, outputs: int) -> list[str]:
+def _case(
+    channels: int, side: int, outputs: int, activation: Activation
+) -> tuple[Tensor, Tensor, Tensor, Tensor, tuple[Tensor, ...]]:
+    """Images, weights, biases and a gradient of whole numbers; the output and its derivatives by torch."""
     whole = _whole_numbers(channels)
     x, weight, bias = whole(2, 3, side, side, channels), whole(2, outputs, channels, 5, 5), whole(2, outputs)
     leaves = [tensor.clone().requires_grad_() for tensor in (x, weight, bias)]
-    y = stage(leaves[0], leaves[1], leaves[2], Activation.RELU)
+    y = stage(leaves[0], leaves[1], leaves[2], activation)
     gradient = whole(*y.shape)
-    expected = (y.detach(), *derivatives(y, leaves[0], leaves[1], leaves[2], gradient))
+    return x, weight, bias, gradient, (y.detach(), *derivatives(y, leaves[0], leaves[1], leaves[2], gradient))
 
+
+def _differences(kernels: Kernels, channels: int, side: int, outputs: int) -> list[str]:
+    x, weight, bias, gradient, expected = _case(channels, side, outputs, Activation.RELU)
     at = kernels.forward(x, weight, bias, Activation.RELU)
     back = kernels.backward(at, weight, gradient, inputs=True, weights=True)
     tangent = kernels.tangent(at, expected[1], weight, Activation.RELU)
@@ -82,6 +98,21 @@ def _differences(kernels: Kernels, channels: int, side: int, outputs: int) -> li
         if not torch.allclose(ours, torchs, rtol=1e-5, atol=1e-6, equal_nan=True):
             differ.append(f"{activation.name.lower()} or its NaN")
     return differ
+
+
+def _average_differences(kernels: Kernels, channels: int, side: int, outputs: int) -> list[str]:
+    x, weight, bias, gradient, expected = _case(channels, side, outputs, Activation.IDENTITY)
+    at = kernels.average_forward(x, weight, bias, Activation.IDENTITY)
+    back = kernels.average_backward(at, weight, gradient, inputs=True, weights=True)
+    tangent, _ = kernels.average_tangent(at, expected[1], weight)
+    differ = _differing((at.y, *back, tangent), expected)
+
+    x[0, 0, side // 2, side // 2] = torch.nan
+    ours = kernels.average_forward(x * 0.01, weight, bias * 0.01, Activation.SCALED_TANH).y
+    torchs = stage(x * 0.01, weight, bias * 0.01, Activation.SCALED_TANH)
+    if not torch.allclose(ours, torchs, rtol=1e-5, atol=1e-6, equal_nan=True):
+        differ.append("scaled tanh or its NaN")
+    return [f"{each} behind an average pool" for each in differ]
 
 
 def _linear_differences(kernels: Kernels, inputs: int, outputs: int) -> list[str]:

@@ -11,6 +11,8 @@
 #include <arm_neon.h>
 #endif
 
+// Where a call would send registers to memory.
+#define INLINE __attribute__((always_inline)) inline
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
@@ -36,6 +38,15 @@ inline V fma(V a, V b, V c) { return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (_
 typedef V Short;
 inline V fma(V a, V b, V c) { return (V)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
 #endif
+
+// Four sums are complete here: else compilers put off what only the last of them needs, and its terms to memory.
+inline void complete(V (&sums)[4]) {
+#if defined(__x86_64__)
+  __asm__ volatile("" : "+v"(sums[0]), "+v"(sums[1]), "+v"(sums[2]), "+v"(sums[3]));
+#elif defined(__aarch64__)
+  __asm__ volatile("" : "+w"(sums[0]), "+w"(sums[1]), "+w"(sums[2]), "+w"(sums[3]));
+#endif
+}
 
 template <class T> constexpr int lanes = sizeof(T) / sizeof(float);
 template <class T> inline T load(const float *p) { T v; memcpy(&v, p, sizeof v); return v; }

@@ -97,6 +97,9 @@ class Foreign(Network):
         for name in convolutions:
             module.get_submodule(name).register_forward_hook(self._show_channels(name))
         self.mixing_layers = tuple(n for n, layer in module.named_modules() if isinstance(layer, _BatchNorm))
+        for layer in module.modules():
+            if isinstance(layer, nn.RNNBase):
+                _without_cudnn(layer)
 
     def forward(self, x: Tensor, hidden: Hidden = unchanged) -> Tensor:
         """Inputs [R, B, …] to logits [R, B, K]."""
@@ -114,7 +117,10 @@ class Foreign(Network):
     def _passed(self, own: dict[str, Tensor], x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         if self.runs == 1:
             of_run = {name: tensor.squeeze(0) for name, tensor in own.items()}
-            return _stacked(self._called_with(of_run, x.squeeze(0).contiguous()))
+            # A copy, as images of one channel are contiguous in both ways, and convolutions take them as
+            # channels last: there oneDNN 3 writes beyond its memory (1×1, stride 2, several threads).
+            images = x.squeeze(0).clone(memory_format=torch.contiguous_format)
+            return _stacked(self._called_with(of_run, images))
         # A step's draws are of every run's own stream, by `own_draws`; torch's generator has one for all.
         by_runs = torch.vmap(self._called_with, randomness="different" if self._step else "error")
         with warnings.catch_warnings():
@@ -288,6 +294,25 @@ class _OfAllRuns(torch.autograd.Function):
         axis = dims[0]
         runs = (info.batch_size, *activations.shape)
         return act(activations.expand(runs) if axis is None else activations.movedim(axis, 0)), 0
+
+
+def _without_cudnn(layer: nn.RNNBase) -> None:
+    """Let a recurrent layer be computed by torch's own operations on GPUs, too.
+
+    cuDNN's have no gradient in evaluation, as norms of Jacobians ask for, nor a second one; and what it drops
+    between layers comes from a stream of its own, which goes on from pack to pack and is in no checkpoint.
+    """
+    before: list[bool] = []
+
+    def leave(*_: object) -> None:
+        before.append(torch.backends.cudnn.enabled)
+        torch.backends.cudnn.enabled = False
+
+    def come_back(*_: object) -> None:
+        torch.backends.cudnn.enabled = before.pop()
+
+    layer.register_forward_pre_hook(leave)
+    layer.register_forward_hook(come_back, always_call=True)
 
 
 def _stacked(found: tuple[Tensor, dict[str, Tensor]]) -> tuple[Tensor, dict[str, Tensor]]:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from regularize.fused.average import fused_average_stage
 from regularize.fused.kernels import Activation, Kernels
 from regularize.fused.linear import fused_linear
 from regularize.fused.reach import USUAL, reaches
@@ -112,7 +113,10 @@ class LeNet(Chain):
         shown = sees_channels(hidden)
         if kernels and self.fused:
             for name, conv in convolutions.items():
-                yield fused_stage(kernels, conv, self.fused)
+                if self.fused is Activation.SCALED_TANH:
+                    yield fused_average_stage(kernels, conv)
+                else:
+                    yield fused_stage(kernels, conv, self.fused)
                 if shown:
                     yield linear(partial(_shown_fused, hidden, name))
             return

@@ -43,12 +43,13 @@ class Model:
     work: float = 1.0
     """Of a step, times that of LeNet-5 on as many pixels, before anything was measured."""
     fused: str = ""
-    """The activation of its stages where `regularize.fused` has such, behind maximum pools: relu or tanh."""
+    """The activation of its stages where `regularize.fused` has such: relu or tanh behind maximum pools, or
+    scaled_tanh before average pools."""
     parameters: int = 62_000
     """About so many, where `hidden` does not tell; LeNet-5 has 61,706 for 28×28 pixels."""
 
 
-def _lenet(label: str, *, fused: str = "") -> Model:
+def _lenet(label: str, *, fused: str, work: float = 1.0) -> Model:
     return Model(
         label,
         "lenet",
@@ -57,6 +58,7 @@ def _lenet(label: str, *, fused: str = "") -> Model:
         hidden_layers=("fc1", "fc2"),
         image_layers=("conv1", "conv2"),
         settings=("width",),
+        work=work,
         fused=fused,
     )
 
@@ -79,7 +81,7 @@ _OF_MLP = ("hidden", "activation", "std", "width")
 
 MODELS: dict[str, Model] = {
     "lenet5": _lenet("LeNet-5", fused="relu"),
-    "lenet5_tanh": _lenet("LeNet-5, tanh form of 1998"),
+    "lenet5_tanh": _lenet("LeNet-5, tanh form of 1998", fused="scaled_tanh", work=1.2),
     "lenet_prime": _lenet("LeNet′ of Hoffman et al.", fused="tanh"),
     "resnet8": _resnet(8, 9, 75_000),
     "resnet20": _resnet(20, 23, 270_000),

@@ -12,6 +12,7 @@ from typing import Any
 
 from regularize.errors import UserError, one_of, require, unknown
 from regularize.models.table import MODELS, Model
+from regularize.training_config import VALID
 
 ACTIVATIONS = ("relu", "tanh")
 MOST_UNITS = 100_000
@@ -50,7 +51,8 @@ class Variant:
         if self.activation is not None and self.activation not in ACTIVATIONS:
             require(False, "activation", self.activation, one_of(self.activation, ACTIVATIONS))
         require(self.std is None or 0 < self.std < 100, "std", self.std, "above 0 and below 100")
-        require(0.01 <= self.width <= 100, "width", self.width, "from 0.01 to 100")
+        width = VALID["width"]
+        require(width.holds(self.width), "width", self.width, f"from {width.low:g} to {width.high:g}")
 
     @property
     def row(self) -> Model:

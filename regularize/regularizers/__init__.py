@@ -11,8 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from regularize.errors import UserError, unknown
+from regularize.interval import Interval
 from regularize.named_objects import installed, is_named, resolve
-from regularize.regularizers.parameters import Interval, Option, Strength, Technique
+from regularize.regularizers.parameters import Option, Strength, Technique
 from regularize.regularizers.table import REGULARIZERS
 
 if TYPE_CHECKING:

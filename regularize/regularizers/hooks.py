@@ -207,11 +207,11 @@ class _MeanOverRanks(torch.autograd.Function):
 
 
 def _mean_over_ranks(value: Tensor) -> Tensor:
-    value = value.clone()
-    if dist.is_available() and dist.is_initialized():
-        dist.all_reduce(value)
-        value /= dist.get_world_size()
-    return value
+    if not (dist.is_available() and dist.is_initialized()):
+        return value.clone()
+    value = value.clone(memory_format=torch.contiguous_format)  # nccl takes no other
+    dist.all_reduce(value)
+    return value / dist.get_world_size()
 
 
 def sum_over_weights(weights: Weights, each: Callable[[Tensor], Tensor]) -> Tensor:

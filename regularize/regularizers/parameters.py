@@ -11,31 +11,10 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from regularize.errors import UserError, one_of, unknown
+from regularize.interval import Interval
 
 if TYPE_CHECKING:
     from regularize.models.outline import Outline
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interval:
-    """The numbers in [low, high], or in (low, high]."""
-
-    low: float = 0.0
-    high: float = math.inf
-    above_low: bool = False
-
-    def __str__(self) -> str:
-        begin, end = "[("[self.above_low], ")" if math.isinf(self.high) else "]"
-        return f"a number in {begin}{self.low:g}, {self.high:g}{end}"
-
-    def check(self, value: Any) -> float:
-        """The value as a float, or `ValueError` saying what is valid."""
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(str(self))
-        inside = self.low <= value <= self.high and not (self.above_low and value == self.low)
-        if not (inside and math.isfinite(value)):
-            raise ValueError(str(self))
-        return float(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +101,8 @@ class Technique:
         check_options: the same of options alone, where one of them would change nothing beside another.
         family: of techniques that act alike; they share a colour. One of `FAMILIES`, else another one.
         symbol: what its only strength is called in formulas.
-        cost: what it adds to a training step, relative to one without a technique, as far as is known.
+        cost: what it adds to a training step, relative to one without a technique, as far as is known; where
+            options matter, as they are by default.
         keeps: whether it says which weights are evaluated, as only one of a combination can.
         hooks: of a plug-in, its implementation: a `regularize.regularizers.hooks.Hooks`.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from regularize.interval import Interval
 from regularize.regularizers.fits import (
     has_convolutions,
     has_directions,
@@ -10,7 +11,7 @@ from regularize.regularizers.fits import (
     has_operators,
     of_images,
 )
-from regularize.regularizers.parameters import Interval, Option, Strength, Technique
+from regularize.regularizers.parameters import Option, Strength, Technique
 
 _WEIGHTS, _SPECTRA, _JACOBIAN = "weight penalty", "singular values", "Jacobian"
 _NOISE, _OUTPUT, _DATA, _OPTIMISATION = "noise", "output", "data", "optimisation"
@@ -63,7 +64,7 @@ REGULARIZERS: dict[str, Technique] = {
         {"strength": Strength(meaning="λ of (λ/2) Σ ‖WᵀW − I‖²")},
         family=_SPECTRA,
         symbol="λ",
-        cost=0.13,
+        cost=0.38,
     ),
     "hard_svb": Technique(
         "Hard SVB",
@@ -147,7 +148,7 @@ REGULARIZERS: dict[str, Technique] = {
         has_layers,
         family=_NOISE,
         symbol="p",
-        cost=0.03,
+        cost=0.09,
     ),
     "input_noise": Technique(
         "Input noise",
@@ -163,7 +164,7 @@ REGULARIZERS: dict[str, Technique] = {
         },
         family=_NOISE,
         symbol="σ",
-        cost=0.11,
+        cost=0.18,
     ),
     "weight_noise": Technique(
         "Weight noise",
@@ -179,7 +180,7 @@ REGULARIZERS: dict[str, Technique] = {
         },
         family=_NOISE,
         symbol="σ",
-        cost=0.06,
+        cost=0.16,
     ),
     "spatial_dropout": Technique(
         "Spatial dropout",
@@ -229,7 +230,7 @@ REGULARIZERS: dict[str, Technique] = {
         {"epsilon": Strength(meaning="weight of the uniform distribution", high=1.0)},
         family=_OUTPUT,
         symbol="ε",
-        cost=0.05,
+        cost=0.03,
     ),
     "logit_penalty": Technique(
         "Logit penalty",
@@ -278,7 +279,7 @@ REGULARIZERS: dict[str, Technique] = {
     "augment": Technique(
         "Augmentation",
         "augment",
-        {"shift": Strength(meaning="largest shift in pixels, either way")},
+        {"shift": Strength(meaning="largest shift in pixels, either way", whole=True)},
         {
             "flip": Option(meaning="half of the images", default="none", words=("none", "horizontal")),
             "rotation": Option(
@@ -328,7 +329,7 @@ REGULARIZERS: dict[str, Technique] = {
     "early_stopping": Technique(
         "Early stopping",
         "early_stopping",
-        {"patience": Strength(meaning="looks without improvement", low=1.0, weaker="larger")},
+        {"patience": Strength(meaning="looks without improvement", low=1.0, weaker="larger", whole=True)},
         {
             "every": Option(meaning="steps between looks", default="epoch", integers=True, words=("epoch",)),
             "measure": Option(meaning="of the validation part", default="loss", words=("loss", "accuracy")),

@@ -8,8 +8,9 @@ and the predictions of a test part as large as MNIST's.
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 from unittest import mock
@@ -35,8 +36,20 @@ def runs(wanted: int) -> list[dict[str, Any]]:
     """The first so many, one problem after the other."""
     count, tune = (8, range(5)) if wanted <= _FEW else (40, range(14))
     strengths = [f"{value:g}" for value in np.logspace(-8, -1, count)]
+    return _runs(itertools.product(DATASETS, SHOTS), strengths, tune)[:wanted]
+
+
+def report_runs(problems: int) -> list[dict[str, Any]]:
+    """Those on report seeds of so many problems, each technique at one strength."""
+    pairs = ((DATASETS[place % len(DATASETS)], 10 + place) for place in range(problems))
+    return _runs(pairs, ["0.001"], ())
+
+
+def _runs(
+    problems: Iterable[tuple[str, int | None]], strengths: Sequence[str], tune: Sequence[int]
+) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for dataset, few in ((dataset, few) for dataset in DATASETS for few in SHOTS):
+    for dataset, few in problems:
         for regularizer in ("none", *(f"technique_{place}" for place in range(12))):
             mine = strengths if regularizer != "none" else [""]
             cells = [("tune", strength, seed) for strength in mine for seed in tune]
@@ -59,7 +72,7 @@ def runs(wanted: int) -> list[dict[str, Any]]:
                         "good": strength == mine[len(mine) // 2],  # so this one is chosen
                     }
                 )
-    return found[:wanted]
+    return found
 
 
 def packs(every: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -70,13 +83,13 @@ def packs(every: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield from (mine[start : start + PACK] for start in range(0, len(mine), PACK))
 
 
-def build(store: Store, wanted: int) -> None:
-    """Write the store, without waiting for the disk."""
-    every, generator = runs(wanted), np.random.default_rng(0)
+def build(store: Store, every: Sequence[dict[str, Any]], *, examples: int = EXAMPLES) -> None:
+    """Write the store, without waiting for the disk, with the predictions of so many examples."""
+    generator = np.random.default_rng(0)
     with mock.patch("os.fsync"):
         write_table(store.runs, every, RUNS)
         for pack in packs(every):
-            write(store, pack, generator)
+            write(store, pack, generator, examples)
 
 
 def write(

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,8 +94,16 @@ class Laptop:
         assert done.code == 0, done.err
         return done
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """As `run`, without waiting for it; what it says goes to the file `said`."""
+    def start(self, *words: str, ignoring: Collection[signal.Signals] = ()) -> subprocess.Popen[bytes]:
+        """As `run`, without waiting for it; what it says goes to the file `said`.
+
+        However the tests were begun, it ignores those signals of a terminal that it is to ignore.
+        """
+
+        def heed() -> None:
+            for number in (signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN if number in ignoring else signal.SIG_DFL)
+
         with (self.folder / "said").open("wb") as said:
             return subprocess.Popen(
                 self.command(*words),
@@ -105,6 +113,7 @@ class Laptop:
                 stdout=said,
                 stderr=said,
                 start_new_session=True,
+                preexec_fn=heed,
             )
 
     def at_terminal(self, *words: str, answers: Mapping[str, str]) -> tuple[int, str]:

@@ -133,11 +133,57 @@ def test_what_an_account_above_lets_all_below_it_submit(slurm: TestCluster, held
     assert "Slurm lets you have 4 jobs in the queue, and 4 are there" in said.err
 
 
+def test_a_follow_up_waits_for_the_place_that_others_have(
+    slurm: TestCluster, held: Hand, python: list[str]
+) -> None:
+    """Their jobs count to what an account lets all submit, and are not seen."""
+    lab = ("account", "lab", "GrpSubmitJobs=5")
+    users = [("user", name, "account=lab") for name in ("root", "nobody")]
+    with added(slurm, lab, *users):
+        slurm.sbatch("true", "--hold", "--account=lab", "--uid=nobody", "--array=0-3")
+        lone = held("lone", account="lab").submit("--max-jobs", "1")
+        assert (lone.code, len(slurm.queued())) == (0, 5)
+        assert "Slurm leaves no place for a job that goes on by itself" in lone.err
+        slurm.run("scancel", *slurm.queued())
+        slurm.wait_until_idle(60)
+        trial = held("mine", account="lab", python=python)
+        assert trial.submit("--max-jobs", "1").code == 0
+        slurm.sbatch("true", "--hold", "--account=lab", "--uid=nobody", "--array=0-2")
+        said = held("more", account="lab").submit()
+        assert (said.code, "AssocGrpSubmitJobsLimit" in said.err, "--max-jobs" in said.err) == (2, True, True)
+        array, follow_up = (handed.job_id for handed in read_journal(trial.store.journal).handed)
+        slurm.run("scontrol", "release", str(array))
+        log = trial.store.logs / f"{follow_up}_0_log.out"
+        slurm.wait_for_state(str(array), "COMPLETED")
+        slurm.sbatch("true", "--hold", "--account=lab", "--uid=nobody")
+        slurm.run("scontrol", "release", str(follow_up))
+        wait_for("its word", lambda: log.exists() and "trying again later" in log.read_text(), 120)
+        assert "AssocGrpSubmitJobsLimit" in log.read_text(encoding="utf-8")
+        assert f"job {follow_up} goes on by itself" in trial.regularize("status").out
+
+
+def test_what_is_queued_by_another_account_takes_no_room(slurm: TestCluster, held: Hand) -> None:
+    """Slurm counts each association's jobs, and takes these."""
+    slurm.set_max_submit_jobs(3)
+    with added(slurm, ("account", "spare"), ("user", "root", "account=spare")):
+        slurm.sbatch("true", "--hold", "--account=spare", "--array=0-4")
+        trial = held("mine")
+        assert trial.submit().code == 0
+        assert (elements(trial), len(slurm.queued())) == ([2], 5 + 3)
+        said = held("more").submit()
+    assert (said.code, "Slurm lets you have 3 jobs in the queue, and 3 are there" in said.err) == (2, True)
+
+
 def test_the_time_of_the_follow_up_is_its_own_or_what_its_partition_allows(
     slurm: TestCluster, held: Hand
 ) -> None:
-    for name, keys in (("a", {}), ("b", {"follow_up": {"partition": "short"}})):
-        assert held(name, time=2, **keys).submit().code == 0
+    """However little of theirs the jobs that train take, too."""
+    least = {"time": 60, "sbatch": {"hold": True, "time-min": 45}}
+    for name, keys in (("a", {}), ("b", {"follow_up": {"partition": "short"}}), ("c", least)):
+        assert held(name, **({"time": 2} | keys)).submit().code == 0
+    never = held("d", follow_up={"partition": "short", "time": 2}).submit()
+    why = "time of follow_up is 2 minutes, but partition short allows 1"
+    assert (never.code, why in never.err) == (2, True), never
     limits = [line.split() for line in slurm.run("squeue", "--noheader", "--format=%E %l %P").splitlines()]
     assert {(time, place) for after, time, place in limits if after != "(null)"} == {
         ("30:00", "main"),

@@ -94,6 +94,19 @@ def test_a_submission_goes_on_without_the_line_and_nobody_waits_for_ever(
     assert is_whole(laptop, slurm)
 
 
+def test_what_ignores_the_signals_of_its_terminal_keeps_its_line(laptop: Laptop, slurm: TestCluster) -> None:
+    """As behind `&` in a script, or by nohup; ssh would heed them."""
+    place = wrap_sbatch(laptop, PAUSED)
+    ignored = (signal.SIGINT, signal.SIGHUP)
+    with laptop.start(*SUBMIT, ignoring=ignored) as going:
+        wait_for("sbatch", (place / "paused").exists, WAIT)
+        for number in ignored:
+            os.killpg(going.pid, number)
+        (place / "go").touch()
+        assert going.wait(3 * WAIT) == 0, (laptop.folder / "said").read_text()
+    assert is_whole(laptop, slurm)
+
+
 def test_a_submission_that_dies_with_the_line_is_found_by_the_same_command(
     laptop: Laptop, slurm: TestCluster
 ) -> None:

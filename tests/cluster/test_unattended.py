@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from jobs.slurm.node_names import expanded
 from jobs.store.journal import read_journal
 from jobs.support.readable_numbers import plural
 from regularize.config import pack_id
@@ -138,8 +141,14 @@ def test_a_node_that_swallows_jobs_is_left_out_of_the_next_request(
     slurm: TestCluster, tmp_path: Path, data_root: Path, python: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobs.planning.job_arrays.LEAST_SECONDS", 1e-6)
-    hole = 'test -n "$SLURM_JOB_DEPENDENCY" || test "$SLURMD_NODENAME" != n1 || exit 1'
-    keys = {"pack_runs": 1, "memory": "900M", "python": python, "setup": [hole]}
+    hole = 'test "$SLURMD_NODENAME" != n1 || exit 1'  # the follow-up, too
+    keys = {
+        "pack_runs": 1,
+        "memory": "900M",
+        "python": python,
+        "setup": [hole],
+        "notify": [hearing(tmp_path)],
+    }
     trial = Trial(tmp_path, data_root, SWEEP, **keys)
     assert trial.submit().code == 0
     slurm.wait_until_idle()
@@ -149,6 +158,8 @@ def test_a_node_that_swallows_jobs_is_left_out_of_the_next_request(
     assert "n1" not in {ending.nodes for ending in again.endings.values()}
     said = trial.regularize("status").out
     assert f"node n1 is left out of the next request: {TUNE} attempts there achieved nothing" in said
+    (heard,) = (tmp_path / "heard").read_text(encoding="utf-8").splitlines()
+    assert heard.startswith("small is over: ")
 
 
 def test_what_fails_on_one_node_alone_is_trained_elsewhere(
@@ -178,6 +189,84 @@ def test_what_fails_on_one_node_alone_is_trained_elsewhere(
     assert nodes == {"n1", "n2"}
     assert {ending.nodes for handed in later for ending in handed.endings.values()} == {"n2"}
     assert "node n1 is left out of the next request: " in trial.regularize("status").out
+
+
+@pytest.mark.parametrize("accounts", [True, False])
+def test_of_jobs_on_two_nodes_the_one_on_which_all_fails_is_left_out(
+    slurm: TestCluster,
+    tmp_path: Path,
+    data_root: Path,
+    python: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    accounts: bool,
+) -> None:
+    """An array of such jobs, whose nodes say themselves who they are where Slurm keeps no accounts."""
+    if not accounts:
+        none = {"AccountingStorageType": "accounting_storage/none", "AccountingStorageEnforce": None}
+        slurm.set_config(MinJobAge=2, **none)
+    (tmp_path / "permit").touch()
+    monkeypatch.setenv("PERMIT", str(tmp_path / "permit"))
+    keys = {
+        "pack_runs": 1,
+        "nodes": 2,
+        "memory": "900M",
+        "python": [breaking(tmp_path, "n1", python)],
+        "sbatch": {"exclude": "n4"},
+        "max_jobs": 2,
+    }
+    sweep = SMALL.replace("model: mlp", "model: tests.cluster.picky_network:build")
+    trial = Trial(tmp_path, data_root, sweep.replace("seeds: 1", "seeds: 8"), **keys)
+    monkeypatch.setattr("jobs.planning.job_arrays.LEAST_SECONDS", 1e-6)
+    assert trial.submit().code == 0
+    slurm.wait_until_idle()
+    assert trial.states() == {"done": 8}
+    first, again, *_ = read_journal(trial.store.journal).arrays
+    assert len(first.elements) == 2
+    assert {name for ending in again.endings.values() for name in expanded(ending.nodes)} == {"n2", "n3"}
+    assert "node n1 is left out of the next request: 4 packs failed there" in trial.regularize("status").out
+
+
+def test_where_one_node_has_failed_all_before_another_had_a_try_the_others_are_tried(
+    slurm: TestCluster, tmp_path: Path, data_root: Path, python: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All jobs begin on n1, and `max_failures` are had there; the only node of a partition stays stopped."""
+    (tmp_path / "permit").touch()
+    monkeypatch.setenv("PERMIT", str(tmp_path / "permit"))
+    monkeypatch.setattr("jobs.planning.job_arrays.LEAST_SECONDS", 1e-6)
+    sweep = SMALL.replace("model: mlp", "model: tests.cluster.picky_network:build")
+    trials = {}
+    for name, exclude in (("others", "n[3-4]"), ("only", "n[2-4]")):
+        (tmp_path / name).mkdir()
+        keys = {
+            "pack_runs": 1,
+            "memory": "900M",
+            "python": [breaking(tmp_path, "n1", python)],
+            "sbatch": {"exclude": exclude},
+            "max_jobs": 2,
+            "max_failures": 2,
+        }
+        trials[name] = Trial(tmp_path / name, data_root, sweep.replace("seeds: 1", "seeds: 6"), **keys)
+        assert trials[name].submit().code == 0
+    slurm.wait_until_idle()
+    assert trials["others"].states() == {"done": 6}
+    first, *later = read_journal(trials["others"].store.journal).arrays
+    assert {ending.nodes for ending in first.endings.values()} == {"n1"}
+    assert {ending.nodes for handed in later for ending in handed.endings.values()} == {"n2"}
+    assert trials["only"].states().keys() == {"failed", "lost"}
+    said = " ".join(trials["only"].regularize("status").out.split())
+    assert "runs to end failed alike: RuntimeError: not yet permitted" in said
+    assert "is left out of the next request" not in said
+
+
+def breaking(folder: Path, node: str, python: Sequence[str]) -> str:
+    """Python for `python:` whose networks are not permitted on a node."""
+    path = folder / "python"
+    path.write_text(
+        f'#!/bin/sh\n[ "$SLURMD_NODENAME${{SLURM_JOB_DEPENDENCY-}}" = {node} ] && export PERMIT=/nowhere\n'
+        f'exec {shlex.join(python)} "$@"\n'
+    )
+    path.chmod(0o755)
+    return str(path)
 
 
 @pytest.fixture
@@ -261,6 +350,60 @@ def test_a_follow_up_that_dies_is_named_with_what_continues(
     trial = Trial(tmp_path, data_root, SWEEP, python=python)
     assert trial.submit("--wait").code == 0
     assert trial.states() == {"done": TUNE + REPORT}
+
+
+def test_a_follow_up_that_is_killed_tells_of_it(
+    slurm: TestCluster, tmp_path: Path, data_root: Path, python: list[str]
+) -> None:
+    """By the kernel where it takes too much memory, and at the end of its time; of scancel nobody is told.
+
+    What fails on its node is tried on another, and told of at once where it may go to this one only.
+    """
+    ends = {
+        "killed": "kill -9 $$",
+        "memory": f'exec {sys.executable} -c "x = bytearray(10**9)"' if slurm.kernel_kills else "kill -9 $$",
+        "time": "exec sleep 300",
+        "nobody": "exec sleep 300",
+        "setup": "true",
+        "pinned": "true",
+        "early": f"touch {tmp_path}/begun",
+    }
+    follows = 'test -z "$SLURM_JOB_DEPENDENCY"'
+    setup = {
+        "setup": f"{follows} || exit 3",
+        "pinned": f"{follows} || exit 3",
+        "early": f"{follows} || sleep 300",
+    }
+    trials = {}
+    for name, line in ends.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        path = folder / "python"
+        path.write_text(f"#!/bin/sh\n{line}\n")
+        path.chmod(0o755)
+        own = {"python": [str(path)], "time": 1 if name == "time" else 9, "memory": "300M"}
+        own |= {"sbatch": {"nodelist": "n1"}} if name == "pinned" else {}
+        keys = {"follow_up": own, "notify": [hearing(folder)], "python": python, "memory": "900M"}
+        trials[name] = Trial(folder, data_root, SWEEP, **keys, setup=[setup[name]] if name in setup else [])
+        assert trials[name].submit().code == 0
+    for name in ("nobody", "early"):
+        slurm.wait_for_state(follow_up(trials[name]), "RUNNING", seconds=240)
+        slurm.run("scancel", follow_up(trials[name]))
+    slurm.wait_until_idle()
+    assert not (tmp_path / "begun").exists(), "what was cancelled goes on behind its setup"
+    why = {
+        "killed": "was killed, as by Slurm for its memory (`follow_up: {memory: 4G}` gives it more)",
+        "time": "has reached its time limit (`follow_up: {time: 120}` gives it more)",
+    }
+    why |= {"memory": why["killed"], **dict.fromkeys(("setup", "pinned"), "ended with exit code 3")}
+    for name, trial in trials.items():
+        heard = (tmp_path / name / "heard").read_text() if (tmp_path / name / "heard").exists() else ""
+        log = trial.store.logs / f"{follow_up(trial)}_0_log.out"
+        job = f"job {follow_up(trial)}, which was to go on, {why[name]} ({log})" if name in why else ""
+        assert heard == (f"small is stopped: {job}; `regularize submit` continues\n" if job else ""), name
+    said = " ".join(trials["time"].regularize("status").out.split())
+    assert "ended as TIMEOUT" in said
+    assert "; `follow_up: {time: 120}` gives it more; `regularize submit` continues" in said
 
 
 def test_without_a_follow_up_waiting_does_its_work(

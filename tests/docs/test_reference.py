@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analysis.figures.catalogue import FIGURES
-from docs.generated import part, techniques
+from docs.generated import filled_in, part, techniques
 from docs.generated.columns import Documented, schemas
 from docs.generated.commands import leaves
 from docs.generated.keys import (
@@ -23,10 +23,12 @@ from docs.generated.keys import (
 )
 from docs.generated.techniques import docstring, examples, parted
 from jobs.commands.parser import parser
+from jobs.commands.reproduce import names
 from jobs.sweep.yaml_text import parse_file
 from regularize.errors import UserError
 from regularize.regularizers import REGULARIZERS
 
+PAGES = Path(__file__).parents[2] / "docs"
 OF_A_SWEEP = [key for keys in keys_of_a_sweep().values() for key in keys]
 OF_A_CLUSTER = [(kind, key) for kind, keys in keys_of_a_cluster().items() for key in keys]
 
@@ -47,6 +49,11 @@ def test_every_key_of_a_cluster_has_an_entry_whose_example_is_read(kind: str, ke
     assert key.meaning, f"no text says what {name(key)} means: write it below the field of Cluster"
     assert re.search(rf"\b{key.name}:", key.example), f"no example of {name(key)}: end its text with one"
     read_cluster(kind, key)
+
+
+def test_a_default_is_a_value_that_a_file_can_have() -> None:
+    for key in (*OF_A_SWEEP, *(key for _, key in OF_A_CLUSTER)):
+        assert re.fullmatch(r"|\(required\)|`[^`()=]+`", key.default), f"{name(key)}: {key.default}"
 
 
 def test_what_is_valid_is_what_the_readers_say() -> None:
@@ -118,3 +125,17 @@ def test_no_schema_is_overlooked() -> None:
 def test_every_command_figure_and_technique_is_on_its_page() -> None:
     assert [f"## `{each.prog}`" for each in leaves(parser())] == re.findall("^## .*", part("commands"), re.M)
     assert re.findall(r"^\| `(\w+)`", part("figures"), re.M) == list(FIGURES)
+
+
+@pytest.mark.parametrize("page", sorted(PAGES.glob("*.md")), ids=lambda page: page.name)
+def test_what_a_part_stands_in_for_leaves_nothing_behind(page: Path) -> None:
+    assert not re.search(
+        r"^.*(\)\*$|<!-- generated).*$", filled_in(page.read_text(encoding="utf-8")), re.MULTILINE
+    )
+
+
+def test_every_published_comparison_is_named_by_help_and_page() -> None:
+    published = (PAGES / "published.md").read_text(encoding="utf-8")
+    for each in names():
+        assert each in part("commands")
+        assert each in published

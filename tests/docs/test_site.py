@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from docs.generated.links import check
+from regularize.fused import SLOWER
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +36,21 @@ def test_the_readme_is_short_and_names_two_commands_of_make_and_files_that_are_t
     for page in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
         for link in re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / page).read_text(encoding="utf-8")):
             assert link.startswith("https://") or (ROOT / link).exists(), f"{page}: {link}"
+
+
+def test_the_picture_of_the_packages_has_every_room() -> None:
+    words = re.findall(r"\w+", (ROOT / "docs/images/house.svg").read_text(encoding="utf-8"))
+    rooms = [
+        each.parent
+        for package in ("jobs", "analysis", "regularize")
+        for each in (ROOT / package).glob("*/*.py")
+    ]
+    assert {each.name for each in rooms} <= set(words)
+
+
+def test_what_lenets_take_by_torch_is_said_as_the_commands_do() -> None:
+    text = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    assert f"LeNets train by torch, which takes about [{SLOWER}](performance.md#" in text
 
 
 @pytest.mark.parametrize(

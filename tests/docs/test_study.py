@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,9 @@ WORDS = (
     "twelve",
 )
 COMMENT = r"<!--.*?-->"
-NO_CLAIMS = (
-    r"```.*?```|`[^`]*`|!?\[[^\]]*\]\([^)]*\)|CIFAR-10|LeNet-5|L[12]\b|95% |\d+/255|0\.1\.0|^\|.*?$|^#.*?$"
-)
+NO_CLAIMS = r"```.*?```|`[^`]*`|!?\[[^\]]*\]\([^)]*\)|CIFAR-10|LeNet-5|L[12]\b|95% |0\.1\.0|^\|.*?$|^#.*?$"
 """Code, links, names, table rows, headings."""
-NUMBER = rf"[−+]?\d[\d,]*\.?\d*|\b(?:{'|'.join(WORDS[3:])})\b"
+NUMBER = rf"\d+/\d+|[−+]?\d[\d,]*\.?\d*|\b(?:{'|'.join(WORDS[3:])})\b"
 Row = dict[str, str]
 AGGREGATES: dict[str, Callable[[list[float]], float]] = {"max": max, "min": min, "sum": sum}
 
@@ -79,7 +78,7 @@ def sweep(path: str) -> float:
     value: Any = parse_file((FOLDER / "sweep.yaml").read_text(encoding="utf-8"), "sweep.yaml").plain()
     for key in path.split("."):
         value = value[int(key) if isinstance(value, list) else key]
-    return float(len(value) if isinstance(value, dict | list) else value)
+    return float(len(value) if isinstance(value, dict | list) else Fraction(str(value)))
 
 
 def looked_up(lookup: str) -> float:
@@ -111,7 +110,8 @@ def written(text: str) -> tuple[float, int]:
     if text in WORDS:
         return float(WORDS.index(text)), 0
     plain = text.replace("−", "-").replace(",", "")
-    return float(plain), len(plain.partition(".")[2])
+    decimals = 6 if "/" in plain else len(plain.partition(".")[2])
+    return float(Fraction(plain)), decimals
 
 
 def numbers(text: str) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import platform
 import runpy
 import select
 import signal
@@ -142,6 +143,7 @@ def _become(host: str, hosts: str) -> None:
     if _libc.unshare(CLONE_NEWUTS | CLONE_NEWNS):
         return
     socket.sethostname(host)
+    platform._uname_cache = None  # type: ignore[attr-defined]  # what it was asked before
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
         file.write(hosts)
         file.flush()

@@ -62,8 +62,11 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
         folder = Path(name)
         equal = equalities.by_ranks({"l2": cases["l2"]}, folder / "first", 1, 60.0)
         data = choose()
-        speeds = list(speed.rows(data, given.sizes, given.steps, lambda: before(0.5)))
-        judged = speed.judged(speeds, speed.auto(data, given.sizes) if before(0.6) else None)
+        size = speed.auto(data, given.sizes)  # which is what limits are held at
+        sizes = [size, *(other for other in given.sizes if other != size)]
+        speeds = list(speed.rows(data, sizes, given.steps, lambda: before(0.5)))
+        speeds.sort(key=lambda row: row.get("beside", row["runs"]))
+        judged = speed.judged(speeds, size)
         equal += equalities.rows(chosen, folder, lambda: before(0.8))
         left = began + 60 * given.minutes * 0.95 - time.monotonic()
         equal += equalities.by_ranks(chosen, folder, min(2, max(1, torch.cuda.device_count())), left)

@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from regularize import step_graph
+from regularize import graph_setting
 from regularize.config import RunConfig
 from regularize.distributed import Ranks, process_group
 from regularize.store import PackPaths
@@ -40,7 +40,7 @@ def rows(cases: dict[str, Case], folder: Path, in_time: Callable[[], bool]) -> I
         runs, here = case.pack(precision="float64"), folder / name
         whole = trained(runs, here / "whole")
         alone = trained([runs[1]], here / "alone")
-        with mock.patch.dict(os.environ, {step_graph.SETTING: "off"}):
+        with mock.patch.dict(os.environ, {graph_setting.SETTING: "off"}):
             eager = trained(runs, here / "eager")
         steps = count(1)
         train_pack(runs, PackPaths(here / "parts"), stop=lambda s=steps: next(s) == 7)  # type: ignore[misc]

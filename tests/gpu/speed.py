@@ -16,7 +16,7 @@ from unittest import mock
 
 import torch
 
-from regularize import convolution_forms, convolution_setting, step_graph
+from regularize import convolution_forms, convolution_setting, graph_setting, step_graph
 from regularize.data.data_config import DataConfig
 from regularize.distributed import Ranks
 from regularize.pack_rates import best_size, rates
@@ -37,7 +37,7 @@ LIMITS = {"dropout": 1.1, "input noise": 1.2, "Jacobian": 2.5}
 """The most that a step may take, in plain packed ones."""
 GOAL = 20.0
 """Times the runs per hour of the plain loop, at the least."""
-WAYS = {"as they come": {step_graph.SETTING: "off"}} | {
+WAYS = {"as they come": {graph_setting.SETTING: "off"}} | {
     f"convolutions {form}": {convolution_setting.SETTING: form} for form in convolution_forms.FORMS
 }
 """Further ways of a plain packed step, and the environment that asks for them."""
@@ -65,10 +65,13 @@ def auto(data: str, sizes: Sequence[int]) -> int:
 
 
 def rows(data: str, sizes: Sequence[int], steps: int, in_time: Callable[[], bool]) -> Iterator[Row]:
-    """A row for each way to train and each R, as long as there is time; with what goes wrong, if it does."""
+    """A row for each way to train and each R, as long as there is time; with what goes wrong, if it does.
+
+    The first R is measured in any case.
+    """
     device = Ranks.here().device
-    for runs in sizes:
-        if not in_time():
+    for place, runs in enumerate(sizes):
+        if place and not in_time():
             yield {"what": "all", "runs": runs, "problem": "no time was left"}
             continue
         makers: dict[str, Callable[[], Contender]] = {
@@ -121,7 +124,7 @@ def _side_by_side(
         }
 
 
-def judged(found: Sequence[Row], size: int | None) -> Row:
+def judged(found: Sequence[Row], size: int) -> Row:
     """What it comes to at the R that `auto` takes, and which limits it misses; `fastest` is the rows' own."""
     whole = [row for row in found if "problem" not in row]
     plain = {row["runs"]: row for row in whole if row["what"] == "none"}
@@ -135,9 +138,8 @@ def judged(found: Sequence[Row], size: int | None) -> Row:
         "other_ways": {},
     }
     beside = {row["what"]: row for row in whole if row["beside"] == size}
-    if size is None or not {"none", "plain loop"} <= beside.keys():
-        missing = "no time was left for `auto`" if size is None else f"R = {size}, auto's, was not measured"
-        return result | {"missed": [missing]}
+    if not {"none", "plain loop"} <= beside.keys():
+        return result | {"missed": [f"R = {size}, auto's, was not measured"]}
     chosen = beside["none"]
     ratios = {name: row["milliseconds"] / chosen["milliseconds"] for name, row in beside.items()}
     gain = chosen["run_steps_per_second"] / beside["plain loop"]["run_steps_per_second"]

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from regularize import form_trial, remembered
 from tests.gpu import equalities, speed
 from tests.gpu.__main__ import main
 from tests.regularize import technique_cases
+from tests.regularize.numbered_gpu import gpu
 
 
 def test_it_measures_and_writes_all_that_it_is_for(
@@ -39,6 +41,35 @@ def test_it_measures_and_writes_all_that_it_is_for(
     assert not equalities.failed(found["equalities"])
     assert "times the plain loop" in printed
     assert "the same bits" in printed
+
+
+def test_the_size_that_auto_takes_is_measured_whatever_time_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGULARIZE_DATA", str(tmp_path))
+    found = list(speed.rows("digits", [2, 1], 1, lambda: False))
+    assert {row["runs"] for row in found if row.get("what") == "none"} == {2}
+    assert [(row["runs"], row["problem"]) for row in found if "problem" in row] == [(1, "no time was left")]
+    assert speed.judged(found, 2)["times_the_plain_loop"] > 0
+
+
+def test_all_that_it_measures_goes_on_a_gpu_as_far_as_one_that_is_none_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGULARIZE_DATA", str(tmp_path))
+    monkeypatch.setenv(remembered.CACHE, str(tmp_path / "measured"))
+    monkeypatch.setattr(form_trial, "_RUNS", 2)
+    monkeypatch.setattr(form_trial, "_BATCH", 2)
+    with gpu():
+        assert speed.auto("digits", [1, 2]) in (1, 2)
+        found = list(speed.rows("digits", [2], 1, lambda: True))
+        equal = list(equalities.rows({"l2": technique_cases.TABLE["l2"]}, tmp_path, lambda: True))
+    ways = {*speed.TECHNIQUES, *speed.WAYS, "plain loop", "plain loop, graph", "vmap"}
+    assert {row["what"] for row in found if "problem" not in row} == ways
+    used = {row["what"]: row["kernels"] for row in found}
+    assert used.pop("as they come").endswith("REGULARIZE_GRAPHS is off")
+    assert all(kernels.endswith("steps as a graph") for kernels in used.values() if kernels)
+    assert not equalities.failed(equal)
 
 
 def test_without_a_gpu_it_says_so_in_one_line(
@@ -82,7 +113,6 @@ def test_limits_are_held_at_the_size_that_auto_takes() -> None:
     assert (slow["auto"], slow["fastest"]) == (4, 8)
     assert slow["missed"][0] == "12.0 times the plain loop are less than 20"
     assert speed.judged(found, 32)["missed"] == ["R = 32, auto's, was not measured"]
-    assert speed.judged(found, None)["missed"] == ["no time was left for `auto`"]
 
 
 def test_what_does_not_hold_fails() -> None:

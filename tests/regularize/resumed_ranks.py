@@ -1,4 +1,4 @@
-"""Trains cases twice in a group of processes, once interrupted in every step but the first two.
+"""Trains cases twice in a group of processes, once interrupted after its second step and the last two.
 
 `python -m tests.regularize.resumed_ranks FOLDER WORLD CASE …`
 """
@@ -28,13 +28,16 @@ def rank(index: int, folder: Path, world: int, cases: list[str]) -> None:
     for case in cases:
         runs = pack(case, steps=STEPS)
         trained(runs, folder / case / "whole")
-        for stop_at in (2, 1, 1):
-            steps, stopping = count(1), index == world - 1  # one rank knows, and all stop
+        # One rank knows after its first step, and all stop after the next; at the end, where a row is
+        # measured, at once.
+        for expected in (2, 4, STEPS):
+            steps, stopping = count(1), index == world - 1
 
-            def stop(s=steps, n=stop_at, here=stopping) -> bool:
-                return here and next(s) == n
+            def stop(s=steps, here=stopping) -> bool:
+                return here and next(s) == 1
 
-            assert train_pack(runs, PackPaths(folder / case / "parts"), stop=stop).state == "interrupted"
+            status = train_pack(runs, PackPaths(folder / case / "parts"), stop=stop)
+            assert (status.state, status.step) == ("interrupted", expected)
         trained(runs, folder / case / "parts")
     dist.destroy_process_group()
     os._exit(0)  # not by winding up, in which torch's threads abort a process now and then

@@ -61,6 +61,10 @@ def test_packed_is_alone_in_each_form_and_the_record_says_which(form, monkeypatc
         torch.testing.assert_close(whole, usual, rtol=0, atol=1e-9)
 
 
+def test_the_environment_knows_their_names():
+    assert set(convolution_setting.NAMES) == convolution_forms.FORMS.keys()
+
+
 def test_what_is_no_form_is_refused_and_what_has_none_trains_as_ever(monkeypatch):
     monkeypatch.setenv(convolution_setting.SETTING, "product")
     with pytest.raises(UserError, match=r"REGULARIZE_CONVOLUTIONS is 'product'.*did you mean 'products'"):
@@ -86,6 +90,17 @@ def test_the_fastest_is_tried_once_for_a_type_of_gpu_and_stays(monkeypatch, tmp_
     assert len(tried) == 1
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "another GPU")
     assert form_trial.chosen("lenet5", build, "float32", (1, 28, 28)) == "vmap"
+
+
+def test_packs_of_a_process_have_one_form_where_nothing_can_be_kept(tmp_path, monkeypatch):
+    (tmp_path / "a file").touch()
+    monkeypatch.setenv(remembered.CACHE, str(tmp_path / "a file" / "measured"))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    answers = iter(["products", "vmap"])
+    monkeypatch.setattr(form_trial, "fastest", lambda *_: next(answers))
+    for _ in range(2):
+        assert form_trial.chosen("lenet5", lambda _: None, "float32", (1, 28, 28)) == "products"
+    assert next(answers) == "vmap", "it was not tried again"
 
 
 def test_all_forms_take_part_in_a_try():

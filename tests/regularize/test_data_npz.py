@@ -52,7 +52,7 @@ def test_its_validation_part_is_the_validation_part_whatever_the_seed(tmp_path: 
     assert all(own.train_labels[rows].bincount().tolist() == [2] * 5 for rows in few)
     assert not torch.equal(*few)
     with pytest.raises(UserError, match=r"validation is 0\.2.*a validation part of its own, 30 images"):
-        prepared("pathmnist", tmp_path).facts.parts(0.2)
+        prepared("pathmnist", tmp_path).facts.parts(DataConfig(name="pathmnist", validation=0.2))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from regularize.data import Split, order, split
 from regularize.data.data_config import DataConfig
+from regularize.data.source import Facts
 from regularize.errors import UserError
 
 LABELS = torch.arange(1000) % 10
@@ -54,6 +57,30 @@ def test_a_number_of_examples_is_held_out_as_it_is() -> None:
     assert (len(parts.validation), len(parts.train)) == (150, 30)
     with pytest.raises(UserError, match="holds out 1000 of 1000"):
         split(LABELS, DataConfig(name="x", validation=1000), 0)
+
+
+@pytest.mark.parametrize(
+    ("count", "per_class", "expected"),
+    [
+        (6000, 3, 100),  # at least
+        (6000, 30, 300),  # as many as are trained on
+        (6000, 80, 600),  # at most a tenth
+        (900, 1, 90),
+    ],
+)
+def test_as_many_are_held_out_as_few_are_trained_on(count: int, per_class: int, expected: int) -> None:
+    config = DataConfig(name="x", validation="matched", per_class=per_class)
+    facts = Facts(train=count, test=10, classes=10, side=28, channels=1)
+    parts = split(torch.arange(count) % 10, config, 0)
+    assert (len(parts.train), len(parts.validation)) == (10 * per_class, expected)
+    assert facts.parts(config) == (count - expected, expected)
+    assert facts.parts(replace(config, validation=None))[1] == count // 10  # what is stored so means this
+    assert replace(facts, validation=7).parts(config) == (count, 7)
+
+
+def test_what_is_matched_are_the_few_of_each_class() -> None:
+    with pytest.raises(UserError, match="validation is 'matched', but must be left out where no `per_class`"):
+        DataConfig(name="x", validation="matched")
 
 
 def test_a_seed_of_its_own_splits_alike_for_every_run() -> None:

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from regularize import optimizer, step_graph
+from regularize import heartbeat, optimizer, step_graph
 from regularize.distributed import Ranks
 from regularize.ended import Ended
 from regularize.heartbeat import Heartbeat
+from regularize.late_copy import LateCopy
+from regularize.layers import RunGroupNorm
 from regularize.regularizers import REGULARIZERS
 from regularize.stopwatch import Stopwatch
-from regularize.store import PackPaths
+from regularize.store import PackPaths, PackStatus
 from regularize.trainer import Trainer
 from regularize.trainer_state import restore, state_of
 from tests.regularize import model_cases
@@ -128,19 +132,108 @@ def test_every_epoch_makes_what_the_one_before_did_so_that_a_graph_of_a_step_can
         assert all(each.shapes == later[0].shapes for each in later), position
 
 
+def test_kernels_of_group_normalisation_are_given_images_as_those_of_gpus_read_them(monkeypatch):
+    given, kernel = [], torch.native_group_norm
+    backward = torch.ops.aten.native_group_norm_backward
+
+    def noting(kernel, *args):
+        given.extend(each.is_contiguous() for each in args[:2] if each.ndim == 4)
+        return kernel(*args)
+
+    monkeypatch.setattr(torch, "native_group_norm", partial(noting, kernel))
+    monkeypatch.setattr(torch.ops.aten, "native_group_norm_backward", partial(noting, backward))
+    x = torch.empty(4, 6, 5, 5, device=DEVICE).contiguous(memory_format=torch.channels_last).requires_grad_()
+    layer = RunGroupNorm(3, 2, 2).to(DEVICE)
+    layer(x).backward(torch.empty_like(x))
+    assert given == [True] * 3
+    assert (x.grad.shape, layer.gain.grad.shape) == (x.shape, (3, 2))
+
+
 def test_a_data_set_is_on_the_device_once_in_a_process():
     first, second, other = (on_device(TABLE[name].pack(steps=2)) for name in ("l1", "l2", "cutout"))
     assert first.batches.images["train"] is second.batches.images["train"]
     assert other.batches.images["train"].shape != first.batches.images["train"].shape
 
 
-def test_a_heartbeat_waits_for_the_device_on_rank_0_alone(tmp_path):
-    trainer, watch = on_device(TABLE["l2"].pack(steps=2)), Stopwatch()
+def test_a_heartbeat_waits_for_the_device_on_no_rank_and_is_of_what_the_device_has_done(
+    tmp_path, monkeypatch
+):
+    copies = []
+
+    class Copy:
+        """Of what has no numbers; it is there when the test says so."""
+
+        def __init__(self, tensor):
+            assert tensor.device == DEVICE
+            self.there = False
+            copies.append(self)
+
+        def wait(self):
+            self.there = True
+
+        def numbers(self):
+            assert self.there
+            return [0, 2, 0]
+
+    monkeypatch.setattr(heartbeat, "LateCopy", Copy)
+    runs, watch = TABLE["l2"].pack(steps=9), Stopwatch()
+    trainer = on_device(runs)
+    beat = Heartbeat(trainer, 1e-9, "")
     trainer.ranks = replace(HERE, rank=1, world=2)
-    Heartbeat(trainer, 0.0, "").beat([], watch, watch)
+    beat.beat([], watch, watch)
+    assert not copies
     trainer.ranks, trainer.paths = HERE, PackPaths(tmp_path)
+    for step in (1, 2, 3):
+        trainer.step = step
+        with Watched(copies=False):
+            beat.beat([], watch, watch)
+        beat.seconds = 1e9  # ahead by less
+    assert (len(copies), trainer.paths.status.exists()) == (1, False)
+    copies[0].there = True
+    with Watched(copies=False):
+        beat.beat([], watch, watch)
+    status = PackStatus.read(trainer.paths.status)
+    assert (status.step, status.diverged_at) == (1, {runs[1].run_id: 2})
+    beat.beat([], watch, watch)
+    assert len(copies) == 1, "not yet"
+    beat.seconds, trainer.step = 0.0, 7
+    beat.beat([], watch, watch)  # ahead by too long
+    assert (len(copies), PackStatus.read(trainer.paths.status).step) == (2, 7)
     with pytest.raises((RuntimeError, NotImplementedError)):
-        Heartbeat(trainer, 0.0, "").beat([], watch, watch)
+        beat.write_status("running", watch, watch)
+
+
+def test_numbers_that_are_on_their_way_from_a_gpu_are_there_once_it_has_come_so_far(monkeypatch):
+    came = []
+
+    class Event:
+        def record(self):
+            came.append(False)
+
+        def synchronize(self):
+            came.append(True)
+
+        def query(self):
+            return came[-1]
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    with FakeTensorMode():  # of a GPU that is not there: to ask for a number raises
+        copy = LateCopy(torch.zeros(3, dtype=torch.int64, device="cuda"))
+        assert came == [False]
+        assert not copy.there
+        with pytest.raises(AssertionError):
+            copy.numbers()
+        copy.wait()
+        assert copy.there
+
+
+def test_on_a_cpu_they_are_there_at_once_and_stay_what_they_were():
+    steps = torch.tensor([0, 3])
+    copy = LateCopy(steps)
+    steps[0] = 7
+    copy.wait()
+    assert copy.there
+    assert copy.numbers() == [0, 3]
 
 
 def test_what_the_rig_is_for_is_refused_by_it():

@@ -651,3 +651,48 @@ def test_a_large_resnet_packed_equals_alone(module_of):
 def _small(shape, classes, norm=None):
     layers = [nn.Conv2d(shape[0], 4, 3, stride=3), norm or nn.Identity(), nn.ReLU(), nn.Flatten()]
     return nn.Sequential(*layers, nn.Linear(4 * (shape[1] // 3) ** 2, classes))
+
+
+def test_recurrent_layers_have_no_kernels_of_cudnn_which_has_no_gradient_in_evaluation(module_of, tmp_path):
+    seen = []
+
+    class Noting(nn.GRU):
+        def forward(self, *given):
+            seen.append(torch.backends.cudnn.enabled)
+            return super().forward(*given)
+
+    class Rows(nn.Module):
+        def __init__(self, shape, classes):
+            super().__init__()
+            self.rows, self.out = Noting(shape[2], 4, batch_first=True), nn.Linear(4, classes)
+
+        def forward(self, x):
+            found = self.rows(x[:, 0])[0].mean(1)
+            seen.append(torch.backends.cudnn.enabled)
+            return self.out(found)
+
+    trained([run((), 0, steps=2, model=module_of(Rows))], tmp_path)
+    assert seen[::2] == [False] * (len(seen) // 2), "in its own layers"
+    assert seen[1::2] == [True] * (len(seen) // 2), "and nowhere else"
+    network = models.build(module_of(Rows), [0], shape=(1, 28, 28), classes=10)
+    with pytest.raises(ValueError, match="to be 2D or 3D"):
+        network(torch.zeros(1, 2, 1, 28, 28, 28))
+    assert torch.backends.cudnn.enabled
+
+
+def test_images_of_one_channel_lie_as_those_of_several_do(module_of):
+    """With channels last, oneDNN's 1×1 convolutions of stride 2 write beyond their memory in threads."""
+    seen = []
+
+    class Noting(nn.Module):
+        def __init__(self, shape, classes):
+            super().__init__()
+            self.out = nn.Linear(shape[1] * shape[2], classes)
+
+        def forward(self, x):
+            seen.append(x.stride())
+            return self.out(x.flatten(1))
+
+    network = models.build(module_of(Noting), [0], shape=(1, 6, 5), classes=3)
+    network(torch.zeros(1, 4, 6, 5, 1).movedim(-1, 2))
+    assert seen[-1] == torch.zeros(4, 1, 6, 5).stride()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from regularize import draws, models
+from regularize import draw_setting, models
 from regularize.config import RunConfig
 from regularize.errors import UserError
 from regularize.pack_network import check_ranks
@@ -89,7 +89,7 @@ def test_several_ranks_train_what_one_does(world, by_ranks, one_rank):
 
 @pytest.mark.parametrize("name", ["none", "sequences"])
 def test_so_they_do_with_the_draws_of_a_gpu(name, tmp_path, monkeypatch):
-    monkeypatch.setenv(draws.SETTING, "philox")
+    monkeypatch.setenv(draw_setting.SETTING, "philox")
     runs = packs()[name]
     train_by_ranks({name: runs}, tmp_path / "ranks", 3)
     (found,), (alone,) = (

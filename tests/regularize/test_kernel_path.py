@@ -46,7 +46,7 @@ def test_it_goes_by_model_width_and_channels(model: str, channels: int, root: Pa
     config = run((), 0, steps=1, model=model, data=f"noise{channels}", per_class=5)
     said = kernel_path.expected(config, channels)
     assert said == taken(config, root)
-    usual = model in ("lenet5", "lenet_prime") and channels < 4
+    usual = model in ("lenet5", "lenet5_tanh", "lenet_prime") and channels < 4
     assert not usual or said == fused.expected()
 
 

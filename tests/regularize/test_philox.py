@@ -10,7 +10,8 @@ import torch
 from scipy import stats
 
 from regularize import philox
-from regularize.draws import Draws, generator_on, named
+from regularize.draw_setting import generator_on, named
+from regularize.draws import Draws
 from regularize.errors import UserError
 from regularize.models import fills
 from regularize.regularizers.mixup import beta, beta_of
@@ -132,7 +133,7 @@ def test_shares_of_mixup_by_formula_are_distributed_as_those_by_quantile():
 
 
 def test_which_generator_draws_follows_the_device_unless_it_is_chosen(monkeypatch):
-    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    cpu, gpu = "cpu", "cuda"
     assert [generator_on(each) for each in (cpu, gpu)] == ["mt19937", "philox"]
     assert (named("fused avx2", cpu), named("torch", gpu)) == ("fused avx2", "torch, draws by philox")
     monkeypatch.setenv("REGULARIZE_DRAWS", "philox")

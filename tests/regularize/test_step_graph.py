@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch.utils._pytree import tree_leaves
 
-from regularize import draws, fused, step_graph
+from regularize import draw_setting, fused, graph_setting, step_graph
 from regularize.distributed import Ranks
 from regularize.errors import UserError
 from regularize.store import PackPaths
@@ -38,7 +38,7 @@ OPTIMIZERS = {
 @pytest.fixture(autouse=True)
 def _as_on_a_gpu(monkeypatch):
     """Draws, layers and freezing."""
-    monkeypatch.setenv(draws.SETTING, "philox")
+    monkeypatch.setenv(draw_setting.SETTING, "philox")
     monkeypatch.setattr(fused, "chosen", lambda *_: fused.Path("torch"))
 
 
@@ -281,10 +281,10 @@ def test_what_cannot_be_a_graph_is_known_before(monkeypatch):
     assert step_graph.why_not(replace(run, model="mine:net"), HERE) == "a module of one's own"
     mine = replace(run.terms[0], technique="mine:L2")
     assert step_graph.why_not(replace(run, terms=(mine,)), HERE) == "a technique of one's own"
-    monkeypatch.setenv(draws.SETTING, "mt19937")
+    monkeypatch.setenv(draw_setting.SETTING, "mt19937")
     assert step_graph.why_not(run, HERE) == "draws of the host"
-    monkeypatch.setenv(step_graph.SETTING, "off")
+    monkeypatch.setenv(graph_setting.SETTING, "off")
     assert step_graph.why_not(run, HERE) == "REGULARIZE_GRAPHS is off"
-    monkeypatch.setenv(step_graph.SETTING, "on")
+    monkeypatch.setenv(graph_setting.SETTING, "on")
     with pytest.raises(UserError, match="REGULARIZE_GRAPHS is 'on'"):
         step_graph.why_not(run, HERE)

@@ -11,6 +11,7 @@ import torch
 from regularize.config import Evaluation, Term
 from regularize.distributed import Ranks
 from regularize.errors import UserError
+from regularize.precision import set_products
 from regularize.schedule import learning_rate
 from regularize.store import METRICS, PackPaths, PackStatus
 from regularize.train_pack import train_pack
@@ -119,6 +120,22 @@ def test_products_in_tf32_are_for_gpus_and_chosen_for_each_pack(tmp_path):
         trainer = Trainer([run((), 0, steps=1, precision=precision)], PackPaths(tmp_path), there, None)
         assert (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32) == (taken, taken)
         assert trainer.kernels == (f"torch: {precision} on meta, draws by philox",)
+
+
+def test_attention_on_a_gpu_is_computed_by_products_alone():
+    def fused():
+        cuda = torch.backends.cuda
+        return cuda.flash_sdp_enabled(), cuda.mem_efficient_sdp_enabled(), cuda.cudnn_sdp_enabled()
+
+    before = fused()
+    try:
+        set_products("float32", torch.device("cpu"))
+        assert fused() == before
+        set_products("float32", torch.device("cuda", 0))
+        assert (fused(), torch.backends.cuda.math_sdp_enabled()) == ((False, False, False), True)
+    finally:
+        for enable, was in zip(("flash", "mem_efficient", "cudnn"), before, strict=True):
+            getattr(torch.backends.cuda, f"enable_{enable}_sdp")(was)
 
 
 def test_a_finished_pack_leaves_a_handful_of_files(tmp_path):

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import local
+from types import SimpleNamespace
+
 import pytest
 import torch
+import torch.distributed as dist
+from torch import Tensor
 
-from regularize.distributed import Ranks
+from regularize.distributed import Ranks, _check_own_gpu, process_group
+from regularize.errors import UserError
+from regularize.models.over_ranks import SumOverRanks
+from regularize.regularizers.hooks import _mean_over_ranks
 
 
 class _Streams:
@@ -59,3 +68,76 @@ def test_a_process_takes_the_gpu_of_its_number_among_those_it_is_shown(
     Ranks.here()
     assert taken.current == ("default" if expected == "cpu" else "stream 1 after default"), "no other one"
     assert here.name == ("cpu" if expected == "cpu" else f"name of {expected}")
+
+
+ZERO = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("uuids", "nodes", "sharing"),
+    [
+        (["GPU-a", "GPU-b", "GPU-c"], ["n1", "n1", "n1"], {}),
+        (["GPU-a", "GPU-b", "GPU-a"], ["n1", "n1", "n1"], {0: "0 and 2", 2: "0 and 2"}),
+        (["GPU-a", "GPU-a", "GPU-a"], ["n1", "n2", "n3"], {}),
+        (["GPU-a", "GPU-a", "GPU-a"], ["n1", "n2", "n1"], {0: "0 and 2", 2: "0 and 2"}),
+        ([None, None, None], ["n1", "n1", "n1"], {}),
+        ([ZERO, f"GPU-{ZERO}", ZERO], ["n1", "n1", "n1"], {}),
+    ],
+)
+def test_ranks_that_have_one_gpu_together_are_told_so_before_nccl_refuses(
+    monkeypatch: pytest.MonkeyPatch, uuids: list[str | None], nodes: list[str], sharing: dict[int, str]
+) -> None:
+    store, here = dist.HashStore(), local()
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: here.gpu)
+    monkeypatch.setattr("platform.node", lambda: here.node)
+
+    def check(rank: int) -> str:
+        known = {} if uuids[rank] is None else {"uuid": uuids[rank]}
+        here.gpu, here.node = SimpleNamespace(name="A100", **known), nodes[rank]
+        try:
+            _check_own_gpu(store, rank, 3)
+        except UserError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(3) as threads:
+        said = dict(enumerate(threads.map(check, range(3))))
+    assert {rank for rank, words in said.items() if words} == set(sharing)
+    for rank, ranks in sharing.items():
+        assert said[rank].startswith(f"ranks {ranks} on {nodes[rank]} have")
+        assert "have one GPU together (A100), but nccl wants one for each" in said[rank]
+
+
+def test_so_they_are_told_when_they_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    gpu = SimpleNamespace(name="A100", uuid="GPU-a")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: gpu)
+    _Streams(monkeypatch)
+    store = dist.HashStore()
+
+    def meet(rank: int) -> None:
+        with pytest.raises(UserError, match="ranks 0 and 1 on"), process_group(store, rank, 2):
+            pass
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(meet, range(2)))
+    assert not dist.is_initialized()
+
+
+def test_what_ranks_tell_each_other_lies_in_memory_as_nccl_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = list[Tensor]()
+    monkeypatch.setattr(dist, "all_reduce", given.append)
+    monkeypatch.setattr(dist, "all_gather", lambda places, value: given.extend([*places, value]))
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    ranks = Ranks(rank=0, world=2, device=torch.device("cpu"))
+    columns = torch.arange(24.0).view(2, 3, 4).transpose(1, 2)  # as the gradient of a linear layer
+    assert torch.equal(ranks.sum(columns), columns)
+    assert ranks.gather(columns).shape == (2, 2, 4, 3)
+    assert torch.equal(_mean_over_ranks(columns), columns / 2)
+    assert torch.equal(SumOverRanks.apply(columns), columns)
+    assert len(given) == 6
+    assert all(tensor.is_contiguous() for tensor in given)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.notation.methods import method, power_of_ten
+from analysis.statistics.sensitivity import is_best
 from regularize.training_config import TUNABLE
 
 if TYPE_CHECKING:
@@ -48,14 +49,6 @@ def _place(mine: pd.DataFrame) -> Iterator[pd.DataFrame]:
             at=[all(each[name] == best[name] for name in others) for each in names],
         )
         yield placed.sort_values(["line", "x"], kind="stable")
-
-
-def is_best(mine: pd.DataFrame) -> pd.Series:
-    """Where the row of the setting chosen, or best, is; others may score as well (only they have a p)."""
-    best = mine["shortfall"] == 0
-    for sign in (mine["chosen"], mine["p_worse"].isna()):
-        best = best & sign if (best & sign).any() else best
-    return best
 
 
 def parameters(strength: str) -> dict[str, float]:

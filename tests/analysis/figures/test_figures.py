@@ -224,6 +224,17 @@ def test_baseline_is_in_every_panel_and_titles_say_what_is_unusual(store: Store)
         assert len(looks) == 4
 
 
+def test_an_entry_without_a_number_has_no_panel_of_strengths(make_store: MakeStore) -> None:
+    """Such as `{technique: none, start: orthogonal}` beside the baseline."""
+    strengths = {"none": [""], "start": [""], "single": ["0.2"], "l2": ["0.1", "0.5"]}
+    store = make_store(strengths=strengths)
+    collect(store)
+    select(store)
+    (drawing,) = draw("strength_sensitivity", store)
+    assert len(drawing.figure.axes) == 2
+    assert drawing.alt.startswith("2 small panels")
+
+
 def test_no_text_leaves_the_page_or_meets_another(store: Store) -> None:
     for name in TABLES:
         for drawing in draw(name, store):

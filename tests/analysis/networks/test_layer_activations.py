@@ -63,6 +63,31 @@ def test_someone_elses_module(resnet, x):
     assert (block >= 0).all(), "a block ends in a ReLU"
 
 
+def test_maps_of_someone_elses_module_are_those_of_its_trained_weights(resnet, x, monkeypatch):
+    trained = dict(resnet.network.named_parameters())
+    with torch.no_grad():
+        for parameter in trained.values():
+            parameter.mul_(2).add_(0.1)
+    before = F.conv2d(x, trained["0.weight"][0], stride=2, padding=1)
+    torch.testing.assert_close(feature_maps(resnet, x, "0"), before)
+    monkeypatch.setattr(resnet.network.module("1"), "forward", torch.relu_)  # what follows works in place
+    torch.testing.assert_close(feature_maps(resnet, x, "0"), before)
+
+
+def test_what_the_last_layer_is_given_may_be_overwritten_afterwards(resnet, x, monkeypatch):
+    expected, whole = activations(resnet, x), resnet.network.module("")
+
+    def forward(z: torch.Tensor) -> torch.Tensor:
+        for layer in whole:
+            before, z = z, layer(z)
+        before.zero_()
+        return z
+
+    monkeypatch.setattr(whole, "forward", forward)
+    assert expected.any()
+    assert torch.equal(activations(resnet, x), expected)
+
+
 def test_the_recurrent_network():
     toy = replace(PLAIN, data=replace(PLAIN.data, name="clusters"), model="toy_rnn")
     trained = untrained(toy)

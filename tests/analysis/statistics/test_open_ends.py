@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 
 from analysis.statistics.open_ends import open_ends
-from analysis.statistics.strength_selection import SELECTION, select
+from analysis.statistics.strength_selection import SELECTION, select, with_ends
+from analysis.statistics.unfinished import near_edges
 from analysis.tables.collect import collect
 from regularize.store import RESULTS, RUNS, Store, read_table, write_table
+from regularize.technique_words import Words
 
 
 def tuned(store: Store, train_accuracy: float | None = None) -> Store:
@@ -74,7 +77,7 @@ def test_what_to_do_depends_on_how_the_sweep_chose(
 
 def test_a_table_from_before_is_still_read(make_store: Callable[..., Store]) -> None:
     store = tuned(make_store(strengths={"none": [""], "l2": ["0.1", "0.2", "0.3"]}, chosen={"l2": 2}), 0.95)
-    old = read_table(store.table("selection")).drop_columns(["widen", "budget"])
+    old = read_table(store.table("selection")).drop_columns(["widen", "budget", "ended"])
     write_table(store.table("selection"), old, old.schema)
     (sentence,) = open_ends(store)
     assert sentence.endswith("so widen the grid (`widen:` does)")
@@ -92,3 +95,37 @@ def test_a_choice_that_ties_with_one_inside_leaves_nothing_open(make_store: Call
 
 def test_nothing_is_said_of_what_has_not_begun(make_store: Callable[..., Store]) -> None:
     assert open_ends(make_store()) == []
+
+
+OWN = "mine:OWN"
+
+
+@pytest.mark.parametrize(
+    ("technique", "words", "ended"),
+    [
+        ("dropout", {}, "0.999"),
+        (OWN, {OWN: Words("Own", "other", "b", (), {"p": (0.5, 0.999)})}, "0.999"),
+        (OWN, {OWN: Words("Own", "other", "b")}, ""),  # kept before its ends were
+        (OWN, {}, ""),
+    ],
+)
+def test_which_numbers_are_the_last_valid_ones_is_of_the_technique(
+    technique: str, words: dict[str, Words], ended: str
+) -> None:
+    cell = {"dataset": "digits", "per_class": None, "model": "lenet5", "regularizer": "mine"}
+    rows = [{**cell, "strength": strength} for strength in ("0.9", "0.999")]
+    runs = [
+        {**row, "config": json.dumps({"terms": [{"technique": technique, "strengths": [["p", 1]]}]})}
+        for row in rows
+    ]
+    assert [row["ended"] for row in with_ends(rows, runs, words)] == ["", ended]
+
+
+def test_near_edges_are_told_but_for_those_where_a_number_ends() -> None:
+    """The last of them is not shown to be worse, either."""
+    rows = [
+        {"strength": strength, "ended": ended, "chosen": chosen, "p_worse": p, "n_diverged": 0}
+        | {"mean": 90.0 + chosen, "metric": "validation_accuracy"}
+        for strength, ended, chosen, p in (("0", "0", 0, 0.5), ("0.5", "", 1, None), ("1", "", 0, 0.5))
+    ]
+    assert near_edges(rows) == ["1, the largest"]

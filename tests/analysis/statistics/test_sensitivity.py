@@ -12,6 +12,7 @@ from analysis.statistics.sensitivity import SENSITIVITY, sensitivity
 from analysis.statistics.strength_selection import select
 from analysis.tables.collect import collect
 from analysis.tables.store_tables import Tables, to_frame
+from analysis.text.across_problems_text import plateau_groups
 from regularize.store import Store
 
 MakeStore = Callable[..., Store]
@@ -83,6 +84,14 @@ def test_how_many_strengths_a_plateau_has_is_uncertain(make_store: MakeStore) ->
     first = frame.iloc[0]
     # .0001 is shown to be within .2 of the best, .01 is not: the plateau may end before it.
     assert (first["plateau_at_least"], first["plateau_strengths"], first["plateau_at_most"]) == (2, 4, 4)
+
+
+@pytest.mark.parametrize("chosen", ["0.1", "0.2", "0.3"])
+def test_of_equal_strengths_the_one_chosen_is_shown_as_such(make_store: MakeStore, chosen: str) -> None:
+    """Which way is weak, and so chosen, is each technique's own."""
+    frame = sensitivity(tables_with(make_store(), dict.fromkeys(("0.1", "0.2", "0.3"), 0.9), chosen))
+    (group,) = plateau_groups(frame)
+    assert group.frame["strength"].tolist() == [chosen]
 
 
 def test_a_plateau_ends_at_the_first_strength_that_is_worse(make_store: MakeStore) -> None:

@@ -131,6 +131,8 @@ def test_memory_has_a_unit(tmp_path: Path, text: str, mebibytes: int) -> None:
         (["sbatch: {partition: x}"], "partition has a key of its own: partition"),
         (["sbatch: {ntasks-per-node: 2}"], "ntasks-per-node has a key of its own: tasks_per_node"),
         (["sbatch: {output: x}"], "output is set by regularize itself"),
+        (["sbatch: {wait: true}"], "wait is set by regularize itself"),
+        (["follow_up: {sbatch: {test-only: true}}"], "test-only is set by regularize itself"),
         (["sbatch: {clusters: b}"], "mine.yaml:2: clusters is not for a config.*SLURM_CLUSTERS=NAME"),
         (["follow_up: {memroy: 2G}"], "mine.yaml:2: unknown key 'memroy'.*did you mean 'memory'"),
         (["follow_up: {memory: 2}"], "memory is 2, but must be memory of a node.*, or none"),

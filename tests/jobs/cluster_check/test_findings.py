@@ -6,19 +6,26 @@ import ast
 import json
 import os
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from jobs.cluster.cluster_config import Cluster
-from jobs.cluster_check import config_findings, node_findings, node_probe, step_probe
+from jobs.cluster.cluster_config import Cluster, FollowUp
+from jobs.cluster_check import config_findings, node_findings, node_probe, remove, step_probe
 from jobs.cluster_check.finding import Finding
 from jobs.commands.cli import main
 from jobs.slurm.limits import Limits
 from jobs.slurm.sacct import FIELDS, parse_accounting
+from jobs.store.meeting_place import Place
+from regularize import convolution_setting
 from regularize.store import read_json
 from tests.jobs.sweeps import BASE
+from tests.regularize.numbered_gpu import NAME, gpu
 
 PARTITIONS = {
     "cpu": {"State": "UP", "TotalNodes": "4", "Default": "YES"},
@@ -77,6 +84,16 @@ def _time(asked: int, most: int | None, *, taken: bool = True, **limits: Any) ->
             config_findings.follow_up(_cluster(), _limits(), 1, "Memory specification can not be satisfied"),
             "fail",
             "follow_up: {partition",
+        ),
+        (
+            config_findings.follow_up(
+                _cluster(follow_up=FollowUp(time=90)),
+                _limits(max_time=60, time_of="partition short"),
+                0,
+                "sbatch: Job 3",
+            ),
+            "fail",
+            "its time is 90 minutes, but partition short allows 60: it would never start",
         ),
         (
             config_findings.follow_up(_cluster(), _limits(least={"gres/gpu": 1}), 0, "sbatch: Job 3"),
@@ -140,6 +157,8 @@ HERE = {
     "versions": {"regularize-sweeps": "1", "torch": "2.9"},
     "gpus": 0,
     "kernels": "fused avx2",
+    "kernel_cache": "/home/me/kernels",
+    "prepared": True,
     "data": {"folder": "/data", "there": True, "sets": ["mnist"]},
     "scratch": "",
 }
@@ -176,9 +195,23 @@ MET = {"ranks": 4, "nodes": 2, "networks": 8, "problem": "", "seconds": 0.0031}
             "pass",
             "a step of 8 LeNets, 128 images each, takes 2.1 ms on A100",
         ),
+        (
+            {"gres": "gpu:1"},
+            {"gpus": 1, "step": {"device": "Tesla V100", "problem": "CUDA error: no kernel image"}},
+            "step",
+            "fail",
+            "nothing trains on Tesla V100: CUDA error: no kernel image.*install a torch",
+        ),
         ({}, {}, "kernels", "pass", "LeNet's stages are fused avx2 $"),
         ({"threads": 4}, {}, "kernels", "warn", "use one of the 4 CPUs of a task.*cpus_per_task: 1"),
         ({"threads": 4}, {"kernels": "torch: no compiler found"}, "kernels", "warn", "ziglang"),
+        (
+            {},
+            {"kernels": "torch: no compiler found"},
+            "kernels",
+            "warn",
+            "and n1 does not see what login has compiled in /home/me/kernels.*KERNEL_CACHE",
+        ),
         ({"gres": "gpu:1"}, {}, "gpus", "fail", "torch sees 0, 1 are asked for"),
         ({"gres": "gpu:1", "allow_cpu": True}, {}, "gpus", "warn", "torch sees 0, 1 are asked for"),
         ({}, {"submits": "there is no sbatch"}, "follow-up", "warn", "n1 cannot submit jobs: there is no"),
@@ -301,6 +334,27 @@ def test_a_step_is_timed_where_a_pack_would_train() -> None:
     assert 0 < found["seconds"] < 60
 
 
+def test_a_step_is_timed_on_a_gpu_as_far_as_one_that_is_none_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(convolution_setting.SETTING, "grouped")  # without a try
+    monkeypatch.setattr(step_probe, "BATCH", 4)
+    with gpu():
+        found = step_probe.measured()
+    assert (found["device"], found["networks"], "problem" in found) == (NAME, 8, False)
+
+
+def test_what_goes_wrong_in_a_step_is_said_of_its_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def step() -> dict[str, Any]:
+        raise RuntimeError("CUDA error: no kernel image is available\nCompile with …")
+
+    monkeypatch.setattr(step_probe, "step", step)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla V100")
+    problem = "CUDA error: no kernel image is available"
+    assert step_probe.measured() == {"device": "Tesla V100", "problem": problem}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert step_probe.measured() == {}
+
+
 def test_the_docs_list_all_that_is_tried() -> None:
     calls = [
         node
@@ -339,6 +393,34 @@ def test_what_was_tried_of_packs_is_told_and_remembered(
 
 
 def test_a_node_tries_what_it_is_given() -> None:
-    (answer,) = node_probe._packs({"threads": 1, "seconds": 0.0, "asked": [{}]})
+    (answer,) = node_probe._packs({"threads": 1, "seconds": 0.0, "needs_gpu": False, "asked": [{}]})
     assert answer == {"problem": "no time was left for it"}
     assert node_probe._packs(None) == []
+
+
+def test_the_folder_goes_though_ranks_still_write_in_it(tmp_path: Path) -> None:
+    """Each says that it cannot come, and the first word is the report."""
+    place = tmp_path / ".check-1" / "7-0"
+    place.mkdir(parents=True)
+    until = time.monotonic() + 0.3
+
+    def write() -> None:
+        number = 0
+        with suppress(FileNotFoundError):  # the folder is gone
+            while time.monotonic() < until:
+                number += 1
+                (place / f"absent-{number}").write_text("no such interface")
+
+    with ThreadPoolExecutor(4) as ranks:
+        for _ in range(4):
+            ranks.submit(write)
+        remove(place.parent)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rank_that_is_late_does_not_bring_the_folder_back(tmp_path: Path) -> None:
+    (tmp_path / ".check-1").mkdir()
+    place = Place(tmp_path / ".check-1", "7")
+    remove(tmp_path / ".check-1")
+    place.stay_away("no such interface")
+    assert list(tmp_path.iterdir()) == []

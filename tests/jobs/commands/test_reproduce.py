@@ -165,7 +165,7 @@ def test_planning_one_needs_no_torch_and_no_pandas() -> None:
 def test_a_reproduction_runs_to_its_table_and_not_twice(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = [*COMMAND, "--max-tasks", "1"]
+    command = [*COMMAND, "--max-tasks", "1", "--set", "name=beside"]
     assert main(command) == 2
     assert "the published numbers are of mnist" in capsys.readouterr().err
     assert main([*command, "--set", "dataset={mnist: {}}", "--set", "model=mlp"]) == 2
@@ -178,7 +178,7 @@ def test_a_reproduction_runs_to_its_table_and_not_twice(
     assert f"; --set '{TINY[0]}'; --set {TINY[1]}; " in shown
     assert re.search(r"10 runs to do .*about", shown)
     assert re.search(r"published +9\.9 ± 0\.1", shown)
-    tables = tmp_path / "results" / "hoffman2019-table" / "tables"
+    tables = tmp_path / "results" / "beside" / "tables"
     assert "shortened: 6 steps" in (tables / "reproduction.md").read_text()
     assert (tables / "reproduction.csv").read_text().count("\naccuracy,digits,3,") == 5
     assert main(command) == 0

@@ -15,7 +15,9 @@ from jobs.local.worker_processes import launch
 from jobs.planning.packing import Pack
 from jobs.store.journal import Death, read_journal
 from jobs.store.pack_status import read_packs
+from jobs.store.stopped import stop_if_alike, stopped
 from regularize.store import Store
+from tests.jobs.stores import write_pack
 
 A, B, C, D = (Pack(runs=(f"{name}1", f"{name}2"), whole=1.0) for name in "abcd")
 
@@ -46,6 +48,19 @@ def test_what_a_killed_worker_leaves_another_takes_over(store: Store) -> None:
     assert (death.pack, death.runs, death.given_up) == (B.pack_id, B.runs, False)
     assert death.how == "was killed by signal 9 (SIGKILL)"
     assert f"while it trained pack {B.pack_id}; another worker takes over 2 packs (4 runs)" in words
+
+
+def test_another_takes_over_also_where_all_failed_alike_until_one_did_well(store: Store) -> None:
+    for runs, state, second in (("e", "failed", 0), ("f", "failed", 0), ("g", "done", 1)):
+        paths = write_pack(store, [runs], state, updated_at=f"2026-01-02T00:01:0{second}")
+        paths.error.write_text("ValueError: no", encoding="utf-8")
+        if second == 0:
+            stop_if_alike(store, 2)
+    assert stopped(store)
+    (store.folder / "acts.json").write_text(json.dumps({"b1": "die once"}), encoding="utf-8")
+    cluster = Cluster(kind="local", max_failures=2)
+    launch(store, [[A, B, C]], cluster, None, lambda: None, lambda _: None)
+    assert done(store) == {"g", *A.runs, *B.runs, *C.runs}
 
 
 def test_a_pack_that_kills_its_workers_is_left_out_and_the_others_go_on(store: Store) -> None:

@@ -13,11 +13,23 @@ from jobs.local import worker_processes
 from jobs.local.gpus import for_workers, least_used, notes, present
 from jobs.local.worker_processes import launch
 from jobs.planning.packing import Pack
+from jobs.store.pack_status import read_packs
+from jobs.store.runs_table import write_runs
+from jobs.sweep.run_grid import report_runs
+from jobs.sweep.sweep_file import load_sweep
 from regularize.errors import UserError
 from regularize.store import Store
 
 HERE = Cluster(kind="local", tasks=2, gpus=2)
 NONE, SEVEN = replace(HERE, gpus=0), {"CUDA_VISIBLE_DEVICES": "7"}
+SWEEP = """\
+name: small
+dataset: {digits: {per_class: 2}}
+model: mlp
+training: {steps: 1, batch_size: 16}
+regularizers: {none: }
+seeds: 1
+"""
 MIG = "MIG-b1d5e2a0-6f1c-5f0e-9d4e-2f6f3c1b7a10"
 
 
@@ -55,7 +67,10 @@ def test_what_lies_idle_or_is_not_there_is_said(tmp_path: Path) -> None:
         (HERE, {}, []),
         (replace(HERE, tasks=4), {}, []),
         (replace(HERE, tasks=1), {}, ["a task trains on one GPU: `tasks: 2` uses all 2"]),
-        (replace(HERE, gpus=3), {}, ["gpus is 3, but 2 are seen here: workers without one train on the CPU"]),
+        (replace(HERE, gpus=3), {},
+         ["gpus is 3, but 2 are seen here: workers without one end with an error"]),
+        (replace(HERE, gpus=3, allow_cpu=True), {},
+         ["gpus is 3, but 2 are seen here: workers without one train on the CPU"]),
     ):  # fmt: skip
         assert list(notes(cluster, environ, tmp_path)) == said
 
@@ -81,3 +96,24 @@ def test_each_worker_sees_its_own(
     slices = [[Pack(runs=(f"run{number}",), whole=1.0)] for number in range(tasks)]
     launch(Store(tmp_path), slices, Cluster(kind="local", tasks=tasks, gpus=gpus), None, lambda: None)
     assert sorted((tmp_path / "gpus.txt").read_text().splitlines()) == seen
+
+
+def test_a_worker_that_is_shown_a_gpu_and_sees_none_ends_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    store, told = Store(tmp_path), list[str]()
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(SWEEP, encoding="utf-8")
+    runs = report_runs(load_sweep(sweep))
+    write_runs(store, runs, complete=True)
+    slices = [[Pack(runs=tuple(run.config.run_id for run in runs), whole=1.0)]]
+    cluster = Cluster(kind="local", gpus=1)
+    launch(store, slices, cluster, None, lambda: None, told.append)
+    (said,) = told
+    assert "ended with an error: a GPU was asked for, but torch sees none on " in said
+    assert said.partition("allow_cpu: true")[1]
+    assert not read_packs(store).statuses
+    launch(store, slices, replace(cluster, allow_cpu=True), None, lambda: None, told.append)
+    assert told == [said]
+    assert [status.state for status in read_packs(store).statuses.values()] == ["done"]

@@ -24,7 +24,7 @@ SWEEP = """\
 name: small
 dataset: {digits: {per_class: 10}}
 model: lenet5
-training: {steps: 150, batch_size: 16}
+training: {steps: 600, batch_size: 16}
 regularizers:
   none:
   l2: {strength: [1e-3, 1e-2]}
@@ -108,8 +108,7 @@ def test_a_sweep_of_which_a_worker_is_killed_has_the_same_bits_and_says_so(
 ) -> None:
     store = Store(tmp_path / "killed" / "small")
     process = begin(tmp_path, 2, "killed", tasks=2)
-    wait_for("a pack in training", lambda: bool(_training(store)), 120)
-    (killed, *_) = _training(store)
+    killed = wait_for("a pack held in training", lambda: _held(store), 120, pause=0.005)
     os.kill(killed, signal.SIGKILL)
     said = finish(process)
 
@@ -132,6 +131,16 @@ def test_a_sweep_of_which_a_worker_is_killed_has_the_same_bits_and_says_so(
             check=True,
         )
         assert cause in answer.stdout, words
+
+
+def _held(store: Store) -> int | None:
+    """A worker stopped while it trains: packs this small are over within milliseconds."""
+    for pid in _training(store):
+        os.kill(pid, signal.SIGSTOP)
+        if pid in _training(store):
+            return pid
+        os.kill(pid, signal.SIGCONT)
+    return None
 
 
 def _training(store: Store) -> list[int]:

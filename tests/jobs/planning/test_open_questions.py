@@ -50,6 +50,12 @@ def test_a_baseline_is_known_by_its_technique_or_named() -> None:
     assert load(BASE, renamed).baseline == "plain"
     rows = runs_table(tune_runs(load(BASE, renamed, "seeds={tune: 2, report: 3}"))).to_pylist()
     assert {row["regularizer"] for row in rows if row["baseline"]} == {"plain"}
+    both = "{started: {technique: none, start: orthogonal}, plain: {technique: none}, l2: {strength: 1}}"
+    assert load(BASE, f"regularizers={both}").baseline == "plain", "whatever comes first"
+    usual = "{fast: {technique: none, lr: 0.5}, plain: {technique: none, start: default}}"
+    assert load(BASE, f"regularizers={usual}").baseline == "plain", "weights start so anyway"
+    said = load(BASE, f"regularizers={usual}", "training.start=orthogonal")
+    assert said.baseline == "fast", "none trains as all do"
     named = load(BASE, renamed, "seeds={tune: 1, report: 3}", "baseline=l2")
     assert named.baseline == "l2"
     single = load(BASE, "regularizers={none: , l2: {strength: 1e-4}}", "seeds=2", "baseline=l2")
@@ -74,17 +80,19 @@ def test_what_is_no_baseline(baseline: str, message: str) -> None:
 def test_more_examples_to_choose_on_than_to_train_on_are_told_of() -> None:
     """Of 1,437 training images of digits a tenth is held out, of 60,000 of mnist too."""
     tuned = ("seeds={tune: 2, report: 10}", "regularizers={none: , l2: {strength: [1e-4, 1e-3]}}")
-    few = load(BASE, *tuned, "dataset={mnist: {per_class: [30, 600]}, digits: {per_class: 20}}")
+    few = load(
+        BASE, *tuned, "dataset={mnist: {per_class: [30, 600], validation: 0.1}, digits: {per_class: 20}}"
+    )
     facts = {name: OFFICIAL[name].facts for name in ("mnist", "digits")}
     assert list(open_questions(few, facts)) == [
         "mnist (30 per class): strengths are chosen on 6,000 examples, where 300 are trained on; who has so "
         "few to train on has fewer to choose on, such as `validation: 100`"
     ]
     assert list(open_questions(few, {})) == []  # nothing is known of the data
-    for other in ("dataset={mnist: {per_class: 30, validation: 100}}", "dataset=mnist", "seeds=10"):
-        assert (
-            list(open_questions(load(BASE, *tuned, "dataset={mnist: {per_class: 30}}", other), facts)) == []
-        )
+    asked = "dataset={mnist: {per_class: 30, validation: 0.1}}"
+    fewer = ("dataset={mnist: {per_class: 30, validation: 100}}", "dataset={mnist: {per_class: [3, 30]}}")
+    for other in (*fewer, "dataset=mnist", "seeds=10"):
+        assert list(open_questions(load(BASE, *tuned, asked, other), facts)) == []
     published = {"mnist": replace(facts["mnist"], validation=5_000)}  # no sweep can have less of these
     assert list(open_questions(load(BASE, *tuned, "dataset={mnist: {per_class: 30}}"), published)) == []
 
@@ -95,10 +103,28 @@ def test_entries_that_a_budget_finds_fewer_settings_for_are_told_of() -> None:
     (found,) = said(load(BASE, *tuned, "tune={lr: [0.01, 0.1]}"))
     assert found == (
         "not all get as many tries: of a budget's 8 none has 2, dropout has 2, others 8, as their lists give "
-        "no more; a range under `tune`, such as `lr: {loguniform: [0.01, 0.1]}`, gives all as many"
+        "no more; a range of `lr` under `tune`, such as `lr: {loguniform: [0.01, 0.1]}`, gives all as many"
     )
     assert said(load(BASE, *tuned, "tune={lr: {loguniform: [0.01, 0.1]}}")) == []
     assert said(load(BASE, *tuned, "tune={lr: [0.01, 0.1]}", "budget=2")) == []
+
+
+def test_batches_of_all_examples_are_one_training_and_told_of() -> None:
+    """30 or 300 are trained on; 200 and 400 are both all of 30, and 400 alone is all of 300."""
+    few = "dataset={digits: {per_class: [3, 30]}}"
+    told = "digits (3 per class): batch sizes 200, 400 are one training under 2 names, as 30 examples are "
+    told += "trained on; keep one of them"
+    tuned = ("seeds={tune: 2, report: 10}", "tune={batch_size: [20, 200, 400]}")
+    assert said(load(BASE, few, *tuned)) == [told]
+    listed = "training={epochs: 2, batch_size: [20, 200, 400]}"
+    assert said(load(BASE, few, listed, "seeds=10")) == [told]
+    drawn = ("tune={batch_size: {uniform: [500, 900]}}", "budget=3", "seeds={tune: 2, report: 10}")
+    assert len(said(load(BASE, few, *drawn, "regularizers={none: , dropout: {p: 0.5}}"))) == 2
+    others = ("training.lr=[0.01, 0.1]", "training.batch_size=[20, 200, 400]", "seeds=10")
+    assert said(load(BASE, few, *others)) == [told]
+    rates = "tune={batch_size: {uniform: [500, 900]}, lr: {loguniform: [0.01, 0.1]}}"
+    assert said(load(BASE, few, rates, *drawn[1:], "regularizers={none: , dropout: {p: 0.5}}")) == []
+    assert said(load(BASE, *tuned)) == []
 
 
 THEIRS = """

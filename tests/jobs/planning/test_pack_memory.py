@@ -51,13 +51,21 @@ KINDS = {
         training=Training(steps=3, batch_size=200, momentum=0.0),
         seed=0,
     ),
+    "averages, with tangents": RunConfig(
+        data=DataConfig(name="digits"),
+        model="lenet5_tanh",
+        regularizer="smooth",
+        terms=(Term.build("jacobian", {"strength": 0.01}),),
+        training=Training(steps=3, batch_size=160),
+        seed=0,
+    ),
 }
 """None of those that the constants were set by."""
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_what_auto_takes_stays_within_the_memory_that_a_task_has(name: str, tmp_path: Path) -> None:
-    """Two workers, 7 s of processor time together."""
+    """Three workers, 10 s of processor time together."""
     config = KINDS[name]
     cluster = Cluster(kind="slurm", pack_runs=None, memory=1150)
     rates = {str(size): float(size) for size in pack_sizes.SIZES}  # the more the better

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from jobs.cluster.cluster_config import USUAL_RUNS, Cluster
 from jobs.commands.cli import main
@@ -17,9 +19,10 @@ from jobs.planning.cost import Run
 from jobs.planning.pack_memory import task_bytes
 from jobs.planning.pack_sizes import USED, asked, chosen, keep, recalled, sizes
 from jobs.planning.packing import make_packs, total_seconds
-from regularize import remembered
+from regularize import pack_rates, remembered
 from regularize.data.official import OFFICIAL
-from regularize.pack_rates import best_size, tried
+from regularize.distributed import Ranks
+from regularize.pack_rates import best_size, device, tried
 from regularize.store import read_json
 from tests.jobs.planning.test_packing import CLOCK, RUNS, run
 from tests.jobs.sweeps import BASE
@@ -169,6 +172,100 @@ def test_a_try_measures_steps_of_larger_and_larger_packs() -> None:
     assert all(rate > 0 for rate in found["rates"].values())
     nowhere = PLAIN.config.to_json() | {"data": {"name": "mnist"}}
     assert "mnist" in tried({"run": nowhere, "sizes": [1], "data_root": "/nowhere"})["problem"]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")])
+def test_sizes_that_cannot_be_trained_leave_what_smaller_ones_have_shown(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    least = 4
+
+    def seconds(_run: Any, size: int, _root: Any) -> float:
+        if size >= least:
+            raise error
+        return 1.0
+
+    monkeypatch.setattr(pack_rates, "_step_seconds", seconds)
+    question = {"run": PLAIN.config.to_json(), "sizes": [1, 2, 4, 8], "data_root": None}
+    assert tried(question)["rates"] == {"1": 1.0, "2": 2.0}
+    least = 1
+    assert "problem" in tried(question)
+
+
+def test_without_the_gpu_that_was_asked_for_none_is_tried_on_the_cpu_in_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    gpu = replace(AUTO, gpus=1)
+    found = size_trials.answered([PLAIN.config] * 2, gpu, FACTS, None)
+    assert [answer["problem"].partition(" on ")[0] for answer in found] == [
+        "a GPU was asked for, but torch sees none"
+    ] * 2
+    keep([PLAIN.config] * 2, gpu, found, anew=False)
+    assert recalled(PLAIN.config, gpu) is None
+    assert not asked([], replace(gpu, allow_cpu=True), FACTS, None)["needs_gpu"]
+
+
+def test_what_was_tried_on_a_whole_gpu_is_not_known_of_a_slice_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = replace(AUTO, gpus=1)
+    whole, small = answer(device="H200", memory=150e9), answer(device="H200 MIG 1g", memory=18e9)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2")
+    keep([PLAIN.config], gpu, [whole], anew=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1,MIG-2")
+    assert recalled(PLAIN.config, gpu) is None
+    keep([PLAIN.config], gpu, [small], anew=False)
+    assert recalled(PLAIN.config, gpu) == small
+    for visible in ("2", "3"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert recalled(PLAIN.config, gpu) == whole
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1,MIG-2")
+    keep([PLAIN.config], AUTO, [answer()], anew=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert recalled(PLAIN.config, AUTO) == answer(), "without GPUs they are nothing to it"
+
+
+def test_what_was_tried_on_one_type_of_gpu_is_not_known_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = replace(AUTO, gpus=1)
+
+    def known(types: list[str], visible: str) -> Any:
+        monkeypatch.setattr(pack_sizes, "gpu_types", lambda: types)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        return recalled(PLAIN.config, gpu)
+
+    assert known(["NVIDIA H200"], "0") is None
+    keep([PLAIN.config], gpu, [answer(device="H200")], anew=False)
+    assert known(["NVIDIA H200"], "1") == answer(device="H200"), "one of its kind"
+    assert known(["NVIDIA A100"], "0") is None, "the same folder and processor, another machine"
+    assert known(["NVIDIA A100", "NVIDIA H200"], "0") is None, "a machine of both"
+    keep([PLAIN.config], gpu, [answer(device="A100")], anew=False)
+    assert known(["NVIDIA A100", "NVIDIA H200"], "0") == answer(device="A100")
+    assert known(["NVIDIA A100", "NVIDIA H200"], "1,2") is None, "which may be of the other type"
+
+
+def test_a_pack_has_to_fit_into_the_least_of_the_gpus_that_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    totals = [150e9, 40e9, 80e9]
+    there = Ranks(rank=0, world=1, device=torch.device("cuda", 0))
+    monkeypatch.setattr(Ranks, "here", lambda: there)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(totals))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "H200")
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda number: SimpleNamespace(total_memory=totals[number])
+    )
+    assert device() == {"device": "H200", "memory": 40e9}
+
+
+def test_all_gpus_that_workers_share_are_shown_to_a_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+
+    def ended(*_: Any, env: dict[str, str], **__: Any) -> Any:
+        shown.append(env["CUDA_VISIBLE_DEVICES"])
+        return SimpleNamespace(stdout=b"", stderr=b"", returncode=1)
+
+    monkeypatch.setattr(size_trials.subprocess, "run", ended)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-3,1,0")
+    for cluster in (replace(AUTO, gpus=2), AUTO):
+        size_trials.answered([PLAIN.config], cluster, FACTS, None)
+    assert shown == ["GPU-3,1", ""]
 
 
 LONG = BASE.replace("epochs: 2", "epochs: 5000")

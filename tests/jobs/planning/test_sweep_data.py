@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from regularize.errors import UserError
 from tests.jobs.sweeps import BASE
 
 RANDOM = np.random.default_rng(0)
+UNEQUAL = np.repeat(np.arange(5), [28, 28, 28, 28, 8])
 
 
 def write(root: Path, **changed: object) -> None:
@@ -62,6 +64,7 @@ def test_a_look_has_the_numbers_of_preparation(root: Path) -> None:
         ({"train_images": np.zeros((120, 28, 30), np.uint8)}, "mine:", [], "must be uint8 .*resize"),
         ({}, "mine: {validation: 0.2}", [], "validation is 0.2.*part of its own"),
         ({}, "mine: {per_class: 25}", [], "per_class is 25, but mine has at most 24"),
+        ({"train_labels": UNEQUAL}, "mine: {per_class: 9}", [], "per_class is 9, but mine has at most 8"),
         ({}, "mine: {resize: 8}", [], "lenet5"),
         ({}, "mine:", ["evaluation: {corruptions: true}"], "mine has no corrupted test sets.*mine-c"),
     ],
@@ -74,6 +77,42 @@ def test_what_a_look_can_see_it_says_in_the_words_of_preparation(
     assert first == second
     with pytest.raises(UserError, match=words):
         raise UserError(first)
+
+
+@pytest.mark.parametrize(
+    ("data", "few", "said"),
+    [
+        ({}, 5, "validation is 0.1, which holds out 0 of 5 examples"),
+        ({"per_class": 1}, 5, "validation is matched, which holds out 0 of 5 examples"),
+        ({"validation": 0.001}, 120, "validation is 0.001, which holds out 0 of 120 examples"),
+        ({"validation": 120}, 120, "validation is 120, which holds out 120 of 120 examples"),
+        ({"validation": 200}, 120, "validation is 200, which holds out 200 of 120 examples"),
+        ({}, 6, ""),
+    ],
+)
+def test_where_nothing_validates_or_is_trained_on_a_look_says_so(
+    root: Path, data: dict[str, float], few: int, said: str
+) -> None:
+    images, labels = RANDOM.integers(0, 256, (few, 28, 28), dtype=np.uint8), np.arange(few) % 3
+    parts = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
+    np.savez(root / "mine.npz", **parts)
+    own = ", ".join(f"{name}: {value}" for name, value in data.items())
+    assert both(root, f"mine: {{{own}}}") == [f"mine: {said}" if said else ""] * 2
+
+
+@pytest.mark.parametrize(("few", "says"), [(7, True), (1, False)])
+def test_what_the_held_out_examples_leave_of_a_class_is_drawn_before_anything_is_submitted(
+    root: Path, few: int, says: bool
+) -> None:
+    """A look sees no more than that the smallest class has eight."""
+    count = len(UNEQUAL)
+    images = RANDOM.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+    parts = {"train_images": images, "train_labels": UNEQUAL, "test_images": images, "test_labels": UNEQUAL}
+    np.savez(root / "mine.npz", **parts)
+    looked, prepared = both(root, f"mine: {{per_class: {few}, validation: 0.5}}")
+    said = f"mine, seed [0-9]+: per_class is {few}, but class 4 has [0-6] examples left to train on"
+    assert (looked, re.fullmatch(said, prepared) is not None) == ("", says)
+    assert says or not prepared
 
 
 def test_official_files_that_are_missing_are_said_and_planned_for(tmp_path: Path) -> None:

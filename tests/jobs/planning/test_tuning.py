@@ -16,7 +16,7 @@ from jobs.planning.tuning import Choose, tuning, wanted_runs
 from jobs.planning.widening import beyond
 from jobs.store.pack_status import Packs
 from jobs.store.runs_table import write_runs
-from jobs.sweep.run_grid import Cell, PlannedRun, candidates_of, tune_runs
+from jobs.sweep.run_grid import Candidate, Cell, PlannedRun, candidates_of, tune_runs
 from jobs.sweep.sweep_file import Sweep, load_sweep
 from regularize.config import RunConfig, pack_id
 from regularize.store import Store, write_table
@@ -54,7 +54,7 @@ def done(runs: Collection[PlannedRun]) -> Packs:
 def best(score: Score, known: Mapping[str, PlannedRun]) -> Choose:
     """Chooses the highest score; `known` are all runs that were ever planned."""
 
-    def choose(ids: Collection[str]) -> dict[Cell, list[str]]:
+    def choose(ids: Mapping[str, str]) -> dict[Cell, list[str]]:
         cells: dict[Cell, list[PlannedRun]] = {}
         for run in map(known.__getitem__, ids):
             name = run.config.regularizer
@@ -157,14 +157,18 @@ def test_an_edge_is_open_where_nothing_as_good_lies_inside(
     ("tune", "low", "expected"),
     [
         ("{epochs: [1, 2, 4]}", False, {"epochs=8"}),
-        ("{epochs: [2, 3]}", False, {"epochs=4"}),  # 4.5, to the even one
+        ("{epochs: [2, 3]}", False, {"epochs=5"}),  # 4.5, to the next whole one
         ("{epochs: [2, 3]}", True, {"epochs=1"}),
         ("{epochs: [1, 2, 4]}", True, set()),  # less than one there is not
         ("{batch_size: [32, 64]}", False, {"batch_size=128"}),
-        ("{batch_size: [16, 32, 48]}", True, {"batch_size=8"}),  # half the way to 0
+        ("{epochs: [3, 40]}", True, {"epochs=2"}),
+        ("{batch_size: [16, 32, 48]}", True, {"batch_size=8"}),  # 0 is none: half the way to 1
+        ("{batch_size: [2, 8]}", True, {"batch_size=1"}),
         ("{momentum: [0.8, 0.9]}", False, {"momentum=0.95"}),  # 1.0125 is none: half the way
         ("{lr: [0.01, 0.02, 0.03]}", True, {"lr=0.005"}),  # nor is 0
         ("{width: [1, 2]}", False, {"width=4"}),
+        ("{width: [50, 100]}", False, set()),
+        ("{width: [0.02, 0.04]}", True, {"width=0.015"}),
     ],
 )
 def test_whatever_is_tuned_goes_on_as_far_as_it_is_valid(
@@ -181,23 +185,23 @@ def test_whatever_is_tuned_goes_on_as_far_as_it_is_valid(
     assert further == {f"strength=1 {each}" for each in expected}
 
 
-def test_a_strength_goes_on_as_far_as_it_is_valid(tmp_path: Path) -> None:
+def candidates(folder: Path, technique: str, options: str) -> list[Candidate]:
+    """What a technique is tried with, at two learning rates."""
     text = TEXT.format(tune="{lr: [0.01, 0.02]}", strength="1", widen=1)
-    text = text.replace("l2: {strength: 1}", "dropout: {p: [0.5, 0.9]}")
-    (tmp_path / "sweep.yaml").write_text(text, encoding="utf-8")
-    grid = load_sweep(tmp_path / "sweep.yaml")
-    (cell,) = (cell for cell in candidates_of(grid) if cell.regularizer == "dropout")
-    further = beyond(candidates_of(grid)[cell], ["p=0.9 lr=0.02"], ["lr"])
+    text = text.replace("l2: {strength: 1}", f"{technique}: {options}")
+    (folder / "sweep.yaml").write_text(text, encoding="utf-8")
+    found = candidates_of(load_sweep(folder / "sweep.yaml"))
+    return next(tried for cell, tried in found.items() if cell.regularizer == technique)
+
+
+def test_a_strength_goes_on_as_far_as_it_is_valid(tmp_path: Path) -> None:
+    further = beyond(candidates(tmp_path, "dropout", "{p: [0.5, 0.9]}"), ["p=0.9 lr=0.02"], ["lr"])
     assert {each.strength.partition(" ")[0] for each in further} == {"p=0.5", "p=0.9", "p=0.9495"}
 
 
 def test_what_ends_where_its_values_do_is_not_planned_twice(tmp_path: Path) -> None:
-    text = TEXT.format(tune="{lr: [0.01, 0.02]}", strength="1", widen=1)
-    text = text.replace("l2: {strength: 1}", "label_smoothing: {epsilon: [0.5, 1]}")
-    (tmp_path / "sweep.yaml").write_text(text, encoding="utf-8")
-    grid = load_sweep(tmp_path / "sweep.yaml")
-    (cell,) = (cell for cell in candidates_of(grid) if cell.regularizer == "label_smoothing")
-    further = beyond(candidates_of(grid)[cell], ["epsilon=1 lr=0.02"], ["lr"])
+    tried = candidates(tmp_path, "label_smoothing", "{epsilon: [0.5, 1]}")
+    further = beyond(tried, ["epsilon=1 lr=0.02"], ["lr"])
     assert sorted(each.strength for each in further) == ["epsilon=0.5 lr=0.04", "epsilon=1 lr=0.04"]
 
 
@@ -269,7 +273,7 @@ def written(store: Store, rows: list[dict[str, object]]) -> None:
 def test_a_plan_reads_the_choice_from_the_tables(tmp_path: Path) -> None:
     grid, store = sweep(tmp_path, widen=1), Store(tmp_path / "store")
     runs = tune_runs(grid)
-    ids = [run.config.run_id for run in runs]
+    ids = {run.config.run_id: run.config.regularizer for run in runs}
     assert last_choice(store, grid)(ids) is None
     write_runs(store, runs, complete=False)
     written(store, results(runs[1:]))
@@ -281,8 +285,23 @@ def test_a_plan_reads_the_choice_from_the_tables(tmp_path: Path) -> None:
     assert ahead
 
 
+def test_a_plan_of_an_entry_that_was_renamed_knows_its_choice(tmp_path: Path) -> None:
+    grid, store = sweep(tmp_path, widen=1), Store(tmp_path / "store")
+    runs = tune_runs(grid)
+    write_runs(store, runs, complete=False)
+    written(store, results(runs))
+    path = tmp_path / "sweep.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("  none:", "  base: {technique: none}"))
+    renamed = load_sweep(path)
+    assert {run.config.run_id for run in tune_runs(renamed)} == {run.config.run_id for run in runs}
+    wide, ahead = wanted_runs(renamed, done(runs), last_choice(store, renamed))
+    assert {run.config.regularizer for run in wide} == {"base", "l2"}
+    assert len(wide) == len(wanted_runs(grid, done(runs), last_choice(store, grid))[0])
+    assert "base" in {run.config.regularizer for run in ahead}
+
+
 def test_a_damaged_table_tells_no_choice(tmp_path: Path) -> None:
     grid, store = sweep(tmp_path), Store(tmp_path / "store")
     store.table("results").parent.mkdir(parents=True)
     store.table("results").write_text("not parquet", encoding="utf-8")
-    assert last_choice(store, grid)([run.config.run_id for run in tune_runs(grid)]) is None
+    assert last_choice(store, grid)({run.config.run_id: "l2" for run in tune_runs(grid)}) is None

@@ -5,9 +5,11 @@ The programs are stood in for here, at the subprocess; `tests/cluster` runs the 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -135,6 +137,23 @@ def test_a_host_without_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UserError, match=r"there is no squeue on this host.*module load slurm"):
         run_program(["squeue"])
+
+
+def test_a_program_that_is_there_and_cannot_be_started_is_not_said_to_lack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "squeue").write_bytes(b"\x7fELF of another machine")
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"^squeue cannot be started: Exec format error$"):
+        run_program(["squeue"])
+
+    def none_left(*_: object, **__: object) -> NoReturn:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("subprocess.run", none_left)
+    with pytest.raises(UserError, match=r"has not answered for .*squeue cannot be started: Resource temp"):
+        Slurm(patience=0.0).queue(["13"])  # which is tried again, with more patience
 
 
 def test_what_programs_print_and_read() -> None:

@@ -38,11 +38,11 @@ def test_the_limit_that_applies_holds(asked: dict[str, str], jobs: int | None, m
         PARTITIONS,
         associations=ASSOCIATIONS,
         qualities=QUALITIES,
-        queued=4,
+        queued=[],
         default_account="research",
     )
     assert (found.max_array_size, found.max_submit_jobs, found.max_time) == (1001, jobs, minutes)
-    assert found.room == (None if jobs is None else jobs - 4)
+    assert found.room == jobs
 
 
 def test_the_partition_of_a_config_without_one_is_the_default() -> None:
@@ -114,7 +114,7 @@ def test_what_stands_before_what(
         {"main": PARTITION | partition},
         associations=associations,
         qualities=qualities,
-        queued=0,
+        queued=[],
         default_account="a",
     )
     assert (found.max_time, found.max_submit_jobs) == (minutes, jobs)
@@ -129,7 +129,7 @@ def test_what_an_account_above_ones_own_lets_all_its_users_submit() -> None:
             {"main": PARTITION},
             associations=[row("a")],
             qualities=qualities,
-            queued=2,
+            queued=[],
             default_account="a",
             accounts=ACCOUNTS,
         ).max_submit_jobs
@@ -145,7 +145,7 @@ def test_what_a_job_must_ask_for() -> None:
         {"main": PARTITION},
         associations=[row("a")],
         qualities=quality("normal", MinTRES="cpu=2,gres/gpu=1"),
-        queued=2,
+        queued=[],
     )
     assert found.least == {"cpu": 2, "gres/gpu": 1}
     assert (found.max_array_size, found.partition) == (0, "main")
@@ -175,11 +175,89 @@ def test_of_several_qualities_the_first_holds_and_of_several_places_any(
         qualities=quality("part", MinTRES="cpu=4,node=2")
         | quality("own", MinTRES="cpu=8", Flags=flags)
         | quality("other", MinTRES="cpu=6,gres/gpu=1"),
-        queued=0,
+        queued=[],
         default_account="a",
     )
     assert found.least == least
 
 
+LINES_OF_JOBS = """\
+welcome to alpha|today
+a|normal|main
+a|normal|main
+A|big|low,main
+b|normal|main
+b|normal|low
+c|normal,low|main
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "associations", "qualities", "jobs"),
+    [
+        ({}, [row("a", MaxSubmitJobs="9")], {}, (9, 3)),
+        ({"account": "B"}, TWO, {}, (1, 2)),
+        ({"account": "c"}, [row("c", MaxSubmitJobs="9")], {}, (9, 1)),
+        ({}, [row("a", MaxSubmitJobs="9", Partition="low"), row("a")], {}, (None, 6)),
+        ({"partition": "low"}, [row("a", MaxSubmitJobs="9", Partition="low"), row("a")], {}, (9, 1)),
+        ({}, [row("a", MaxSubmitJobs="no number"), row("b")], {}, (None, 6)),
+        ({"qos": "big"}, [row("a")], quality("big", MaxSubmitPU="9"), (9, 1)),
+        ({}, [row("a", MaxSubmitJobs="9")], quality("normal", MaxSubmitPU="20"), (20, 5)),
+        # A partition's own counts whatever is there, the job's what has it anywhere.
+        ({"partition": "low"}, [row("a")], quality("p", GrpSubmit="5"), (5, 2)),
+        ({}, [row("a", GrpSubmitJobs="9")], quality("normal", MaxSubmitPA="4"), (4, 2)),
+        ({"qos": "low,big"}, [row("a")], quality("low", MaxSubmitPU="9"), (9, 1)),
+    ],
+)
+def test_only_jobs_that_count_to_a_limit_take_room(
+    asked: dict[str, str],
+    associations: list[dict[str, str]],
+    qualities: dict[str, dict[str, str]],
+    jobs: tuple[int | None, int],
+) -> None:
+    queued = text.parse_charged(LINES_OF_JOBS)
+    partitions = {"main": PARTITION, "low": PARTITION | {"PartitionName": "low", "Default": "NO", "QoS": "p"}}
+
+    def found(accounts: list[dict[str, str]]) -> text.Limits:
+        return text.limits_of(
+            Cluster(kind="slurm", **asked),  # type: ignore[arg-type]
+            {},
+            partitions,
+            associations=associations,
+            qualities=qualities,
+            queued=queued,
+            default_account="a",
+            accounts=accounts,
+        )
+
+    assert (found([]).max_submit_jobs, found([]).queued_now) == jobs
+    assert found([]).room == (None if jobs[0] is None else max(0, jobs[0] - jobs[1]))
+
+
+def test_to_an_account_above_counts_what_is_below_it() -> None:
+    accounts = [*ACCOUNTS, {"Account": "b", "ParentName": "lab", "GrpSubmitJobs": ""}]
+    found = text.limits_of(
+        Cluster(kind="slurm"),
+        {},
+        {"main": PARTITION},
+        associations=[row("a")],
+        qualities={},
+        queued=text.parse_charged(LINES_OF_JOBS),
+        default_account="a",
+        accounts=accounts,
+    )
+    assert (found.max_submit_jobs, found.queued_now, found.room) == (7, 5, 2)
+
+
 def test_what_is_no_number_is_no_limit() -> None:
-    assert text.tightest(["7", "", "x", "\N{SUPERSCRIPT TWO}", "-1"]) == 7
+    for words in ("", "x", "\N{SUPERSCRIPT TWO}", "-1"):
+        found = text.limits_of(
+            Cluster(kind="slurm"),
+            {},
+            {"main": PARTITION},
+            associations=[row("a", MaxSubmitJobs=words)],
+            qualities={},
+            queued=[],
+            default_account="a",
+        )
+        assert found.max_submit_jobs is None

@@ -93,6 +93,8 @@ def test_the_small_job_waits_for_the_arrays_and_asks_for_no_gpu(tmp_path: Path) 
         (Cluster(kind="slurm", sbatch={"mem-per-cpu": "900M"}), {"mem": None, "mem-per-cpu": "900M"}),
         (Cluster(kind="slurm", sbatch={"gpus-per-node": 4, "exclusive": True, "mail-user": "a@b"}),
          {"gpus-per-node": None, "exclusive": None, "mail-user": "a@b"}),
+        (Cluster(kind="slurm", sbatch={"time-min": 90, "core-spec": 1}),
+         {"time-min": None, "core-spec": None}),
         (Cluster(kind="slurm", memory=900, follow_up=FollowUp(memory=0)), {"mem": None}),
         (Cluster(kind="slurm", sbatch={"mem-per-cpu": "900M"}, follow_up=FollowUp(memory=0)),
          {"mem": None, "mem-per-cpu": None}),

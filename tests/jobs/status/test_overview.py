@@ -179,6 +179,20 @@ def test_the_view_says_what_is_the_matter(store: Store) -> None:
         assert words in text
 
 
+def test_failures_of_jobs_say_on_which_nodes_they_were_raised(store: Store) -> None:
+    """Those of this machine name none."""
+    rows = []
+    for run, changes in (("a", {"host": "n1"}), ("b", {"host": "n2"}), ("c", {"host": "n1"})):
+        path = write_pack(store, [run], "failed", job=f"13_{run}_0", **changes).error
+        path.write_text("CudaError: no\n", encoding="utf-8")
+        rows.append(row(run))
+    write_pack(store, ["d"], "failed", host="here").error.write_text("ValueError: no\n", encoding="utf-8")
+    screen = io.StringIO()
+    Console(width=300, file=screen).print(status_view(seen(store, *rows, row("d"))))
+    assert "3 runs of 3 packs failed on n1, n2: CudaError: no (" in screen.getvalue()
+    assert "1 run of 1 pack failed: ValueError: no (" in screen.getvalue()
+
+
 def test_a_job_that_runs_and_does_not_train_yet_is_starting(store: Store) -> None:
     """Also one that has done or failed at packs before it was requeued."""
     first = (("a",), ("c",), ("d",))
@@ -223,7 +237,7 @@ def test_a_job_that_runs_and_does_not_train_yet_is_starting(store: Store) -> Non
         ("None", "RUNNING", False),
     ],
 )
-def test_a_follow_up_that_waits_for_ever_is_told_from_one_that_waits(
+def test_a_job_that_waits_for_ever_is_told_from_one_that_waits(
     store: Store, reason: str, state: str, never: bool
 ) -> None:
     write_pack(store, ["a"], "done")
@@ -233,6 +247,10 @@ def test_a_follow_up_that_waits_for_ever_is_told_from_one_that_waits(
     Console(width=200, file=screen).print(status_view(found))
     assert "job 14 goes on by itself" in screen.getvalue()
     told = f"job 14 never starts ({reason}): see `follow_up:` in the cluster config"
+    assert (told in screen.getvalue()) == never
+    array = replace(job, job_id="13", runs=1)
+    Console(width=200, file=screen).print(status_view(replace(found, queue=[array])))
+    told = f"job 13 never starts ({reason}): see the cluster config, and `regularize cluster check`"
     assert (told in screen.getvalue()) == never
 
 

@@ -11,14 +11,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from jobs.cluster.cluster_config import Cluster
-from jobs.planning.prepare_submission import Submission
 from jobs.status.overview import Overview, Queue
 from jobs.status.wait_for_jobs import wait
 from jobs.store.failed_packs import Failure
-from jobs.sweep.sweep_file import load_sweep
-from regularize.store import Store
-from tests.jobs.sweeps import BASE
+from tests.jobs.submissions import small_submission
 
 JOB = Queue(job_id="13", state="PENDING", reason="Priority", elements=1, runs=2, start=None)
 FAILURE = Failure(pack_id="p", runs=1, message="ValueError: no", path="error.txt")
@@ -33,16 +29,8 @@ def overview(counts: dict[str, int], **values: Any) -> Overview:
 @pytest.fixture
 def wait_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wait:
     """Waits while there is to see what is given; how it ended, and what it said."""
-    (tmp_path / "sweep.yaml").write_text(BASE, encoding="utf-8")
     screen = io.StringIO()
-    submission = Submission(
-        sweep=load_sweep(tmp_path / "sweep.yaml"),
-        store=Store(tmp_path),
-        cluster=Cluster(kind="slurm"),
-        data_root=None,
-        overrides=(),
-        console=Console(file=screen, width=200),
-    )
+    submission = small_submission(tmp_path, Console(file=screen, width=200))
 
     def run(
         *seen: Overview, again: Sequence[bool] = (), ends: Sequence[tuple[object, ...]] = ()

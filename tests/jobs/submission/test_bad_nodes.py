@@ -137,6 +137,44 @@ def test_a_node_on_which_packs_fail_that_others_train_is_left_out_and_they_are_t
     assert bad_nodes(replace(known, forgiven=4)) == {}
 
 
+@pytest.mark.parametrize(
+    ("good", "bad"), [((), set()), (("n2",), {"n1"}), (("n3",), {"n1"}), (None, set()), (("n1",), set())]
+)
+def test_of_a_job_on_several_nodes_what_others_trained_tells(
+    good: tuple[str, ...] | None, bad: set[str]
+) -> None:
+    """None: what earlier versions wrote."""
+    pairs = tuple(("n1", pack_id([run])) for run in "ab")
+    ending = Ending("COMPLETED", True, 2, "n[1-3]", pairs if good != ("n1",) else (("", "x"),), good)
+    array = Handed(
+        token="t", name="", line=1, elements=((tuple((run,) for run in "abc"),),), endings={0: ending}
+    )
+    assert bad_nodes(Journal(handed=(array,))).keys() == bad
+
+
+def test_one_pack_in_each_of_two_jobs_that_share_a_node_is_as_two() -> None:
+    array = Handed(
+        token="t",
+        name="",
+        line=1,
+        elements=(((("a",), ("b",)),), ((("c",), ("d",)),)),
+        endings={
+            0: Ending("COMPLETED", True, 2, "n[1-2]", (("n1", pack_id("a")),), ("n2",)),
+            1: Ending("COMPLETED", True, 2, "n[1,3]", (("n1", pack_id("c")),), ("n3",)),
+        },
+    )
+    assert bad_nodes(Journal(handed=(array,))).keys() == {"n1"}
+
+
+def test_where_an_error_may_be_of_each_node_none_is_absolved_by_it() -> None:
+    """Ranks of two nodes that train together: it is no progress there, either."""
+    unclear = Ending("COMPLETED", True, 6, "n[1-2]", (("", pack_id("a")),), ())
+    holes = [element(2, "n1", "b"), element(4, "n1", "c")]
+    holes = [replace(each, endings={0: Ending("FAILED", False, each.line + 1, "n1")}) for each in holes]
+    after = replace(element(6, "n1", "a"), endings={0: unclear})
+    assert bad_nodes(Journal(handed=(*holes, after))).keys() == {"n1"}
+
+
 def test_what_fails_everywhere_is_not_its_nodes_fault() -> None:
     good = [element(2, "n1", "g"), element(2, "n2", "h")]
     first = element(4, "n1", *"ab", raised="ab")
@@ -176,3 +214,7 @@ def test_where_an_attempt_ended_and_what_failed_there_is_in_the_journal(tmp_path
     assert read_journal(path).handed[0].endings[0] == Ending("FAILED", False, 2, "n3")
     ended(path, "t", {0: Ending("COMPLETED", True, nodes="n3", raised=(("n3", "ab"), ("", "cd")))})
     assert read_journal(path).handed[0].endings[0].raised == (("n3", "ab"), ("", "cd"))
+    assert read_journal(path).handed[0].endings[0].good is None, "of earlier versions"
+    for good in ((), ("n1", "n2")):
+        ended(path, "t", {0: Ending("COMPLETED", True, nodes="n[1-3]", raised=(("n3", "ab"),), good=good)})
+        assert read_journal(path).handed[0].endings[0].good == good

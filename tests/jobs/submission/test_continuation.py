@@ -67,7 +67,9 @@ def test_a_first_phase_that_is_done_is_not_the_end() -> None:
 
 @pytest.mark.parametrize("state", ["FAILED", "NODE_FAIL", "TIMEOUT", "OUT_OF_MEMORY"])
 def test_a_follow_up_that_died_is_named_with_its_log(state: str) -> None:
+    more = {"TIMEOUT": "time: 120", "OUT_OF_MEMORY": "memory: 4G"}
     died = f"job 14, which was to see to that, ended as {state} (logs/14_0_log.out)"
+    died += f"; `follow_up: {{{more[state]}}}` gives it more" if state in more else ""
     expected = f"nothing goes on by itself: {died}; `regularize submit` continues"
     assert said(ARRAY, FOLLOW_UP, gone=state) == expected
     assert said(ARRAY, FOLLOW_UP, gone=state, done="xy") == expected

@@ -18,8 +18,8 @@ from jobs.store.unmeasured import settled, unmeasured
 from jobs.submission.continuation import halted
 from jobs.submission.hand_to_slurm import array_of
 from jobs.submission.job_outcomes import Sight
-from jobs.submission.reconcile import _progress
 from jobs.submission.retries import judge
+from jobs.submission.told_by_packs import progress
 from regularize.evaluation.settings import Evaluation
 from regularize.store import PackStatus
 from tests.jobs.stores import status
@@ -43,11 +43,11 @@ def handed(tmp_path: Path) -> Handed:
 
 def test_it_is_progress_if_a_pack_is_measured_as_was_asked_for(handed: Handed) -> None:
     assert dict(handed.measures) == {NEW: [PACK.pack_id]}
-    assert not _progress(handed, 0, packs())
-    assert not _progress(handed, 0, packs("")), "killed while the tables were written"
-    assert _progress(handed, 0, packs(NEW))
+    assert not progress(handed, 0, packs())
+    assert not progress(handed, 0, packs("")), "killed while the tables were written"
+    assert progress(handed, 0, packs(NEW))
     training = replace(handed, measures={})
-    assert _progress(training, 0, packs())
+    assert progress(training, 0, packs())
 
 
 def test_after_attempts_in_vain_it_waits_for_a_person(handed: Handed) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -17,10 +18,8 @@ from jobs.store import submitted_settings
 from jobs.store.journal import append, read_journal
 from jobs.submission.messages import notify, notify_stopped
 from jobs.submission.submit_ready import Turn
-from jobs.sweep.sweep_file import load_sweep
 from regularize.errors import UserError
-from regularize.store import Store
-from tests.jobs.sweeps import BASE
+from tests.jobs.submissions import small_submission
 
 
 def turn(*, at_work: bool, held: dict[str, str]) -> Turn:
@@ -30,18 +29,11 @@ def turn(*, at_work: bool, held: dict[str, str]) -> Turn:
 
 @pytest.fixture
 def submission(tmp_path: Path) -> Submission:
-    (tmp_path / "sweep.yaml").write_text(BASE, encoding="utf-8")
     hook = tmp_path / "hook"
     hook.write_text(f'#!/bin/sh\nprintf "%s|" "$@" >> {tmp_path}/heard\n', encoding="utf-8")
     hook.chmod(hook.stat().st_mode | stat.S_IXUSR)
-    return Submission(
-        sweep=load_sweep(tmp_path / "sweep.yaml"),
-        store=Store(tmp_path),
-        cluster=Cluster(kind="slurm", notify=(str(hook), "-d", "$(touch pwned)")),
-        data_root=None,
-        overrides=(),
-        console=Console(),
-    )
+    cluster = Cluster(kind="slurm", notify=(str(hook), "-d", "$(touch pwned)"))
+    return small_submission(tmp_path, Console(), cluster)
 
 
 def heard(tmp_path: Path) -> list[str]:
@@ -89,7 +81,7 @@ def test_that_it_stands_still_is_told_once_by_what_the_store_remembers(
     store, said = submission.store, list[str]()
     for _ in range(2):
         submitted_settings.save(store, submission.sweep, submission.saved)
-        notify_stopped(store, UserError("time is 20 minutes\nbut 5 are allowed"), said.append)
+        assert notify_stopped(store, UserError("time is 20 minutes\nbut 5 are allowed"), said.append)
     line = "time is 20 minutes; but 5 are allowed; `regularize submit` continues"
     assert heard(tmp_path) == [f"{tmp_path.name} is stopped: {line}"]
     append(store.journal, "asked")
@@ -99,5 +91,26 @@ def test_that_it_stands_still_is_told_once_by_what_the_store_remembers(
     ]
     append(store.journal, "asked")
     store.submission.write_text("{", encoding="utf-8")
-    notify_stopped(store, UserError("it is damaged"), said.append)
+    assert not notify_stopped(store, UserError("it is damaged"), said.append)
     assert (len(heard(tmp_path)), said) == (2, [])
+
+
+def test_that_it_stands_still_is_still_to_be_told_where_the_command_failed(
+    submission: Submission, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another node, or by the script: it has not been told then. Without a command nobody is to be."""
+    monkeypatch.chdir(tmp_path)
+    store, said = submission.store, list[str]()
+    submitted_settings.save(store, submission.sweep, submission.saved)
+    hook = tmp_path / "hook"
+    hook.chmod(0o600)
+    assert not notify_stopped(store, UserError("no room"), said.append)
+    assert said[0].startswith("warning: notify: ")
+    hook.chmod(0o755)
+    assert notify_stopped(store, UserError("no room"), said.append)
+    assert len(heard(tmp_path)) == 1
+    silent = replace(submission.saved, cluster=replace(submission.cluster, notify=()))
+    append(store.journal, "asked")
+    submitted_settings.save(store, submission.sweep, silent)
+    assert notify_stopped(store, UserError("no room"), said.append)
+    assert (len(heard(tmp_path)), len(said)) == (1, 1)

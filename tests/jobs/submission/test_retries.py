@@ -13,10 +13,12 @@ from jobs.store.pack_status import Packs
 from jobs.submission.job_outcomes import Sight
 from jobs.submission.reconcile import _endings
 from jobs.submission.retries import MOST_FRUITLESS, STARVED, Verdict, judge
+from jobs.submission.told_by_packs import Hosts
 from regularize.config import pack_id
 from tests.jobs.stores import status
 
 NONE = Packs()
+HOSTS = lambda *_: Hosts(names=lambda: ["n1"])  # noqa: E731
 CLUSTER = Cluster(kind="slurm", memory=500, max_memory=1500)
 
 
@@ -100,47 +102,9 @@ def test_packs_that_failed_bring_an_element_on_and_those_behind_them_come_next(t
     handed = Handed(token="t", name="", job_id="13", elements=(((("a",), ("b",), ("c",)),),))
     failed = {pack_id([run]): status([run], "failed", job="13_1", step=0) for run in "ab"}
     sight = Sight(journal=Journal(handed=(handed,)), live={}, gone={("t", 0): "FAILED"})
-    assert _endings(sight, Packs(failed), tmp_path)["t"][0].progress
+    assert _endings(sight, Packs(failed), tmp_path, HOSTS)["t"][0].progress
     before = {name: replace(each, job="12_1") for name, each in failed.items()}
-    assert not _endings(sight, Packs(before), tmp_path)["t"][0].progress, "in another job"
-
-
-@pytest.mark.parametrize(
-    ("nodes", "ends", "raised"),
-    [
-        ("n1", "FFF", {"n1": "abc"}),
-        ("n1", "FFD", {"": "ab"}),
-        ("n1", "DFF", {"n1": "bc"}),
-        ("n1", "DDF", {"": "c"}),
-        ("n[1-2]", "FFF", {"n1": "abc"}),
-        ("n[3-4]", "FFF", {"": "abc"}),
-        ("", "FFF", {"": "abc"}),
-    ],
-)
-def test_which_packs_failed_by_what_may_be_their_node(
-    nodes: str, ends: str, raised: dict[str, str], tmp_path: Path
-) -> None:
-    """One after the other, on a host that calls itself n1.site."""
-    handed = Handed(token="t", name="", job_id="13", elements=(((("a",), ("b",), ("c",)),),))
-    found = {
-        pack_id([run]): status(
-            [run],
-            "failed" if end == "F" else "done",
-            host="n1.site" if "," in nodes or "[" in nodes else "else",
-            job="13_0",
-            updated_at=f"2026-01-0{day}",
-        )
-        for day, (run, end) in enumerate(zip("abc", ends, strict=True), 1)
-    }
-    sight = Sight(
-        journal=Journal(handed=(handed,)),
-        live={},
-        gone={("t", 0): "COMPLETED"},
-        nodes={("t", 0): nodes},
-    )
-    by_node = {node: {pack_id([run]) for run in runs} for node, runs in raised.items()}
-    ending = _endings(sight, Packs(found), tmp_path)["t"][0]
-    assert {node: {pack for on, pack in ending.raised if on == node} for node, _ in ending.raised} == by_node
+    assert not _endings(sight, Packs(before), tmp_path, HOSTS)["t"][0].progress, "in another job"
 
 
 def test_what_a_job_has_left_says_which_node_is_at_fault_and_that_its_time_was_too_short(
@@ -155,7 +119,7 @@ def test_what_a_job_has_left_says_which_node_is_at_fault_and_that_its_time_was_t
     )
 
     def ending() -> tuple[str, str]:
-        found = _endings(sight, Packs(), tmp_path)["t"][0]
+        found = _endings(sight, Packs(), tmp_path, HOSTS)["t"][0]
         return found.state, found.nodes
 
     assert ending() == ("FAILED", "n[1-2]")
@@ -166,6 +130,6 @@ def test_what_a_job_has_left_says_which_node_is_at_fault_and_that_its_time_was_t
     assert ending() == ("FAILED", "n2"), "by the last attempt"
     Place(tmp_path, "13").say_too_short()
     assert ending() == ("TIMEOUT", "n2")
-    ended = replace(handed, endings={0: _endings(sight, Packs(), tmp_path)["t"][0]})
+    ended = replace(handed, endings={0: _endings(sight, Packs(), tmp_path, HOSTS)["t"][0]})
     cluster = Cluster(kind="slurm", time=60, max_time=200)
     assert judged(ended, cluster=cluster).minutes == {"a": 120}

@@ -66,7 +66,8 @@ def test_techniques_data_and_a_figure_of_ones_own_from_submit_to_figures(
     assert "done: 34 runs" in capsys.readouterr().out
     own = "own_techniques:GRADIENT_NORM"
     assert read_json(store.techniques)[own] == {
-        "label": "Gradient norm", "family": "Jacobian", "symbol": "λ", "weaker_larger": []
+        "label": "Gradient norm", "family": "Jacobian", "symbol": "λ", "weaker_larger": [],
+        "ends": {"strength": [0.0]},
     }  # fmt: skip
     rows = {
         row["run_id"]: row["code"] for path in store.packs.glob("*/results.parquet") for row in read(path)

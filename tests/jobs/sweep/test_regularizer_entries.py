@@ -64,6 +64,11 @@ BROKEN = [
      "9: every is an option, not a strength; give it once, beside points"),
     ("  l1:\n    points:\n    - strength: 2\n    - {strength: [1, 2]}",
      "9: 'l1' at strength=2 is the same run as 'l1' in sweep.yaml:8"),
+    ("  early_stopping: {patience: {linspace: [1, 4, 3]}}",
+     "6: patience of early_stopping is 2.5, but must be a whole number, as it acts as one"),
+    ("  x:\n    compose: [l2, augment]\n    points:\n    - {l2: {strength: 1}, augment: {shift: 1}}\n"
+     "    - {l2: {strength: 1}, augment: {shift: 1.5}}",
+     "10: shift of x is 1.5, but must be a whole number, as it acts as one"),
     ((
             "  x:\n    compose: [l1, l2]\n    l1: {strength: {linspace: [0, 1, 200]}}\n    l2: "
             "{strength: {linspace: [0, 1, 200]}}"

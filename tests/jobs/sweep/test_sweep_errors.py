@@ -50,7 +50,7 @@ TOP = [
      "6: per_class is 0, but must be at least 1"),
     (2, "dataset:\n  digits: {per_class: 1.5}", "3: per_class is 1.5, but must be an integer"),
     (2, "dataset:\n  digits: {validation: 1}",
-     "3: validation is 1.0, but must be between 0 and 1, or a number from 2 on"),
+     "3: validation is 1.0, but must be between 0 and 1, a number from 2 on, or matched"),
     (2, "dataset:\n  digits:\n    training: {epoch: 1}",
      f"4: unknown key 'epoch'; {one_of('epoch', TRAINING)}"),
     (2, "dataset:\n  digits: {regularizers: {l1: {strength: 1}}}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from jobs.sweep.run_grid import report_runs, tune_runs
 from jobs.sweep.sweep_file import load_sweep
-from regularize.config import Evaluation
+from regularize.config import Evaluation, RunConfig
 from regularize.data import check_known
 from regularize.errors import UserError
 from regularize.training_config import Training
@@ -116,7 +117,39 @@ def test_a_form_that_cannot_be(settings: str, words: str) -> None:
 def test_anchors_and_merge_keys_share_settings() -> None:
     text = with_line(2, "dataset:\n  digits: &few {per_class: [1, 2]}\n  mnist: {<<: *few, validation: 0.3}")
     sizes = [[(size.per_class, size.share) for size in grid.sizes] for grid in load(text).datasets]
-    assert sizes == [[(1, 0.1), (2, 0.1)], [(1, 0.3), (2, 0.3)]]
+    assert sizes == [[(1, "matched"), (2, "matched")], [(1, 0.3), (2, 0.3)]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("{per_class: [30, null]}", ["matched", None]),  # of all examples a tenth
+        ("{per_class: 30, validation: matched}", ["matched"]),
+        ("{per_class: 30, validation: null}", ["matched"]),
+        ("{per_class: 30, validation: 1/10}", [0.1]),
+        ("{per_class: 30, validation: 300}", [300]),
+        ("{validation: null}", [None]),
+    ],
+)
+def test_few_examples_have_as_few_to_validate_unless_something_is_asked_for(
+    settings: str, expected: list[object]
+) -> None:
+    (grid,) = load(with_line(2, f"dataset:\n  digits: {settings}")).datasets
+    assert [size.validation for size in grid.sizes] == expected
+
+
+def test_how_many_validate_is_a_part_of_what_a_run_is() -> None:
+    """What a store of before has, without a word on it, is what a tenth is."""
+    few = {}
+    for asked in ("matched", "1/10", "300"):
+        sweep = load(with_line(2, f"dataset:\n  digits: {{per_class: 30, validation: {asked}}}"))
+        few[asked] = tune_runs(sweep)[0].config
+    assert len({config.run_id for config in few.values()}) == 3
+    stored = few["1/10"].to_json()
+    stored["data"]["validation"] = None
+    before = RunConfig.from_json(stored)
+    assert (before.data.validation, before.run_id) == (None, few["1/10"].run_id)
+    assert RunConfig.read(json.dumps(few["matched"].to_json())) == few["matched"]
 
 
 def test_a_dataset_has_to_be_known(tmp_path: Path) -> None:

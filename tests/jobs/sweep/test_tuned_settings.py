@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.sweep.run_grid import Candidate, candidates_of, report_count, tune_runs
+from jobs.sweep.strength_values import Range
 from jobs.sweep.sweep_file import Sweep, load_sweep, read
+from jobs.sweep.yaml_checks import Node
 from jobs.sweep.yaml_text import parse_file
 from regularize.errors import UserError
 from tests.jobs.sweeps import BASE, with_line
@@ -182,6 +185,10 @@ def test_a_start_is_of_the_run_and_only_where_it_is_asked_for(tmp_path: Path) ->
     assert "start" not in none.config.to_json()["training"]
     again = type(apart.config).from_json(apart.config.to_json())
     assert again == apart.config
+    with pytest.raises(UserError, match="'apart' is the same run as 'none'"):  # which start so, too
+        load(text, tmp_path, "training.start=orthogonal")
+    found = tried(load(text, tmp_path, "training.start=orthogonal", "regularizers.apart.start=default"))
+    assert [found[name][0].config.training.start for name in ("none", "apart")] == ["orthogonal", "default"]
 
 
 @pytest.mark.parametrize(
@@ -204,6 +211,10 @@ def test_a_start_is_of_the_run_and_only_where_it_is_asked_for(tmp_path: Path) ->
         (
             "regularizers={l2: {strength: 1, start: fresh}}",
             "unknown start 'fresh'; one of: default, orthogonal",
+        ),
+        (
+            "regularizers={none: , again: {technique: none, start: default}}",
+            "'again' is the same run as 'none'",
         ),
     ],
 )
@@ -245,3 +256,68 @@ def test_what_is_chosen_needs_tune_seeds(tmp_path: Path, key: str) -> None:
     with pytest.raises(UserError) as error:
         load(text, tmp_path)
     assert "is about what is chosen on tune seeds, and this sweep has none" in str(error.value)
+
+
+def test_what_acts_in_whole_numbers_is_drawn_in_these(tmp_path: Path) -> None:
+    """No two tries differ by a fraction alone."""
+    text = DRAWN.replace("{lr: {loguniform: [1e-3, 0.1]}}", "{epochs: {loguniform: [2, 40]}}")
+    text = text.replace("training: {epochs: 2}", "training: {lr: 0.1}").replace(
+        "  dropout:", "  early_stopping: {patience: {uniform: [1, 3]}}\n  dropout:"
+    )
+    found = tried(load(text, tmp_path))
+    epochs = {config.training.epochs for config, _ in found["none"]}
+    assert len(epochs) == 8
+    assert all(isinstance(number, int) and 2 <= number <= 40 for number in epochs)
+    patience = [dict(config.terms[0].strengths)["patience"] for config, _ in found["early_stopping"]]
+    assert set(patience) == {1, 2, 3}
+    assert len({strength for _, strength in found["early_stopping"]}) == 8
+
+
+@pytest.mark.parametrize(
+    ("axis", "words"),
+    [
+        ("lr: {uniform: [0, 0.1]}", r"lr is 0, but must be a number in \(0, inf\)"),
+        ("momentum: {uniform: [0.5, 1]}", r"momentum is 1, but must be a number in \[0, 1\)"),
+        ("batch_size: {uniform: [0, 64]}", r"batch_size is 0, but must be a number in \[1, inf\)"),
+    ],
+)
+def test_a_range_ends_where_a_setting_is_valid(tmp_path: Path, axis: str, words: str) -> None:
+    """Whether or not one is drawn there."""
+    with pytest.raises(UserError, match=words):
+        load(DRAWN.replace("lr: {loguniform: [1e-3, 0.1]}", axis), tmp_path)
+
+
+@pytest.mark.parametrize("ends", ["[1.2, 1.8]", "[1, 3.5]", "[16.2, 20]"])
+@pytest.mark.parametrize("kind", ["uniform", "loguniform"])
+@pytest.mark.parametrize("name", ["batch_size", "epochs", "steps", "patience", "shift"])
+def test_whole_numbers_are_drawn_between_whole_ends(tmp_path: Path, name: str, kind: str, ends: str) -> None:
+    between = f"{{{name}: {{{kind}: {ends}}}}}"
+    entry = {"patience": "early_stopping", "shift": "augment"}.get(name)
+    changes = [f"regularizers.{entry}={between}"] if entry else [f"tune={between}"]
+    if name in ("epochs", "steps"):
+        changes.append("training={lr: 0.1}")
+    with pytest.raises(UserError) as error:
+        load(DRAWN, tmp_path, *changes)
+    assert f"{kind} is {ends}, but must be between whole numbers, as {name} counts in these" in str(
+        error.value
+    )
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 3), (0, 1), (2, 40), (16, 17), (1, 100_000)])
+def test_each_whole_number_is_as_likely_as_it_is_wide(low: int, high: int) -> None:
+    """On a logarithmic scale as likely as its width is there, up to the next whole number."""
+    place, numbers = Node(where="", key="", value=None), range(low, high + 1)
+    even = Range(place=place, low=low, high=high, logarithmic=False, whole=True)
+    shares = [(i + 0.5) / 1000 / len(numbers) for i in range(1000 * len(numbers))] if high < 100 else ()
+    assert not shares or set(Counter(map(even.at, shares)).values()) == {1000}
+    last = math.nextafter(1, 0)
+    assert (even.at(0), even.at(last)) == (low, high)
+    assert isinstance(even.at(0.5), int)
+    if low:
+        log = replace(even, logarithmic=True)
+        assert (log.at(0), log.at(last)) == (low, high)
+        width = math.log((high + 1) / low)
+        drawn = Counter(log.at((i + 0.5) / 20_000) for i in range(20_000))
+        for number in (n for n in numbers if n < 100):
+            share = drawn[number] / 20_000
+            assert share == pytest.approx(math.log((number + 1) / number) / width, abs=2e-4)

@@ -164,7 +164,8 @@ def test_a_job_is_requeued_where_a_rank_asks_for_it(
     place = Place(jobs, "13_4")
     if asks:
         place.queue_again()
-    done = in_a_job(tmp_path, f"(exit {code})", *teardown(mode, jobs))
+    setup = ["set -euo pipefail", *prologue(mode, tmp_path)]  # of the config, then ours
+    done = in_a_job(tmp_path, *setup, f"(exit {code})", *teardown(mode, jobs))
     assert done.returncode == expected, done.stderr
     asked = (tmp_path / "asked").read_text() if (tmp_path / "asked").exists() else ""
     assert ("requeue 13_4\n" in asked) == (expected == 75)
@@ -206,3 +207,11 @@ def test_a_job_of_which_a_rank_ran_out_of_memory_is_not_requeued_whoever_asks(tm
 
 
 LISTED = ("127.0.1.1", "10.0.0.7")
+
+
+def test_what_nccl_says_is_told_with_its_cause() -> None:
+    said = "NCCL error in: utils.cpp:77, unhandled system error\nncclSystemError: …\nLast error:\nno socket\n"
+    assert meeting._line(RuntimeError(said)).endswith("utils.cpp:77, unhandled system error: no socket")
+    assert (
+        meeting._line(UserError("rank 1 on n2 cannot start: why\nmore")) == "rank 1 on n2 cannot start: why"
+    )

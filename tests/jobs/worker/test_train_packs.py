@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +27,7 @@ from jobs.store.journal import append
 from jobs.store.pack_status import read_packs
 from jobs.store.planned_runs import read_rows
 from jobs.store.runs_table import read_runs, write_runs
-from jobs.store.stopped import Stopped, stop_if_alike, stopped
+from jobs.store.stopped import Stopped, still_stopped, stop_if_alike, stopped
 from jobs.store.submitted_settings import Saved, save
 from jobs.sweep.run_grid import tune_runs
 from jobs.sweep.sweep_file import load_sweep
@@ -35,7 +37,7 @@ from jobs.worker.train_packs import train_packs
 from regularize.code_identity import code_of
 from regularize.config import RunConfig, pack_id
 from regularize.evaluation.settings import Evaluation
-from regularize.store import RUNS, PackPaths, PackStatus, Store, write_table
+from regularize.store import RUNS, PackPaths, PackStatus, Store, write_table, write_text
 from tests.jobs.stores import status, write_pack
 from tests.jobs.sweeps import BASE
 
@@ -125,35 +127,90 @@ def test_a_failure_is_recorded_and_the_next_pack_begun(
     assert PackStatus.read(paths.status).step == 50  # where it was
 
 
+@pytest.mark.parametrize("failed", [True, False])
+def test_a_heartbeat_does_not_hide_that_another_rank_failed(
+    store: Store, ids: list[str], failed: bool
+) -> None:
+    """That rank's word on the pack is followed by one of this rank, which learns of it a step later."""
+    gone = RuntimeError("[../third_party/gloo/gloo/transport/tcp/pair.cc] Connection closed by peer [::1]:1")
+    beats = Training(ids[:1], gone)
+
+    def train(runs: Sequence[RunConfig], paths: PackPaths, **given: Any) -> PackStatus:
+        if failed:
+            write_text(paths.error, "ArithmeticError: rank 1 cannot count\n")
+        return beats(runs, paths, **given)
+
+    with pytest.raises(RuntimeError, match="closed by peer"):
+        work(store.folder, [ids[:2]], train=train)
+    assert states(store) == dict.fromkeys(ids[:2], "failed" if failed else "running")
+
+
 @pytest.mark.parametrize(
-    ("others", "stops"),
+    ("others", "host"),
     [
-        ({}, True),  # no other host is at work
-        ({"state": "failed", "host": "n2"}, True),
-        ({"state": "running", "host": "n2", "updated_at": "2026-01-01T00:00:00"}, False),
-        ({"state": "done", "host": "n2", "updated_at": "2026-01-02T00:00:30"}, False),
-        ({"state": "done", "host": "n2", "updated_at": "2026-01-01T00:00:00"}, True),  # long ago
+        ({}, "n1"),  # no other has had a try
+        ({"state": "failed", "host": "n2"}, ""),
+        ({"state": "failed", "host": "n2", "updated_at": "2026-01-01T00:00:00"}, ""),
+        ({"state": "running", "host": "n2", "updated_at": "2026-01-02T00:00:00"}, "n1"),
+        ({"state": "done", "host": "n2", "updated_at": "2026-01-02T00:00:30"}, "n1"),
+        ({"state": "done", "host": "n2", "updated_at": "2026-01-02T00:02:00"}, None),
     ],
 )
-def test_one_host_on_which_all_fails_stops_none_that_others_train(
-    store: Store, ids: list[str], others: dict[str, str], stops: bool
+def test_one_host_on_which_all_fails_stops_no_other(
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch, others: dict[str, str], host: str | None
 ) -> None:
     for run_id in ids[:2]:
-        paths = write_pack(
-            store,
-            [run_id],
-            "failed",
-            host="n1",
-            started_at="2026-01-02T00:00:00",
-            updated_at="2026-01-02T00:01:00",
-        )
+        paths = write_pack(store, [run_id], "failed", host="n1", updated_at="2026-01-02T00:01:00")
         paths.error.write_text("ValueError: no", encoding="utf-8")
     if others:
         given = {"updated_at": "2026-01-02T00:01:00"} | others
         paths = write_pack(store, ids[2:3], given.pop("state"), **given)
         paths.error.write_text("ValueError: no", encoding="utf-8")
     stop_if_alike(store, 2)
-    assert (stopped(store) is not None) == stops
+    found = stopped(store)
+    assert (found.host if found else None) == host
+    begun = {}
+    for here in ("n1", "n2"):
+        monkeypatch.setattr("platform.node", lambda here=here: here)
+        train = Training()
+        train_packs(store, [ids[3:4]], train, data_root=None, stop=never, max_failures=2)
+        begun[here] = bool(train.packs)
+        shutil.rmtree(store.pack(pack_id(ids[3:4])).folder, ignore_errors=True)
+    assert begun == {"n1": host is None, "n2": host != ""}
+
+
+@pytest.mark.parametrize(
+    ("others", "begun"),
+    [
+        ([], False),
+        (["done"], True),
+        (["done", "failed"], True),
+        (["done", "failed", "failed"], True),  # all fails on that other one
+        (["failed"], False),
+    ],
+)
+def test_a_host_that_was_given_up_goes_on_once_another_does_well(
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch, others: list[str], begun: bool
+) -> None:
+    def ended(run_id: str, state: str, host: str, second: int) -> None:
+        paths = write_pack(store, [run_id], state, host=host, updated_at=f"2026-01-02T00:01:0{second}")
+        paths.error.write_text("ValueError: no", encoding="utf-8")
+
+    for run_id in ids[:2]:
+        ended(run_id, "failed", "n1", 0)
+    stop_if_alike(store, 2)
+    note = stopped(store)
+    assert note
+    assert note.host == "n1"
+    for second, (run_id, state) in enumerate(zip(ids[2:5], others, strict=False), 1):
+        ended(run_id, state, "n2", second)
+    monkeypatch.setattr("platform.node", lambda: "n1")
+    train = Training()
+    train_packs(store, [ids[5:]], train, data_root=None, stop=never, max_failures=2)
+    assert bool(train.packs) == begun
+    found = still_stopped(store, 2)
+    assert (found is None or found.host == "n2") == begun
+    assert still_stopped(store, None) == note, "as nobody knows by how many"
 
 
 def test_one_pack_that_fails_does_not_stop_a_sweep_unless_one_run_is_to(store: Store, ids: list[str]) -> None:
@@ -183,7 +240,8 @@ def test_once_all_fail_alike_no_further_pack_is_begun_until_a_retry(
     assert work_on(singly[3:]) == 0, "whoever comes later"
     found = stopped(store)
     assert found
-    assert found == Stopped(runs=2, message="ValueError: cannot be trained", pack=found.pack)
+    here = platform.node()
+    assert found == Stopped(runs=2, message="ValueError: cannot be trained", pack=found.pack, host=here)
     assert found.pack in {pack_id(ids[:1]), pack_id(ids[1:2])}
     assert "no further pack is begun: the last 2 runs to end failed alike: " in capsys.readouterr().err
 

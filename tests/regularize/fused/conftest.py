@@ -45,8 +45,9 @@ def built(built_for: BuiltFor) -> dict[str, Kernels]:
 
 
 @pytest.fixture
-def fresh() -> Iterator[None]:
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The path is chosen anew in the test, and anew after it."""
     fused.chosen.cache_clear()
+    monkeypatch.setattr(fused, "_PROBLEMS", {})
     yield
     fused.chosen.cache_clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from regularize.trainer import Trainer
 from tests.regularize.cases import CASES, ELSEWHERE, Terms, each, run, together
 from tests.regularize.fused.conftest import KINDS, WIDTHS
 
-FUSED = ["lenet5", "lenet_prime"]
+FUSED = ["lenet5", "lenet_prime", "lenet5_tanh"]
 TOGETHER = together(*(CASES[name] for name in ("elastic_net", "jacobian", "dropout", "relative_noise")))
 MANY = together(TOGETHER, each("spatial_dropout", "p", 0.1, 0.3))
 
@@ -42,7 +43,7 @@ def test_results_say_what_computed_them(tmp_path, monkeypatch, fresh):
     assert recorded(tmp_path / "fused") == {f"fused {KINDS[0]}"}
     assert recorded(tmp_path / "double", precision="float64") == {"torch: float64 on cpu"}
     assert recorded(tmp_path / "mlp", model="mlp") == {"torch: no fused stages for this model"}
-    assert recorded(tmp_path / "average", model="lenet5_tanh") == {"torch: no fused stages for this model"}
+    assert recorded(tmp_path / "average", model="lenet5_tanh") == {f"fused {KINDS[0]}"}
     fused.chosen.cache_clear()
     monkeypatch.setenv(fused.SETTING, "torch")
     assert recorded(tmp_path / "torch") == {"torch: REGULARIZE_KERNELS says so"}
@@ -51,6 +52,7 @@ def test_results_say_what_computed_them(tmp_path, monkeypatch, fresh):
 def test_a_broken_compiler_means_torch_and_one_warning(tmp_path, monkeypatch, fresh):
     monkeypatch.setenv(build.CACHE, str(tmp_path / "cache"))
     monkeypatch.setattr(build, "compilers", lambda: [["false"]])
+    assert fused.expected() == "torch: false: exit code 1"
     with pytest.warns(UserWarning, match="LeNets train by torch.*false: exit code 1"):
         assert recorded(tmp_path / "one") == {"torch: false: exit code 1"}
     assert recorded(tmp_path / "two") == {"torch: false: exit code 1"}  # warnings are errors here
@@ -202,7 +204,10 @@ def test_packed_equals_alone_bitwise_over_200_steps_on_images_in_colour(colour):
             assert torch.equal(whole[name][first:last], weight), (name, first, last)
 
 
-@pytest.mark.parametrize("model", ["lenet5 width=0.5", "lenet_prime width=1.5", "lenet5 width=2"])
+@pytest.mark.parametrize(
+    "model",
+    ["lenet5 width=0.5", "lenet_prime width=1.5", "lenet5 width=2", "lenet5_tanh", "lenet5_tanh width=0.8"],
+)
 def test_packed_equals_alone_bitwise_at_any_width(model, tmp_path):
     runs = [run(TOGETHER[seed % 2], seed // 2, steps=40, model=model) for seed in range(4)]
     whole = trained(runs, tmp_path, 40)
@@ -212,9 +217,10 @@ def test_packed_equals_alone_bitwise_at_any_width(model, tmp_path):
             assert torch.equal(whole[name][first:last], weight), (name, first, last)
 
 
-def test_both_paths_train_the_same(tmp_path, monkeypatch, fresh):
+@pytest.mark.parametrize("model", ["lenet5", "lenet5_tanh"])
+def test_both_paths_train_the_same(model, tmp_path, monkeypatch, fresh):
     """Over a few steps: what rounding makes of it later grows without bound."""
-    runs = [run(terms, 0, steps=10) for terms in CASES["l2_dropout_jacobian"]]
+    runs = [run(terms, 0, steps=10, model=model) for terms in CASES["l2_dropout_jacobian"]]
     found = trained(runs, tmp_path, 10)
     fused.chosen.cache_clear()
     monkeypatch.setenv(fused.SETTING, "torch")
@@ -228,16 +234,17 @@ def test_both_paths_train_the_same(tmp_path, monkeypatch, fresh):
         torch.testing.assert_close(found[name], parameter.detach(), rtol=1e-4, atol=1e-6)
 
 
-def test_a_diverging_run_is_seen_and_its_mates_do_not_notice(tmp_path):
-    runs = [run(CASES["none"][0], seed, steps=30) for seed in range(3)]
+@pytest.mark.parametrize(("model", "weight"), [("lenet5", 1e30), ("lenet5_tanh", math.nan)])
+def test_a_diverging_run_is_seen_and_its_mates_do_not_notice(model, weight, tmp_path):
+    runs = [run(CASES["none"][0], seed, steps=30, model=model) for seed in range(3)]
     alone = trained(runs[2:], tmp_path, 30)
     trainer = Trainer(runs, PackPaths(tmp_path / "none"), Ranks.here(), None)
     trainer.start()
     with torch.no_grad():
-        trainer.model.get_parameter("conv1.weight")[1] = 1e30
+        trainer.model.get_parameter("conv1.weight")[1] = weight
     for _ in range(30):
         trainer.advance()
     assert trainer.ended.diverged.tolist()[1] > 0
     assert trainer.ended.diverged.tolist()[::2] == [0, 0]
-    for name, weight in alone.items():
-        assert torch.equal(trainer.model.get_parameter(name)[2:], weight)
+    for name, expected in alone.items():
+        assert torch.equal(trainer.model.get_parameter(name)[2:], expected)

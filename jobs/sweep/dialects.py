@@ -1,0 +1,17 @@
+"""What a sweep's words meant when it was first submitted: whatever goes on with its store means that, too.
+
+A version that reads a word otherwise adds a number here; a store keeps its own (`submitted_settings`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+FIRST: Final = 1
+"""A tenth validates beside `per_class`, too, unless something is asked for. A budget draws patience and
+shifts in fractions, which lists may have, too, and between ends that settings themselves may not have (a
+learning rate of 0). The first entry of technique `none` is the baseline."""
+NOW: Final = 2
+"""Beside `per_class` as many validate as are trained on; whole numbers are drawn of what acts in these,
+and lists may have no others. Of several entries of technique `none` one that trains as all do is the
+baseline."""
