@@ -85,6 +85,10 @@ class Code:
         """16 hex digits: equal names compute equal results on equal processors."""
         return _hash(json.dumps([self.digests, dict(self.libraries)], sort_keys=True))
 
+    def take_name(self, name: str) -> None:
+        """Of code that is the same to the letter: it need not be worked out again."""
+        vars(self)["name"] = name
+
     def contradicts(self, other: Code) -> bool:
         """Whether a file that both have does something else in one, or a library is another."""
         if self.libraries != other.libraries:

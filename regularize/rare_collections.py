@@ -1,5 +1,5 @@
-"""Figures, and tables of many runs, are objects by the hundred thousand, which Python would look through
-every 700 of them.
+"""Figures, tables of many runs and imported modules are objects by the hundred thousand, which Python would
+look through every 700 of them.
 """
 
 from __future__ import annotations

@@ -32,7 +32,10 @@ class Accepted:
 
 
 def keep_code(store: Store, code: Code) -> None:
-    if kept_code(store, code.name) is None:
+    """Where the newest copy is the same to the letter its name is taken, which takes .3 s to work out."""
+    if (newest := _newest_code(store)) and kept_code(store, newest) == code:
+        code.take_name(newest)
+    elif kept_code(store, code.name) is None:
         _anew(store.code(code.name))
         write_bytes(store.code(code.name), code.to_bytes())
 
@@ -42,6 +45,14 @@ def kept_code(store: Store, name: str) -> Code | None:
     with suppress(OSError, ValueError):
         return Code.from_bytes(read_whole(store.code(name)))
     return None
+
+
+def _newest_code(store: Store) -> str:
+    """The name of the copy that was written last; empty where there is none."""
+    with suppress(OSError):
+        copies = store.code("").parent.glob(f"{'[0-9a-f]' * 16}.zip")
+        return max(copies, key=lambda path: path.stat().st_mtime, default=Path()).stem
+    return ""
 
 
 def keep_data(store: Store, name: str, facts: Mapping[str, Any]) -> None:

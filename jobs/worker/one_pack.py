@@ -18,6 +18,7 @@ from jobs.store.lease import LeaseLostError
 from jobs.store.pack_status import read_pack
 from regularize.config import RunConfig
 from regularize.errors import RAISED, NoSpaceError
+from regularize.rare_collections import rarely_collected
 from regularize.store import PackPaths, PackStatus, write_text
 
 HEARTBEAT = 2.0  # seconds between two words of a pack, where few train at once
@@ -49,11 +50,12 @@ def training(
 ) -> Train:
     """What trains a pack, or measures one that is done, in a process that keeps to its share of the cores."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    import torch
+    with rarely_collected():  # what is imported stays, and to look through it takes a tenth of the time
+        import torch
 
-    from regularize.distributed import Ranks
-    from regularize.measure_again import measure_pack
-    from regularize.train_pack import train_pack
+        from regularize.distributed import Ranks
+        from regularize.measure_again import measure_pack
+        from regularize.train_pack import train_pack
 
     torch.set_num_threads(threads)
     whole = partial(

@@ -98,8 +98,8 @@ class _Hands:
     job: str
     max_failures: int | None
     heartbeat_seconds: float
-    kept: set[str] = field(default_factory=set)
-    """The names of the code that the store has a copy of."""
+    kept: set[tuple[str, ...]] = field(default_factory=set)
+    """The sources of code that the store has a copy of."""
 
     def take(self, paths: PackPaths, runs: Sequence[RunConfig], cancelled: Callable[[], bool]) -> Ending:
         """Try the pack; whole, too, where it is left to another worker or has ended with that one.
@@ -136,9 +136,9 @@ class _Hands:
 
     def _keep_code(self, runs: Sequence[RunConfig]) -> None:
         """The worker may have other libraries than who submitted the sweep."""
-        if (code := code_of(*runs[0].sources)).name not in self.kept:
-            keep_code(self.store, code)
-            self.kept.add(code.name)
+        if (sources := runs[0].sources) not in self.kept:
+            keep_code(self.store, code_of(*sources))
+            self.kept.add(sources)
 
 
 def _given_up(store: Store, ranks: Ranks, max_failures: int | None) -> str:

@@ -28,10 +28,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from jobs.store.kept_inputs import keep_code
 from jobs.store.runs_table import write_runs
 from jobs.sweep.run_grid import tune_runs
 from jobs.sweep.sweep_file import load_sweep
 from jobs.worker.local_task import order
+from regularize.code_identity import code_of
 from regularize.config import RunConfig
 from regularize.data.data_config import MATCHED, DataConfig
 from regularize.evaluation.settings import Evaluation, Robustness
@@ -74,6 +76,7 @@ def worker(folder: Path, data: str, epochs: int) -> tuple[float, float]:
     path.write_text(SWEEP.format(data=data, epochs=epochs), encoding="utf-8")
     runs = tune_runs(load_sweep(path))
     write_runs(store, runs, complete=True)
+    keep_code(store, code_of())  # as `submit` does
     alike: dict[str, list[str]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: run.config.seed):
         alike[str(run.config.shared_key)].append(run.config.run_id)

@@ -55,3 +55,22 @@ def test_what_is_known_today_is_written_anew_and_said(
         keep_data(store, "e" * 16, FACTS)
         assert capsys.readouterr().err == f"warning: {path} was damaged: it is written anew\n"
         assert path.read_bytes() == whole
+
+
+def test_code_that_is_kept_to_the_letter_is_not_worked_out_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, sources, libraries = Store(tmp_path), {"l2.py": "x = 1  # one\n"}, {"torch": "2"}
+    keep_code(store, code := Code(sources, libraries))
+    store.code(code.name).with_name(f"{code.name} (copy).zip").write_bytes(store.code(code.name).read_bytes())
+    asked: list[str] = []
+    monkeypatch.setattr("regularize.code_identity._bare", lambda path, text: asked.append(path) or text)
+    keep_code(store, again := Code(dict(sources), dict(libraries)))
+    assert (again.name, asked) == (code.name, [])
+
+    keep_code(store, other := Code({"l2.py": "x = 2\n"}, libraries))
+    assert (kept_code(store, other.name), kept_code(store, code.name)) == (other, code)
+    for changed in (Code(sources, {"torch": "3"}), Code({**sources, "l1.py": ""}, libraries)):
+        keep_code(store, changed)
+        assert changed.name not in (code.name, other.name)
+    assert asked
