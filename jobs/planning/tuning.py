@@ -39,7 +39,7 @@ def tuning(sweep: Sweep, packs: Packs, choose: Choose) -> Tuning:
             return Tuning(runs=runs, widened=widened)
         cells = candidates_of(sweep, widened)
         further = {
-            cell: beyond(cells[cell], strengths, tuned[cell.dataset]) if left else []
+            cell: beyond(cells[cell], strengths, tuned[cell.dataset], sweep.dialect) if left else []
             for cell, strengths in best.items()
         }
         chosen = {cell: strengths[0] for cell, strengths in best.items()}

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from analysis.tables.strength_text import at_ends, open_edges, strength_numbers
+from jobs.sweep.dialects import FIRST, NOW
 from jobs.sweep.run_grid import Candidate
 from jobs.sweep.tuned_settings import WIDTH
 from regularize import regularizers
@@ -52,7 +53,7 @@ class _Axis(NamedTuple):
         ]
         return replace(config, terms=tuple(terms))
 
-    def following(self, values: Sequence[float], edge: float) -> float:
+    def following(self, values: Sequence[float], edge: float, dialect: int = NOW) -> float:
         """What follows on that edge of sorted values.
 
         By the grid's last step: a factor, or a difference where steps are even. A step that would reach the
@@ -63,9 +64,11 @@ class _Axis(NamedTuple):
             abs((high - low) / (values[1] - values[0]) - 1) < _EVEN for low, high in pairwise(values)
         )
         step = 2 * edge - inner if even or values[0] <= 0 else edge * edge / inner
-        valid = self.valid
+        valid = self.valid if dialect > FIRST else self._valid_at_first
         if not valid.low < step < valid.high:
             step = (edge + (valid.low if step <= valid.low else valid.high)) / 2
+        if valid.whole and dialect == FIRST:
+            return float(round(step))
         if valid.whole:
             return float(math.floor(step) if step < edge else math.ceil(step))
         return float(f"{step:.12g}")
@@ -76,13 +79,21 @@ class _Axis(NamedTuple):
             return VALID[self.name]
         return regularizers.technique(self.technique).strengths[self.name]
 
+    @property
+    def _valid_at_first(self) -> Interval:
+        """What the first dialect went by."""
+        if self.technique is None:
+            return Interval(high=1.0 if self.name == "momentum" else math.inf, whole=self.valid.whole)
+        return replace(self.valid, whole=False)
+
 
 def beyond(
-    candidates: Sequence[Candidate], strengths: Sequence[str], tuned: Sequence[str]
+    candidates: Sequence[Candidate], strengths: Sequence[str], tuned: Sequence[str], dialect: int = NOW
 ) -> list[Candidate]:
     """What to try further: one step beyond each edge that the best of `strengths`, all equals, leaves open.
 
-    Of several numbers the whole grid goes on, as if the sweep had listed one value more.
+    Of several numbers the whole grid goes on, as if the sweep had listed one value more. In the `dialect` of
+    the sweep: what a store has tried beyond an edge is what follows there.
     """
     chosen, *equals = strengths
     best = next(config for config, strength in candidates if strength == chosen)
@@ -95,7 +106,8 @@ def beyond(
     for axis, name in zip(axes, names, strict=True):
         if name not in left_open:
             continue
-        value = axis.following(sorted({axis.of(config) for config in configs}), axis.of(best))
+        values = sorted({axis.of(config) for config in configs})
+        value = axis.following(values, axis.of(best), dialect)
         if value == axis.of(best):  # it ends there, as what is valid does: the same runs would come twice
             continue
         try:

@@ -10,8 +10,9 @@ from typing import Final
 FIRST: Final = 1
 """A tenth validates beside `per_class`, too, unless something is asked for. A budget draws patience and
 shifts in fractions, which lists may have, too, and between ends that settings themselves may not have (a
-learning rate of 0). The first entry of technique `none` is the baseline."""
+learning rate of 0). A grid widens towards such ends, too, in fractions of patience and shifts, and to the
+nearest whole number of epochs, steps and examples. The first entry of technique `none` is the baseline."""
 NOW: Final = 2
 """Beside `per_class` as many validate as are trained on; whole numbers are drawn of what acts in these,
-and lists may have no others. Of several entries of technique `none` one that trains as all do is the
-baseline."""
+lists may have no others, and a grid widens to the next one. Of several entries of technique `none` one that
+trains as all do is the baseline."""

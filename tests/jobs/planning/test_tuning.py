@@ -16,6 +16,7 @@ from jobs.planning.tuning import Choose, tuning, wanted_runs
 from jobs.planning.widening import beyond
 from jobs.store.pack_status import Packs
 from jobs.store.runs_table import write_runs
+from jobs.sweep.dialects import FIRST, NOW
 from jobs.sweep.run_grid import Candidate, Cell, PlannedRun, candidates_of, tune_runs
 from jobs.sweep.sweep_file import Sweep, load_sweep
 from regularize.config import RunConfig, pack_id
@@ -183,6 +184,27 @@ def test_whatever_is_tuned_goes_on_as_far_as_it_is_valid(
     rounds, _ = played(grid, lambda c: sign * c.setting(name))
     further = rounds[1] if len(rounds) > 1 else set()
     assert further == {f"strength=1 {each}" for each in expected}
+
+
+@pytest.mark.parametrize(
+    ("tune", "low", "before", "now"),
+    [
+        ("{batch_size: [32, 35]}", False, "batch_size=38", "batch_size=39"),
+        ("{batch_size: [4, 16]}", True, "batch_size=1", "batch_size=2"),
+        ("{batch_size: [2, 8]}", True, None, "batch_size=1"),  # 0, which is none
+        ("{width: [0.02, 0.04]}", True, "width=0.01", "width=0.015"),
+    ],
+)
+def test_a_store_of_before_goes_on_to_what_it_has_tried(
+    tmp_path: Path, tune: str, low: bool, before: str | None, now: str
+) -> None:
+    text = TEXT.format(tune=tune, strength="1", widen=1)
+    (tmp_path / "sweep.yaml").write_text(text, encoding="utf-8")
+    name, sign = now.partition("=")[0], -1 if low else 1
+    for dialect, expected in ((FIRST, before), (NOW, now)):
+        grid = load_sweep(tmp_path / "sweep.yaml", dialect_of=lambda _, meant=dialect: meant)
+        rounds, _ = played(grid, lambda c: sign * c.setting(name))
+        assert set().union(*rounds[1:]) == ({f"strength=1 {expected}"} if expected else set())
 
 
 def candidates(folder: Path, technique: str, options: str) -> list[Candidate]:

@@ -13,6 +13,7 @@ from analysis.statistics.open_ends import chosen_edges
 from analysis.statistics.strength_selection import choose, with_ends
 from analysis.tables.strength_text import strength_numbers
 from jobs.planning.widening import beyond
+from jobs.sweep.dialects import FIRST, NOW
 from jobs.sweep.run_grid import Candidate, PlannedRun, runs_table
 from regularize.config import RunConfig, Term
 from regularize.data.data_config import DataConfig
@@ -139,12 +140,13 @@ def test_nothing_lies_beyond_the_end_of_what_is_valid(
 
 
 @pytest.mark.parametrize(
-    ("technique", "strength", "values", "expected"),
-    [("early_stopping", "patience", (2, 4), "1"), ("augment", "shift", (3, 4), "2")],
+    ("technique", "strength", "values", "before", "now"),
+    [("early_stopping", "patience", (3, 4), "2.25", "2"), ("augment", "shift", (3, 4), "2.25", "2")],
 )
-def test_what_acts_in_whole_numbers_goes_on_in_these(
-    technique: str, strength: str, values: tuple[float, ...], expected: str
+def test_what_acts_in_whole_numbers_goes_on_in_these_but_in_stores_of_before(
+    technique: str, strength: str, values: tuple[float, ...], before: str, now: str
 ) -> None:
     configs = [of_strength(technique, strength, value) for value in values]
     tried = [Candidate(each, each.strength) for each in configs]
-    assert [each.strength for each in beyond(tried, [tried[0].strength], [])] == [expected]
+    for dialect, expected in ((FIRST, before), (NOW, now)):
+        assert [each.strength for each in beyond(tried, [tried[0].strength], [], dialect)] == [expected]
