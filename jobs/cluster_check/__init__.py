@@ -24,10 +24,11 @@ from jobs.slurm.limits import Limits
 from jobs.slurm.refusals import hint
 from jobs.slurm.sbatch_request import REPLACED, parameters, script, small, small_minutes, takes_logs
 from jobs.support.readable_numbers import size
+from regularize import fused
 from regularize.config import RunConfig
 from regularize.data.source import Facts
 from regularize.errors import UserError
-from regularize.fused import COMPILING, build
+from regularize.fused import build
 
 _REMOVALS = 100  # tries, ten seconds of them
 
@@ -123,12 +124,9 @@ class Check:
         yield finding
         if not folder:
             return
-        on_cpus = not self.cluster.gpus_asked or self.cluster.allow_cpu
-        if on_cpus and build.compilers() and build.lacking():
-            self.say(f"{COMPILING} for nodes without a compiler, once for each version of them: some seconds")
-        prepared = on_cpus and not build.prepare()  # as a submission does
         slurm = Slurm(say=self.say)
         try:
+            prepared = self._prepared()
             cluster = with_one_account(self.cluster, slurm)
             limits = slurm.limits(for_follow_up(cluster)) if cluster.follow_up else None
             follow_up = self._follow_up(cluster, limits) if limits else ""
@@ -170,6 +168,19 @@ class Check:
         if report.there is None:
             return node_findings.follow_up_ended(report.past, report.log)
         return node_findings.submits(report.there)
+
+    def _prepared(self) -> bool:
+        """Whether kernels are here for nodes that may want them; what lacks is compiled, as by a submission.
+
+        Raises:
+            UserError: what is to compile is no command.
+        """
+        if (self.cluster.gpus_asked and not self.cluster.allow_cpu) or fused.switched_off():
+            return False
+        if build.compilers() and build.lacking():
+            once = "once for each version of them: some seconds"
+            self.say(f"{fused.COMPILING} for nodes without a compiler, {once}")
+        return not build.prepare()
 
     def _waiting(self, name: str, report: Report) -> Finding:
         return failed(

@@ -16,13 +16,14 @@ import pytest
 import torch
 
 from jobs.cluster.cluster_config import Cluster, FollowUp
-from jobs.cluster_check import config_findings, node_findings, node_probe, remove, step_probe
+from jobs.cluster_check import Check, config_findings, node_findings, node_probe, remove, step_probe
 from jobs.cluster_check.finding import Finding
 from jobs.commands.cli import main
 from jobs.slurm.limits import Limits
 from jobs.slurm.sacct import FIELDS, parse_accounting
 from jobs.store.meeting_place import Place
-from regularize import convolution_setting
+from regularize import convolution_setting, fused
+from regularize.fused import build
 from regularize.store import read_json
 from tests.jobs.sweeps import BASE
 from tests.regularize.numbered_gpu import NAME, gpu
@@ -396,6 +397,29 @@ def test_a_node_tries_what_it_is_given() -> None:
     (answer,) = node_probe._packs({"threads": 1, "seconds": 0.0, "needs_gpu": False, "asked": [{}]})
     assert answer == {"problem": "no time was left for it"}
     assert node_probe._packs(None) == []
+
+
+def test_a_compiler_that_is_none_is_a_finding_and_no_folder_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", 'g++ "')
+    check = Check(cluster=_cluster(), store=tmp_path, data_root=None, patience=0, say=print)
+    *_, found = check._node()
+    assert (found.name, found.state) == ("compute node", "fail")
+    assert found.found.startswith("CXX is 'g++ \"', which is no command")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_compiled_for_nodes_that_are_not_to_use_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(build.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(fused.SETTING, "torch")
+    assert not Check(cluster=_cluster(), store=tmp_path, data_root=None, patience=0, say=print)._prepared()
+    monkeypatch.delenv(fused.SETTING)
+    on_gpus = _cluster(gpus_per_task=1)
+    assert not Check(cluster=on_gpus, store=tmp_path, data_root=None, patience=0, say=print)._prepared()
+    assert not (tmp_path / "cache").exists()
 
 
 def test_the_folder_goes_though_ranks_still_write_in_it(tmp_path: Path) -> None:
