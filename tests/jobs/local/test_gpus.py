@@ -101,7 +101,7 @@ def test_each_worker_sees_its_own(
 def test_a_worker_that_is_shown_a_gpu_and_sees_none_ends_with_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-of-another-machine")
     store, told = Store(tmp_path), list[str]()
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(SWEEP, encoding="utf-8")
