@@ -41,10 +41,11 @@ _ERRORS_OF_ARCHIVES = (
 )  # fmt: skip
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_whole(path: Path, write: Callable[[Path], object], *, make_folder: bool = True) -> None:
     """Let `write` fill a temporary file beside `path`, then put it in place at once.
 
-    A failure leaves `path` as it was and no temporary file behind.
+    A failure leaves `path` as it was and no temporary file behind. Without `make_folder` it is one that the
+    folder is gone: whoever has removed it is not to find it again.
 
     Raises:
         NoSpaceError: the disk or the user's quota is full.
@@ -53,7 +54,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
     try:
         with naming_failures(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if make_folder:
+                path.parent.mkdir(parents=True, exist_ok=True)
             write(temporary)
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
@@ -104,14 +106,15 @@ def write_bytes(path: Path, *parts: bytes) -> None:
     write_whole(path, write)
 
 
-def write_text(path: Path, text: str) -> None:
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+def write_text(path: Path, text: str, *, make_folder: bool = True) -> None:
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"), make_folder=make_folder)
 
 
-def write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
+def write_json(path: Path, value: Mapping[str, Any] | Sequence[Any], *, make_folder: bool = True) -> None:
     """Write an object, with its checksum; a list as an object that has nothing else."""
     whole = value if isinstance(value, Mapping) else {_LIST: value}
-    write_text(path, json.dumps(sealed(whole), indent=1, sort_keys=True) + "\n")
+    text = json.dumps(sealed(whole), indent=1, sort_keys=True) + "\n"
+    write_text(path, text, make_folder=make_folder)
 
 
 def read_json(path: Path) -> Any:

@@ -52,15 +52,15 @@ class Probe:
         ranks = meet(self.folder, self.networks) if self.networks else {}
         if int(os.environ.get("SLURM_PROCID", "0")):
             return 0
+        found = facts(self.data_root, self.scratch) | {
+            "submits": _submits(self.follow_up),
+            "ranks": ranks,
+            "step": step_probe.measured(),
+            "packs": _packs(self.tries),
+        }
         try:
-            found = facts(self.data_root, self.scratch) | {
-                "submits": _submits(self.follow_up),
-                "ranks": ranks,
-                "step": step_probe.measured(),
-                "packs": _packs(self.tries),
-            }
-            write_json(self.folder / THERE, found)
-        except OSError as error:
+            write_json(self.folder / THERE, found, make_folder=False)
+        except UserError as error:
             print(error, file=sys.stderr)
             return UNWRITABLE
         return 0
@@ -76,7 +76,8 @@ class FollowUpProbe:
     def __call__(self) -> None:
         from regularize.store import write_json
 
-        write_json(self.folder / THERE, {"host": socket.gethostname(), "submits": _submits(self.script)})
+        found = {"host": socket.gethostname(), "submits": _submits(self.script)}
+        write_json(self.folder / THERE, found, make_folder=False)
 
 
 def facts(data_root: Path | None, scratch: str = "") -> dict[str, Any]:

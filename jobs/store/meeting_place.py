@@ -41,7 +41,8 @@ class Meeting:
 class Place:
     """The folder of one attempt at a job within `jobs`, which all its ranks see; made by who comes first.
 
-    `job` is 13, or 13_4 of an array.
+    `job` is 13, or 13_4 of an array. Once it is gone nobody looks any more: what is written then is an error,
+    and does not bring it back.
     """
 
     def __init__(self, jobs: Path, job: str) -> None:
@@ -49,7 +50,7 @@ class Place:
         self.folder = own_folder(jobs / f"{job}-{requeues}")
 
     def open(self, meeting: Meeting) -> None:
-        write_json(self.folder / MEETING, asdict(meeting))
+        write_json(self.folder / MEETING, asdict(meeting), make_folder=False)
 
     def close(self) -> None:
         (self.folder / MEETING).unlink(missing_ok=True)
@@ -60,14 +61,9 @@ class Place:
         return read_meeting(self.folder / MEETING)
 
     def stay_away(self, why: str, node: str = "") -> None:
-        """Tell the other ranks that one cannot come; and who looks later, on which node, if that is known.
-
-        Where the folder is gone nobody looks any more.
-        """
-        if not self.folder.is_dir():
-            return
-        write_text(self.folder / _ABSENT_ON, node)
-        write_text(self.folder / _ABSENT, why)
+        """Tell the other ranks that one cannot come; and who looks later, on which node, if that is known."""
+        self._leave(_ABSENT_ON, node)
+        self._leave(_ABSENT, why)
 
     def absence(self) -> str:
         """Why a rank cannot come; empty while none has said so."""
@@ -78,11 +74,14 @@ class Place:
 
     def queue_again(self) -> None:
         """Have the job's script requeue it."""
-        write_text(self.folder / _AGAIN, "")
+        self._leave(_AGAIN)
 
     def say_too_short(self) -> None:
         """Have more time asked for in the next request."""
-        write_text(self.folder / _TOO_SHORT, "")
+        self._leave(_TOO_SHORT)
+
+    def _leave(self, name: str, text: str = "") -> None:
+        write_text(self.folder / name, text, make_folder=False)
 
     def _look_again(self) -> None:
         """Listing a folder makes a network file system look again."""

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -21,8 +22,9 @@ from jobs.cluster_check.finding import Finding
 from jobs.commands.cli import main
 from jobs.slurm.limits import Limits
 from jobs.slurm.sacct import FIELDS, parse_accounting
-from jobs.store.meeting_place import Place
+from jobs.store.meeting_place import Meeting, Place
 from regularize import convolution_setting, fused
+from regularize.errors import UserError
 from regularize.fused import build
 from regularize.store import read_json
 from tests.jobs.sweeps import BASE
@@ -442,9 +444,56 @@ def test_the_folder_goes_though_ranks_still_write_in_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_rank_that_is_late_does_not_bring_the_folder_back(tmp_path: Path) -> None:
+MEETING = Meeting(host="n1", addresses=("n1",), port=1, token="a", here=1, ranks=2, since=0.0)
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        lambda place: place.stay_away("no such interface"),
+        lambda place: place.open(MEETING),
+        Place.queue_again,
+        Place.say_too_short,
+    ],
+)
+def test_a_rank_that_is_late_does_not_bring_the_folder_back(
+    tmp_path: Path, late: Callable[[Place], None]
+) -> None:
     (tmp_path / ".check-1").mkdir()
     place = Place(tmp_path / ".check-1", "7")
     remove(tmp_path / ".check-1")
-    place.stay_away("no such interface")
+    with pytest.raises(UserError, match="cannot be written: No such file or directory"):
+        late(place)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_probe_whose_check_was_ended_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told to end, and works on for as long as Slurm lets it."""
+    folder = tmp_path / ".check-1"
+
+    def facts(*_: object) -> dict[str, object]:
+        remove(folder)
+        return {}
+
+    folder.mkdir()
+    (folder / node_probe.HERE).touch()
+    monkeypatch.setattr(node_probe, "facts", facts)
+    with pytest.raises(SystemExit):
+        node_probe.Probe(folder=folder, data_root=None)()
+    with pytest.raises(UserError):
+        node_probe.FollowUpProbe(folder=folder, script="")()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_probe_that_cannot_write_its_report_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / node_probe.HERE).touch()
+    (tmp_path / node_probe.THERE).mkdir()  # as root may write everywhere
+    monkeypatch.setattr(node_probe, "facts", lambda *_: {})
+    with pytest.raises(SystemExit) as ended:
+        node_probe.Probe(folder=tmp_path, data_root=None)()
+    assert ended.value.code == node_probe.UNWRITABLE
+    assert "there.json cannot be written: Is a directory" in capsys.readouterr().err
