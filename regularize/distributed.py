@@ -25,8 +25,13 @@ PATIENCE_SECONDS = 1800  # later, for what one does alone
 BY_DEVICE = "cpu:gloo,cuda:nccl"
 """On GPUs: what the hosts tell each other, votes and checkpoints, waits for no device."""
 INTERFACES = "GLOO_SOCKET_IFNAME"
-# What gloo says of a rank that is gone, not of what this one did.
-_GONE = re.compile(r"closed by peer|reset by peer|broken pipe|timed out|timeout|unreachable", re.IGNORECASE)
+# What gloo and nccl say of a rank that is gone, not of what this one did. Whatever gloo's transport throws is
+# of a connection, in the words of the system, but for what it enforces, as that ranks send what is expected.
+_GONE = re.compile(
+    r"(gloo|nccl).*(closed by peer|reset by peer|broken pipe|timed out|timeout|unreachable|refused|aborted"
+    r"|remote process)|^(?!.*enforce fail).*gloo/transport/",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @contextmanager
@@ -110,10 +115,19 @@ def _said_of_interfaces() -> str:
 
 
 def rank_lost(error: BaseException) -> bool:
-    """Whether an error says that another rank is gone, not that this one did something wrong."""
-    if isinstance(error, dist.DistError):
-        return True
-    return isinstance(error, RuntimeError) and "gloo" in str(error) and bool(_GONE.search(str(error)))
+    """Whether an error, or one that it came of, says that another rank is gone, not that this one did
+    something wrong.
+    """
+    seen = set[int]()
+    cause: BaseException | None = error
+    while cause and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, dist.DistError):
+            return True
+        if isinstance(cause, RuntimeError) and _GONE.search(str(cause)):
+            return True
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return False
 
 
 def _device() -> torch.device:

@@ -78,6 +78,10 @@ class Fence:
     def __call__(self) -> bool:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + self._held.touch_seconds
-            if self._held.lost():
-                raise LeaseLostError(f"{self._held.path} is another worker's by now")
+            self.check()
         return False
+
+    def check(self) -> None:
+        """Look now."""
+        if self._held.lost():
+            raise LeaseLostError(f"{self._held.path} is another worker's by now")

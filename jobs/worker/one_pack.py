@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from jobs.store.lease import LeaseLostError
+from jobs.store.lease import Fence, LeaseLostError
 from jobs.store.pack_status import read_pack
 from regularize.config import RunConfig
 from regularize.errors import RAISED, NoSpaceError
@@ -91,11 +91,12 @@ def attempt(
     data_root: Path | None,
     stop: Callable[[], bool],
     job: str,
+    fence: Fence | None = None,
 ) -> Ending:
-    """Train or measure one pack.
+    """Train or measure one pack, of which `fence` is this process's; None on ranks that have none.
 
     Raises:
-        LeaseLostError: another worker has taken it over.
+        LeaseLostError: another worker has taken it over: what failed here is no word on what that one does.
         NoSpaceError: the store's disk is full.
         RuntimeError: another rank is gone.
     """
@@ -107,21 +108,26 @@ def attempt(
     except (NoSpaceError, LeaseLostError):
         raise
     except RAISED as error:  # whatever it was, the other packs are not to suffer
+        if fence:
+            fence.check()
         run_ids = [run.run_id for run in runs]
-        if rank_lost(error):
-            if Ranks.here().first:
-                _say_failed(paths, run_ids, job)
-            raise
         together = isinstance(error, RanksError)
+        if not together and rank_lost(error):
+            _say_failed(paths, run_ids, job)
+            raise
         if not together or Ranks.here().first:
-            write_text(paths.error, traceback.format_exc())
+            if not paths.error.exists():  # else another rank was the first to fail, of which this may come
+                write_text(paths.error, traceback.format_exc())
             _last_status(paths, run_ids, job).write(paths.status)
         return Ending.FAILED_TOGETHER if together else Ending.FAILED
     return Ending.WHOLE
 
 
 def _say_failed(paths: PackPaths, run_ids: Sequence[str], job: str) -> None:
-    """Once more, if the rank that is gone had: a heartbeat of before this one knew may lie over its word."""
+    """Once more, if the rank that is gone had: a heartbeat of rank 0, before it knew, may lie over its word.
+
+    Whoever knows says so, as the first to end ends all: rank 0 may not come to it.
+    """
     with suppress(ValueError):
         if paths.error.exists() and (status := read_pack(paths)) and status.state == "running":
             _last_status(paths, run_ids, job).write(paths.status)

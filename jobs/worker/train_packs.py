@@ -117,10 +117,12 @@ class _Hands:
                 paths.error.unlink(missing_ok=True)
                 self._keep_code(runs)
             ranks.wait()
-            ends = partial(_any, Fence(held) if held else never, self.stop, cancelled)
+            fence = Fence(held) if held else None
+            ends = partial(_any, fence or never, self.stop, cancelled)
             try:
-                ending = attempt(self.train, runs, paths, self.data_root, ends, self.job)
-                if ranks.first and ending != Ending.WHOLE and self.max_failures:
+                ending = attempt(self.train, runs, paths, self.data_root, ends, self.job, fence)
+                knows = ranks.first or ending == Ending.FAILED  # on one rank, of which no other hears
+                if knows and ending != Ending.WHOLE and self.max_failures:
                     stop_if_alike(self.store, self.max_failures)
                 return ending
             except LeaseLostError as error:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
 from jobs.cluster.load_config import load_cluster
@@ -36,6 +37,7 @@ from jobs.worker.stopping import Stop, never
 from jobs.worker.train_packs import train_packs
 from regularize.code_identity import code_of
 from regularize.config import RunConfig, pack_id
+from regularize.distributed import Ranks
 from regularize.evaluation.settings import Evaluation
 from regularize.store import RUNS, PackPaths, PackStatus, Store, write_table, write_text
 from tests.jobs.stores import status, write_pack
@@ -127,11 +129,24 @@ def test_a_failure_is_recorded_and_the_next_pack_begun(
     assert PackStatus.read(paths.status).step == 50  # where it was
 
 
+class OtherRank(Ranks):
+    """One of two that is not the first, and alone in this test."""
+
+    @classmethod
+    def here(cls) -> Ranks:
+        return cls(rank=1, world=2, device=torch.device("cpu"))
+
+    def any(self, flag: bool) -> bool:
+        return flag
+
+
+@pytest.mark.parametrize("ranks", [Ranks, OtherRank])
 @pytest.mark.parametrize("failed", [True, False])
 def test_a_heartbeat_does_not_hide_that_another_rank_failed(
-    store: Store, ids: list[str], failed: bool
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch, failed: bool, ranks: type[Ranks]
 ) -> None:
-    """That rank's word on the pack is followed by one of this rank, which learns of it a step later."""
+    """That rank's word on the pack is followed by one of rank 0, which learns of it a step later."""
+    monkeypatch.setattr("regularize.distributed.Ranks", ranks)
     gone = RuntimeError("[../third_party/gloo/gloo/transport/tcp/pair.cc] Connection closed by peer [::1]:1")
     beats = Training(ids[:1], gone)
 
@@ -143,6 +158,30 @@ def test_a_heartbeat_does_not_hide_that_another_rank_failed(
     with pytest.raises(RuntimeError, match="closed by peer"):
         work(store.folder, [ids[:2]], train=train)
     assert states(store) == dict.fromkeys(ids[:2], "failed" if failed else "running")
+
+
+def test_what_comes_of_an_error_on_another_rank_does_not_hide_it(
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where its end is told in words that are not known."""
+    monkeypatch.setattr("regularize.distributed.Ranks", OtherRank)
+
+    def train(runs: Sequence[RunConfig], paths: PackPaths, **_: object) -> PackStatus:
+        write_text(paths.error, "ArithmeticError: rank 2 cannot count\n")
+        raise ValueError("nobody answers")
+
+    assert train_packs(store, [ids[:2]], train, data_root=None, stop=never, job="7_1")
+    assert states(store) == dict.fromkeys(ids[:2], "failed")
+    assert "cannot count" in store.pack(pack_id(ids[:2])).error.read_text(encoding="utf-8")
+
+
+def test_a_rank_whose_packs_all_fail_alike_stops_the_sweep_though_it_is_not_the_first(
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regularize.distributed.Ranks", OtherRank)
+    for pack in (ids[:2], ids[2:4]):
+        train_packs(store, [pack], Training(ids), data_root=None, stop=never, max_failures=4)
+    assert stopped(store)
 
 
 @pytest.mark.parametrize(
@@ -435,6 +474,25 @@ def test_a_pack_that_was_taken_over_is_not_written_to(store: Store, ids: list[st
     work(store.folder, [ids[:2], ids[2:4]], train=train)
     assert states(store) == dict.fromkeys(ids[:4], "running")
     assert not store.pack(pack_id(ids[:2])).error.exists()
+
+
+@pytest.mark.parametrize("state", ["running", "done"])
+def test_an_error_in_a_pack_that_was_taken_over_is_no_word_on_it(
+    store: Store, ids: list[str], capsys: pytest.CaptureFixture[str], state: str
+) -> None:
+    """It comes before the next look at the lease, and what failed here goes well there."""
+
+    def train(runs: Sequence[RunConfig], paths: PackPaths, **_: object) -> PackStatus:
+        paths.lease.unlink()
+        write_pack(store, [run.run_id for run in runs], state, host="n7")
+        raise OSError("as after a suspension")
+
+    assert work(store.folder, [ids[:2]], train=train)
+    paths = store.pack(pack_id(ids[:2]))
+    found = PackStatus.read(paths.status)
+    assert (found.state, found.host, found.measuring_failed) == (state, "n7", False)
+    assert not paths.error.exists()
+    assert "another worker's by now: it is left alone" in capsys.readouterr().err
 
 
 def test_the_code_is_kept_once_by_a_worker(
