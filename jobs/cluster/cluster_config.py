@@ -149,8 +149,8 @@ class Cluster:
     Example: `follow_up: {partition: serial, memory: 4G}`."""
     notify: tuple[str, ...] = ()
     """A command that the follow-up, or without one `submit --wait`, runs at the end of the sweep, when runs
-    have failed and when it cannot go on, with one line of text as its last argument. Words as in a shell, but
-    without one: nothing else of the text is interpreted.
+    have failed, when it has no place to submit and when it cannot go on, with one line of text as its last
+    argument. Words as in a shell, but without one: nothing else of the text is interpreted.
     Example: `notify: "curl -sS https://ntfy.example/my-sweeps -d"`."""
     allow_cpu: bool = False
     """Whether workers that asked for a GPU and see none train on the CPU instead of ending with an error.

@@ -22,7 +22,7 @@ from jobs.store.submitted_settings import Saved
 from jobs.submission.hand_to_slurm import ToSlurm
 from jobs.submission.handed_report import report
 from jobs.submission.last_words import TOLD
-from jobs.submission.messages import notify, notify_stopped
+from jobs.submission.messages import notify, notify_stopped, notify_waiting
 from jobs.submission.submit_ready import NoRoomError, Turn, submit_ready
 from jobs.support.terminal import Terminal
 from jobs.worker.slurm_task import INTERRUPTED
@@ -81,6 +81,8 @@ def go_on(folder: Path) -> bool:
             turn = submit_ready(submission, facts, way)
     except (LockedError, NoRoomError) as error:
         console.print(f"{error}; trying again later")
+        if isinstance(error, NoRoomError):
+            notify_waiting(submission, error, console.print)
         return False
     report(submission, turn)
     conclude(submission, turn)

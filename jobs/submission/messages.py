@@ -1,4 +1,5 @@
-"""What a person who is not looking is told, each kind of news once: failures, the end, that it stands still.
+"""What a person who is not looking is told, each kind of news once: failures, the end, that it stands still,
+that it waits for a place that others have.
 
 By the follow-up, or by `submit --wait` where none does its work.
 """
@@ -19,7 +20,7 @@ from jobs.support.told import tell
 from regularize.errors import UserError
 from regularize.store import Store
 
-FAILURE, END, STOPPED = "failure", "end", "stopped"
+FAILURE, END, STOPPED, WAITING = "failure", "end", "stopped", "waiting"
 
 
 def notify(submission: Submission, turn: Turn, say: Callable[[str], None]) -> None:
@@ -39,6 +40,13 @@ def notify_over(
     over = f"{submission.sweep.name} is over: {done:,} of {plural(runs, 'run')} done"
     text = ", ".join(filter(None, [over, _left(left_out)]))
     _tell_once(submission.store, submission.cluster.notify, END, text, say)
+
+
+def notify_waiting(submission: Submission, why: Exception, say: Callable[[str], None]) -> None:
+    """Tell that nothing more can be submitted now: whether others leave a place ever, one cannot know."""
+    line = "; ".join(str(why).splitlines())
+    text = f"{submission.sweep.name} waits: {line}; it is tried again by itself"
+    _tell_once(submission.store, submission.cluster.notify, WAITING, text, say)
 
 
 def notify_stopped(store: Store, why: Exception, say: Callable[[str], None]) -> bool:

@@ -76,7 +76,8 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
     warn(submission, packs)
     verdict = judge(sight.journal, packs, cluster)
     limits = slurm.limits(cluster)
-    next_limits = limits if for_follow_up(cluster) == cluster else slurm.limits(for_follow_up(cluster))
+    apart = for_follow_up(cluster) != cluster
+    next_limits = slurm.limits(for_follow_up(cluster)) if apart else limits
     minutes = small_minutes(cluster, next_limits.max_time)
     _refuse_time(limits.beyond(cluster.time), limits, parameters(cluster, name="rs-check"), slurm)
     if cluster.follow_up:
@@ -101,7 +102,9 @@ def submit_ready(submission: Submission, facts: Mapping[str, Facts], way: ToSlur
     arrays = list(_arrays(submission, plan, verdict, limits, room)) if room else []
     unfollowed = "" if cluster.follow_up else "the cluster config says `follow_up: false`"
     unfollowed = unfollowed or slurm.refused_to_follow_up(cluster)
-    jobs, followed = _hand_over(submission, arrays, sight, limits, way, None if unfollowed else minutes)
+    room_next = UNLIMITED if next_limits.room is None else next_limits.room
+    places = room_next - (0 if apart else sum(array.jobs for array in arrays))
+    jobs, followed = _hand_over(submission, arrays, sight, places, way, None if unfollowed else minutes)
     at_work = bool(jobs or sight.live_arrays())
     told = silence(sight, packs.done(), submission.cluster.time)
     return Turn(plan=plan, jobs=jobs, at_work=at_work, followed=followed, silence=told, unfollowed=unfollowed)
@@ -173,12 +176,13 @@ def _hand_over(
     submission: Submission,
     arrays: Sequence[Handed],
     sight: Sight,
-    limits: Limits,
+    places: int,
     way: ToSlurm,
     follow: int | None,
 ) -> tuple[list[str], bool]:
     """Hand over all of it, or nothing if a part is refused; `follow` are the minutes of a follow-up, None
-    where there is to be none.
+    where there is to be none, and `places` are left for it, as far as is known: of limits of its own the
+    arrays may take some, too.
 
     The arrays' ids, and whether a follow-up waits for all at work.
     """
@@ -189,7 +193,6 @@ def _hand_over(
             job_id = way.hand_over(array, parallel)
             accepted.append((array.token, job_id))
         jobs = [job_id for _, job_id in accepted]
-        places = UNLIMITED if limits.room is None else limits.room - sum(array.jobs for array in arrays)
         followed = follow is not None and _follow(submission, jobs, sight, places, way, follow)
     except RefusedError as error:
         way.slurm.cancel([job_id for _, job_id in accepted])

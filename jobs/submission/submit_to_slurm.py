@@ -15,7 +15,7 @@ from jobs.store.journal import append
 from jobs.store.submit_lock import LockedError, submit_lock
 from jobs.submission.follow_up_job import conclude, way_to_slurm
 from jobs.submission.handed_report import report
-from jobs.submission.messages import notify_over
+from jobs.submission.messages import notify_over, notify_waiting
 from jobs.submission.node_kernels import compile_for_nodes
 from jobs.submission.submit_ready import NoRoomError, Turn, submit_ready
 
@@ -49,6 +49,8 @@ def go_on_by_hand(submission: Submission) -> bool:
         submission.console.print(
             f"{error}; trying again later", highlight=False, markup=False, soft_wrap=True
         )
+        if isinstance(error, NoRoomError):
+            notify_waiting(submission, error, submission.console.print)
         time.sleep(AGAIN_SECONDS)
         return True
     conclude(submission, turn)
