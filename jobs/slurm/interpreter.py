@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jobs.cluster import shell_words
 from jobs.cluster.cluster_config import Cluster
+from regularize.errors import UserError
 
 IN_CONTAINER = ("python3",)
 # Slurm's word that the time is nearly over ends a process which does not listen yet.
@@ -15,11 +16,21 @@ _PATIENT = 'sh -c \'trap "" USR2; exec "$@"\' sh'
 
 
 def of_tasks(cluster: Cluster, *shared: Path | None) -> str:
-    """Of what trains. In a container it sees the `shared` folders that are there."""
+    """Of what trains. In a container it sees the `shared` folders that are there.
+
+    Raises:
+        UserError: the container can see none of such a name.
+    """
     if not cluster.container:
         return f"{_PATIENT} {_quoted(cluster.python) or shlex.quote(sys.executable)}"
     folders = [str(folder.absolute()) for folder in shared if folder and folder.exists()]
     folders += [str(cluster.scratch)] if cluster.scratch else []
+    for folder in folders:
+        if ":" in folder or "," in folder:
+            raise UserError(
+                f"folder {folder!r} cannot be seen in a container: Apptainer takes no ':' or ',' in the name "
+                "of what it binds; take another folder"
+            )
     binds = [word for folder in folders for word in ("--bind", folder)]
     nvidia = ["--nv"] * bool(cluster.gpus_asked)
     container = _quoted(["apptainer", "exec", *nvidia, *binds, cluster.container])

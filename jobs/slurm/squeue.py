@@ -55,14 +55,14 @@ def _queued(line: str) -> list[QueuedTask]:
 
 
 def _shown(line: str) -> list[QueuedTask]:
-    pairs = dict(_PAIR.findall(line))
+    pairs = dict(reversed(_PAIR.findall(line)))  # the first of a name: what people write stands behind
     keys = ("JobState", "Reason", "StartTime", "EndTime", "NodeList", "JobName")
     job = pairs.get("JobId", "")
     if array := pairs.get("ArrayJobId"):
         element = pairs.get("ArrayTaskId", "")
         job = f"{array}_{element}" if element.isdigit() else f"{array}_[{element}]"
     with suppress(ValueError):
-        return list(_tasks(job, *(pairs.get(key, "") for key in keys)))
+        return list(_tasks(job, *(pairs.get(key, "").replace("(null)", "") for key in keys)))
     return []
 
 

@@ -121,6 +121,7 @@ class ToSlurm:
                 store.logs.mkdir(parents=True, exist_ok=True)  # Slurm makes no folder
             own_folder(store.jobs)
             hold(self.code, handed.name)
+            self._python(handed)
         except UserError as error:
             raise RefusedError(str(error)) from None
         journal.submitting(store.journal, handed)
@@ -153,6 +154,8 @@ class ToSlurm:
         if without := self.without:
             try:
                 return self._asked(handed, parallel, without)
+            except TooManyError:
+                raise  # whatever nodes it asks for
             except RefusedError:
                 pass
         job_id = self._asked(handed, parallel, ())
@@ -166,9 +169,7 @@ class ToSlurm:
     def _asked(self, handed: Handed, parallel: int | None, without: Sequence[str]) -> str:
         """The job's id, after as many attempts as it takes while Slurm does not answer."""
         cluster, slurm = self.saved.cluster, self.slurm
-        tasks = interpreter.of_tasks(cluster, self.store.folder.parent, self.saved.data_root)
-        python = tasks if handed.elements else interpreter.of_follow_up(cluster)
-        executor = ParsableExecutor(folder=self.store.jobs, python=python)
+        executor = ParsableExecutor(folder=self.store.jobs, python=self._python(handed))
         asked = _parameters(cluster, handed, parallel, without, self.store)
         setup = [*asked.get("setup", ()), *lines(self.code)]
         executor.update_parameters(**{**asked, "setup": setup})
@@ -197,6 +198,11 @@ class ToSlurm:
             if found := slurm.queue_by_name([handed.name]):
                 self.place_pickles(handed, found[0].job_id)
                 return found[0].job_id
+
+    def _python(self, handed: Handed) -> str | None:
+        if not handed.elements:
+            return interpreter.of_follow_up(self.saved.cluster)
+        return interpreter.of_tasks(self.saved.cluster, self.store.folder.parent, self.saved.data_root)
 
     def _sbatch(self, executor: ParsableExecutor, handed: Handed) -> str:
         function = self._function(handed)

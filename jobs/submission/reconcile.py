@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from regularize.errors import UserError
 
 # Time that a request needs to show in the queue after its sender died.
 YOUNG_SECONDS = 10.0
+# A host's clock may be ahead of Slurm's, or have been, by which a job began before it was asked for.
+CLOCKS_DIFFER = timedelta(days=1)
 # Accounting is written some seconds after the end.
 ACCOUNT_LOOKS, ACCOUNT_SECONDS = 4, 5.0
 
@@ -109,7 +111,8 @@ def _find_unsure(way: ToSlurm) -> None:
     age = (datetime.now(UTC) - max(_time(handed) for handed in unsure)).total_seconds()
     slurm.sleep(min(max(0.0, YOUNG_SECONDS - age), YOUNG_SECONDS))
     names = [handed.name for handed in unsure]
-    past = slurm.accounting_by_name(names, min(_time(handed) for handed in unsure)) or ()
+    since = min(_time(handed) for handed in unsure) - CLOCKS_DIFFER
+    past = slurm.accounting_by_name(names, since) or ()
     ids = {task.name: task.job_id for task in past}
     ids |= {task.name: task.job_id for task in slurm.queue_by_name(names)}
     if not ids.keys() >= set(names):  # of squeue and sacct silence is no answer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.slurm.squeue import parse_queue
+from jobs.slurm.squeue import parse_queue, parse_shown
 
 RECORDED = (Path(__file__).parent / "recorded" / "squeue.txt").read_text(encoding="utf-8")
 
@@ -52,3 +52,20 @@ def test_several_clusters_and_a_federations_copies() -> None:
         ("67108877", 1, "PENDING"),
         ("67108877", 2, "RUNNING"),
     ]
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "Comment=JobState=important NodeList=none_yet",
+        "Command=/home/a.b/my runs JobId=9 ArrayTaskId=x/job.sh WorkDir=/home/a.b/my Reason=spring",
+    ],
+)
+def test_what_people_write_behind_a_job_is_not_what_it_is(behind: str) -> None:
+    line = (
+        "JobId=14 ArrayJobId=13 ArrayTaskId=4-5%2 JobName=rs-x-t UserId=a.b(1000) JobState=PENDING "
+        "Reason=Priority StartTime=Unknown EndTime=Unknown ReqNodeList=n3 NodeList=(null) "
+    )
+    tasks = parse_shown(line + behind)
+    assert [(task.job_id, task.index) for task in tasks] == [("13", 4), ("13", 5)]
+    assert {(task.state, task.reason, task.nodes) for task in tasks} == {("PENDING", "Priority", "")}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ import pytest
 from jobs.cluster.cluster_config import Cluster
 from jobs.planning.packing import Pack
 from jobs.slurm.client import Done, Slurm
+from jobs.slurm.sacct import FIELDS
 from jobs.store import journal
 from jobs.store.handed import Ending, Handed
 from jobs.store.journal import read_journal
 from jobs.store.submitted_settings import Saved
 from jobs.submission.follow_up_job import way_to_slurm
-from jobs.submission.hand_to_slurm import RefusedError, array_of, heartbeat
+from jobs.submission.hand_to_slurm import RefusedError, TooManyError, array_of, heartbeat
 from jobs.submission.reconcile import reconcile
 from regularize.errors import UserError
 from regularize.store import Store
@@ -30,6 +32,7 @@ from regularize.store import Store
 LOST = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
 REFUSED = "sbatch: error: Batch job submission failed: Invalid account or account/partition combination"
 CONFIGURATION = "sbatch: error: Batch job submission failed: Requested node configuration is not available"
+FULL = "sbatch: error: AssocGrpSubmitJobsLimit"
 AWAY = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
 SAVED = Saved(cluster=Cluster(kind="slurm", time=10), data_root=None)
 
@@ -110,13 +113,48 @@ def test_what_slurm_may_have_taken_is_found_once_it_answers(
     assert (store.jobs / "13_submitted.pkl").exists() == taken
 
 
-def test_where_nothing_is_to_be_had_without_a_bad_node_it_may_go_there(
-    store: Store, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["a,b", "a:b"])
+def test_a_folder_that_a_container_cannot_see_is_refused_before_slurm_is_asked(
+    store: Store, tmp_path: Path, name: str
 ) -> None:
+    """Apptainer would take it for two folders, or for where it is to be seen."""
+    (tmp_path / name).mkdir()
+    saved = Saved(cluster=Cluster(kind="slurm", container="/images/a.sif"), data_root=tmp_path / name)
+    way = way_to_slurm(store, saved, Queue().slurm())
+    with pytest.raises(RefusedError, match=f"{name}' cannot be seen in a container"):
+        way.hand_over(array_of("x", [[[Pack(runs=("a",), whole=60.0)]]], None))
+    assert read_journal(store.journal).handed == ()
+
+
+def test_a_job_is_found_though_the_clock_was_ahead_when_it_was_asked_for(store: Store) -> None:
+    """And has ended since, so that only the accounts know of it, which are asked from some time on."""
+    handed = attempt(store, Queue().slurm(), failing(LOST))
+    row = dict.fromkeys(FIELDS, "") | {"JobID": "13", "State": "COMPLETED", "JobName": handed.name}
+    began = datetime.fromisoformat(handed.time) - timedelta(hours=2)
+
+    def run(command: Sequence[str], _: str | None) -> Done:
+        if command[0] != "sacct":
+            return Done(code=0, out="No jobs in the system\n" if command[0] == "scontrol" else "", err="")
+        since = [word.partition("=")[2] for word in command if word.startswith("--starttime")]
+        known = not since or datetime.fromisoformat(since[0]).astimezone() < began
+        return Done(code=0, out="|".join(row.values()) if known else "", err="")
+
+    sight, _ = reconcile(way_to_slurm(store, SAVED, Slurm(run=run, sleep=lambda _: None)))
+    (handed,) = sight.journal.handed
+    assert (handed.job_id, handed.abandoned) == ("13", False)
+
+
+def with_a_bad_node(store: Store) -> None:
     for number, progress in enumerate([True, False, False]):
         handed = Handed(token=f"t{number}", name="", elements=(((("a",),),),))
         journal.submitting(store.journal, handed)
         journal.ended(store.journal, handed.token, {0: Ending("FAILED", progress, nodes="n1")})
+
+
+def test_where_nothing_is_to_be_had_without_a_bad_node_it_may_go_there(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_a_bad_node(store)
     refuses = f'grep -q -e --exclude=n1 "$2" && {{ {failing(CONFIGURATION)}; }}; echo 13'
     answer(store.folder.parent, "sbatch", refuses)
     way = way_to_slurm(store, SAVED, replace(Queue().slurm(), say=print))
@@ -124,6 +162,16 @@ def test_where_nothing_is_to_be_had_without_a_bad_node_it_may_go_there(
     assert "job 13 may go to n1, where attempts achieved nothing: Slurm refuses" in capsys.readouterr().out
     answer(store.folder.parent, "sbatch", failing(CONFIGURATION))
     with pytest.raises(RefusedError, match="node configuration"):
+        way.hand_over(array_of("x", [[[Pack(runs=("a",), whole=60.0)]]], None))
+
+
+def test_for_want_of_a_place_nothing_goes_to_a_bad_node(store: Store) -> None:
+    """As there may be one a moment later."""
+    with_a_bad_node(store)
+    refuses = f'grep -q -e --exclude=n1 "$2" && {{ {failing(FULL)}; }}; echo 13'
+    answer(store.folder.parent, "sbatch", refuses)
+    way = way_to_slurm(store, SAVED, Queue().slurm())
+    with pytest.raises(TooManyError, match="AssocGrpSubmitJobsLimit"):
         way.hand_over(array_of("x", [[[Pack(runs=("a",), whole=60.0)]]], None))
 
 
