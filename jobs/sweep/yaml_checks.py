@@ -177,7 +177,12 @@ def _typed(node: Node, hint: Any) -> Any:
     if isinstance(inner, type) and dataclasses.is_dataclass(inner):
         return _optional(node, inner)
     words = [word for argument in arguments if get_origin(argument) is Literal for word in get_args(argument)]
-    return node.value if node.value is None or node.value in words else _typed(node, inner)
+    if node.value is None or node.value in words:
+        return node.value
+    try:
+        return _typed(node, inner)
+    except UserError as error:
+        raise UserError(", or ".join([str(error), *words])) from None
 
 
 def _optional(node: Node, cls: type[T]) -> T | None:

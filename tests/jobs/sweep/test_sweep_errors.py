@@ -51,6 +51,8 @@ TOP = [
     (2, "dataset:\n  digits: {per_class: 1.5}", "3: per_class is 1.5, but must be an integer"),
     (2, "dataset:\n  digits: {validation: 1}",
      "3: validation is 1.0, but must be between 0 and 1, a number from 2 on, or matched"),
+    (2, "dataset:\n  digits: {per_class: 1, validation: half}",
+     "3: validation is 'half', but must be a finite number, or matched"),
     (2, "dataset:\n  digits:\n    training: {epoch: 1}",
      f"4: unknown key 'epoch'; {one_of('epoch', TRAINING)}"),
     (2, "dataset:\n  digits: {regularizers: {l1: {strength: 1}}}",
