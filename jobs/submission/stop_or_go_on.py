@@ -45,7 +45,8 @@ def _runs(why: Stopped, packs: Packs) -> set[str]:
 
 def _only_node(why: Stopped, journal: Journal, packs: Packs) -> str:
     """The node that may be to blame; empty where it is not known, or that was not their first try."""
-    tries = [errors(journal).get(run_id, [""]) for run_id in _runs(why, packs)]
+    raised = errors(journal)
+    tries = [raised.get(run_id, [""]) for run_id in _runs(why, packs)]
     nodes = {node for each in tries for node in each}
     if len(nodes) > 1 or any(len(each) > 1 for each in tries):
         return ""
