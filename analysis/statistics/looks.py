@@ -6,7 +6,7 @@ allowed; but whoever adds until a difference shows will find one, so tables and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict
@@ -24,7 +24,13 @@ from regularize.typed import fits
 from regularize.whole_files import aside, set_aside, warn
 
 
-class Plan(TypedDict):
+class Runs(TypedDict, total=False):
+    """Of each strength the runs of the lowest seeds; looks of earlier versions had none."""
+
+    runs: list[str]
+
+
+class Plan(Runs):
     seeds: int
     strengths: list[str]
 
@@ -35,7 +41,7 @@ class Look(TypedDict):
 
 
 Planned = Mapping[str, Mapping[str, Any]]
-"""By regularizer: the number of report `seeds`, and the `strengths` that are tried, of one problem."""
+"""By regularizer, of one problem: the number of report `seeds`, the `strengths` that are tried, `runs`."""
 
 
 def record(tables: Tables) -> None:
@@ -88,7 +94,9 @@ def added(tables: Tables, problem: Problem) -> str | None:
             )
     for look in read(tables.store):
         if before := look["problems"].get(problem.slug):
-            return _sentence(look["time"], before, _planned(tables.runs, problem), tables.place)
+            mine = tables.runs[of_problem(tables.runs, problem)]
+            new = _new(before, mine, tables.place)
+            return _sentence(look["time"], _seeds(before), _seeds(_planned(mine)), new)
     return None
 
 
@@ -96,35 +104,48 @@ def _plan(tables: Tables) -> dict[str, Planned]:
     """What is planned for the problems that have a report result, by their slugs."""
     report = tables.results[tables.results["phase"] == "report"]
     seen = [problem for problem in tables.problems if of_problem(report, problem).any()]
-    return {problem.slug: _planned(tables.runs, problem) for problem in seen}
+    return {problem.slug: _planned(tables.runs[of_problem(tables.runs, problem)]) for problem in seen}
 
 
-def _planned(runs: pd.DataFrame, problem: Problem) -> Planned:
-    mine = runs[of_problem(runs, problem)]
+def _planned(mine: pd.DataFrame) -> Planned:
+    """Of the runs of one problem."""
+    lowest = mine.sort_values("seed").drop_duplicates(["regularizer", "strength", "phase"])
+    runs = lowest.groupby("regularizer")["run_id"].agg(sorted)
     return {
         str(name): {
             "seeds": int(rows.loc[rows["phase"] == "report", "seed"].nunique()),
             "strengths": sorted(set(rows["strength"]), key=strength_order),
+            "runs": runs[name],
         }
         for name, rows in mine.groupby("regularizer")
     }
 
 
-def _sentence(time: str, before: Planned, now: Planned, place: Callable[[str], int]) -> str | None:
-    then, seeds = _seeds(before), _seeds(now)
-    new = [
-        _name(name, strength)
-        for name in sorted(now, key=place)
-        for strength in (now[name]["strengths"] if name in before else ["*"])
-        if name not in before or strength not in before[name]["strengths"]
-    ]
-    parts = [f"{count(seeds, 'seed')} instead of {then}"] * (seeds > then)
+def _new(before: Planned, mine: pd.DataFrame, place: Callable[[str], int]) -> list[str]:
+    """What was not trained before, under whatever name: strengths, or whole entries."""
+    trained = {run for entry in before.values() for run in entry.get("runs", ())}
+    known = mine["run_id"].isin(trained)
+    if not trained:  # noted by an earlier version
+        pairs = {(name, strength) for name, entry in before.items() for strength in entry["strengths"]}
+        each = zip(mine["regularizer"], mine["strength"], strict=True)
+        known = pd.Series([pair in pairs for pair in each], index=mine.index)
+    was = mine.assign(known=known).groupby(["regularizer", "strength"])["known"].any()
+    found = []
+    for name in sorted(was.index.unique("regularizer"), key=place):
+        of_entry = was[name]
+        new = sorted(of_entry.index[~of_entry], key=strength_order) if of_entry.any() else ["*"]
+        found += [_name(name, strength) for strength in new]
+    return found
+
+
+def _sentence(time: str, then: int, now: int, new: Sequence[str]) -> str | None:
+    parts = [f"{count(now, 'seed')} instead of {then}"] * (now > then)
     parts += [", ".join(new)] * bool(new)
     if not parts:
         return None
     return (
         f"Added after report results had been compared, first on {time[:10]} with n = {then} "
-        f"(now {seeds}): {'; '.join(parts)}"
+        f"(now {now}): {'; '.join(parts)}"
     )
 
 

@@ -15,7 +15,7 @@ from analysis.statistics.scores import SCORES
 from analysis.tables.collect import collect
 from analysis.tables.store_tables import Tables, records
 from analysis.text import comparison_text
-from regularize.store import RUNS, Store, read_json, write_table
+from regularize.store import RUNS, Store, read_json, write_json, write_table
 
 MakeStore = Callable[..., Store]
 STRENGTHS = {"none": [""], "l2": ["0.001", "0.01"], "dropout": ["0.3"]}
@@ -63,6 +63,33 @@ def test_seeds_strengths_and_techniques_added_after_a_look(store: Store) -> None
     assert said(plan(store)) == f"{start} (now 6): 6 seeds instead of 4; L2 (λ = 10⁻³), Dropout"
     assert said(plan(store, seeds=range(1000, 1004))) == f"{start} (now 4): L2 (λ = 10⁻³), Dropout"
     assert said(plan(store, seeds=range(1000, 1003), without=["dropout", "0.001"])) is None
+
+
+def rewrite(store: Store, change: Callable[[dict[str, object]], dict[str, object]]) -> Tables:
+    write_table(
+        store.runs, [row | change(row) for row in pq.ParquetFile(store.runs).read().to_pylist()], RUNS
+    )
+    collect(store)
+    return Tables(store)
+
+
+def test_another_name_adds_nothing_and_another_run_of_an_old_name_does(store: Store) -> None:
+    looks.record(plan(store))
+    renamed = rewrite(store, lambda row: {"regularizer": f"my {row['regularizer']}"})
+    assert said(renamed) is None
+    other = rewrite(
+        store, lambda row: {"run_id": row["run_id"][::-1]} if row["regularizer"] == "my dropout" else {}
+    )
+    assert looks.added(other, other.problems[0]).endswith("with n = 6 (now 6): my dropout")
+
+
+def test_looks_of_earlier_versions_are_taken_by_names(store: Store) -> None:
+    looks.record(plan(store, without=["dropout"]))
+    (look,) = read_json(store.looks)
+    for entry in look["problems"]["mnist-lenet5"].values():
+        del entry["runs"]
+    write_json(store.looks, [look])
+    assert said(plan(store)).endswith("(now 6): Dropout")
 
 
 def test_a_look_is_recorded_once_for_the_same_plan_and_never_before_there_is_a_result(store: Store) -> None:
