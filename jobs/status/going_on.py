@@ -16,9 +16,10 @@ from jobs.store.planned_runs import Row
 from jobs.store.stopped import still_stopped
 from jobs.store.submit_lock import held
 from jobs.store.unmeasured import settled
-from jobs.submission.continuation import halted, silence
+from jobs.submission.continuation import CONTINUES, halted, silence
 from jobs.submission.job_outcomes import Sight, look_now
 from jobs.submission.retries import judge
+from jobs.support.readable_numbers import plural
 from regularize.errors import UserError
 from regularize.store import Store
 
@@ -83,8 +84,11 @@ def _stopped_here(
     if held(store.lock) or processes_here(packs, datetime.now(UTC)):
         return ""
     unchosen = bool(rows) and not any(row.phase == "report" for row in rows)
-    if not unchosen and not {row.run_id for row in rows} - settled(rows, packs):
+    unfinished = {row.run_id for row in rows} - settled(rows, packs)
+    if not unchosen and not unfinished:
         return ""
+    if unfinished and unfinished <= journal.cancelled:  # which `retry` takes up only where it names them
+        return f"nothing goes on by itself: {plural(len(unfinished), 'run')} cancelled; {CONTINUES}"
     died = [death.said for death in journal.deaths if death.given_up][-1:]
     if alike := still_stopped(store, max_failures):
         died = [alike.reason]

@@ -118,6 +118,11 @@ def read_pack(paths: PackPaths, brought: bool | None = None, *, sizes: bool = Tr
     return replace(status, state="failed", step=0) if lacking else status
 
 
+def lacks_files(status: PackStatus) -> bool:
+    """Whether a pack counts as failed for its files alone: only a done one says by what it was measured."""
+    return status.state == "failed" and bool(status.evaluation)
+
+
 def failure(paths: PackPaths) -> str:
     """In one line, why a failed pack failed."""
     try:

@@ -16,7 +16,7 @@ from jobs.cluster.cluster_config import Cluster
 from jobs.slurm.node_names import expanded
 from jobs.store.handed import Ending, Handed
 from jobs.store.journal import Journal
-from jobs.store.pack_status import Packs
+from jobs.store.pack_status import Packs, lacks_files
 from jobs.submission.bad_nodes import Bad, bad_nodes, errors
 from jobs.submission.job_outcomes import CANCELLED, OUT_OF_MEMORY, TIMEOUT
 
@@ -45,13 +45,14 @@ def judge(journal: Journal, packs: Packs, cluster: Cluster) -> Verdict:
 def failed(journal: Journal, packs: Packs) -> set[str]:
     """Runs whose pack raised an error after they were last retried; of those done, in measuring it again.
 
-    Not those that did so once, on a bad node: they are tried elsewhere.
+    Not those that did so once, on a bad node: they are tried elsewhere. Nor those of which only files are
+    gone or damaged.
     """
     never, done, elsewhere = (0, ""), packs.done(), excused(journal)
     return {
         run_id
         for status in packs.statuses.values()
-        if status.state == "failed" or status.measuring_failed
+        if (status.state == "failed" and not lacks_files(status)) or status.measuring_failed
         for run_id in status.runs
         if status.measuring_failed or run_id not in done
         if status.updated_at >= journal.retried.get(run_id, never)[1]

@@ -141,6 +141,6 @@ def _last_status(paths: PackPaths, run_ids: Sequence[str], job: str) -> PackStat
         if status := read_pack(paths):
             if status.state == "done":
                 return replace(status, measuring_failed=True, **here)
-            return replace(status, state="failed", **here)
+            return replace(status, state="failed", evaluation="", **here)  # not for lost files alone
     here |= dict.fromkeys(("step", "steps", "epoch", "epochs", "seconds"), 0)
     return PackStatus(state="failed", runs=tuple(run_ids), started_at=now, **here)

@@ -9,13 +9,15 @@ from jobs.cluster.cluster_config import Cluster
 from jobs.store.handed import Ending, Handed
 from jobs.store.journal import Journal
 from jobs.store.meeting_place import Place
-from jobs.store.pack_status import Packs
+from jobs.store.pack_status import Packs, read_packs
 from jobs.submission.job_outcomes import Sight
 from jobs.submission.reconcile import _endings
 from jobs.submission.retries import MOST_FRUITLESS, STARVED, Verdict, judge
 from jobs.submission.told_by_packs import Hosts
+from jobs.worker.one_pack import _last_status
 from regularize.config import pack_id
-from tests.jobs.stores import status
+from regularize.store import Store
+from tests.jobs.stores import status, write_pack
 
 NONE = Packs()
 HOSTS = lambda *_: Hosts(names=lambda: ["n1"])  # noqa: E731
@@ -71,6 +73,18 @@ def test_a_python_error_waits_for_a_person() -> None:
     assert judged(packs=packs).left_out == {"a": "failed", "b": "failed"}
     assert judged(packs=packs, retried={"a": (1, "2026-01-03")}).left_out == {"b": "failed"}
     assert judged(packs=packs, retried={"a": (1, "2026-01-01")}).left_out.keys() == {"a", "b"}
+
+
+def test_files_that_are_gone_are_no_error_and_wait_for_nobody(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    write_pack(store, ["a", "b"], "done").results.unlink()
+    write_pack(store, ["c"], "failed")
+    packs = read_packs(store)
+    assert not packs.done()
+    assert judged(packs=packs).left_out == {"c": "failed"}
+    paths = store.pack(pack_id(["a", "b"]))
+    _last_status(paths, ["a", "b"], "7_0").write(paths.status)  # training them again raised an error
+    assert judged(packs=read_packs(store)).left_out.keys() == {"a", "b", "c"}
 
 
 def test_what_was_cancelled_stays_so() -> None:

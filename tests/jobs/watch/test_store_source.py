@@ -173,6 +173,12 @@ def test_a_worker_that_died_here_is_a_failure_and_its_runs_say_how(store: Store)
             write_pack(store, read_json(pack / "status.json")["runs"], "interrupted")
     warning = f"nothing goes on by itself: {said}; `regularize retry {store.folder}` continues"
     assert warning in LocalSource(store, "here").look().warnings
+    left = [
+        run.run_id for run in LocalSource(store, "here").look().runs if run.state not in ("done", "diverged")
+    ]
+    append(store.journal, "cancelled", runs=left, elements=[])  # which `retry` of all does not take up
+    warning = f"nothing goes on by itself: {len(left)} runs cancelled; `regularize submit` continues"
+    assert warning in LocalSource(store, "here").look().warnings
     append(store.journal, "began")  # another submission: what was then is over
     assert len(LocalSource(store, "here").look().failures) == 1
 
