@@ -61,6 +61,10 @@ from regularize.models.step_of_ranks import StepOfRanks
 from regularize.models.weight_rule import Computed, computed_in, weights_of
 from regularize.rng import generator, seed_torch
 
+Given = tuple[tuple[Any, ...], dict[str, Any]]
+BeforeCall = Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], Given | None]
+"""A hook of what a layer is given, by place and by name, before it is called."""
+
 
 class Foreign(Network):
     """R modules as a network with the run axis: their parameters and buffers, each as [R, …].
@@ -91,7 +95,7 @@ class Foreign(Network):
         self.weight_layers = self._in_order([*self.rule.own, *self.rule.computed])
         self.hidden_layers = tuple(name for name in linear if name not in self.weight_layers[:1])
         for name in linear:
-            module.get_submodule(name).register_forward_pre_hook(self._show(name))
+            module.get_submodule(name).register_forward_pre_hook(self._show(name), with_kwargs=True)
         convolutions = [n for n, layer in module.named_modules() if isinstance(layer, nn.Conv2d)]
         self.image_layers = tuple(convolutions)
         for name in convolutions:
@@ -207,14 +211,18 @@ class Foreign(Network):
         calls: list[str] = []
         seen: dict[str, int] = {}  # the length of the first axis
 
-        def note(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-            def hook(_layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+        def note(name: str) -> BeforeCall:
+            def hook(_layer: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
                 calls.append(name)
-                seen.setdefault(name, len(inputs[0]) if inputs else 0)
+                first = next(iter((*inputs, *named.values())), None)
+                seen.setdefault(name, len(first) if isinstance(first, Tensor) and first.ndim else 0)
 
             return hook
 
-        hooks = [self.module(name).register_forward_pre_hook(note(name)) for name in self._layers()]
+        hooks = [
+            self.module(name).register_forward_pre_hook(note(name), with_kwargs=True)
+            for name in self._layers()
+        ]
         try:
             logits: Tensor = self(examples)
         finally:
@@ -267,11 +275,14 @@ class Foreign(Network):
 
         return hook
 
-    def _show(self, name: str) -> Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...]]:
-        def hook(_layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-            if name not in self.hidden_layers or not inputs:
-                return inputs
-            return (self._shown(name, inputs[0]), *inputs[1:])
+    def _show(self, name: str) -> BeforeCall:
+        def hook(_layer: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> Given:
+            if name in self.hidden_layers and inputs:
+                inputs = (self._shown(name, inputs[0]), *inputs[1:])
+            elif name in self.hidden_layers:  # called by words alone, as `layer(input=x)`
+                word = next(iter(named))
+                named = named | {word: self._shown(name, named[word])}
+            return inputs, named
 
         return hook
 

@@ -228,6 +228,24 @@ def test_hidden_layers_are_known_by_what_is_called_and_not_by_where_it_stands(mo
     assert not torch.equal(weights["head.weight"], plain["head.weight"])
 
 
+class Worded(nn.Module):
+    """Calls its layers by words alone."""
+
+    def __init__(self, shape, classes):
+        super().__init__()
+        self.first, self.head = nn.Linear(shape[1] ** 2, 6), nn.Linear(6, classes)
+
+    def forward(self, x):
+        return self.head(input=torch.relu(self.first(input=x.flatten(1))))
+
+
+def test_layers_that_are_called_by_words_alone_are_seen_as_others_are(module_of):
+    network = models.build(module_of(Worded), [0], shape=(1, 8, 8), classes=10)
+    assert (network.hidden_layers, network.folded_layers) == (("head",), ())
+    logits = network(torch.rand(1, 5, 1, 8, 8), lambda _, activations: 0 * activations)
+    assert torch.equal(logits[0], network.get_parameter("head.bias")[0].expand(5, 10))
+
+
 def test_dropout_without_a_hidden_layer_is_not_silently_none(module_of, tmp_path):
     def softmax(shape, classes):
         return nn.Sequential(nn.Flatten(), nn.Linear(shape[1] ** 2, classes))
