@@ -19,6 +19,7 @@ from analysis.networks.layer_activations import convolutions, feature_maps
 from analysis.statistics.contenders import Contender
 from analysis.text.caption_phrases import name
 from regularize.config import RunConfig
+from regularize.errors import UserError
 from regularize.named_objects import is_named
 
 _CHANNELS = 16  # of a layer that are shown
@@ -39,15 +40,26 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     if not layers:
         raise CannotDrawError(f"model {shown.reference.config.model} has no convolutions")
     example = one_a_class(shown.batches, 1)
+    maps: dict[str, Maps] = {}
+    refused: list[str] = []
     for layer in layers:
-        maps = {
-            contender: feature_maps(trained, example.x, layer)[0].double().numpy()
-            for contender, trained in shown.networks.items()
-        }
-        yield from _pages(subject, shown, example, layer, maps)
+        try:
+            maps[layer] = {
+                contender: feature_maps(trained, example.x, layer)[0].double().numpy()
+                for contender, trained in shown.networks.items()
+            }
+        except UserError as reason:  # of a module of one's own
+            refused.append(str(reason))
+    if not maps:
+        raise CannotDrawError("; ".join(refused))
+    notes = f" Not shown: {'; '.join(refused)}." if refused else ""
+    for layer, found in maps.items():
+        yield from _pages(subject, shown, example, layer, found, notes)
 
 
-def _pages(subject: Subject, shown: Shown, example: Examples, layer: str, maps: Maps) -> Iterator[Drawing]:
+def _pages(
+    subject: Subject, shown: Shown, example: Examples, layer: str, maps: Maps, notes: str
+) -> Iterator[Drawing]:
     channels = len(next(iter(maps.values())))
     count = min(channels, _CHANNELS)
     cut = {contender: found[:count] for contender, found in maps.items()}
@@ -64,6 +76,7 @@ def _pages(subject: Subject, shown: Shown, example: Examples, layer: str, maps: 
                 f"{shown.subject}: what layer {layer} puts out for test image {example.rows[0]} (drawn by "
                 f"a hash), normalised as in training, before pooling and activation; {some} channels. "
                 f"{shown.notes} {_starts(shown)} One colour scale for all, cut at the 99.5th percentile."
+                f"{notes}"
             ),
             alt=(
                 f"Small maps, a row for each technique. Standard deviations of their values: {spread}, n "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -53,7 +54,6 @@ def _page(store: Store, paths: Sequence[Path], missing: dict[str, str]) -> Itera
 
 
 def _inline(text: str) -> str:
-    """Text that Markdown takes for nothing else."""
-    for character in "\\`*_[]<>$":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
+    """Text that Markdown takes for nothing else; what stands between backticks is code."""
+    text = " ".join(text.split())
+    return re.sub(r"(`[^`]+`)|[\\`*_\[\]<>$]", lambda found: found[1] or f"\\{found[0]}", text)

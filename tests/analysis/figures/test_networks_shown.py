@@ -15,6 +15,7 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
+from torch import nn
 
 from analysis.figures import catalogue
 from analysis.figures.catalogue import FIGURES
@@ -212,6 +213,40 @@ def test_a_module_of_someone_elses(tmp_path, monkeypatch):
     assert "the first 16 of 32 channels" in " ".join(
         json.loads(p.with_suffix(".json").read_text())["caption"] for p in found.paths
     )
+
+
+class Partly(nn.Module):
+    """Of two convolutions one is never called; a recurrent layer puts out time before examples."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.used, self.unused = nn.Conv2d(1, 2, 3, stride=2), nn.Conv2d(1, 2, 3)
+        self.act, self.steps, self.head = nn.ReLU(inplace=True), nn.RNN(26, 4), nn.Linear(4, classes)
+
+    def forward(self, x):
+        steps, _ = self.steps(
+            self.act(self.used(x)).flatten(1, 2).unflatten(1, (13, 2)).flatten(2).transpose(0, 1)
+        )
+        return self.head(steps[-1])
+
+
+def partly(_shape, classes):
+    return Partly(classes)
+
+
+def test_what_cannot_be_shown_of_a_module_is_said_and_the_rest_is_drawn(tmp_path):
+    store = store_of(tmp_path / "store", [replace(PLAIN, model=f"{__name__}:partly")])
+    found = draw_all(store, ["feature_maps", "activations_pca"])
+    assert found.missing == {}
+    maps = found.paths[0]
+    assert maps.stem.endswith("-partly-used")
+    said = json.loads(maps.with_suffix(".json").read_text())["caption"]
+    assert said.endswith(f" Not shown: layer 'unused' of model {__name__}:partly is never called by itself.")
+    data = pd.read_csv(maps.with_suffix(".csv"), keep_default_na=False)
+    assert data.filter(regex="^x").to_numpy().min() < 0, "before the activation, which works in place"
+    assert len(draw_all(store, ["activations_pca"], layer="act").paths) == 2
+    (why,) = draw_all(store, ["activations_pca"], layer="steps").missing.values()
+    assert "puts out [13, 40, 4] for 40 examples" in why
 
 
 def test_an_unknown_run(store):

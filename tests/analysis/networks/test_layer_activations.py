@@ -8,12 +8,56 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from analysis.networks.example_choice import one_a_class, sample
 from analysis.networks.layer_activations import activations, convolutions, feature_maps
 from analysis.networks.trained_network import untrained
 from regularize.errors import UserError
 from tests.analysis.trained import PLAIN
+
+
+class Odd(nn.Module):
+    """Images read row by row, by layers that put out tuples, of either order of axes, and by words alone."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.rows = nn.LSTM(28, 6, batch_first=True)
+        self.steps = nn.LSTM(6, 6)
+        self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
+        self.named = Named(6)
+        self.unused, self.head = nn.Linear(6, 6), Rectified(6, classes)
+        self.patches, self.each = nn.Conv2d(1, 2, 3), nn.Conv2d(1, 2, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.patches(x.reshape(-1, 1, 14, 28))
+        torch.stack([self.each(image) for image in x])
+        read, _ = self.rows(x.squeeze(1))
+        steps, _ = self.steps(read.transpose(0, 1))
+        seen, _ = self.attention(query=read, key=read, value=read)
+        return self.head(input=self.named(seen[:, -1] + steps[-1])["out"])
+
+
+class Named(nn.Module):
+    """Puts out no tensor."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(units, units)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"out": self.inner(x)}
+
+
+class Rectified(nn.Linear):
+    """Overwrites what it is given."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(input.relu_())
+
+
+def odd(_shape: tuple[int, ...], classes: int) -> nn.Module:
+    return Odd(classes)
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +143,53 @@ def test_the_recurrent_network():
 def test_an_unknown_layer(lenet, x):
     with pytest.raises(UserError, match=r"lenet5 has no layer 'fc9'; one of: conv1, .*penultimate; did you"):
         activations(lenet, x, "fc9")
+
+
+@pytest.fixture(scope="module")
+def strange():
+    return untrained(replace(PLAIN, model=f"{__name__}:odd"))
+
+
+@pytest.mark.parametrize("layer", ["penultimate", "rows", "attention", "head", "named.inner"])
+def test_activations_of_a_strange_module_are_those_that_each_example_has_alone(strange, x, layer):
+    found = activations(strange, x, layer)
+    alone = torch.cat([activations(strange, each, layer) for each in x.split(1)])
+    torch.testing.assert_close(found, alone)
+    assert found.shape == (len(x), {"rows": 28 * 6, "attention": 28 * 6, "head": 10}.get(layer, 6))
+
+
+def test_the_last_layer_is_given_what_it_is_given_before_it_overwrites_it(strange, x):
+    given = activations(strange, x)
+    assert (given < 0).any()
+    assert torch.equal(given, activations(strange, x, "named.inner"))
+
+
+@pytest.mark.parametrize(
+    ("layer", "why"),
+    [
+        (
+            "steps",
+            r"'steps' of model .*:odd puts out \[28, 5, 6\] for 5 examples, which are not its first axis; ",
+        ),
+        ("named", "'named' of model .*:odd puts out dict, and no tensor; "),
+        ("unused", "'unused' of model .*:odd is never called by itself; "),
+        ("rows.weight_ih_l0", "no layer 'rows.weight_ih_l0'; one of: .*, rows, "),
+    ],
+)
+def test_examples_are_never_mixed(strange, x, layer, why):
+    with pytest.raises(UserError, match=why):
+        activations(strange, x, layer)
+
+
+def test_a_sequence_as_long_as_the_batch(strange):
+    with pytest.raises(UserError, match=r"\[28, 1, 6\] for 1 example, "):
+        activations(strange, sample(strange.batches, 28).x, "steps")
+
+
+@pytest.mark.parametrize(("layer", "shape"), [("patches", "2, 2, 12, 26"), ("each", "2, 28, 28")])
+def test_maps_are_of_an_image(strange, x, layer, shape):
+    with pytest.raises(UserError, match=f"'{layer}' of model .*:odd puts out .{shape}"):
+        feature_maps(strange, x[:1], layer)
 
 
 def test_hooks_are_taken_off_again(lenet, x):

@@ -26,6 +26,8 @@ def test_a_page_with_small_pictures_and_words(make_store: Callable[..., Store], 
     assert all(f"`{name}` is missing: " in text for name in missing)
     assert "gallery/forest.png" in text
     assert "l\\_2\\*" in text
+    assert "`regularize submit` trains it again" in text  # as code
+    assert "\\`" not in text
     for _, path in pictures:
         file, whole = page.parent / path, store.figures / Path(path).name
         with Image.open(file) as image:

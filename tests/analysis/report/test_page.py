@@ -115,6 +115,12 @@ def test_compute_is_of_work_where_all_results_have_it() -> None:
     )
 
 
+def test_names_between_backticks_are_code(built: tuple[Store, Path], page: Reader) -> None:
+    assert "<code>submit</code> trains it again" in built[1].read_text(encoding="utf-8")
+    assert "`submit`" not in page.text
+    assert "`regularize" not in page.text
+
+
 def test_names_and_messages_are_text_never_markup(page: Reader) -> None:
     assert page.text.count(HOSTILE) >= 4  # a table, the sweep file, an error, what was not drawn
     assert [tag for tag, _ in page.tags].count("script") == 1
