@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+from jobs.sweep.dialects import FIRST, NOW
 from jobs.sweep.yaml_checks import Node
 from regularize import models
 from regularize.models.variant import Variant
@@ -13,7 +14,7 @@ from regularize.models.variant import Variant
 OF_MODEL = ("hidden", "activation", "std", "width")
 
 
-def read_models(node: Node) -> tuple[str, ...]:
+def read_models(node: Node, dialect: int = NOW) -> tuple[str, ...]:
     """Each network once, as `RunConfig.model` has it, in the order of the file.
 
     Raises:
@@ -25,13 +26,17 @@ def read_models(node: Node) -> tuple[str, ...]:
             raise node.refused("at least one model")
     else:
         found = [(item, item.text()) for item in node.distinct()]
-    seen: dict[str, Node] = {}
+    seen: dict[object, tuple[Node, str]] = {}
     for place, name in found:
         with place.located():
             models.check_name(name)
-        if (first := seen.setdefault(name, place)) is not place:
+        told = dialect > FIRST and models.packable(name)
+        first, other = seen.setdefault(Variant.read(name).network if told else name, (place, name))
+        if other != name:
+            raise place.error(f"model {name} is the same network as {other} (in {first.where})")
+        if first is not place:
             raise place.error(f"model {name} is listed twice (first in {first.where})")
-    return tuple(seen)
+    return tuple(name for _, name in seen.values())
 
 
 def _variants(name: str, node: Node) -> Iterator[tuple[Node, str]]:

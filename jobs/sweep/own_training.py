@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from jobs.sweep.yaml_checks import Node
+from regularize.regularizers import technique
 from regularize.training_config import STARTS, Training
 
 Own = tuple[tuple[str, Any], ...]
@@ -18,8 +19,12 @@ OWN = {
 }
 
 
-def own_training(entry: Node, shared: Mapping[str, Node], varied: Collection[str]) -> Own:
+def own_training(
+    entry: Node, shared: Mapping[str, Node], varied: Collection[str], usual: str | None = None
+) -> Own:
     """The fields of an entry that are of its training; what it shares is none of its own.
+
+    Nor is what is so anyway: `usual` is how its weights start where nothing says.
 
     Raises:
         UserError: a value that is not valid, a rate where that is `varied`: tuned, or listed.
@@ -28,7 +33,7 @@ def own_training(entry: Node, shared: Mapping[str, Node], varied: Collection[str
     found: dict[str, Any] = {}
     if "start" in fields:
         start = fields["start"].choice("start", STARTS)
-        if "start" not in shared or start != shared["start"].value:
+        if start != ((shared["start"].value if "start" in shared else None) or usual):
             found["start"] = start
     if "lr" in fields:
         rate = fields["lr"]
@@ -39,3 +44,9 @@ def own_training(entry: Node, shared: Mapping[str, Node], varied: Collection[str
         if rate.number() != (shared["lr"].number() if "lr" in shared else Training.lr):
             found["lr"] = rate.number()
     return tuple(found.items())
+
+
+def usual_start(techniques: Iterable[str]) -> str:
+    """How weights start with these where nothing says: one of `STARTS`, or as no word of a sweep has it."""
+    starts = (technique(name).start for name in techniques)
+    return " ".join(start for start in starts if start != "default") or "default"

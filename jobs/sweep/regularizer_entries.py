@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jobs.sweep.dialects import FIRST, NOW
 from jobs.sweep.drawn_settings import draw
-from jobs.sweep.own_training import OWN, Own, own_training
+from jobs.sweep.own_training import OWN, Own, own_training, usual_start
 from jobs.sweep.strength_values import Range, read_numbers, read_range
 from jobs.sweep.tuned_settings import Axis, Shared, built
 from jobs.sweep.yaml_checks import Node, overlaid
@@ -102,13 +102,14 @@ def read_entries(
     seen: dict[str, _Candidate] = {}
     for name, node in fields.items():
         node = _with_changes(node, changed[name]) if name in changed else node
-        own = own_training(node, training or {}, varied)
-        node = _without(node, *OWN)
-        candidates = _drawn(name, node, budget) if budget else _candidates(name, node)
+        alone = _without(node, *OWN)
+        candidates = _drawn(name, alone, budget) if budget else _candidates(name, alone)
+        usual = usual_start(term.technique for term in candidates[0].terms) if dialect > FIRST else None
+        own = own_training(node, training or {}, varied, usual)
         for candidate in candidates:
             if dialect > FIRST:
                 _refuse_fractions(candidate)
-            _refuse_repeated(candidate, own, seen, started="start" in (training or {}))
+            _refuse_repeated(candidate, own, seen)
         entries.append(
             Entry(
                 name=name,
@@ -153,12 +154,9 @@ def _refuse_fractions(candidate: _Candidate) -> None:
                 )
 
 
-def _refuse_repeated(candidate: _Candidate, own: Own, seen: dict[str, _Candidate], *, started: bool) -> None:
-    """`started` is whether `training` says how weights start."""
+def _refuse_repeated(candidate: _Candidate, own: Own, seen: dict[str, _Candidate]) -> None:
     # As many digits as in RunConfig.strength, the text by which a strength is chosen.
     digest = [(t.technique, t.options, [(n, f"{v:.12g}") for n, v in t.strengths]) for t in candidate.terms]
-    if not (candidate.terms or started):  # then it would start so anyway
-        own = tuple(each for each in own if each != ("start", "default"))
     first = seen.setdefault(repr((digest, own, candidate.shared)), candidate)
     if first is not candidate:
         strengths = " ".join(f"{n}={v:.12g}" for t in candidate.terms for n, v in t.strengths)

@@ -203,7 +203,7 @@ def read(
         raise fields["widen"].error(
             "widen continues lists of values, but a budget draws: leave one of them out"
         )
-    models = read_models(fields["model"])
+    models = read_models(fields["model"], dialect)
     sweep = Sweep(
         name=name,
         datasets=tuple(_datasets(fields, models, check_dataset, dialect)),
@@ -216,7 +216,7 @@ def read(
         dialect=dialect,
         text=text,
     )
-    sweep = replace(sweep, baseline=_baseline(fields.get("baseline"), sweep))
+    sweep = replace(sweep, baseline=_baseline(fields.get("baseline"), sweep, fields["regularizers"]))
     configurations = sum(len(g.sizes) * sum(len(g.settings(e)) for e in g.entries) for g in sweep.datasets)
     runs = configurations * len(sweep.models) * max(len(sweep.tune_seeds), len(sweep.report_seeds))
     if runs > MOST_RUNS:
@@ -224,17 +224,21 @@ def read(
     return sweep
 
 
-def _baseline(named: Node | None, sweep: Sweep) -> str | None:
+def _baseline(named: Node | None, sweep: Sweep, regularizers: Node) -> str | None:
     """The entry that is named, else one of technique `none`, rather the one that trains as all do."""
-    entries = sweep.datasets[0].entries
     if named is None:
-        plain = [entry for entry in entries if entry.candidates == ((),)]
+        plain = [(grid, entry) for grid in sweep.datasets for entry in grid.entries if not entry.techniques]
+        usual = {}
         if sweep.dialect > FIRST:
-            unsaid = sweep.datasets[0].shared[0].training.start is None
-            usual = {("start", "default")} if unsaid else set()  # then weights start so anyway
-            plain.sort(key=lambda entry: bool({*entry.own} - usual))
-        return plain[0].name if plain else None
-    name = named.choice("baseline", [entry.name for entry in entries])
+            usual = {grid.sizes[0].name: entry.name for grid, entry in plain if not entry.own}
+        if len({*usual.values()}) > 1:
+            each = ", ".join(f"{name} on {dataset}" for dataset, name in usual.items())
+            raise regularizers.error(
+                f"of the entries of technique none another one trains as all do on each data set: {each}; "
+                "say by `baseline:` with which all are compared"
+            )
+        return next(iter([*usual.values(), *(entry.name for _, entry in plain)]), None)
+    name = named.choice("baseline", [entry.name for entry in sweep.datasets[0].entries])
     most = max(len(e.candidates) for grid in sweep.datasets for e in grid.entries if e.name == name)
     if most > 1 and not sweep.two_phase:
         raise named.error(

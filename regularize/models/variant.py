@@ -60,8 +60,14 @@ class Variant:
 
     @property
     def text(self) -> str:
-        """What `read` makes it of again; the same for the same network."""
+        """What `read` makes it of again; the same for the same settings."""
         return " ".join([self.name, *(f"{name}={_shown(value)}" for name, value in self._own())])
+
+    @property
+    def network(self) -> object:
+        """The same for the same network: of a fully connected one units count, however they are given."""
+        connected = (self.name, self.units, self.activation or self.row.activation, self.std)
+        return connected if self.row.hidden else self.text
 
     @property
     def units(self) -> tuple[int, ...]:

@@ -104,6 +104,8 @@ class Technique:
         cost: what it adds to a training step, relative to one without a technique, as far as is known; where
             options matter, as they are by default.
         keeps: whether it says which weights are evaluated, as only one of a combination can.
+        start: how weights start with it unless a sweep says: one of `training_config.STARTS`, or of a plug-in
+            whose hooks start them `own`.
         hooks: of a plug-in, its implementation: a `regularize.regularizers.hooks.Hooks`.
     """
 
@@ -118,11 +120,14 @@ class Technique:
     symbol: str = ""
     cost: float = 0.02
     keeps: bool = False
+    start: str = "default"
     hooks: Any = None
 
     def __post_init__(self) -> None:
         if self.strengths:
             object.__setattr__(self, "options", {**self.options, **OF_EVERY_STRENGTH})
+        if getattr(self.hooks, "start", None):
+            object.__setattr__(self, "start", "own")
 
     def canonical(self, name: str) -> str:
         """`strength` is understood as the technique's own word for it, where it has just one."""

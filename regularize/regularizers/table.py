@@ -73,6 +73,7 @@ REGULARIZERS: dict[str, Technique] = {
         {"every": Option(meaning="steps between projections", default=100, integers=True)},
         family=_SPECTRA,
         symbol="ε",
+        start="orthogonal",
     ),
     "spectral_penalty": Technique(
         "Spectral penalty",

@@ -269,3 +269,14 @@ def test_a_variant_is_read_as_it_is_written():
     for text in texts:
         assert Variant.read(text).text == text
     assert Variant.read("mlp width=2 hidden=8-8").text == "mlp hidden=8-8 width=2"
+
+
+def test_units_are_a_network_however_they_are_given():
+    """So that a sweep has it once."""
+    one, other = (Variant.read(text) for text in ("mlp hidden=40 std=0.1", "mlp hidden=20 std=0.1 width=2"))
+    assert one.network == other.network
+    assert one.network != Variant.read("mlp hidden=40").network
+    built = [models.build(each.text, [0, 1], shape=(1, 28, 28), classes=10) for each in (one, other)]
+    first, second = (model.state_dict() for model in built)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(weight, second[name]) for name, weight in first.items())

@@ -135,6 +135,7 @@ def test_runs_of_one_seed_are_paired():
 def test_every_row_has_an_implementation_that_says_what_it_is(technique):
     hooks = implementation(technique)
     assert any(vars(hooks).values()) == (technique != "none")
+    assert (hooks.start is None) == (REGULARIZERS[technique].start == "default")
 
 
 WRONG = [

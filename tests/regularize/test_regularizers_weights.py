@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from regularize.config import Term
 from regularize.distributed import Ranks
+from regularize.regularizers import REGULARIZERS
 from regularize.regularizers.hard_svb import bounded
 from regularize.regularizers.hooks import Given, StepEnd
 from regularize.regularizers.l1 import shrink
@@ -136,6 +137,17 @@ def test_hard_svb_ends_in_its_band_whatever_else_acts_after_a_step(tmp_path):
             values = torch.linalg.svdvals(weight[0].flatten(1))
             assert values.max() <= 1 + 0.1 + 1e-12
             assert values.min() >= 1 / (1 + 0.1) - 1e-12
+
+
+def test_hard_svb_starts_as_its_row_says(tmp_path):
+    """So that to say it is another word for the same run."""
+    start = REGULARIZERS["hard_svb"].start
+    terms = (Term.build("hard_svb", {"epsilon": 0.1, "every": 3}),)
+    own, said = (
+        trained([run(terms, seed, steps=4, start=how) for seed in (0, 1)], tmp_path / str(how))
+        for how in (None, start)
+    )
+    assert all(torch.equal(weight, said[name]) for name, weight in own.items())
 
 
 def test_hard_svb_leaves_the_momentum_alone():

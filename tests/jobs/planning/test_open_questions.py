@@ -64,6 +64,21 @@ def test_a_baseline_is_known_by_its_technique_or_named() -> None:
     }
 
 
+def test_a_baseline_is_that_of_every_data_set() -> None:
+    both = "regularizers={fast: {technique: none, lr: 0.5}, plain: {technique: none}, l2: {strength: 1}}"
+    slow = "dataset={digits: {regularizers: {plain: {lr: 0.02}}}, clusters: {}}"
+    model = "model=mlp"
+    assert load(BASE, both, slow, model).baseline == "plain", "as on clusters, where one trains as all do"
+    turned = "dataset={clusters: {}, digits: {regularizers: {plain: {lr: 0.02}, fast: {lr: 0.01}}}}"
+    with pytest.raises(UserError) as error:
+        load(BASE, both, turned, model)
+    assert str(error.value) == (
+        f"--set {both}: of the entries of technique none another one trains as all do on each data set: "
+        "plain on clusters, fast on digits; say by `baseline:` with which all are compared"
+    )
+    assert load(BASE, both, turned, model, "baseline=fast").baseline == "fast"
+
+
 @pytest.mark.parametrize(
     ("baseline", "message"),
     [

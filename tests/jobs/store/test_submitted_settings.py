@@ -25,6 +25,9 @@ DRAWN = BASE.replace(
 
 STARTS = BASE.replace("  none:", "  started: {technique: none, start: orthogonal}\n  none:")
 LISTED = BASE.replace("  l2: {strength: [1e-5, 1e-4]}", "  early_stopping: {patience: [1.5, 2]}")
+SAID = BASE.replace("1e-4]", "1e-4], start: default")
+NETWORKS = BASE.replace("model: lenet5", "model: {mlp: {hidden: [[20], [40]], width: [1, 2]}}")
+TWICE = BASE.replace("seeds:", "  again: {technique: l2, strength: 1e-5, start: default}\nseeds:")
 
 
 def save(store: Store, sweep: Sweep) -> None:
@@ -56,7 +59,7 @@ def test_a_tenth_validates_in_what_was_submitted_when_it_did(tmp_path: Path) -> 
     assert ids(before) == ids(load_sweep(path))
 
 
-@pytest.mark.parametrize("text", [FEW, DRAWN, LISTED])
+@pytest.mark.parametrize("text", [FEW, DRAWN, LISTED, SAID, NETWORKS, TWICE])
 def test_what_goes_on_with_a_store_keeps_its_meaning_for_whatever_comes_after(
     tmp_path: Path, text: str
 ) -> None:
@@ -77,8 +80,23 @@ def test_what_goes_on_with_a_store_keeps_its_meaning_for_whatever_comes_after(
     ("text", "meant"),
     [
         (FEW, "a tenth validates beside `per_class`, too, unless something is asked for"),
-        (DRAWN, "a budget draws from ranges as it did"),
-        (LISTED, "fractions stand where whole numbers count"),
+        (DRAWN.replace("[0, ", "[0.01, ").replace("1.5", "1"), "a budget draws from ranges as it did"),
+        (
+            DRAWN,
+            "what its file alone is refused for now stands (small:9: lr is 0, but must be a number in "
+            "(0, inf))",
+        ),
+        (
+            LISTED,
+            "what its file alone is refused for now stands (small:7: patience of early_stopping is 1.5, but "
+            "must be a whole number, as it acts as one)",
+        ),
+        (
+            TWICE,
+            "what its file alone is refused for now stands (small:8: 'again' at strength=1e-05 is the same "
+            "run as 'l2' in small:7)",
+        ),
+        (SAID, "an entry that says how its weights start is a run of its own, even if they start so anyway"),
         (STARTS, "started is the baseline, as the first entry of technique none"),
     ],
 )

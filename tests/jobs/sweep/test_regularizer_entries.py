@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from jobs.sweep.run_grid import tune_runs
 from regularize.errors import UserError, one_of
-from regularize.regularizers import REGULARIZERS
+from regularize.regularizers import REGULARIZERS, Strength, Technique
+from regularize.regularizers.hooks import Hooks
 from tests.jobs.sweeps import load, strengths, with_entries
 
+STARTED = [("x", ""), ("y", ", start: default"), ("z", ", start: orthogonal")]
 COMPOSABLE = [name for name in REGULARIZERS if name != "none"]
 
 # The regularizers, the first in line 6, and the message after "sweep.yaml:".
@@ -47,6 +52,13 @@ BROKEN = [
     ("  l1: {strength: [0.1, 0.2]}\n  small: {technique: l1, strength: 0.2}",
      "7: 'small' at strength=0.2 is the same run as 'l1' in sweep.yaml:6"),
     ("  none:\n  plain: {technique: none}", "7: 'plain' is the same run as 'none' in sweep.yaml:6"),
+    ("  l2: {strength: 1}\n  plain: {technique: l2, strength: 1, start: default}",
+     "7: 'plain' at strength=1 is the same run as 'l2' in sweep.yaml:6"),
+    ("  own: {technique: hard_svb, epsilon: 1, start: orthogonal}\n  hard_svb: {epsilon: [1, 2]}",
+     "7: 'hard_svb' at epsilon=1 is the same run as 'own' in sweep.yaml:6"),
+    ("  a: &a\n    compose: [l2, hard_svb]\n    l2: {strength: 1}\n    hard_svb: {epsilon: 2}\n"
+     "  b:\n    <<: *a\n    start: orthogonal",
+     "10: 'b' at strength=1 epsilon=2 is the same run as 'a' in sweep.yaml:6"),
     ("  l2: {technique: l1, strength: 1}", "6: 'l2' is a technique; give this entry another name"),
     ("  a/b: {technique: l1, strength: 1}",
      "6: 'a/b' cannot name an entry; use up to 64 letters, digits, _, + and -"),
@@ -125,3 +137,45 @@ def test_what_is_wrong_with_an_entry_is_told_with_its_line(text: str, message: s
     with pytest.raises(UserError) as error:
         load(with_entries(text))
     assert str(error.value) == f"sweep.yaml:{message}"
+
+
+@pytest.mark.parametrize(
+    ("said", "apart"),
+    [
+        ("", ("orthogonal", "default")),
+        ("null", ("orthogonal", "default")),
+        ("default", ("orthogonal", "orthogonal")),
+    ],
+)
+def test_another_start_is_another_run(said: str, apart: tuple[str, str]) -> None:
+    """Than the technique's own where `training` says none, else than that."""
+    entries = "  l2: {strength: 1}\n  a: {technique: l2, strength: 1, start: %s}\n"
+    entries += "  hard_svb: {epsilon: 1}\n  b: {technique: hard_svb, epsilon: 1, start: %s}"
+    training = f"epochs: 2, start: {said}" if said else "epochs: 2"
+    text = with_entries(entries).replace("epochs: 2", training)
+    found = {entry.name: dict(entry.own) for entry in load(text % apart).datasets[0].entries}
+    assert found == {"l2": {}, "a": {"start": apart[0]}, "hard_svb": {}, "b": {"start": apart[1]}}
+    other = {"orthogonal": "default", "default": "orthogonal"}
+    for position, name in enumerate(("l2", "hard_svb")):
+        starts = [other[start] if place == position else start for place, start in enumerate(apart)]
+        with pytest.raises(UserError, match=f"is the same run as '{name}'"):
+            load(text % tuple(starts))
+
+
+def test_to_say_what_is_so_anyway_keeps_the_runs() -> None:
+    plain = with_entries("  l2: {strength: 1}\n  hard_svb: {epsilon: 1}")
+    said = plain.replace("strength: 1", "strength: 1, start: default")
+    said = said.replace("epsilon: 1", "epsilon: 1, start: orthogonal")
+    ids = [[run.config.run_id for run in tune_runs(load(text))] for text in (plain, said)]
+    assert ids[0] == ids[1]
+
+
+def test_a_technique_of_ones_own_that_starts_weights_has_a_start_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = ModuleType("someones")
+    strengths = {"by": Strength(meaning="how much")}
+    module.X = Technique("X", strengths=strengths, hooks=Hooks(start=lambda *_: None))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "someones", module)
+    entries = [f"  {name}: {{technique: 'someones:X', by: 1{start}}}" for name, start in STARTED]
+    assert len(load(with_entries("\n".join(entries))).datasets[0].entries) == len(STARTED)

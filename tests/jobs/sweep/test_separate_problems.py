@@ -114,6 +114,10 @@ def test_a_rate_of_an_entry_s_own_is_told(tmp_path: Path) -> None:
         ("model={mlp: {activation: gelu}}", "activation is 'gelu', but must be one of: relu, tanh"),
         ("model={lenet5: {hidden: 3}}", "hidden is no setting of model lenet5: it has width"),
         ("model={my:net: {width: 2}}", "unknown key 'width'"),
+        (
+            "model={mlp: {hidden: [[20], [40]], width: [1, 2]}}",
+            "model mlp hidden=40 is the same network as mlp hidden=20 width=2 (in --set",
+        ),
         ("model='mlp hidden=256-128'", "model 'mlp hidden=256-128' must be written 'mlp'"),
         ("model='mlp hidden=a'", "model 'mlp hidden=a': hidden is 'a'"),
         ("regularizers.none={lr: 0}", "lr is 0, but must be above 0"),
