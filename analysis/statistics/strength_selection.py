@@ -32,7 +32,7 @@ SELECTION = pa.schema(
         ("regularizer", pa.string()),  # the sweep's name for the entry
         ("repetition", pa.int64()),  # of choosing and reporting; 0 where the sweep chooses once
         ("strength", pa.string()),  # one that was tried, as text
-        ("ended", pa.string()),  # what of it is a number beyond which none is valid
+        ("ended", pa.string()),  # what of it is a number beyond which none is valid, or trains otherwise
         ("chosen", pa.bool_()),  # whether report runs are trained at it
         ("n", pa.int64()),  # tune seeds
         ("mean", pa.float64()),  # of the metric; a diverged run counts as a constant guess
@@ -157,7 +157,8 @@ def with_ends(
     terms, found = _terms(runs), []
     for row in rows:
         own = [ends_of(*term, words) for term in terms(Cell.of(row), row["strength"]) or ()]
-        found.append({**row, "ended": at_ends(row["strength"], own)})
+        ended = at_ends(row["strength"], own, row.get("training_size") or math.inf)
+        found.append({**row, "ended": ended})
     return found
 
 
@@ -216,6 +217,7 @@ def _score(runs: Sequence[Row], metric: str) -> dict[str, Any]:
         "sd": stdev(values) if spread else None,
         "n_diverged": sum(run["state"] == "diverged" for run in runs),
         "metric": metric,
+        "training_size": runs[0].get("training_size"),
     }
 
 

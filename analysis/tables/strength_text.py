@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from itertools import zip_longest
 
 from regularize.training_config import VALID
+
+BATCH_SIZE = "batch_size"
 
 
 def strength_order(strength: str) -> tuple[float, ...]:
@@ -38,21 +41,24 @@ def at_edges(strength: str, tried: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def at_ends(strength: str, own: Iterable[Collection[float]] = ()) -> str:
-    """What of the text is a number beyond which none is valid.
+def at_ends(strength: str, own: Iterable[Collection[float]] = (), examples: float = math.inf) -> str:
+    """What of the text is a number beyond which none is valid, or trains otherwise.
 
     `own` has such numbers for each of the techniques' strengths, which come first in the text; where these
-    are not known they end at 0. Of settings they are known.
+    are not known they end at 0. Of settings they are known; a batch ends at all the `examples` of a training.
 
     >>> at_ends("epsilon=1 lr=0.02 epochs=1", [(0, 1)]), at_ends("1"), at_ends("0")
     ('epsilon=1 epochs=1', '', '0')
+    >>> at_ends("lr=0.1 batch_size=100", examples=100)
+    'batch_size=100'
     """
     found = []
     for word, ends in zip_longest(strength.split(), own):
         name, _, value = word.rpartition("=")
         if ends is None:
             ends = VALID[name].ends if name in VALID else (0.0,)
-        found += [word] if value in [f"{end:.12g}" for end in ends] else []
+        whole = name == BATCH_SIZE and float(value) >= examples
+        found += [word] if whole or value in [f"{end:.12g}" for end in ends] else []
     return " ".join(found)
 
 

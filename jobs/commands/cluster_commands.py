@@ -67,7 +67,7 @@ def _kinds(args: Namespace, cluster: Cluster) -> tuple[list[RunConfig], dict[str
     args.overrides = ()
     sweep = sweep_of(args, cluster, store_root(args.store, cluster))
     facts = look_at_data(sweep, data_folder(args.data_root, cluster), _say)
-    wanted, ahead = wanted_runs(sweep, Packs(), lambda _: None)
+    wanted, ahead = wanted_runs(sweep, Packs(), lambda _: None, facts)
     runs = [run.config for run in (*wanted, *ahead) if packable(run.config.model)]
     return distinct(runs, cluster), facts
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from analysis.published.references import REFERENCES, Reference
 from jobs.cluster.load_config import load_cluster
-from jobs.cluster.roots import store_root
+from jobs.cluster.roots import data_folder, store_root
 from jobs.commands import sweep_commands
 from jobs.commands.targets import console, dialects_in
 from jobs.planning.last_choice import last_choice
+from jobs.planning.sweep_data import look_at_data
 from jobs.planning.tuning import wanted_runs
 from jobs.store.pack_status import read_packs
 from jobs.support.readable_numbers import plural
 from jobs.sweep.sweep_file import Sweep, load_sweep
+from regularize.data import Facts
 from regularize.errors import UserError, require, unknown
 from regularize.store import Store
 
@@ -40,7 +42,8 @@ def reproduce(args: Namespace) -> int:
     if args.name not in names():
         raise UserError(unknown("reproduction", args.name, names()))
     args.sweep = FOLDER / f"{args.name}.yaml"
-    stores = store_root(args.store, load_cluster(args.cluster))
+    cluster = load_cluster(args.cluster)
+    stores = store_root(args.store, cluster)
     dialects = dialects_in(stores)
     published = load_sweep(args.sweep, dialect_of=dialects)
     settings, reference = args.overrides, REFERENCES[args.name]
@@ -56,7 +59,8 @@ def reproduce(args: Namespace) -> int:
     if code := sweep_commands.submit(args):
         return code
     store = Store(stores / sweep.name)
-    done, all_ = _progress(sweep, store)
+    facts = look_at_data(sweep, data_folder(args.data_root, cluster), lambda _: None)
+    done, all_ = _progress(sweep, store, facts)
     if done < all_:
         print(f"{done:,} of {plural(all_, 'run')} done: once all are, the same command prints the table")
         return 0
@@ -118,10 +122,10 @@ def _check_comparable(sweep: Sweep, published: Sweep, reference: Reference) -> N
         raise UserError(f"nothing would be comparable: the published numbers are of model {networks}")
 
 
-def _progress(sweep: Sweep, store: Store) -> tuple[int, int]:
+def _progress(sweep: Sweep, store: Store, facts: Mapping[str, Facts]) -> tuple[int, int]:
     """How many of the sweep's runs are done, and how many there are, those ahead included."""
     packs = read_packs(store)
-    wanted, ahead = wanted_runs(sweep, packs, last_choice(store, sweep))
+    wanted, ahead = wanted_runs(sweep, packs, last_choice(store, sweep), facts)
     return sum(run.config.run_id in packs.done() for run in wanted), len(wanted) + len(ahead)
 
 

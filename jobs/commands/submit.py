@@ -104,9 +104,8 @@ def _try_own_models(
         return
     again = {i for each in changed if submission.changed[each.kind] == RETRAIN for i in each.runs}
     done = packs.done().keys() - again
-    wanted = [
-        run.config for part in wanted_runs(sweep, packs, last_choice(submission.store, sweep)) for run in part
-    ]
+    parts = wanted_runs(sweep, packs, last_choice(submission.store, sweep), facts)
+    wanted = [run.config for part in parts for run in part]
     left = {config.model for config in wanted if config.run_id not in done}
     refuse_failing(sweep, facts, submission.cluster, left, submission.say)
 

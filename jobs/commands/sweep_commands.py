@@ -56,7 +56,7 @@ def plan(args: Namespace) -> int:
 
     facts = look_at_data(sweep, root, say)
     sweep, of_ranks = with_ranks(sweep, cluster, facts)
-    wanted, ahead = wanted_runs(sweep, packs, last_choice(store, sweep))
+    wanted, ahead = wanted_runs(sweep, packs, last_choice(store, sweep), facts)
     together = side_by_side(sweep, facts, cluster)
     in_hand = without(store, packs, cluster)
 

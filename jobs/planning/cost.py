@@ -183,8 +183,7 @@ def _seconds(config: RunConfig, facts: Facts, examples: float) -> float:
 
 def _examples(config: RunConfig, facts: Facts) -> int:
     """How many examples the run is trained on."""
-    left = max(1, facts.parts(config.data)[0])
-    return left if config.data.per_class is None else min(left, config.data.per_class * facts.classes)
+    return max(1, facts.trained_on(config.data))
 
 
 def _extra(term: Term, classes: int, fused: bool) -> float:

@@ -79,7 +79,7 @@ def _same_batches(sweep: Sweep, facts: Mapping[str, Facts]) -> Iterator[str]:
     for (data, _), sizes in asked.items():
         if (found := facts.get(data.name)) is None:
             continue
-        trained = found.parts(data)[0] if data.per_class is None else data.per_class * found.classes
+        trained = found.trained_on(data)
         if len(whole := sorted(size for size in sizes if size >= trained)) > 1:
             few = f" ({data.per_class} per class)" if data.per_class is not None else ""
             yield (

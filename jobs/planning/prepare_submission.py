@@ -100,8 +100,8 @@ def next_plan(
     sweep, store = submission.sweep, submission.store
     written: Sequence[PlannedRun] = ()
     if sweep.two_phase:
-        packs, written = _tuned(sweep, store, packs)
-    wanted, ahead = wanted_runs(sweep, packs, partial(_choose, sweep, store))
+        packs, written = _tuned(sweep, store, packs, facts)
+    wanted, ahead = wanted_runs(sweep, packs, partial(_choose, sweep, store), facts)
     if not ahead or wanted != written:
         write_runs(store, wanted, complete=not ahead)
     ids = (run.config.run_id for run in wanted)
@@ -122,19 +122,21 @@ def closing(plan: Plan, began: bool, store: Store) -> str:
     return f"done: {runs} in {store.folder}" if began else f"nothing to do: {runs} done in {store.folder}"
 
 
-def _tuned(sweep: Sweep, store: Store, packs: Packs) -> tuple[Packs, Sequence[PlannedRun]]:
+def _tuned(
+    sweep: Sweep, store: Store, packs: Packs, facts: Mapping[str, Facts]
+) -> tuple[Packs, Sequence[PlannedRun]]:
     """Write down which tune runs are wanted, and collect the results of those that strengths are chosen by.
 
     Grids that go on want more, of which results may be there: until nothing is added. Returns the packs that
     are left, as collecting sets damaged files aside, and then their packs are not done; and those runs.
     """
-    runs = tuning(sweep, packs, last_choice(store, sweep)).runs
+    runs = tuning(sweep, packs, last_choice(store, sweep), facts).runs
     while True:
         write_runs(store, runs, complete=False)
         if all_done(runs, packs):
             collect(store, ("results",))
             packs = read_packs(store)
-        before, runs = runs, tuning(sweep, packs, partial(_choose, sweep, store)).runs
+        before, runs = runs, tuning(sweep, packs, partial(_choose, sweep, store), facts).runs
         if runs == before:
             return packs, runs
 

@@ -86,7 +86,7 @@ def _check_size(size: DataConfig, found: Facts) -> None:
         train, _ = found.parts(size)
     except UserError as error:
         raise UserError(f"{size.name}: {error}") from None
-    most = min(train // found.classes, found.smallest or train)
+    most = min(train // found.classes, train if found.smallest is None else found.smallest)
     if size.per_class is not None and size.per_class > most:
         raise UserError(
             f"per_class is {size.per_class}, but {size.name} has at most {most} examples of every "
@@ -98,7 +98,8 @@ def _check_drawn(size: DataConfig, found: Facts, seeds: Iterable[int], root: Pat
     """Draw as training will where the held-out examples, which are drawn regardless of class, may leave one
     of them too few."""
     _, held = found.parts(size)
-    if size.per_class is None or size.per_class + (0 if found.validation else held) <= found.smallest:
+    few, held = size.per_class, 0 if found.validation else held
+    if few is None or (found.smallest is not None and few + held <= found.smallest):
         return
     from regularize.data.dataset import load
     from regularize.data.splits import split

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from analysis.tables.strength_text import at_ends, open_edges, strength_numbers
+from analysis.tables.strength_text import BATCH_SIZE, at_ends, open_edges, strength_numbers
 from jobs.sweep.dialects import FIRST, NOW
 from jobs.sweep.run_grid import Candidate
 from jobs.sweep.tuned_settings import WIDTH
@@ -88,12 +88,17 @@ class _Axis(NamedTuple):
 
 
 def beyond(
-    candidates: Sequence[Candidate], strengths: Sequence[str], tuned: Sequence[str], dialect: int = NOW
+    candidates: Sequence[Candidate],
+    strengths: Sequence[str],
+    tuned: Sequence[str],
+    dialect: int = NOW,
+    examples: float = math.inf,
 ) -> list[Candidate]:
     """What to try further: one step beyond each edge that the best of `strengths`, all equals, leaves open.
 
     Of several numbers the whole grid goes on, as if the sweep had listed one value more. In the `dialect` of
-    the sweep: what a store has tried beyond an edge is what follows there.
+    the sweep: what a store has tried beyond an edge is what follows there. Batches go on to all `examples`
+    that are trained on.
     """
     chosen, *equals = strengths
     best = next(config for config, strength in candidates if strength == chosen)
@@ -101,13 +106,15 @@ def beyond(
     # Both are in the order of `RunConfig.strength_with`.
     names = strength_numbers(chosen)
     axes = _axes(best, tuned)
-    ended = at_ends(chosen, [axis.valid.ends for axis in axes])
+    ended = at_ends(chosen, [axis.valid.ends for axis in axes], examples)
     left_open = open_edges(chosen, equals, [strength for _, strength in candidates], ended)
     for axis, name in zip(axes, names, strict=True):
         if name not in left_open:
             continue
         values = sorted({axis.of(config) for config in configs})
         value = axis.following(values, axis.of(best), dialect)
+        if axis == (None, BATCH_SIZE):
+            value = min(value, examples)
         if value == axis.of(best):  # it ends there, as what is valid does: the same runs would come twice
             continue
         try:

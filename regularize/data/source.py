@@ -36,7 +36,7 @@ class Facts:
 
     `validation` is 0 where no such part was published: then a share of `train` is held out. A point
     of D numbers counts as one pixel of D channels. `smallest` are the examples of `train` that the class
-    with the fewest has; 0 where a look does not tell.
+    with the fewest has; None where a look does not tell.
     """
 
     train: int
@@ -45,7 +45,7 @@ class Facts:
     classes: int
     side: int
     channels: int
-    smallest: int = dataclasses.field(default=0, compare=False)
+    smallest: int | None = dataclasses.field(default=None, compare=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -65,6 +65,11 @@ class Facts:
             return self.train, self.validation
         held = data.held_out(self.train, self.classes)
         return self.train - held, held
+
+    def trained_on(self, data: DataConfig) -> int:
+        """How many examples a run is trained on."""
+        left, _ = self.parts(data)
+        return left if data.per_class is None else min(left, data.per_class * self.classes)
 
     @property
     def notes(self) -> list[str]:

@@ -44,7 +44,7 @@ def packs(*begun: tuple[Sequence[str], str]) -> Packs:
 
 def planned(sweep: Sweep, found: Packs, chosen: dict[Cell, str] | None = None) -> Plan:
     return make_plan(
-        *wanted_runs(sweep, found, lambda _: chosen and {cell: [text] for cell, text in chosen.items()}),
+        *wanted_runs(sweep, found, lambda _: chosen and {cell: [text] for cell, text in chosen.items()}, {}),
         found,
         CLUSTER,
         FACTS,
@@ -68,7 +68,8 @@ def test_the_share_of_measuring_is_known_ahead(sweep: Sweep) -> None:
     ]
     assert 0 < shares[0] < shares[1] < shares[2] < 1
     assert shares[2] > 0.5
-    everything = [run.config.run_id for phase in wanted_runs(sweep, Packs(), lambda _: None) for run in phase]
+    phases = wanted_runs(sweep, Packs(), lambda _: None, {})
+    everything = [run.config.run_id for phase in phases for run in phase]
     done = Packs({pack_id([run]): status([run], "done") for run in everything})
     assert make_plan(tune_runs(sweep), [], done, CLUSTER, FACTS).measuring == 0
 

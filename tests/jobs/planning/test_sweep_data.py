@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 
 from jobs.planning.sweep_data import look_at_data, prepare_data
 from jobs.sweep.sweep_file import load_sweep
+from regularize.data import idx
 from regularize.data.official import OFFICIAL
 from regularize.errors import UserError
 from tests.jobs.sweeps import BASE
+from tests.regularize.test_data_idx import encoded
 
 RANDOM = np.random.default_rng(0)
 UNEQUAL = np.repeat(np.arange(5), [28, 28, 28, 28, 8])
@@ -113,6 +117,21 @@ def test_what_the_held_out_examples_leave_of_a_class_is_drawn_before_anything_is
     said = f"mine, seed [0-9]+: per_class is {few}, but class 4 has [0-6] examples left to train on"
     assert (looked, re.fullmatch(said, prepared) is not None) == ("", says)
     assert says or not prepared
+
+
+def test_a_class_without_an_example_is_the_smallest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in official files of which only the numbers are known; the last class is no gap in the labels."""
+    layout = idx.emnist("digits", 3)
+    facts = replace(OFFICIAL["emnist_digits"].facts, train=60, test=60, classes=3)
+    few = replace(OFFICIAL["emnist_digits"], facts=facts, source=partial(idx.source, layout=layout))
+    monkeypatch.setitem(OFFICIAL, "emnist_digits", few)
+    images = RANDOM.integers(0, 256, (60, 28, 28), dtype=np.uint8)
+    labels = (np.arange(60) % 2).astype(np.uint8)
+    (tmp_path / layout.folder).mkdir(parents=True)
+    for name, array in zip(layout.names, (images, labels) * 2, strict=True):
+        (tmp_path / layout.folder / name).write_bytes(encoded(array))
+    said = "per_class is 5, but emnist_digits has at most 0 examples of every class left to train on"
+    assert both(tmp_path, "emnist_digits: {per_class: 5, validation: 6}") == ["", said]
 
 
 def test_official_files_that_are_missing_are_said_and_planned_for(tmp_path: Path) -> None:

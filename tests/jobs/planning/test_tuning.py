@@ -20,6 +20,8 @@ from jobs.sweep.dialects import FIRST, NOW
 from jobs.sweep.run_grid import Candidate, Cell, PlannedRun, candidates_of, tune_runs
 from jobs.sweep.sweep_file import Sweep, load_sweep
 from regularize.config import RunConfig, pack_id
+from regularize.data.official import OFFICIAL
+from regularize.data.source import Facts
 from regularize.store import Store, write_table
 from tests.jobs.stores import status
 
@@ -37,6 +39,7 @@ seeds: {{tune: 2, report: 3}}
 """
 NONE, L2 = (Cell("digits", None, "lenet5", name) for name in ("none", "l2"))
 Score = Callable[[RunConfig], float]
+NOTHING: Mapping[str, Facts] = {}
 
 
 def sweep(
@@ -59,7 +62,8 @@ def best(score: Score, known: Mapping[str, PlannedRun]) -> Choose:
         cells: dict[Cell, list[PlannedRun]] = {}
         for run in map(known.__getitem__, ids):
             name = run.config.regularizer
-            cells.setdefault(NONE if name == "none" else L2, []).append(run)
+            few = {"per_class": run.config.data.per_class}
+            cells.setdefault((NONE if name == "none" else L2)._replace(**few), []).append(run)
         found = {}
         for cell, runs in cells.items():
             highest = max(score(run.config) for run in runs)
@@ -69,12 +73,14 @@ def best(score: Score, known: Mapping[str, PlannedRun]) -> Choose:
     return choose
 
 
-def played(sweep: Sweep, score: Score) -> tuple[list[set[str]], Mapping[Cell, str]]:
+def played(
+    sweep: Sweep, score: Score, facts: Mapping[str, Facts] = NOTHING
+) -> tuple[list[set[str]], Mapping[Cell, str]]:
     """The strengths of l2 that each round adds, and what is chosen in the end."""
     known: dict[str, PlannedRun] = {}
     rounds, trained = [], []
     while True:
-        found = tuning(sweep, done(trained) if trained else Packs(), best(score, known))
+        found = tuning(sweep, done(trained) if trained else Packs(), best(score, known), facts)
         if found.chosen is not None:
             return rounds, found.chosen
         new = [run for run in found.runs if run.config.run_id not in known]
@@ -255,6 +261,22 @@ def test_a_grid_goes_on_exactly_where_a_reader_is_told_of_an_edge(tmp_path: Path
     assert told_of
 
 
+def test_batches_go_on_to_all_examples_that_a_cell_trains_on(tmp_path: Path) -> None:
+    facts = {"digits": OFFICIAL["digits"].facts}
+    few = "dataset: {digits: {per_class: 30}}"
+    for text, batches in (("dataset: digits", "[512, 1024]"), (few, "[128, 256]")):
+        path = tmp_path / "sweep.yaml"
+        sweep(tmp_path, tune=f"{{batch_size: {batches}}}", strength="1")
+        path.write_text(path.read_text(encoding="utf-8").replace("dataset: digits", text))
+        grid = load_sweep(path)
+        examples = facts["digits"].trained_on(grid.datasets[0].sizes[0])
+        rounds, chosen = played(grid, lambda c: c.training.batch_size, facts)
+        assert rounds[1:] == [{f"strength=1 batch_size={examples}"}]
+        assert {strength.rpartition("=")[2] for strength in chosen.values()} == {str(examples)}
+    before = load_sweep(path, dialect_of=lambda _: FIRST)
+    assert "strength=1 batch_size=512" in played(before, lambda c: c.training.batch_size, facts)[0][1]
+
+
 def test_without_widen_an_edge_is_an_edge(tmp_path: Path) -> None:
     path = tmp_path / "sweep.yaml"
     text = TEXT.format(tune="{lr: [0.01, 0.02]}", strength="[0.1, 1]", widen=1).replace("widen: 1\n", "")
@@ -268,9 +290,9 @@ def test_what_was_chosen_beyond_the_file_is_reported_on(tmp_path: Path) -> None:
     grid = sweep(tmp_path, widen=1)
     known = {run.config.run_id: run for run in tune_runs(grid)}
     score = best(lambda c: c.training.lr + lam(c), known)
-    more, _ = wanted_runs(grid, done(known.values()), score)
+    more, _ = wanted_runs(grid, done(known.values()), score, NOTHING)
     known |= {run.config.run_id: run for run in more}
-    wanted, ahead = wanted_runs(grid, done(known.values()), score)
+    wanted, ahead = wanted_runs(grid, done(known.values()), score, NOTHING)
     report = [run for run in wanted if run.phase == "report"]
     assert not ahead
     assert [run.strength for run in report] == ["lr=0.04"] * 3 + ["strength=10 lr=0.04"] * 3
@@ -302,7 +324,7 @@ def test_a_plan_reads_the_choice_from_the_tables(tmp_path: Path) -> None:
     assert last_choice(store, grid)(ids) is None
     written(store, results(runs))
     assert last_choice(store, grid)(ids) == {NONE: ["lr=0.02"], L2: ["strength=1 lr=0.02"]}
-    wanted, ahead = wanted_runs(grid, done(runs), last_choice(store, grid))
+    wanted, ahead = wanted_runs(grid, done(runs), last_choice(store, grid), NOTHING)
     assert {run.strength for run in wanted} > {run.strength for run in runs}
     assert ahead
 
@@ -316,9 +338,9 @@ def test_a_plan_of_an_entry_that_was_renamed_knows_its_choice(tmp_path: Path) ->
     path.write_text(path.read_text(encoding="utf-8").replace("  none:", "  base: {technique: none}"))
     renamed = load_sweep(path)
     assert {run.config.run_id for run in tune_runs(renamed)} == {run.config.run_id for run in runs}
-    wide, ahead = wanted_runs(renamed, done(runs), last_choice(store, renamed))
+    wide, ahead = wanted_runs(renamed, done(runs), last_choice(store, renamed), NOTHING)
     assert {run.config.regularizer for run in wide} == {"base", "l2"}
-    assert len(wide) == len(wanted_runs(grid, done(runs), last_choice(store, grid))[0])
+    assert len(wide) == len(wanted_runs(grid, done(runs), last_choice(store, grid), NOTHING)[0])
     assert "base" in {run.config.regularizer for run in ahead}
 
 

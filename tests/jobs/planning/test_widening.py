@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -62,24 +63,33 @@ def of_setting(name: str, value: float) -> RunConfig:
     return replace(with_terms(), training=Training(**given | ({"epochs": None} if name == "steps" else {})))
 
 
-def check(configs: list[RunConfig], low: bool, name: str, tuned: list[str], valid: Interval) -> None:
+def check(
+    configs: list[RunConfig],
+    low: bool,
+    name: str,
+    tuned: list[str],
+    valid: Interval,
+    examples: float = math.inf,
+) -> None:
     tried = [Candidate(each, each.strength_with(tuned)) for each in configs]
     best = tried[0 if low else -1]
-    further = beyond(tried, [best.strength], tuned)
-    told = readers_edges(tried, best)
+    further = beyond(tried, [best.strength], tuned, examples=examples)
+    told = readers_edges(tried, best, examples)
     values = [strength_numbers(each.strength)[name] for each in tried]
-    if strength_numbers(best.strength)[name] in valid.ends:
+    chosen = strength_numbers(best.strength)[name]
+    if chosen in valid.ends or chosen >= examples:
         assert (further, told) == ([], [])
         return
     assert len(told) == 1
     (new,) = (strength_numbers(each.strength)[name] for each in further)
     assert valid.holds(new)
+    assert new <= examples
     assert new < values[0] if low else new > values[-1]
     assert further[0].config.run_id not in {config.run_id for config in configs}
     assert not valid.whole or new == int(new)
 
 
-def readers_edges(tried: list[Candidate], best: Candidate) -> list[str]:
+def readers_edges(tried: list[Candidate], best: Candidate, examples: float) -> list[str]:
     """What is told of the choice, by the tables of a store."""
     runs = [
         PlannedRun(config=each.config, model="lenet5", phase="tune", strength=each.strength) for each in tried
@@ -87,6 +97,7 @@ def readers_edges(tried: list[Candidate], best: Candidate) -> list[str]:
     planned = runs_table(runs).to_pylist()
     results = [
         {**run, "state": "done", "validation_accuracy": float(run["strength"] == best.strength)}
+        | {"training_size": examples}
         for run in planned
     ]
     rows = with_ends(choose(results, "validation_accuracy"), planned)
@@ -116,6 +127,15 @@ def test_a_shared_setting_goes_on_to_a_valid_one_or_has_ended(
     valid = VALID[setting]
     values = data.draw(grids(valid, whole=valid.whole))
     check([of_setting(setting, value) for value in values], low, setting, [setting], valid)
+
+
+@given(data=st.data(), low=st.booleans(), examples=st.integers(2, 3000))
+@settings(max_examples=100, deadline=None)
+def test_batches_go_on_to_all_examples(data: st.DataObject, low: bool, examples: int) -> None:
+    """A larger one trains the same run under another name."""
+    values = data.draw(grids(VALID["batch_size"], whole=True))
+    configs = [of_setting("batch_size", value) for value in values]
+    check(configs, low, "batch_size", ["batch_size"], VALID["batch_size"], examples)
 
 
 @pytest.mark.parametrize(
