@@ -100,12 +100,13 @@ class Code:
         )
 
     def to_bytes(self) -> bytes:
-        """As a small archive, which `from_bytes` reads."""
+        """As a small archive, which `from_bytes` reads; it ends with the name."""
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for path, text in {**self.sources, "libraries.json": json.dumps(dict(self.libraries))}.items():
                 # One date for all: the same code is the same bytes.
                 archive.writestr(zipfile.ZipInfo(path), text, zipfile.ZIP_DEFLATED)
+            archive.comment = self.name.encode()  # the last bytes
         return buffer.getvalue()
 
     @classmethod

@@ -48,10 +48,11 @@ def kept_code(store: Store, name: str) -> Code | None:
 
 
 def _newest_code(store: Store) -> str:
-    """The name of the copy that was written last; empty where there is none."""
-    with suppress(OSError):
+    """The name of the copy that was written last; empty where there is none that was written as it."""
+    with suppress(OSError, ValueError):
         copies = store.code("").parent.glob(f"{'[0-9a-f]' * 16}.zip")
-        return max(copies, key=lambda path: path.stat().st_mtime, default=Path()).stem
+        newest = max(copies, key=lambda path: path.stat().st_mtime)
+        return newest.stem if read_whole(newest).endswith(newest.stem.encode()) else ""
     return ""
 
 

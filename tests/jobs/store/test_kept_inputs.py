@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,13 @@ def test_code_that_is_kept_to_the_letter_is_not_worked_out_again(
         keep_code(store, changed)
         assert changed.name not in (code.name, other.name)
     assert asked
+
+
+@pytest.mark.parametrize("name", ["0123456789abcdef", "f" * 16])
+def test_a_copy_under_another_name_is_not_taken_at_its_word(tmp_path: Path, name: str) -> None:
+    store, code = Store(tmp_path), Code({"l2.py": "x = 1\n"}, {"torch": "2"})
+    keep_code(store, code)
+    store.code(name).write_bytes(store.code(code.name).read_bytes())
+    os.utime(store.code(name), (later := store.code(code.name).stat().st_mtime + 9, later))
+    keep_code(store, again := Code(dict(code.sources), dict(code.libraries)))
+    assert again.name == code.name
