@@ -104,8 +104,8 @@ class Technique:
         cost: what it adds to a training step, relative to one without a technique, as far as is known; where
             options matter, as they are by default.
         keeps: whether it says which weights are evaluated, as only one of a combination can.
-        start: how weights start with it unless a sweep says: one of `training_config.STARTS`, or of a plug-in
-            whose hooks start them `own`.
+        start: how weights start with it unless a sweep says: one of `training_config.STARTS`; of a plug-in,
+            whatever it says, `own` where its hooks start them, else `default`.
         hooks: of a plug-in, its implementation: a `regularize.regularizers.hooks.Hooks`.
     """
 
@@ -126,8 +126,9 @@ class Technique:
     def __post_init__(self) -> None:
         if self.strengths:
             object.__setattr__(self, "options", {**self.options, **OF_EVERY_STRENGTH})
-        if getattr(self.hooks, "start", None):
-            object.__setattr__(self, "start", "own")
+        if self.hooks is not None:  # which alone say how weights start with a plug-in
+            own = getattr(self.hooks, "start", None)
+            object.__setattr__(self, "start", "own" if own else "default")
 
     def canonical(self, name: str) -> str:
         """`strength` is understood as the technique's own word for it, where it has just one."""

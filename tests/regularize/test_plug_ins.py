@@ -220,3 +220,9 @@ def test_a_function_that_returns_no_data_is_refused(function, message, tmp_path,
     sys.modules["regularize.data.functions"]._called.cache_clear()
     with pytest.raises(UserError, match=message):
         load("someones_data:make", tmp_path)
+
+
+def test_only_hooks_say_how_weights_start_with_a_plug_in():
+    """What is said beside them trains nothing, and would make two trainings one run."""
+    assert Technique("mine", start="orthogonal", hooks=Hooks()).start == "default"
+    assert Technique("mine", hooks=Hooks(start=lambda *_: None)).start == "own"
